@@ -1,0 +1,3 @@
+from ieat_data.cli import main
+
+main()

@@ -1,0 +1,71 @@
+"""Clips as bytes: decode, resample, encode, measure. Samples are float32 in [-1, 1], shape (n,), mono."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import numpy as np
+import soundfile as sf
+import soxr
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+
+class AudioError(ValueError):
+    """A clip that cannot be used; `reason` is the reject code."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def duration(data: bytes) -> tuple[float, int]:
+    """Duration (seconds) and sampling rate (Hz) as the header gives them. Raises AudioError("undecodable_audio")."""
+    try:
+        with sf.SoundFile(io.BytesIO(data)) as f:
+            return f.frames / f.samplerate, f.samplerate
+    except (sf.LibsndfileError, ValueError, RuntimeError) as e:
+        raise AudioError("undecodable_audio", f"not a clip that libsndfile can decode: {e}") from None
+
+
+def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> tuple[Samples, int]:
+    """Decode to mono float32, resampled to `rate` Hz when given. At most `max_s` seconds are read.
+
+    Raises AudioError with reason `undecodable_audio`, `empty_audio` or `not_finite_audio`.
+    """
+    try:
+        with sf.SoundFile(io.BytesIO(data)) as f:
+            frames = -1 if max_s is None else int(max_s * f.samplerate)
+            samples, native = f.read(frames, dtype="float32", always_2d=True), f.samplerate
+    except (sf.LibsndfileError, ValueError, RuntimeError) as e:
+        raise AudioError("undecodable_audio", f"not a clip that libsndfile can decode: {e}") from None
+    mono = samples.mean(axis=1, dtype=np.float32)
+    if mono.size == 0:
+        raise AudioError("empty_audio", "the clip holds no samples")
+    if not np.isfinite(mono).all():
+        raise AudioError("not_finite_audio", "the clip holds samples that are not numbers")
+    if rate is not None and rate != native:
+        mono, native = soxr.resample(mono, native, rate).astype(np.float32), rate
+    return mono, native
+
+
+def encode_flac(samples: Samples, rate: int) -> bytes:
+    """16-bit mono FLAC."""
+    out = io.BytesIO()
+    sf.write(out, np.clip(samples, -1.0, 1.0), rate, format="FLAC", subtype="PCM_16")
+    return out.getvalue()
+
+
+def content_hash(data: bytes) -> str:
+    """sha256 of what a clip sounds like: of its 16-bit samples for a lossless clip, of its bytes for any other.
+
+    Another version of the FLAC encoder writes other bytes for the same samples; a digest must not see that.
+    """
+    if not data.startswith(b"fLaC"):
+        return hashlib.sha256(data).hexdigest()
+    with sf.SoundFile(io.BytesIO(data)) as f:
+        samples = f.read(dtype="int16", always_2d=True)
+        head = f"{f.samplerate}:{samples.shape[1]}:".encode()
+    return hashlib.sha256(head + samples.astype("<i2").tobytes()).hexdigest()

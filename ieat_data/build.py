@@ -1,0 +1,82 @@
+"""One build, from preflight to manifest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ieat_data.config import Pipeline, Profile
+from ieat_data.engines import registry
+from ieat_data.errors import UserError
+from ieat_data.export.publish import publish
+from ieat_data.planner import Plan
+from ieat_data.progress import Progress
+from ieat_data.runner import Runner
+from ieat_data.shards import replace_file
+from ieat_data.stages.base import load_prompts
+from ieat_data.stages.instructions import bank
+
+_SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
+
+
+def preflight(plan: Plan) -> None:
+    """Everything that can be known to fail before the first model is loaded. Raises UserError with a line a fault."""
+    faults: list[str] = []
+    roles = {r for node in plan.nodes.values() if node.todo for r in node.stage.engines}
+    for role in sorted(roles):
+        faults += registry.missing(role, plan.profile)
+    languages = {n.language for n in plan.sources}
+    for language in sorted(languages):
+        if "tts" in roles and not plan.profile.engines["tts"].voices.get(language):  # type: ignore[call-overload]
+            faults.append(f"profile {plan.profile.name}: engines.tts.voices has none for {language!r}")
+    if "llm" in roles:
+        faults += _prompt_faults(plan, sorted(languages))
+    plan.work.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(plan.work).free
+    if roles and free < _SPARE_BYTES:
+        faults.append(f"{plan.work}: {free / 1e9:.1f} GB free on its disk, at least {_SPARE_BYTES / 1e9:.1f} are needed")
+    if faults:
+        raise UserError("\n      ".join(faults))
+
+
+def _prompt_faults(plan: Plan, languages: list[str]) -> list[str]:
+    tasks = {"stage1_2_reasoning": "reasoning", "stage1_2_empathy": "empathy", "stage1_2_trajectory": "trajectory"}
+    wanted = ["respond", *(t for target, t in tasks.items() if target in plan.pipeline.targets)]
+    faults = []
+    prompts = load_prompts(str(plan.profile.engines["llm"].settings["descriptor"]))
+    for task in wanted:
+        for language in languages:
+            try:
+                prompts.task(task, language)  # type: ignore[arg-type]
+                if task != "respond":
+                    prompts.think(task, language)  # type: ignore[arg-type]
+                if task in ("reasoning", "trajectory"):
+                    bank(task, language)
+            except UserError as e:
+                faults.append(str(e))
+    return faults
+
+
+def build(plan: Plan, out: Path) -> dict[str, Any]:
+    """Build `plan` into `out` and return the manifest."""
+    preflight(plan)
+    plan.persist()
+    for node in plan.nodes.values():
+        node.table.sweep()
+    configs = {"pipeline": plan.pipeline.model_dump(mode="json"), "profile": plan.profile.model_dump(mode="json")}
+    replace_file(plan.work / "build.json", json.dumps(configs, indent=1, ensure_ascii=False).encode())
+    with Progress(plan) as progress:
+        Runner(plan, progress).run()
+    out.mkdir(parents=True, exist_ok=True)
+    return publish(plan, out)
+
+
+def load_build(work: Path) -> Plan:
+    """The plan of the last build in a work folder."""
+    path = work / "build.json"
+    if not path.is_file():
+        raise UserError(f"{work}: no build has begun here (start one with ieat build)")
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return Plan(Pipeline.model_validate(data["pipeline"]), Profile.model_validate(data["profile"]), work)

@@ -1,0 +1,92 @@
+"""Which language a short text is in, from its script and its commonest words; no model."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+from typing import Any
+
+MIN_SCRIPT_SHARE = 0.6  # of the letters; the rest may be names and loan words
+MAX_TRADITIONAL_SHARE = 0.15  # of the Han characters: some are counted although Simplified has them too (著, 乾)
+
+# the commonest words that carry no topic: a sentence of English hardly ever does without
+_ENGLISH = frozenset(
+    """a about after again all always am an and any are as at be because been before but by can can't could did do does
+    doesn't don't even for from get go going got had has have he her here him his how i i'd i'll i'm i've if in into is
+    isn't it it's its just know like me more most much my never no not now of off on one or our out over please really
+    say she should so some that that's the their them then there these they this those time to too up us very was
+    we were what what's when where which who why will with won't would yes you you're your""".split()
+)
+# the same for languages in Latin script that web corpora mix in
+_FOREIGN = frozenset(
+    """der die das und ist nicht ich ein eine mit für auf wie sie wir dem den le la les des une est et je vous nous pas
+    que qui pour dans avec sur el los las una es y no por para con como mi tu yo lo del il che di non sono per della è
+    het een van niet ik dat zijn voor o os um uma não é você eu com na hoe och att det som jag är inte""".split()
+) - {"no", "die", "den", "on", "me", "is", "an"}
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+
+
+@lru_cache(maxsize=1)
+def _to_simplified() -> Any:
+    from opencc import OpenCC  # loads its dictionaries: only when Chinese is met
+
+    return OpenCC("t2s")
+
+
+def to_simplified(text: str) -> str:
+    """`text` with Traditional characters turned to Simplified (OpenCC t2s)."""
+    return str(_to_simplified().convert(text))
+
+
+def _script(letter: str) -> str:
+    code = ord(letter)
+    if 0x4E00 <= code <= 0x9FFF or 0x3400 <= code <= 0x4DBF or 0x20000 <= code <= 0x323AF or 0xF900 <= code <= 0xFAFF:
+        return "han"
+    if 0x3040 <= code <= 0x30FF or 0x31F0 <= code <= 0x31FF:
+        return "kana"
+    if letter.isascii():
+        return "latin"
+    name = unicodedata.name(letter, "")
+    return "latin" if name.startswith("LATIN ") else name.split(" ", 1)[0].lower() or "unknown"
+
+
+def script_share(text: str) -> dict[str, float]:
+    """Share of each script (`latin`, `han`, `kana`, `cyrillic`, …) among the letters of `text`; {} without letters."""
+    counts = Counter(_script(c) for c in text if c.isalpha())
+    total = counts.total()
+    return {script: n / total for script, n in counts.items()}
+
+
+def traditional_share(text: str) -> float:
+    """Share of the Han characters of `text` that OpenCC would write otherwise in Simplified script."""
+    han = "".join(c for c in text if c.isalpha() and _script(c) == "han")
+    if not han:
+        return 0.0
+    converted = to_simplified(han)
+    return sum(a != b for a, b in zip(han, converted, strict=False)) / len(han)
+
+
+def _is_english(text: str) -> bool:
+    words = [w.lower().replace("’", "'") for w in _WORD.findall(text)]
+    letters = [c for c in text if c.isalpha()]
+    if sum(not c.isascii() for c in letters) > 0.1 * len(letters):
+        return False  # accents: a name or two at most
+    english, foreign = sum(w in _ENGLISH for w in words), sum(w in _FOREIGN for w in words)
+    if foreign > english:
+        return False
+    # two or three words may be all content ("Good morning!"); a longer text is not
+    return len(words) < 4 or english >= max(1, len(words) // 10)
+
+
+def is_language(text: str, language: str) -> bool:
+    """Is `text` written in `language`: `zh` (Simplified script) or `en`? Raises ValueError for any other."""
+    if language not in ("zh", "en"):
+        raise ValueError(f"no language check for {language!r}: known are 'zh' and 'en'")
+    share = script_share(text)
+    if language == "en":
+        return share.get("latin", 0.0) >= 1 - (1 - MIN_SCRIPT_SHARE) / 4 and _is_english(text)
+    if share.get("han", 0.0) < MIN_SCRIPT_SHARE or share.get("kana", 0.0) > 0.02:
+        return False
+    return traditional_share(text) <= MAX_TRADITIONAL_SHARE

@@ -1,0 +1,67 @@
+"""Is a clip what it should be? Word and character error rates, pace, silence."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+
+import numpy as np
+
+from ieat_data.audio import Samples
+
+METRIC = {"en": "wer", "zh": "cer"}
+
+# Seconds per unit (a word in English, a character in Chinese) between which speech is speech.
+PACE_S = {"en": (0.12, 1.2), "zh": (0.08, 0.7)}
+
+
+@functools.cache
+def _english():  # type: ignore[no-untyped-def]
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    return EnglishTextNormalizer()
+
+
+def units(text: str, language: str) -> list[str]:
+    """What errors are counted in: normalised words (en) or characters (zh), numbers spelt one way, no punctuation."""
+    text = unicodedata.normalize("NFKC", text)
+    if language == "en":
+        return _english()(text).split()
+    import cn2an
+    from opencc import OpenCC
+
+    try:
+        text = cn2an.transform(OpenCC("t2s").convert(text), "an2cn")
+    except ValueError:  # digits that spell no number stay as they are
+        pass
+    return re.findall(r"[a-z0-9]+|[^\W_a-z0-9]", text.lower())
+
+
+def error_rate(reference: str, hypothesis: str, language: str) -> float:
+    """WER (en) or CER (zh): edits per unit of the reference; 1.0 where the reference has none and something is heard."""
+    from rapidfuzz.distance import Levenshtein
+
+    ref, hyp = units(reference, language), units(hypothesis, language)
+    if not ref:
+        return 1.0 if hyp else 0.0
+    return Levenshtein.distance(ref, hyp) / len(ref)
+
+
+def pace_fault(text: str, language: str, duration_s: float) -> str | None:
+    """`too_fast` or `too_slow` for the length of the text (half a second is free)."""
+    n = len(units(text, language))
+    low, high = PACE_S[language]
+    if duration_s < n * low:
+        return "too_fast"
+    if duration_s > n * high + 0.5:
+        return "too_slow"
+    return None
+
+
+def is_silent(samples: Samples, threshold_db: float = -55.0) -> bool:
+    """Whether the loudest 50 ms at any rate (samples in [-1, 1]) stay under `threshold_db` dBFS."""
+    frame = max(1, min(len(samples), 800))
+    usable = samples[: len(samples) // frame * frame].reshape(-1, frame)
+    loudest = float(np.sqrt((usable.astype(np.float64) ** 2).mean(axis=1)).max(initial=0.0))
+    return 20 * np.log10(loudest + 1e-12) < threshold_db

@@ -1,0 +1,36 @@
+"""`ieat`: the commands. Thin: what they call is imported when they run, so that `ieat --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ieat_data.cli import build, inspect, models, sources
+from ieat_data.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=(
+        "Build IEAT training data for emotionally intelligent spoken language models.\n\n"
+        "Start with: ieat build stage1-2 --profile cpu --out data/stage1-2"
+    ),
+)
+for register in (build.register, inspect.register, sources.register):
+    register(app)
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Entry point: a failure that the user can mend is one line, and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except UserError as e:
+        print(f"ieat: {e}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

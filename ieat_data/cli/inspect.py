@@ -1,0 +1,56 @@
+"""`ieat verify`, `ieat digest`, `ieat show`: look at what was built."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)
+    app.command()(digest)
+    app.command()(show)
+
+
+def verify(folder: FolderArg) -> None:
+    """Check every shard against the manifest: hashes, schema, unique ids, references, counts. Exit 1 on a fault."""
+    from ieat_data.verify import load_manifest
+    from ieat_data.verify import verify as check
+
+    faults = check(folder)
+    for fault in faults:
+        typer.echo(fault)
+    if faults:
+        typer.echo(f"{folder}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
+        raise typer.Exit(1)
+    made = load_manifest(folder)
+    typer.echo(f"{folder}: sound, {made['rows']} samples in {len(made['shards'])} shards", err=True)
+
+
+def digest(folder: FolderArg) -> None:
+    """Print the content digest over the logical rows (not the Parquet bytes), alone on stdout."""
+    from ieat_data.verify import content_digest
+
+    sys.stdout.write(content_digest(folder) + "\n")
+
+
+def show(
+    folder: FolderArg,
+    id_: Annotated[Optional[str], typer.Option("--id", help="A sample's id, or its beginning.")] = None,  # noqa: UP045
+    task: Annotated[Optional[str], typer.Option(help="response, reasoning, empathy or trajectory.")] = None,  # noqa: UP045
+    language: Annotated[Optional[str], typer.Option(help="en or zh.")] = None,  # noqa: UP045
+    n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 1,
+    audio: Annotated[Optional[Path], typer.Option(help="Write the clips of what is shown into this folder.")] = None,  # noqa: UP045
+) -> None:
+    """Show samples, readable; the injected body and the model's own continuation told apart.
+
+    Example: ieat show data/stage1-2 --task trajectory --language zh
+    """
+    from ieat_data.cli.show import show_samples
+
+    show_samples(folder, id_, task, language, n, audio)

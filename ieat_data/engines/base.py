@@ -1,0 +1,182 @@
+"""What an engine is: small classes with a batch call, and the requests and answers that cross that call.
+
+Every request and answer is a frozen dataclass of plain values (and at most `bytes` of encoded audio), so that it can be
+hashed (the key of the answer store), sent to another process and written to a recording.
+
+An engine is built from `Engine(**settings)`, the block of the profile without its scheduling keys (`engine`, `replicas`,
+`resources`, `chunk`). It loads its model in `__init__`: building one is expensive, importing its module is not, because
+heavy imports stand inside `__init__`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a prompt. Only a `control` segment may hold control tokens; corpus text never is one."""
+
+    text: str
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an LLM draws tokens. Names and meanings are vLLM's."""
+
+    max_tokens: int = 512
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Continue `prompt`. The first `shared` segments are common to many requests (prefix caching)."""
+
+    prompt: tuple[Segment, ...]
+    sampling: Sampling
+    seed: int
+    shared: int = 0
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The raw answer of an LLM.
+
+    `parts` is the decoded text cut at each close of the think block (by token id where the model has one for it, by
+    string otherwise): one close gives two parts. `finish_reason` is `stop`, `length` or `context` (prompt too long;
+    then there is no text). A request of the prompt with `n_prompt` tokens gave `token_ids`.
+    """
+
+    parts: tuple[str, ...]
+    finish_reason: str
+    n_prompt: int = 0
+    token_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Which of `choices` does the model expect right after `prompt`? Choices differ in their first token."""
+
+    prompt: tuple[Segment, ...]
+    choices: tuple[str, ...]
+    shared: int = 0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Probabilities of the choices, in their order, summing to 1."""
+
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Transcribe:
+    """`audio`: an encoded clip (any format libsndfile reads). `language`: `en`, `zh`."""
+
+    audio: bytes
+    language: str
+
+
+@dataclass(frozen=True)
+class Transcript:
+    text: str
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Emotion of one clip. `transcript` and `peers` (clips of the same speaker, for the speaker's norm) are there for
+    the engines that ask for them (`wants_transcript`, `wants_peers`) and empty for the others."""
+
+    audio: bytes
+    language: str
+    transcript: str = ""
+    peers: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class EmotionScores:
+    """Probability per label of `prompts/labels.yaml` (plus `other` where the engine has it), and what it was made of."""
+
+    scores: Mapping[str, float]
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Synthesize:
+    """Speak `text` with `voice` (a name of the profile's voices)."""
+
+    text: str
+    language: str
+    voice: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Synthesized speech: FLAC bytes, mono."""
+
+    audio: bytes
+    sample_rate: int
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An engine's answer to a request it cannot do (undecodable audio, empty text): a reason code and a message.
+
+    An engine never raises for one bad request: the others of the batch would be lost with it.
+    """
+
+    reason: str
+    message: str
+
+
+class Engine(Protocol):
+    """What all engines have. `exact`: the same request gives the same answer whatever else runs."""
+
+    exact: ClassVar[bool]
+    # the settings (names) that do not change answers, e.g. where a model folder lies
+    neutral_settings: ClassVar[frozenset[str]]
+    # the optional extra of pyproject.toml that brings what the engine imports
+    extra: ClassVar[str]
+
+    @classmethod
+    def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
+        """What must be there before the engine is built, for the preflight and the fingerprint."""
+        ...
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A Python module (`kind="module"`, `name`) or a model's files (`kind="model"`, `name` in the catalogue or a path)."""
+
+    kind: str
+    name: str
+
+
+class LLM(Engine, Protocol):
+    def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]: ...
+    def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]: ...
+
+
+class ASR(Engine, Protocol):
+    def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]: ...
+
+
+class SER(Engine, Protocol):
+    wants_transcript: ClassVar[bool]
+    wants_peers: ClassVar[bool]
+
+    def classify(self, requests: Sequence[Classify]) -> list[EmotionScores | Failure]: ...
+
+
+class TTS(Engine, Protocol):
+    def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]: ...

@@ -1,0 +1,1 @@
+"""Language models, and how they are asked: descriptors, the chat template in segments, and their tokenizers."""

@@ -1,0 +1,116 @@
+"""What must be known of a model family to prompt it by hand: control tokens, turns of its template, its think block.
+
+One YAML file per family under `prompts/models/`, so that it is hashed with the prompts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ieat_data.engines.base import Sampling
+
+Role = Literal["system", "user", "assistant"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TurnTemplate(_Strict):
+    """What stands before and after the content of a turn."""
+
+    open: str = Field(min_length=1)
+    close: str = Field(min_length=1)
+
+
+class Turns(_Strict):
+    system: TurnTemplate
+    user: TurnTemplate
+    assistant: TurnTemplate
+
+
+class DrawSettings(_Strict):
+    """Sampling as YAML; see `ieat_data.engines.base.Sampling`."""
+
+    max_tokens: int = Field(512, ge=1)
+    temperature: float = Field(0.7, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    top_k: int = Field(0, ge=0)
+    min_p: float = Field(0.0, ge=0, le=1)
+    presence_penalty: float = Field(0.0, ge=-2, le=2)
+
+    def request(self) -> Sampling:
+        return Sampling(**self.model_dump())
+
+
+class RecommendedSampling(_Strict):
+    thinking: DrawSettings
+    answering: DrawSettings
+
+
+class Descriptor(_Strict):
+    """A model family.
+
+    `control_strings` are texts that corpus text must never form; every token id from `min_control_id` on is a control
+    id. `think_close_id` is null where the close of the think block is ordinary text (it is then looked for in the
+    decoded text). `no_think` follows the assistant's opening for an answer without thinking. `worked_examples`: the
+    model thinks only when it is shown how. `default_system` is what the model's own template adds to a conversation
+    without a system turn.
+    """
+
+    family: str = Field(min_length=1)
+    control_strings: tuple[str, ...] = Field(min_length=1)
+    min_control_id: int = Field(ge=1)
+    end_of_turn: str = Field(min_length=2)
+    end_of_turn_id: int = Field(ge=0)
+    turns: Turns
+    default_system: str = ""
+    think_open: str = Field(min_length=1)
+    think_close: str = Field(min_length=2)
+    think_close_id: int | None
+    no_think: str = ""
+    worked_examples: bool
+    sampling: RecommendedSampling
+
+    @field_validator("control_strings")
+    @classmethod
+    def _long_enough_to_cut(cls, strings: tuple[str, ...]) -> tuple[str, ...]:
+        if short := [s for s in strings if len(s) < 2]:
+            raise ValueError(f"a control string has at least two characters, {short[0]!r} has not")
+        return strings
+
+    @model_validator(mode="after")
+    def _control_strings_are_complete(self) -> Descriptor:
+        needed = (self.end_of_turn, self.think_open.strip(), self.think_close)
+        if missing := [s for s in needed if s not in self.control_strings]:
+            raise ValueError(f"control_strings lacks {missing[0]!r}")
+        return self
+
+    def turn(self, role: Role) -> TurnTemplate:
+        template: TurnTemplate = getattr(self.turns, role)
+        return template
+
+
+def load_descriptor(name_or_path: str | Path) -> Descriptor:
+    """A descriptor by name (`qwen3`, a file of `prompts/models/`) or by the path of a YAML file.
+
+    Raises UserError when there is none, or when it is wrong.
+    """
+    from ieat_data.config import read_yaml, validate
+    from ieat_data.errors import UserError, did_you_mean
+    from ieat_data.paths import prompts_dir
+
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        folder = prompts_dir() / "models"
+        path = folder / f"{name_or_path}.yaml"
+        if not path.is_file():
+            known = [p.stem for p in folder.glob("*.yaml")]
+            raise UserError(
+                f"model descriptor {str(name_or_path)!r} is not in {folder}{did_you_mean(str(name_or_path), known)}; "
+                "give one of these names or the path of your own YAML file"
+            )
+    return validate(Descriptor, read_yaml(path), str(path))

@@ -1,0 +1,133 @@
+"""Prompt segments to token ids, so that no corpus text can become a control token, whatever it says.
+
+Three locks, each enough by itself for the models it knows: plain text is encoded by a second tokenizer that has no added
+tokens; it is cut inside every occurrence of a control string and the pieces are encoded apart; and what comes out is
+looked through for control ids.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ieat_data.engines.base import Segment
+from ieat_data.engines.llm.descriptor import Descriptor
+from ieat_data.errors import UserError
+
+
+class ControlTokenError(ValueError):
+    """Plain text gave a control token: the prompt must not be used."""
+
+
+class Tokenizer:
+    """A model's tokenizer with the family's control tokens.
+
+    `spec` is the content of a `tokenizer.json`. Raises UserError when the descriptor does not fit it.
+    """
+
+    def __init__(self, spec: Mapping[str, Any], descriptor: Descriptor, where: str = "tokenizer") -> None:
+        import tokenizers
+
+        added = list(spec.get("added_tokens") or [])
+        bare = {**spec, "truncation": None, "padding": None, "post_processor": None}
+        try:
+            self._full = tokenizers.Tokenizer.from_str(json.dumps(bare))
+            self._plain = tokenizers.Tokenizer.from_str(json.dumps({**bare, "added_tokens": []}))
+        except Exception as e:  # the library raises bare Exception
+            raise UserError(f"{where}: the tokenizer cannot be loaded: {e}") from None
+        self._normalizer = self._plain.normalizer
+        self._min_control = descriptor.min_control_id
+        self._added = frozenset(t["id"] for t in added)
+        strings = {*descriptor.control_strings, *(t["content"] for t in added)}
+        # a look-ahead finds occurrences that overlap
+        starts = "|".join(re.escape(s) for s in sorted(strings) if len(s) > 1)
+        self._control = re.compile(f"(?={starts})")
+        self._close = descriptor.think_close
+        self._close_id = descriptor.think_close_id
+        self._check(descriptor, where)
+
+    @classmethod
+    def load(cls, model: Path, descriptor: Descriptor) -> Tokenizer:
+        """The tokenizer of a GGUF file, or of a folder with a `tokenizer.json`. Raises UserError."""
+        if model.is_file():
+            from ieat_data.engines.llm.gguf import tokenizer_spec
+
+            return cls(tokenizer_spec(model), descriptor, str(model))
+        path = model / "tokenizer.json"
+        try:
+            spec = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as e:
+            raise UserError(f"{path}: cannot be read: {e.strerror}; a model folder needs its tokenizer.json") from None
+        except ValueError as e:
+            raise UserError(f"{path}: is not JSON: {e}") from None
+        return cls(spec, descriptor, str(path))
+
+    def encode(self, segments: Iterable[Segment]) -> list[int]:
+        """Token ids of a prompt; each segment is encoded apart. Raises ControlTokenError."""
+        ids: list[int] = []
+        for segment in segments:
+            ids += self.encode_control(segment.text) if segment.control else self.encode_plain(segment.text)
+        return ids
+
+    def encode_control(self, text: str) -> list[int]:
+        """Ids of a template piece: control strings become control tokens."""
+        return list(self._full.encode(_encodable(text), add_special_tokens=False).ids)
+
+    def encode_plain(self, text: str) -> list[int]:
+        """Ids of any text, none of them a control id. Raises ControlTokenError when one comes out all the same."""
+        text = self.normalize(text)
+        ids: list[int] = []
+        cuts = [0, *(m.start() + 1 for m in self._control.finditer(text)), len(text)]
+        for start, end in zip(cuts, cuts[1:], strict=False):
+            if start < end:
+                ids += self._plain.encode(text[start:end], add_special_tokens=False).ids
+        if control := [i for i in ids if self.is_control(i)]:
+            raise ControlTokenError(f"plain text gave the control token {control[0]}")
+        return ids
+
+    def normalize(self, text: str) -> str:
+        """The form in which a model sees plain text: the tokenizer's own (NFC), lone surrogates as U+FFFD."""
+        text = _encodable(text)
+        return str(self._normalizer.normalize_str(text)) if self._normalizer else text
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`, control tokens as their strings; bytes that are not UTF-8 as U+FFFD."""
+        return str(self._full.decode(list(ids), skip_special_tokens=False))
+
+    def parts(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """The decoded text of a continuation, cut at each close of the think block (`Completion.parts`)."""
+        if self._close_id is None:
+            return tuple(self.decode(ids).split(self._close))
+        parts: list[list[int]] = [[]]
+        for i in ids:
+            if i == self._close_id:
+                parts.append([])
+            else:
+                parts[-1].append(i)
+        return tuple(self.decode(p) for p in parts)
+
+    def is_control(self, token_id: int) -> bool:
+        return token_id >= self._min_control or token_id in self._added
+
+    def _check(self, descriptor: Descriptor, where: str) -> None:
+        pairs = [(descriptor.end_of_turn, descriptor.end_of_turn_id), (self._close, self._close_id)]
+        for token, expected in pairs:
+            found = self._full.token_to_id(token)
+            if found != expected:
+                raise UserError(
+                    f"{where}: the descriptor {descriptor.family!r} does not fit: it gives {token!r} the id {expected}, "
+                    f"the tokenizer {found}; set `descriptor` to the model's family"
+                )
+        if not self._added and descriptor.end_of_turn_id < descriptor.min_control_id:
+            raise UserError(f"{where}: the descriptor {descriptor.family!r} leaves its end of turn unprotected")
+
+
+def _encodable(text: str) -> str:
+    """Lone surrogates cannot be put into UTF-8."""
+    return text.encode("utf-8", "replace").decode() if not text.isascii() and _SURROGATE.search(text) else text
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")

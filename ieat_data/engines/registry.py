@@ -1,0 +1,86 @@
+"""Names of engines to classes, and what an engine's answers depend on."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
+
+from ieat_data.config import EngineConfig, Profile
+from ieat_data.errors import UserError, did_you_mean
+from ieat_data.paths import prompt_hashes
+
+ENGINES: dict[tuple[str, str], str] = {
+    ("llm", "llamacpp"): "ieat_data.engines.llm.llamacpp:LlamaCpp",
+    ("asr", "faster_whisper"): "ieat_data.engines.asr.faster_whisper:FasterWhisper",
+    ("ser", "prosody_appraisal"): "ieat_data.engines.ser.prosody_appraisal:ProsodyAppraisal",
+    ("tts", "kokoro"): "ieat_data.engines.tts.kokoro:Kokoro",
+}
+
+
+def engine_class(role: str, name: str) -> Any:
+    """The class behind a profile's `engine:`, a name of `ENGINES` or one's own `package.module:Class`.
+
+    Importing it loads no model and no heavy package.
+    """
+    target = name if ":" in name else ENGINES.get((role, name))
+    if target is None:
+        known = [n for r, n in ENGINES if r == role]
+        raise UserError(f"profile: engines.{role}.engine {name!r} is not known{did_you_mean(name, known)}")
+    module, _, cls = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), cls)
+    except (ImportError, AttributeError) as e:
+        raise UserError(f"profile: engines.{role}.engine {name!r} cannot be imported: {e}") from None
+
+
+def uses(role: str, config: EngineConfig) -> tuple[str, ...]:
+    """The other roles that an engine calls on."""
+    return tuple(getattr(engine_class(role, config.engine), "uses", ()))
+
+
+def identity(role: str, profile: Profile) -> dict[str, Any]:
+    """Everything that an engine's answers depend on: its name, settings, models by hash, prompts, and whom it calls on."""
+    from ieat_data import models
+
+    config = profile.engines[role]  # type: ignore[index]
+    cls = engine_class(role, config.engine)
+    neutral = set(cls.neutral_settings)
+    needed = [r.name for r in cls.requirements(config.settings) if r.kind == "model"]
+    return {
+        "engine": config.engine,
+        "settings": {k: v for k, v in sorted(config.settings.items()) if k not in neutral and v not in needed},
+        "models": [models.identity(name) for name in needed],
+        "prompts": prompt_hashes(getattr(cls, "prompts", ())),
+        "uses": {r: identity(r, profile) for r in uses(role, config)},
+        "exact": bool(cls.exact),
+        "grade": getattr(cls, "grade", None),
+    }
+
+
+def missing(role: str, profile: Profile) -> list[str]:
+    """What must be there before the engine can be built and is not, a line each."""
+    from ieat_data import models
+
+    config: EngineConfig = profile.engines[role]  # type: ignore[index]
+    cls = engine_class(role, config.engine)
+    faults = []
+    for need in cls.requirements(config.settings):
+        if need.kind == "module" and importlib.util.find_spec(need.name) is None:
+            faults.append(
+                f"engine {role}: {config.engine} needs the Python package that brings {need.name!r}: "
+                f"pip install 'ieat-data[{cls.extra}]'"
+            )
+        elif need.kind == "model":
+            try:
+                models.resolve(need.name)
+            except UserError as e:
+                faults.append(f"engine {role}: {e}")
+    faults += [f"engine {role} calls on {r!r}, which the profile lacks" for r in uses(role, config) if r not in profile.engines]
+    return faults
+
+
+def build(role: str, config: EngineConfig, helpers: Mapping[str, Any]) -> Any:
+    """Load an engine: this may take long."""
+    return engine_class(role, config.engine)(**{r: helpers[r] for r in uses(role, config)}, **config.settings)

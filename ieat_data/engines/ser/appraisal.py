@@ -1,0 +1,133 @@
+"""What the words say about the speaker's feeling: P(feeling | words), as an LLM's probabilities of the feeling words.
+
+The model appraises the event ("what happened to the speaker?"); no list of emotional words is looked up. Its bias
+towards some feeling words is measured on a few balanced sentences of the prompt file and divided out, after Z. Zhao et
+al., "Calibrate before use" (ICML 2021) and H. Zhou et al., "Batch calibration" (ICLR 2024): here the batch is fixed, so
+that the answer to one request does not depend on the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from ieat_data.config import Strict, read_yaml, validate
+from ieat_data.engines.base import Choose, Chosen, Failure, Segment
+from ieat_data.engines.llm.descriptor import load_descriptor
+from ieat_data.engines.llm.template import Message, render
+
+FEELINGS = ("happy", "sad", "anger", "fear", "neutral", "surprise", "disgust")
+LANGUAGES = ("en", "zh")
+_LONGEST = 800  # characters of a transcript that are read
+_RAREST = 1e-3  # a bias below this is no measurement
+
+
+class Sentence(Strict):
+    says: str = Field(min_length=1)
+    feels: str
+
+
+class AppraisalFile(Strict):
+    """`prompts/appraisal.{language}.yaml`; the head of the English one explains the keys."""
+
+    system: str
+    question: str
+    feelings: Mapping[str, str]
+    examples: tuple[Sentence, ...] = ()
+    calibration: tuple[Sentence, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> AppraisalFile:
+        if set(self.feelings) != set(FEELINGS):
+            raise ValueError(f"feelings: expected the keys {', '.join(FEELINGS)}")
+        if len({word[:2] for word in self.feelings.values()}) < len(FEELINGS):
+            raise ValueError("feelings: two words begin alike, so that the model's first token cannot tell them apart")
+        if "{feelings}" not in self.system or "{transcript}" not in self.question:
+            raise ValueError("system must hold {feelings}, question must hold {transcript}")
+        for sentence in (*self.examples, *self.calibration):
+            if sentence.feels not in FEELINGS:
+                raise ValueError(f"feels: {sentence.feels!r} is no feeling (known: {', '.join(FEELINGS)})")
+        if self.calibration and (
+            len(set(counts := Counter(s.feels for s in self.calibration).values())) > 1
+            or len(counts) < len(FEELINGS)
+        ):
+            raise ValueError("calibration: as many sentences of each feeling are needed")
+        return self
+
+
+class Appraisal:
+    """Asks `llm` (anything with `choose`) for the feelings of texts.
+
+    Args:
+        root: the folder of `appraisal.{language}.yaml`.
+        descriptor: the name of the LLM's chat format, e.g. `qwen2.5`.
+        calibration: how much of the model's bias is taken out, from 0 (none) to 1 (all).
+
+    Raises:
+        UserError: a prompt file is missing or wrong.
+    """
+
+    def __init__(self, llm: Any, root: Path, descriptor: str, calibration: float) -> None:
+        self._llm, self._descriptor, self._strength = llm, load_descriptor(descriptor), calibration
+        self._files = {g: _load(root / f"appraisal.{g}.yaml") for g in LANGUAGES}
+        self._shared = {g: self._count_shared(g) for g in LANGUAGES}
+        self._bias: dict[str, NDArray[np.float64]] = {}
+
+    def prompt(self, language: str, text: str) -> tuple[Segment, ...]:
+        """The question about `text`, up to where the model's answer begins."""
+        file = self._files[language]
+        comma = "、" if language == "zh" else ", "
+        messages = [Message("system", file.system.format(feelings=comma.join(file.feelings[f] for f in FEELINGS)))]
+        for example in file.examples:
+            messages.append(Message("user", file.question.format(transcript=example.says)))
+            messages.append(Message("assistant", file.feelings[example.feels]))
+        messages.append(Message("user", file.question.format(transcript=" ".join(text.split())[:_LONGEST])))
+        return render(self._descriptor, messages, open="answer")
+
+    def appraise(self, items: Sequence[tuple[str, str]]) -> list[dict[str, float] | Failure]:
+        """P(feeling | words) for (language, text) pairs, in their order; the probabilities of each sum to 1."""
+        failed = {g: self._learn_bias(g) for g in sorted({g for g, _ in items})}
+        # by language: requests with the same beginning stand together, which a prefix cache likes
+        order = sorted((i for i in range(len(items)) if not failed[items[i][0]]), key=lambda i: items[i][0])
+        result: list[dict[str, float] | Failure | None] = [failed[g] for g, _ in items]
+        for i, answer in zip(order, self._choose([items[i] for i in order]), strict=True):
+            result[i] = answer if isinstance(answer, Failure) else self._calibrated(items[i][0], answer)
+        return [r for r in result if r is not None]
+
+    def _choose(self, items: Sequence[tuple[str, str]]) -> list[Chosen | Failure]:
+        requests = [
+            Choose(self.prompt(g, t), tuple(self._files[g].feelings[f] for f in FEELINGS), self._shared[g]) for g, t in items
+        ]
+        return self._llm.choose(requests) if requests else []
+
+    def _learn_bias(self, language: str) -> Failure | None:
+        """Ask for the calibration sentences, once for each language."""
+        if language in self._bias:
+            return None
+        sentences = self._files[language].calibration if self._strength else ()
+        answers = self._choose([(language, s.says) for s in sentences])
+        for answer in answers:
+            if isinstance(answer, Failure):
+                return answer
+        given = [a.probabilities for a in answers if isinstance(a, Chosen)]
+        self._bias[language] = np.mean(given, axis=0) if given else np.ones(len(FEELINGS))
+        return None
+
+    def _calibrated(self, language: str, answer: Chosen) -> dict[str, float]:
+        raw = np.asarray(answer.probabilities) / np.maximum(self._bias[language], _RAREST) ** self._strength
+        return dict(zip(FEELINGS, (raw / raw.sum()).tolist(), strict=True))
+
+    def _count_shared(self, language: str) -> int:
+        """How many segments at the beginning are the same whatever the text."""
+        one, other = self.prompt(language, "a"), self.prompt(language, "b")
+        return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
+
+
+def _load(path: Path) -> AppraisalFile:
+    return validate(AppraisalFile, read_yaml(path), str(path))

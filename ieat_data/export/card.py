@@ -1,0 +1,48 @@
+"""The dataset card: README.md of the output folder, which `datasets` reads for its configs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+
+def render(manifest: Mapping[str, Any]) -> str:
+    """Card with YAML front matter. `manifest`: as `manifest.make` gives it."""
+    head = {
+        "pretty_name": f"IEAT {manifest['name']}",
+        "language": sorted(manifest["counts"]["language"]),
+        "task_categories": ["audio-text-to-text"],
+        "configs": [
+            {"config_name": c, "data_files": [{"split": "train", "path": f"data/{c}/*.parquet"}]}
+            for c in manifest["configs"]
+        ],
+    }
+    lines = ["---", yaml.safe_dump(head, allow_unicode=True, sort_keys=False).strip(), "---", ""]
+    lines += [f"# IEAT {manifest['name']}", ""]
+    lines += [
+        "Training data made by Injected Emotional-Attribution Thinking: the user's emotion, heard from the voice, is "
+        "written into the think body, and the model reasons on to its cause and answers.",
+        "",
+        "| config | samples | hours of audio | languages | turns |",
+        "|---|---|---|---|---|",
+    ]
+    for name, c in manifest["configs"].items():
+        lines.append(
+            f"| `{name}` | {c['rows']} | {c['audio_s'] / 3600:.2f} | {_inline(c['language'])} | {_inline(c['n_turns'])} |"
+        )
+    lines += ["", "```python", "import datasets", f'datasets.load_dataset("this/folder", "{next(iter(manifest["configs"]), "")}")', "```", ""]
+    lines += ["## Emotions", "", _inline(manifest["counts"]["emotion"]), ""]
+    for role, grade in manifest["grades"].items():
+        lines += [f"The `{role}` engine of this build is of **{grade} grade**: do not train on its labels.", ""]
+    lines += ["## Sources", "", "| source | licence | terms |", "|---|---|---|"]
+    lines += [f"| {s['name']} | {s['licence']} | {s['terms']} |" for s in manifest["sources"]]
+    if manifest["non_commercial"]:
+        lines += ["", "At least one source is for **non-commercial** use only."]
+    lines += ["", "`manifest.json` says the rest: shards with hashes, models, prompts, seeds, rejects by reason.", ""]
+    return "\n".join(lines)
+
+
+def _inline(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{k}: {v}" for k, v in counts.items())

@@ -1,0 +1,83 @@
+"""`manifest.json`: everything about an output folder, written very last."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from ieat_data import __version__, schema
+from ieat_data.export.summary import merge
+from ieat_data.paths import prompt_hashes
+from ieat_data.planner import Plan
+from ieat_data.shards import Record
+
+MANIFEST = "manifest.json"
+
+
+def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]]) -> dict[str, Any]:
+    """The manifest of a finished plan. `files`: for each config its (path in the output folder, record)."""
+    shards = [
+        {
+            "path": path,
+            "config": config,
+            "rows": r.rows,
+            "bytes": r.bytes,
+            "sha256": r.sha256,
+            "content_digest": r.summary["content_digest"],
+        }
+        for config, listed in files.items()
+        for path, r in listed
+    ]
+    configs = {
+        config: {"rows": sum(r.rows for _, r in listed), **merge(r.summary for _, r in listed)}
+        for config, listed in files.items()
+    }
+    total = merge(configs.values())
+    grades = {r: i["grade"] for r, i in plan.engine_identities.items() if i.get("grade")}
+    return {
+        "schema_version": schema.VERSION,
+        "name": plan.pipeline.name,
+        "content_digest": total["content_digest"],
+        "rows": sum(s["rows"] for s in shards),
+        "counts": {k: v for k, v in total.items() if k not in ("content_digest", "audio_s")},
+        "audio_s": total["audio_s"],
+        "configs": configs,
+        "shards": shards,
+        "stages": {name: _stage(node) for name, node in plan.nodes.items()},
+        "pipeline": plan.pipeline.model_dump(mode="json"),
+        "profile": plan.profile.name,
+        "engines": plan.engine_identities,
+        "exact": all(_exact(i) for i in plan.engine_identities.values()),
+        "grades": grades,
+        "prompts": prompt_hashes(["**/*"]),
+        "sources": [
+            {k: getattr(s, k) for k in ("name", "reader", "language", "licence", "terms", "non_commercial", "homepage")}
+            for s in plan.sources
+        ],
+        "non_commercial": any(s.non_commercial for s in plan.sources),
+        "made_with": {
+            "ieat-data": __version__,
+            "python": platform.python_version(),
+            **{p: metadata.version(p) for p in ("pyarrow", "ray", "numpy", "soundfile")},
+        },
+    }
+
+
+def _stage(node: Any) -> dict[str, Any]:
+    rejects: Counter[str] = Counter()
+    for r in node.records.values():
+        rejects.update(r.rejects)
+    return {
+        "table": node.table.folder.name,
+        "shards": len(node.shards),
+        "rows": sum(r.rows for r in node.records.values()),
+        "ok": sum(r.ok for r in node.records.values()),
+        "rejects": dict(rejects.most_common()),
+    }
+
+
+def _exact(identity: Mapping[str, Any]) -> bool:
+    return bool(identity["exact"]) and all(_exact(i) for i in identity["uses"].values())

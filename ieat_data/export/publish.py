@@ -1,0 +1,55 @@
+"""From the work folder to the dataset folder: shards first, then the card, the manifest very last."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ieat_data.export import card, manifest
+from ieat_data.planner import Plan
+from ieat_data.shards import Record, fsync_dir, replace_file
+
+
+def publish(plan: Plan, out: Path) -> dict[str, Any]:
+    """Put the finished targets into `out`. Names hold the content's hash, so an old manifest stays true till the new."""
+    files: dict[str, list[tuple[str, Record]]] = {}
+    for node in plan.targets:
+        folder = out / "data" / node.name
+        folder.mkdir(parents=True, exist_ok=True)
+        listed: list[tuple[str, Record]] = []
+        for shard in node.shards:
+            record = node.records[shard]
+            if record.rows:
+                path = folder / f"{shard}-{record.sha256[:8]}.parquet"
+                _put(node.table.folder / record.file, path)
+                listed.append((path.relative_to(out).as_posix(), record))
+        fsync_dir(folder)
+        if listed:
+            files[node.name] = listed
+    made = manifest.make(plan, files)
+    data = (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
+    replace_file(out / "README.md", card.render(made).encode())
+    replace_file(out / manifest.MANIFEST, data)
+    named = {path for listed in files.values() for path, _ in listed}
+    for old in (out / "data").glob("*/*.parquet"):
+        if old.relative_to(out).as_posix() not in named:
+            old.unlink()
+    return made
+
+
+def _put(source: Path, target: Path) -> None:
+    """A hard link where the file system allows, a copy elsewhere; never a half file under the final name."""
+    if target.exists():
+        return
+    tmp = target.with_name(f".{target.name}.{os.getpid()}")
+    tmp.unlink(missing_ok=True)
+    try:
+        os.link(source, tmp)
+    except OSError:
+        shutil.copyfile(source, tmp)
+        with tmp.open("rb") as f:
+            os.fsync(f.fileno())
+    os.replace(tmp, target)

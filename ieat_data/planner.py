@@ -1,0 +1,225 @@
+"""From a pipeline and a profile to a plan: which tables, which shards, what is there already, and why not.
+
+A table's folder is named by a hash of everything its rows depend on (stage, version, settings, prompts, models, input
+tables) and not of code: change a prompt, and only what depends on it is built again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ieat_data.config import Pipeline, Profile, Source, load_source, validate
+from ieat_data.engines import registry
+from ieat_data.errors import UserError, did_you_mean
+from ieat_data.identity import fingerprint
+from ieat_data.paths import prompt_hashes
+from ieat_data.shards import Record, Table, replace_file
+from ieat_data.stages import STAGES, TARGETS, UNIONS
+from ieat_data.stages.base import Stage, Task
+
+_INPUTS_LISTED = 256  # in a record
+
+
+@dataclass
+class Node:
+    """One table of the plan."""
+
+    stage: Stage
+    inputs: tuple[str, ...]  # concrete tables
+    description: Mapping[str, Any]  # what the fingerprint hashes
+    table: Table
+    tasks: list[Task] = field(default_factory=list)
+    records: dict[str, Record] = field(default_factory=dict)  # committed and not stale
+
+    @property
+    def name(self) -> str:
+        return self.stage.name
+
+    @property
+    def shards(self) -> list[str]:
+        return [s for t in self.tasks for s in t.outputs]
+
+    def done(self, task: Task) -> bool:
+        return all(s in self.records for s in task.outputs)
+
+    @property
+    def todo(self) -> list[Task]:
+        return [t for t in self.tasks if not self.done(t)]
+
+
+class Plan:
+    """The tables of a build in the order of their making."""
+
+    def __init__(self, pipeline: Pipeline, profile: Profile, work: Path) -> None:
+        self.pipeline, self.profile, self.work = pipeline, profile, work
+        self.nodes: dict[str, Node] = {}
+        for name in _order(_needed(pipeline)):
+            self.nodes[name] = self._node(name)
+        for node in self.nodes.values():
+            self._load(node)
+
+    @cached_property
+    def engine_identities(self) -> dict[str, Mapping[str, Any]]:
+        roles = {r for node in _needed(self.pipeline) for r in STAGES[node].engines}
+        return {r: registry.identity(r, self.profile) for r in sorted(roles)}
+
+    @property
+    def sources(self) -> list[Source]:
+        return [load_source(n) for n in (*self.pipeline.sources.speech, *self.pipeline.sources.text)]
+
+    @property
+    def targets(self) -> list[Node]:
+        return [self.nodes[t] for t in self.pipeline.targets]
+
+    def concrete(self, table: str) -> tuple[str, ...]:
+        return UNIONS.get(table, (table,))
+
+    def shards(self, table: str) -> list[str]:
+        """Shard names of a table or union, in their fixed order."""
+        return [s for t in self.concrete(table) if t in self.nodes for s in self.nodes[t].shards]
+
+    def owner(self, table: str, shard: str) -> Node:
+        """The node that makes this shard of a table or union."""
+        for name in self.concrete(table):
+            if name in self.nodes and shard in self._outputs(name):
+                return self.nodes[name]
+        raise KeyError(f"{table}/{shard}")
+
+    def _outputs(self, name: str) -> frozenset[str]:
+        cache: dict[str, frozenset[str]] = self.__dict__.setdefault("_output_sets", {})
+        if name not in cache:
+            cache[name] = frozenset(self.nodes[name].shards)
+        return cache[name]
+
+    def _node(self, name: str) -> Node:
+        cls = STAGES[name]
+        settings = validate(
+            cls.Settings, self.pipeline.stages.get(name, {}), f"pipeline {self.pipeline.name}: stages.{name}"
+        )
+        stage = cls(settings)
+        inputs = tuple(t for i in cls.inputs for t in self.concrete(i))
+        description = {
+            "stage": name,
+            "version": cls.version,
+            "seed": self.pipeline.seed,
+            "settings": settings.model_dump(mode="json", exclude={"max_reject_rate"}),
+            "prompts": prompt_hashes(cls.prompts),
+            "engines": {r: self.engine_identities[r] for r in cls.engines},
+            "depends": stage.identity(self.pipeline, self.profile),
+            "inputs": {t: self.nodes[t].table.folder.name for t in inputs},
+        }
+        folder = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
+        node = Node(stage, inputs, description, Table(folder))
+        node.tasks = _persisted(node) or list(stage.tasks(self.shards, self.pipeline))
+        return node
+
+    def _load(self, node: Node) -> None:
+        """Take the records that still stand: those whose inputs are the shards of today."""
+        records = node.table.records()
+        for task in node.tasks:
+            current = self.input_digests(task)
+            if current is None:
+                continue
+            for shard in task.outputs:
+                record = records.get(shard)
+                if record is not None and record.inputs == current:
+                    node.records[shard] = record
+
+    def input_digests(self, task: Task) -> dict[str, str] | None:
+        """Digest of each shard that a task reads; None while one of them is still to be made."""
+        digests = {}
+        for table, shard in task.reads:
+            record = self.owner(table, shard).records.get(shard)
+            if record is None:
+                return None
+            digests[f"{table}/{shard}"] = record.sha256
+        if len(digests) > _INPUTS_LISTED:  # a barrier over many shards: one digest of them all
+            return {f"{len(digests)} shards": fingerprint(digests)}
+        return digests
+
+    def persist(self) -> None:
+        """Write each table's plan beside it: shard identity is decided once."""
+        for node in self.nodes.values():
+            node.table.create()
+            path = node.table.folder / "plan.json"
+            if not path.is_file():
+                plan = {"description": node.description, "tasks": [asdict(t) for t in node.tasks]}
+                replace_file(path, json.dumps(plan, indent=1, ensure_ascii=False).encode())
+
+    def why(self, node: Node) -> str:
+        """Why a table is (or is not) built again, in a few words."""
+        if not node.todo:
+            return "all there"
+        if node.table.records():
+            return "goes on" if node.records else "inputs changed"
+        older = sorted(
+            (p for p in (self.work / "tables").glob(f"{node.name}-*/plan.json") if p.parent != node.table.folder),
+            key=lambda p: p.stat().st_mtime,
+        )
+        older = [p for p in older if p.parent.name.rsplit("-", 1)[0] == node.name]
+        if not older:
+            return "new"
+        before = json.loads(older[-1].read_text())["description"]
+        changes = list(_differences(before, json.loads(json.dumps(node.description)), ""))
+        return "changed: " + "; ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
+
+
+def _needed(pipeline: Pipeline) -> set[str]:
+    for target in pipeline.targets:
+        if target not in TARGETS:
+            raise UserError(f"pipeline {pipeline.name}: targets: {target!r} is none{did_you_mean(target, TARGETS)}")
+    for name in pipeline.stages:
+        if name not in STAGES:
+            raise UserError(f"pipeline {pipeline.name}: stages: unknown stage {name!r}{did_you_mean(name, STAGES)}")
+    needed: set[str] = set()
+    open_names = list(pipeline.targets)
+    while open_names:
+        name = open_names.pop()
+        if name not in needed:
+            needed.add(name)
+            open_names += [t for i in STAGES[name].inputs for t in UNIONS.get(i, (i,))]
+    return needed
+
+
+def _order(names: set[str]) -> list[str]:
+    """Inputs first; among equals the order of STAGES."""
+    out: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in out:
+            return
+        for i in STAGES[name].inputs:
+            for table in UNIONS.get(i, (i,)):
+                visit(table)
+        out.append(name)
+
+    for name in STAGES:
+        if name in names:
+            visit(name)
+    return out
+
+
+def _persisted(node: Node) -> list[Task] | None:
+    path = node.table.folder / "plan.json"
+    if not path.is_file():
+        return None
+    tasks = json.loads(path.read_text())["tasks"]
+    return [
+        Task(t["table"], t["name"], tuple(t["outputs"]), tuple((a, b) for a, b in t["reads"]), t["unit"]) for t in tasks
+    ]
+
+
+def _differences(before: Any, now: Any, at: str) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            if before.get(key) != now.get(key):
+                yield from _differences(before.get(key), now.get(key), f"{at}.{key}" if at else str(key))
+    elif len(f"{before}{now}") < 60:
+        yield f"{at} {before} → {now}"
+    else:
+        yield at

@@ -1,0 +1,232 @@
+"""Runs a plan on Ray: tasks go out as soon as their inputs are committed, the furthest stage first.
+
+Why bare Ray actors and tasks and not Ray Data: one LLM pool serves three stages of the DAG (respond, inject,
+inject_dialogues) and calls come from other engines too; Ray Data gives each operator its own actors, so the model would be
+loaded three times. Backpressure is the number of shards in flight; retries and commits are the shard's (`shards.py`).
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ieat_data.engines import registry
+from ieat_data.engines.client import EngineDown
+from ieat_data.errors import BuildStopped, UserError
+from ieat_data.planner import Node, Plan
+from ieat_data.progress import Progress
+from ieat_data.stages.base import Task
+from ieat_data.worker import EngineActor, Job, RayPool, run_job
+
+TASK_TRIES = 3  # of a task whose worker or engine died: rows are judged inside the stage
+ENGINE_RESTARTS = 3
+
+
+@dataclass
+class Runner:
+    """One build."""
+
+    plan: Plan
+    progress: Progress
+    actors: dict[str, list[Any]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Do what is to be done. Raises BuildStopped with what is wrong; everything committed stays."""
+        for node in self.plan.nodes.values():
+            self._check_rate(node)
+        if not any(node.todo for node in self.plan.nodes.values()):
+            return
+        ray = _start_ray(self.plan)
+        try:
+            self._loop(ray)
+        finally:
+            ray.shutdown()
+
+    def _loop(self, ray: Any) -> None:
+        depth = {name: i for i, name in enumerate(self.plan.nodes)}
+        waiting: dict[tuple[str, str], int] = {}
+        dependents: dict[tuple[str, str], list[Task]] = {}
+        ready: list[tuple[int, int, Task]] = []
+        order = 0
+        for node in self.plan.nodes.values():
+            for task in node.todo:
+                order += 1
+                missing = [
+                    (owner.name, s)
+                    for t, s in task.reads
+                    if s not in (owner := self.plan.owner(t, s)).records
+                ]
+                for key in missing:
+                    dependents.setdefault(key, []).append(task)
+                waiting[node.name, task.name] = len(missing)
+                if not missing:
+                    heapq.heappush(ready, (-depth[node.name], order, task))
+        meter = ray.remote(num_cpus=0)(_Meter).remote()
+        remote = ray.remote(num_cpus=0, max_retries=0)(_run_job)
+        running: dict[Any, tuple[Task, int]] = {}
+        tries: Counter[tuple[str, str]] = Counter()
+
+        def finished(node: Node, shards: tuple[str, ...]) -> None:
+            nonlocal order
+            for shard in shards:
+                for task in dependents.get((node.name, shard), ()):
+                    waiting[task.table, task.name] -= 1
+                    if waiting[task.table, task.name] == 0:
+                        order += 1
+                        heapq.heappush(ready, (-depth[task.table], order, task))
+
+        while ready or running:
+            while ready and len(running) < self.plan.profile.shards_in_flight:
+                _, _, task = heapq.heappop(ready)
+                node = self.plan.nodes[task.table]
+                if self._committed_before(node, task):
+                    finished(node, task.outputs)
+                    continue
+                self.progress.start(node.name)
+                pools = {r: self._pool(ray, r) for r in node.stage.engines}
+                running[remote.remote(self._job(node, task), pools, meter)] = (task, order)
+            if not running:
+                continue
+            done, _ = ray.wait(list(running), num_returns=1, timeout=1.0)
+            self.progress.calls(ray.get(meter.read.remote()))
+            for ref in done:
+                task, _ = running.pop(ref)
+                node = self.plan.nodes[task.table]
+                try:
+                    records = ray.get(ref)
+                except Exception as e:
+                    tries[task.table, task.name] += 1
+                    self._failed(e, task, tries[task.table, task.name])
+                    order += 1
+                    heapq.heappush(ready, (-depth[task.table], order, task))
+                    continue
+                node.records.update({r.shard: r for r in records})
+                node.table.roll_up()
+                self.progress.done(node, records)
+                self._check_rate(node)
+                finished(node, task.outputs)
+
+    def _committed_before(self, node: Node, task: Task) -> bool:
+        """Take a record that was waiting for its inputs to be known, or take back one that is stale."""
+        current = self.plan.input_digests(task)
+        for shard in task.outputs:
+            record = node.table.record(shard)
+            if record is not None and record.inputs == current:
+                node.records[shard] = record
+            elif record is not None:
+                node.table.forget(shard)
+        return node.done(task)
+
+    def _job(self, node: Node, task: Task) -> Job:
+        parts = {}
+        for table, shard in task.reads:
+            owner = self.plan.owner(table, shard)
+            parts[table, shard] = (owner.table.folder, owner.records[shard])
+        inputs = self.plan.input_digests(task)
+        assert inputs is not None
+        return Job(
+            task,
+            self.plan.pipeline.model_dump(mode="json"),
+            self.plan.profile.model_dump(mode="json"),
+            parts,
+            inputs,
+            node.table.folder,
+            self.plan.work / "answers" / node.name / task.name,
+            {r: self.plan.engine_identities[r] for r in node.stage.engines},
+        )
+
+    def _pool(self, ray: Any, role: str) -> RayPool:
+        """The actors of an engine, started when first needed, with those that they call on."""
+        if role not in self.actors:
+            config = self.plan.profile.engines[role]  # type: ignore[index]
+            helpers = {r: self._pool(ray, r).actors for r in registry.uses(role, config)}
+            self.progress.note(f"loading {role}: {config.engine}" + (f" x{config.replicas}" if config.replicas > 1 else ""))
+            cls = ray.remote(
+                num_cpus=config.num_cpus,
+                num_gpus=config.num_gpus,
+                max_restarts=ENGINE_RESTARTS,
+                max_task_retries=ENGINE_RESTARTS,
+            )(EngineActor)
+            profile = self.plan.profile.model_dump(mode="json")
+            self.actors[role] = [cls.remote(role, profile, helpers) for _ in range(config.replicas)]
+            try:
+                ray.get([a.ready.remote() for a in self.actors[role]])
+            except Exception as e:
+                raise BuildStopped(f"engine {role} ({config.engine}) did not start: {_cause(e)}") from e
+        return RayPool(self.actors[role])
+
+    def _failed(self, error: Exception, task: Task, tries: int) -> None:
+        cause = getattr(error, "cause", None) or error
+        if isinstance(cause, UserError):
+            raise cause
+        log = self.plan.work / "logs" / f"{task.table}-{task.name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as f:
+            f.write(f"{error}\n")
+        died = isinstance(cause, EngineDown) or "Died" in type(error).__name__ or "Crashed" in type(error).__name__
+        if not died or tries >= TASK_TRIES:
+            raise BuildStopped(
+                f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {_cause(error)} (the whole of "
+                f"it: {log}). What is committed stays: mend the cause and start the same command again"
+            ) from error
+
+    def _check_rate(self, node: Node) -> None:
+        rows = sum(r.rows for r in node.records.values())
+        rejects: Counter[str] = Counter()
+        for record in node.records.values():
+            rejects.update({k: n for k, n in record.rejects.items() if k not in node.stage.expected})
+        limit = node.stage.settings.max_reject_rate or self.plan.pipeline.max_reject_rate
+        bad = sum(rejects.values())
+        if rows >= self.plan.pipeline.min_rows_for_rate and bad > limit * rows:
+            top = ", ".join(f"{n} {k}" for k, n in rejects.most_common(3))
+            raise BuildStopped(
+                f"stage {node.name} rejects {bad} of {rows} rows, over the limit of {limit:.0%} ({top}): read "
+                f"{node.table.folder}/quarantine-*, or allow more with --set stages.{node.name}.max_reject_rate=…"
+            )
+
+
+class _Meter:
+    """Counts the answers that arrive inside running shards, for a progress line that moves."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def add(self, table: str, n: int) -> None:
+        self.counts[table] = self.counts.get(table, 0) + n
+
+    def read(self) -> dict[str, int]:
+        return self.counts
+
+
+def _run_job(job: Job, pools: dict[str, RayPool], meter: Any) -> Any:
+    return run_job(job, pools, lambda table, n: meter.add.remote(table, n))
+
+
+def _cause(error: BaseException) -> str:
+    """The last line of what went wrong."""
+    lines = [x.strip() for x in str(getattr(error, "cause", None) or error).splitlines() if x.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _start_ray(plan: Plan) -> Any:
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import logging
+
+    import ray
+
+    config = plan.profile.ray
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if config.address:
+        ray.init(address=config.address, **quiet)
+    else:
+        ray.init(
+            num_cpus=config.num_cpus,
+            object_store_memory=config.object_store_mb << 20,
+            include_dashboard=False,
+            **quiet,
+        )
+    return ray

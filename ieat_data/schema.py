@@ -1,0 +1,168 @@
+"""Arrow schemas: the contract of every table, and the one sample schema.
+
+Every table has `id` (32 hex digits), `status` and `reason`. `status` is `ok`, `rejected` (here, for `reason`) or
+`skipped` (an earlier stage rejected it): the row keeps its place with nulls, so that the shards of all tables align.
+Times are in seconds, rates in Hz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+VERSION = 1
+
+OK, REJECTED, SKIPPED = "ok", "rejected", "skipped"
+
+_HEAD = [pa.field("id", pa.string(), nullable=False)]
+_TAIL = [pa.field("status", pa.string(), nullable=False), pa.field("reason", pa.string())]
+
+SCORES = pa.list_(pa.struct([("label", pa.string()), ("score", pa.float64())]))
+EMOTION = pa.struct([("label", pa.string()), ("score", pa.float64()), ("source", pa.string())])
+
+
+def table(*columns: tuple[str, pa.DataType]) -> pa.Schema:
+    """The schema of a stage's table: id, its own columns, status and reason."""
+    return pa.schema([*_HEAD, *(pa.field(n, t) for n, t in columns), *_TAIL])
+
+
+# What ingest and synthesize both give: any clip of a user's speech.
+UTTERANCES = table(
+    ("source", pa.string()),
+    ("key", pa.string()),
+    ("language", pa.string()),
+    ("speaker", pa.string()),
+    ("origin", pa.string()),  # recorded | synthesized
+    ("audio", pa.binary()),  # encoded, as it came
+    ("sample_rate", pa.int32()),
+    ("duration_s", pa.float64()),
+    ("reference", pa.string()),  # corpus transcript or query
+    ("check_text", pa.string()),  # what the ASR round trip of a synthesized clip heard
+    ("extra", pa.string()),  # JSON: what else the corpus says of it
+)
+QUERIES = table(("source", pa.string()), ("key", pa.string()), ("language", pa.string()), ("text", pa.string()))
+SELECTION = table()
+TRANSCRIPTS = table(
+    ("text", pa.string()),  # what later stages take the user to have said
+    ("asr_text", pa.string()),
+    ("metric", pa.string()),  # wer | cer
+    ("error_rate", pa.float64()),  # of asr_text against the corpus transcript or query
+)
+REPLIES = table(("reply", pa.string()), ("attempts", pa.int32()))
+EMOTIONS = table(
+    ("label", pa.string()),
+    ("score", pa.float64()),
+    ("margin", pa.float64()),  # best score minus second best
+    ("scores", SCORES),
+    ("details", pa.string()),  # JSON
+)
+INSTRUCTION = pa.struct(
+    [("id", pa.string()), ("text", pa.string()), ("speaker", pa.string()), ("placement", pa.string())]
+)
+TURN = pa.struct(
+    [
+        ("sample", pa.string()),  # the empathy target that this turn was
+        ("utterance", pa.string()),
+        ("shard", pa.string()),
+        ("transcript", pa.string()),
+        ("think", pa.string()),
+        ("injected_chars", pa.int32()),
+        ("reply", pa.string()),
+        ("emotion", EMOTION),
+    ]
+)
+TARGETS = table(
+    ("parent", pa.string()),  # utterance or dialogue
+    ("task", pa.string()),
+    ("language", pa.string()),
+    ("turns", pa.list_(TURN)),  # the last turn's reply and think are the target's own for a single utterance
+    ("instruction", INSTRUCTION),
+    ("think", pa.string()),
+    ("injected_chars", pa.int32()),
+    ("answer", pa.string()),
+    ("attempts", pa.int32()),
+    ("seed", pa.int64()),
+)
+DIALOGUES = table(
+    ("language", pa.string()),
+    ("turns", pa.list_(TURN)),
+    ("regenerate", pa.bool_()),  # the last reply is made anew, with the history
+)
+QUESTIONS = table(
+    ("instruction_id", pa.string()), ("language", pa.string()), ("text", pa.string()), ("speaker", pa.string())
+)
+SPOKEN = table(
+    ("audio", pa.binary()),
+    ("sample_rate", pa.int32()),
+    ("duration_s", pa.float64()),
+    ("asr_text", pa.string()),
+    ("error_rate", pa.float64()),
+    ("attempts", pa.int32()),
+)
+
+AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+MESSAGE = pa.struct(
+    [
+        ("role", pa.string()),  # user | assistant
+        ("kind", pa.string()),  # speech | question | reply
+        ("content", pa.string()),  # empty where the user spoke
+        ("transcript", pa.string()),
+        ("audio", pa.int32()),  # index into audios
+        ("think", pa.string()),
+        ("injected_chars", pa.int32()),
+        ("emotion", EMOTION),
+        ("train", pa.bool_()),  # whether this turn carries a loss
+        ("speech_tokens", pa.list_(pa.int32())),
+    ]
+)
+SPAN = pa.struct(
+    [
+        ("audio", pa.int32()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("kind", pa.string()),  # utterance | gap | question
+        ("ref", pa.string()),  # utterance or instruction id
+        ("speaker", pa.string()),
+    ]
+)
+ORIGIN = pa.struct(
+    [
+        ("utterance", pa.string()),
+        ("source", pa.string()),
+        ("key", pa.string()),
+        ("origin", pa.string()),  # recorded | synthesized
+        ("shard", pa.string()),
+        ("corpus_text", pa.string()),
+        ("metric", pa.string()),
+        ("error_rate", pa.float64()),
+    ]
+)
+PROVENANCE = pa.struct(
+    [("parent", pa.string()), ("attempts", pa.int32()), ("seed", pa.int64()), ("utterances", pa.list_(ORIGIN))]
+)
+SAMPLES = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("task", pa.string(), nullable=False),  # response | reasoning | empathy | trajectory
+        pa.field("stage", pa.string(), nullable=False),  # stage1_1 | stage1_2
+        pa.field("language", pa.string(), nullable=False),
+        pa.field("n_turns", pa.int32(), nullable=False),  # the user's utterances, never the question
+        pa.field("messages", pa.list_(MESSAGE), nullable=False),
+        pa.field("audios", pa.list_(AUDIO), nullable=False),
+        pa.field("spans", pa.list_(SPAN), nullable=False),
+        pa.field("instruction", INSTRUCTION),
+        pa.field("provenance", PROVENANCE, nullable=False),
+    ]
+)
+
+
+def to_table(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows as a table of exactly `schema`; keys that a row lacks are null, keys that the schema lacks are errors."""
+    listed = list(rows)
+    known = set(schema.names)
+    for row in listed:
+        if unknown := set(row) - known:
+            raise KeyError(f"a row has columns that its table's schema lacks: {sorted(unknown)}")
+    return pa.Table.from_pylist([dict(r) for r in listed], schema=schema)

@@ -1,0 +1,75 @@
+"""What a source is: a reader cuts a corpus into units once, then reads any unit without reading the others.
+
+Nothing that comes out of a corpus is trusted: a record that cannot be used becomes a `BadRecord` and is quarantined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+
+class SourceError(ValueError):
+    """A source that cannot be read at all: one line, what, where and what to do."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The bytes [start, end) of the file `path` (relative to the corpus root) hold `rows` records."""
+
+    path: str
+    start: int
+    end: int
+    rows: int
+    index: int  # ordinal of the first record in the file
+
+
+@dataclass(frozen=True)
+class SpeechRecord:
+    """One clip of a speech corpus, its audio bytes as they came."""
+
+    key: str
+    audio: bytes
+    text: str
+    speaker: str = ""
+    language: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)  # e.g. dnsmos
+
+
+@dataclass(frozen=True)
+class QueryRecord:
+    """The user's first words in one dialogue of a text corpus."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that could not be read: it keeps its place, its reason code and its payload (cut to a sane length)."""
+
+    key: str
+    reason: str
+    message: str
+    payload: bytes = b""
+
+
+class Reader(Protocol):
+    """One corpus in its native layout. `kind`: `speech` gives SpeechRecord, `text` gives QueryRecord."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, root: Path, language: str) -> None: ...
+
+    def plan(self, rows_per_unit: int) -> Iterator[Unit]:
+        """Cut the corpus, in a fixed order of files, reading as little as the format allows (bounded memory).
+
+        Raises SourceError when the root is missing or holds none of the corpus's files (say what was looked for).
+        """
+        ...
+
+    def read(self, unit: Unit) -> Iterator[SpeechRecord | QueryRecord | BadRecord]:
+        """Exactly `unit.rows` records, in the order of the file; keys are unique in the corpus and stable."""
+        ...

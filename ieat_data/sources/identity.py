@@ -1,0 +1,23 @@
+"""What the rows of a corpus depend on: its files. Small ones by content, large ones by size and time of change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ieat_data.shards import sha256_file
+from ieat_data.sources.base import SourceError
+
+_HASHED_BYTES = 64 << 20  # above this, hashing at every start would cost more than it saves
+
+
+def files_identity(root: Path) -> list[list[object]]:
+    """For each file its path under `root`, its size in bytes, and its sha256 or its time of change."""
+    if not root.exists():
+        raise SourceError(f"{root}: no such folder; set `root` in the source manifest to the folder of the corpus")
+    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    found: list[list[object]] = []
+    for path in files:
+        stat = path.stat()
+        mark = sha256_file(path) if stat.st_size <= _HASHED_BYTES else stat.st_mtime_ns
+        found.append([path.name if path == root else path.relative_to(root).as_posix(), stat.st_size, mark])
+    return found

@@ -1,0 +1,43 @@
+"""One file per stage; `STAGES` names them all, in the order in which the README explains them."""
+
+from __future__ import annotations
+
+from ieat_data.stages.base import Stage
+from ieat_data.stages.compose import Empathy, Reasoning, Stage11, Trajectory
+from ieat_data.stages.ingest import Ingest, Queries
+from ieat_data.stages.inject import Inject, InjectDialogues
+from ieat_data.stages.instructions import Questions, SpeakQuestions
+from ieat_data.stages.label import Label
+from ieat_data.stages.reorganise import Reorganise
+from ieat_data.stages.respond import Respond
+from ieat_data.stages.select import Select
+from ieat_data.stages.synthesize import Synthesize
+from ieat_data.stages.transcribe import Transcribe
+
+STAGES: dict[str, type[Stage]] = {
+    s.name: s
+    for s in (
+        Ingest,
+        Queries,
+        Select,
+        Synthesize,
+        Transcribe,
+        Respond,
+        Label,
+        Inject,
+        Reorganise,
+        InjectDialogues,
+        Questions,
+        SpeakQuestions,
+        Stage11,
+        Reasoning,
+        Empathy,
+        Trajectory,
+    )
+}
+
+# A name that stands for several tables with the same schema, whose shards it chains.
+UNIONS: dict[str, tuple[str, ...]] = {"utterances": ("ingest", "synthesize")}
+
+# What a pipeline may ask for: the tables that go out, each a config of the dataset.
+TARGETS: tuple[str, ...] = ("stage1_1", "stage1_2_reasoning", "stage1_2_empathy", "stage1_2_trajectory")

@@ -1,0 +1,262 @@
+"""What a stage is: a frozen description (inputs, engines, prompts, settings) and a function over one shard.
+
+Three kinds: `MapStage` (the same rows in the same order, new columns), `ExpandStage` (children with a `parent`) and
+plain `Stage` for those that read a source or regroup rows behind a barrier. The runner owns caching, retry and commit.
+"""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from ieat_data.config import Pipeline, Profile, Strict
+from ieat_data.engines.base import Sampling
+from ieat_data.engines.client import EngineClient, EngineDown
+from ieat_data.engines.llm.descriptor import load_descriptor
+from ieat_data.identity import child_id, top_k
+from ieat_data.paths import prompts_dir
+from ieat_data.prompting.prompts import Prompts
+from ieat_data.schema import OK, REJECTED, SKIPPED, to_table
+from ieat_data.shards import Record, Table
+
+Row = dict[str, Any]
+T = TypeVar("T")
+_PAYLOAD_CHARS = 4000  # of a quarantined value; audio stays in its own table
+
+
+class StageSettings(Strict):
+    max_reject_rate: float | None = Field(None, gt=0, le=1, description="in place of the pipeline's")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work: it reads committed shards and commits its `outputs`."""
+
+    table: str
+    name: str
+    outputs: tuple[str, ...]
+    reads: tuple[tuple[str, str], ...] = ()  # (table, shard)
+    unit: Mapping[str, Any] | None = None  # what a source stage reads
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Why a row goes no further. `message` and `payload` are kept in the quarantine file."""
+
+    reason: str
+    message: str = ""
+    payload: Any = None
+
+
+class Inputs:
+    """The shards that a task reads."""
+
+    def __init__(self, parts: Mapping[tuple[str, str], tuple[Path, Record]]) -> None:
+        self._parts = parts
+
+    def shards(self, table: str) -> list[str]:
+        return [s for t, s in self._parts if t == table]
+
+    def has(self, table: str, shard: str) -> bool:
+        return (table, shard) in self._parts
+
+    def rows(self, table: str, shard: str, columns: Sequence[str] | None = None) -> list[Row]:
+        folder, record = self._parts[table, shard]
+        return Table(folder).read(record, columns).to_pylist()
+
+
+@dataclass
+class Context:
+    """What a stage's task works with."""
+
+    pipeline: Pipeline
+    profile: Profile
+    engines: Mapping[str, EngineClient] = field(default_factory=dict)
+    quarantine: list[Row] = field(default_factory=list)
+
+    @property
+    def prompts(self) -> Prompts:
+        return load_prompts(str(self.profile.engines["llm"].settings["descriptor"]))
+
+    def sampling(self, kind: Literal["thinking", "answering"], max_tokens: int) -> Sampling:
+        """As the model's descriptor recommends it, with the stage's budget of tokens."""
+        recommended = getattr(self.prompts.descriptor.sampling, kind).request()
+        return replace(recommended, max_tokens=max_tokens)
+
+    def voices(self, language: str) -> list[str]:
+        """The speakers of this build: the pipeline's number of them, drawn by hash from the profile's voices."""
+        known = self.profile.engines["tts"].voices.get(language, ())
+        return sorted(top_k(known, self.pipeline.speakers, "speakers", self.pipeline.seed))
+
+    def reject(self, row: str, r: Reject) -> None:
+        """Put a row into quarantine."""
+        self.quarantine.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
+
+
+@functools.cache
+def load_prompts(descriptor: str) -> Prompts:
+    return Prompts(prompts_dir(), load_descriptor(descriptor))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        value = f"{len(value)} bytes: {value[:_PAYLOAD_CHARS].hex()}"
+    if isinstance(value, str):
+        return value if len(value) <= _PAYLOAD_CHARS else value[:_PAYLOAD_CHARS] + "…"
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+class Stage:
+    """A table's maker. Subclasses set the class variables and `run`."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1  # raise it when the rows come out different for the same inputs
+    inputs: ClassVar[tuple[str, ...]] = ()
+    engines: ClassVar[tuple[str, ...]] = ()
+    prompts: ClassVar[tuple[str, ...]] = ()  # globs under prompts/
+    schema: ClassVar[pa.Schema]
+    Settings: ClassVar[type[StageSettings]] = StageSettings
+    expected: ClassVar[frozenset[str]] = frozenset()  # reasons that are no sign of trouble
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings  # an instance of `Settings`
+
+    def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+        """What else the rows depend on (a source's files, the size of a group)."""
+        return {}
+
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline) -> Iterable[Task]:
+        """The stage's work, given the shard names of its inputs. As it stands: a task for each shard."""
+        for shard in shards(self.inputs[0]):
+            reads = tuple((t, shard) for t in self.inputs if shard in set(shards(t)))
+            yield Task(self.name, shard, (shard,), reads)
+
+    def summarise(self, table: pa.Table) -> Mapping[str, Any]:
+        """What a shard's commit record says of it besides its rows and rejects."""
+        return {}
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        """Yields (shard, its table) for each of the task's outputs."""
+        raise TypeError(f"{type(self).__name__} has no run")
+
+
+def groups(shards: Sequence[str], size: int) -> list[tuple[str, tuple[str, ...]]]:
+    """Fixed groups of consecutive shards, with their names."""
+    return [(f"group-{i // size:05d}", tuple(shards[i : i + size])) for i in range(0, len(shards), size)]
+
+
+class MapStage(Stage):
+    """The same rows in the same order. `columns`: what is read of each input (`id` and `status` always are)."""
+
+    columns: ClassVar[Mapping[str, tuple[str, ...]]]
+
+    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+        """New columns for each row, or why it is rejected."""
+        raise TypeError(f"{type(self).__name__} has no process")
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        merged = merge(inputs, task.name, self.columns)
+        fit = [r for r in merged if r["status"] == OK]
+        results = dict(zip((r["id"] for r in fit), guarded(lambda some: self.process(some, ctx), fit), strict=True))
+        out: list[Row] = []
+        for row in merged:
+            result = results.get(row["id"])
+            if result is None:
+                out.append({"id": row["id"], "status": SKIPPED})
+            elif isinstance(result, Reject):
+                ctx.reject(row["id"], _with_payload(result, row))
+                out.append({"id": row["id"], "status": REJECTED, "reason": result.reason})
+            else:
+                out.append({"id": row["id"], **result, "status": OK})
+        yield task.name, to_table(out, self.schema)
+
+
+class ExpandStage(Stage):
+    """Children of rows, in the order of their parents; a child that fails keeps its place."""
+
+    columns: ClassVar[Mapping[str, tuple[str, ...]]]
+
+    def process(self, rows: list[Row], ctx: Context) -> list[list[Row | tuple[Row, Reject]]]:
+        """For each row its children: a child, or (what is known of it, why it is rejected)."""
+        raise TypeError(f"{type(self).__name__} has no process")
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        fit = [r for r in merge(inputs, task.name, self.columns) if r["status"] == OK]
+        out: list[Row] = []
+        results = guarded(lambda some: self.process(some, ctx), fit)
+        for parent, children in zip(fit, results, strict=True):
+            if isinstance(children, Reject):
+                children = [({"id": child_id(parent["id"], self.name, "failed"), "parent": parent["id"]}, children)]
+            for child in children:
+                if isinstance(child, tuple):
+                    row, why = child
+                    ctx.reject(row["id"], _with_payload(why, row))
+                    out.append({**row, "status": REJECTED, "reason": why.reason})
+                else:
+                    out.append({**child, "status": OK})
+        yield task.name, to_table(out, self.schema)
+
+
+def merge(inputs: Inputs, shard: str, columns: Mapping[str, Sequence[str]]) -> list[Row]:
+    """Rows of aligned shards as one row each; `status` is ok where it is in all of them."""
+    merged: list[Row] = []
+    for i, (table, names) in enumerate(columns.items()):
+        rows = inputs.rows(table, shard, ["id", "status", *names])
+        if i == 0:
+            merged = rows
+            continue
+        for row, more in zip(merged, rows, strict=True):
+            if row["id"] != more["id"]:
+                raise ValueError(f"{table}/{shard} does not align: {more['id']} stands where {row['id']} should")
+            status = row["status"] if row["status"] != OK else more["status"]
+            row.update(more, status=status)
+    return merged
+
+
+def guarded(process: Callable[[list[Row]], Sequence[Any]], rows: list[Row]) -> list[Any]:
+    """`process(rows)`; where it raises, row by row, so that the one that breaks it becomes a reject and no other."""
+    if not rows:
+        return []
+    try:
+        return list(process(rows))
+    except EngineDown:
+        raise
+    except Exception:
+        if len(rows) == 1:
+            return [Reject("internal_error", traceback.format_exc())]
+        return [result for row in rows for result in guarded(process, [row])]
+
+
+def _with_payload(r: Reject, row: Row) -> Reject:
+    payload = r.payload if r.payload is not None else {k: v for k, v in row.items() if not isinstance(v, bytes)}
+    return Reject(r.reason, r.message, payload)
+
+
+def retry(
+    items: Sequence[T], attempts: int, ask: Callable[[list[tuple[T, int]]], Sequence[Any]]
+) -> list[tuple[Any, int]]:
+    """Ask for each item until its answer is no `Reject`, at most `attempts` times: (last answer, tries made).
+
+    All items of one round are asked together, so that an engine's batches stay full.
+    """
+    answers: list[tuple[Any, int]] = [(Reject("not_asked"), 0)] * len(items)
+    open_items = list(range(len(items)))
+    for attempt in range(attempts):
+        if not open_items:
+            break
+        got = ask([(items[i], attempt) for i in open_items])
+        for i, answer in zip(open_items, got, strict=True):
+            answers[i] = (answer, attempt + 1)
+        open_items = [i for i in open_items if isinstance(answers[i][0], Reject)]
+    return answers

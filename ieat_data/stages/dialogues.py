@@ -1,0 +1,101 @@
+"""Form dialogues out of single samples: lengths in a mix, first and last emotion different, pairs of emotions even.
+
+The counting comes first and the samples second: which emotions open, close and fill each dialogue is decided on counts
+per emotion, then each place takes the next sample of its emotion in hash order. So the work grows with the number of
+dialogues times the number of emotion pairs, whatever the pool's size, and memory holds ids only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+
+def lengths(pool: int, mix: Mapping[int, float], at_most: int) -> list[int]:
+    """Dialogue lengths in the shares of `mix` (length → weight): at most that many, together at most `pool` samples."""
+    sizes = sorted((n for n, w in mix.items() if w > 0), reverse=True)
+    total = sum(mix[n] for n in sizes)
+    chosen: Counter[int] = Counter()
+    left = pool
+    while (made := sum(chosen.values())) < at_most and (fitting := [n for n in sizes if n <= left]):
+        n = max(fitting, key=lambda s: (mix[s] / total * (made + 1) - chosen[s], s))
+        chosen[n] += 1
+        left -= n
+    for out, into in _exchanges(sizes, left, at_most - sum(chosen.values())):
+        if chosen[out]:
+            chosen[out] -= 1
+            chosen.update(into)
+            break
+    return sorted(chosen.elements(), reverse=True)
+
+
+def _exchanges(sizes: Sequence[int], left: int, more: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Dialogues that take up what is left over: one grows by it, or one splits in two with it."""
+    if not left:
+        return
+    yield from ((n, (n + left,)) for n in sizes if n + left in sizes)
+    if more > 0:
+        yield from ((n, (a, b)) for n in sizes for a in sizes for b in sizes if n + left == a + b)
+
+
+def most_dialogues(counts: Mapping[str, int]) -> int:
+    """How many dialogues with different ends a pool allows: pairs of unlike samples."""
+    total = sum(counts.values())
+    return min(total // 2, total - max(counts.values(), default=0))
+
+
+def most_used(counts: Mapping[str, int], longest: int) -> int:
+    """An upper bound of the samples that dialogues of up to `longest` turns can use."""
+    return min(sum(counts.values()), most_dialogues(counts) * longest)
+
+
+def arrange(counts: Mapping[str, int], sizes: Sequence[int]) -> list[list[str]]:
+    """The emotions of each dialogue of `sizes`, in order; ends differ; no emotion is used more often than `counts`."""
+    left = Counter({k: v for k, v in counts.items() if v > 0})
+    pairs: Counter[tuple[str, str]] = Counter()
+    out: list[list[str]] = []
+    for i, size in enumerate(sizes):
+        after = len(sizes) - i - 1  # dialogues still to come, each needs two unlike ends
+        best = None
+        for first in sorted(left):
+            for last in sorted(left):
+                if first == last or not left[first] or not left[last]:
+                    continue
+                rest = left.copy()
+                rest[first] -= 1
+                rest[last] -= 1
+                room = most_dialogues(rest) >= after
+                key = (not room, pairs[first, last], -(left[first] + left[last]), first, last)
+                if best is None or key < best:
+                    best = key
+        if best is None:
+            break
+        first, last = best[3], best[4]
+        left[first] -= 1
+        left[last] -= 1
+        middle = []
+        for _ in range(size - 2):
+            # the most frequent emotion fills: it is the one that lacks partners
+            fill = max(sorted(left), key=lambda k: left[k], default=None)
+            if fill is None or not left[fill]:
+                break
+            left[fill] -= 1
+            middle.append(fill)
+        if len(middle) < size - 2:
+            break
+        pairs[first, last] += 1
+        out.append([first, *middle, last])
+    return out
+
+
+def form(pool: Mapping[str, str], mix: Mapping[int, float]) -> list[list[str]]:
+    """Dialogues of sample ids out of `pool` (id → emotion, in the order in which ids are to be taken).
+
+    Every id is used at most once; lengths come as near to `mix` as the pool allows.
+    """
+    counts = Counter(pool.values())
+    sizes = lengths(len(pool), mix, most_dialogues(counts))
+    by_label: dict[str, list[str]] = defaultdict(list)
+    for row, label in reversed(list(pool.items())):
+        by_label[label].append(row)
+    return [[by_label[label].pop() for label in dialogue] for dialogue in arrange(counts, sizes)]

@@ -1,0 +1,125 @@
+"""What runs in a Ray worker: one task of one stage, from reading its inputs to its commit; and the engines' actors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ieat_data.answers import Answers
+from ieat_data.config import Pipeline, Profile
+from ieat_data.engines import registry
+from ieat_data.engines.client import EngineClient, EngineDown, Pool
+from ieat_data.shards import Record, Table
+from ieat_data.stages import STAGES
+from ieat_data.stages.base import Context, Inputs, Task
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task with everything that a worker needs to do it."""
+
+    task: Task
+    pipeline: Mapping[str, Any]
+    profile: Mapping[str, Any]
+    parts: Mapping[tuple[str, str], tuple[Path, Record]]  # (table, shard) → folder and record
+    inputs: Mapping[str, str]  # their digests, as the record names them
+    folder: Path
+    answers: Path
+    engines: Mapping[str, Mapping[str, Any]]  # role → identity
+
+
+def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[Record]:
+    """Do a task and commit its outputs."""
+    started = time.monotonic()
+    pipeline, profile = Pipeline.model_validate(job.pipeline), Profile.model_validate(job.profile)
+    cls = STAGES[job.task.table]
+    stage = cls(cls.Settings.model_validate(pipeline.stages.get(cls.name, {})))
+    answers = Answers(job.answers)
+    clients = {}
+    for role in cls.engines:
+        engine = profile.engines[role]  # type: ignore[index]
+        kind = registry.engine_class(role, engine.engine)
+        clients[role] = EngineClient(
+            pools[role],
+            chunk=engine.chunk,
+            identity=job.engines[role],
+            answers=answers,
+            wants={"transcript": getattr(kind, "wants_transcript", False), "peers": getattr(kind, "wants_peers", False)},
+            progress=lambda n: progress(job.task.table, n),
+        )
+    records = []
+    ctx = Context(pipeline, profile, clients)
+    try:
+        for shard, table in stage.run(job.task, Inputs(job.parts), ctx):
+            ids = set(table.column("id").to_pylist())
+            rejected = [q for q in ctx.quarantine if q["id"] in ids]
+            records.append(
+                Table(job.folder).commit(
+                    shard,
+                    table,
+                    quarantine=rejected,
+                    inputs=job.inputs,
+                    summary=stage.summarise(table),
+                    seconds=time.monotonic() - started,
+                )
+            )
+    finally:
+        answers.close()
+    return records
+
+
+class EngineActor:
+    """One replica of an engine in a process of its own."""
+
+    def __init__(self, role: str, profile: Mapping[str, Any], helpers: Mapping[str, Any]) -> None:
+        config = Profile.model_validate(profile)
+        called = {name: _Caller(RayPool(actors)) for name, actors in helpers.items()}
+        self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
+
+    def ready(self) -> bool:
+        return True
+
+    def call(self, method: str, requests: list[Any]) -> list[Any]:
+        return getattr(self.engine, method)(requests)
+
+
+class RayPool:
+    """Calls spread over the actors of one engine; two calls wait at each, so that none runs dry."""
+
+    def __init__(self, actors: Sequence[Any]) -> None:
+        self.actors = actors
+
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any]]]:
+        import ray
+        from ray.exceptions import RayActorError
+
+        waiting = list(range(len(chunks)))[::-1]
+        running: dict[Any, tuple[int, int]] = {}
+        load = [0] * len(self.actors)
+        while waiting or running:
+            while waiting and min(load) < 2:
+                at, i = load.index(min(load)), waiting.pop()
+                running[self.actors[at].call.remote(method, list(chunks[i]))] = (i, at)
+                load[at] += 1
+            (ref, *_), _ = ray.wait(list(running), num_returns=1)
+            i, at = running.pop(ref)
+            load[at] -= 1
+            try:
+                yield i, ray.get(ref)
+            except RayActorError as e:
+                raise EngineDown(f"the engine's process died: {e}") from e
+
+
+class _Caller:
+    """How one engine calls on another: the batch calls, without a store of answers."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def __getattr__(self, method: str) -> Callable[[Sequence[Any]], list[Any]]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        return lambda requests: next(iter(self._pool.run(method, [list(requests)])))[1] if requests else []

