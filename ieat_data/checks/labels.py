@@ -47,7 +47,10 @@ class LabelsFile(Strict):
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of `labels.yaml`. `names` is their order; `emotion2vec` maps that model's classes to them or to None."""
+    """The labels of `labels.yaml`, `names` in their order.
+
+    `emotion2vec` maps the classes of that model to them, or to None.
+    """
 
     names: tuple[str, ...]
     emotion2vec: Mapping[str, str | None]

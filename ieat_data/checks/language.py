@@ -8,23 +8,29 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any
 
-MIN_SCRIPT_SHARE = 0.6  # of the letters; the rest may be names and loan words
+MIN_HAN_SHARE = 0.6  # of characters and Latin words: the rest may be names and loan words
 MAX_TRADITIONAL_SHARE = 0.15  # of the Han characters: some are counted although Simplified has them too (著, 乾)
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # the commonest words that carry no topic: a sentence of English hardly ever does without
-_ENGLISH = frozenset(
+_ENGLISH = _words(
     """a about after again all always am an and any are as at be because been before but by can can't could did do does
     doesn't don't even for from get go going got had has have he her here him his how i i'd i'll i'm i've if in into is
     isn't it it's its just know like me more most much my never no not now of off on one or our out over please really
     say she should so some that that's the their them then there these they this those time to too up us very was
-    we were what what's when where which who why will with won't would yes you you're your""".split()
+    we were what what's when where which who why will with won't would yes you you're your"""
 )
 # the same for languages in Latin script that web corpora mix in
-_FOREIGN = frozenset(
+_FOREIGN = _words(
     """der die das und ist nicht ich ein eine mit für auf wie sie wir dem den le la les des une est et je vous nous pas
     que qui pour dans avec sur el los las una es y no por para con como mi tu yo lo del il che di non sono per della è
-    het een van niet ik dat zijn voor o os um uma não é você eu com na hoe och att det som jag är inte""".split()
+    het een van niet ik dat zijn voor o os um uma não é você eu com na hoe och att det som jag är inte"""
 ) - {"no", "die", "den", "on", "me", "is", "an"}
+_LATIN_RUN = re.compile(r"[A-Za-z]+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 
@@ -59,13 +65,15 @@ def script_share(text: str) -> dict[str, float]:
     return {script: n / total for script, n in counts.items()}
 
 
+@lru_cache(maxsize=1 << 16)
+def _is_traditional(character: str) -> bool:
+    return to_simplified(character) != character
+
+
 def traditional_share(text: str) -> float:
     """Share of the Han characters of `text` that OpenCC would write otherwise in Simplified script."""
-    han = "".join(c for c in text if c.isalpha() and _script(c) == "han")
-    if not han:
-        return 0.0
-    converted = to_simplified(han)
-    return sum(a != b for a, b in zip(han, converted, strict=False)) / len(han)
+    han = [c for c in text if c.isalpha() and _script(c) == "han"]
+    return sum(map(_is_traditional, han)) / len(han) if han else 0.0
 
 
 def _is_english(text: str) -> bool:
@@ -84,9 +92,10 @@ def is_language(text: str, language: str) -> bool:
     """Is `text` written in `language`: `zh` (Simplified script) or `en`? Raises ValueError for any other."""
     if language not in ("zh", "en"):
         raise ValueError(f"no language check for {language!r}: known are 'zh' and 'en'")
-    share = script_share(text)
     if language == "en":
-        return share.get("latin", 0.0) >= 1 - (1 - MIN_SCRIPT_SHARE) / 4 and _is_english(text)
-    if share.get("han", 0.0) < MIN_SCRIPT_SHARE or share.get("kana", 0.0) > 0.02:
+        return script_share(text).get("latin", 0.0) >= 0.9 and _is_english(text)
+    # a Latin word weighs as much as one character: "我想买一部iPhone手机" is Chinese
+    share = script_share(_LATIN_RUN.sub("a", text))
+    if share.get("han", 0.0) < MIN_HAN_SHARE or share.get("kana", 0.0) > 0.02:
         return False
     return traditional_share(text) <= MAX_TRADITIONAL_SHARE

@@ -41,21 +41,23 @@ def control_text(text: str, language: str) -> bool:
 _CODE = re.compile(
     r"```|`[^`]+`|[{};]\s*(?:\n|$)|=>|->|[!=]==?|&&|\|\||::|//\s"
     r"|\b(?:def|function|class|fn|func)\s+\w+\s*[({:]|^\s*#include\b|^\s*(?:import|from)\s+\w+(?:\.\w+)*\s*(?:$|import\b)"
-    r"|\bselect\b.{1,80}\bfrom\b\s+\w+\s*(?:where\b|;|$)|\b(?:print|console\.log|printf|return)\s*\("
+    r"|\b(?:print|console\.log|printf|return)\s*\("
     r"|\b[a-z]+\w*\([^()]*\)|\b[a-z]+(?:_[a-z0-9]+)+\b|\b[a-z]+(?:[A-Z][a-z]+){2,}\b"
     r"|\b[\w-]+\.(?:py|js|ts|java|cpp|c|h|html?|css|json|xml|sql|exe|txt|csv|pdf|docx?|xlsx?|png|jpe?g)\b"
     r"|(?:^|\s)(?:/[\w.-]+){2,}|\b[A-Za-z]:\\",
     re.MULTILINE,
 )
 
+_SQL = re.compile(r"\bselect\b.{1,80}\bfrom\b\s+\w+\s+where\b", _I)
+
 
 def code(text: str, language: str) -> bool:
     """Holds program code, calls, identifiers, file names or paths."""
-    return _CODE.search(text) is not None or re.search(r"\bselect\b.{1,80}\bfrom\b\s+\w+\s+where\b", text, _I) is not None
+    return _CODE.search(text) is not None or _SQL.search(text) is not None
 
 
 _MARKUP = re.compile(
-    r"</?[a-z][^<>]*>|&(?:[a-z]{2,8}|#\d+);|\*\*|__\w|!?\[[^\]]*\]\([^)]*\)|^\s{0,3}#{1,6}\s|\\[a-z]+\b|\$[^$\d\s][^$]*\$",
+    r"</?[a-z][^<>]*>|&(?:[a-z]{2,8}|#\d+);|\*\*|__\w[^_]*__|!?\[[^\]]*\]\([^)]*\)|^\s{0,3}#{1,6}\s|\\[a-z]+\b|\$[^$\d\s][^$]*\$",
     _I | re.MULTILINE,
 )
 
@@ -65,7 +67,9 @@ def markup(text: str, language: str) -> bool:
     return _MARKUP.search(text) is not None
 
 
-_URL = re.compile(r"https?:|ftp:|\bwww\.|\S@\S+\.\w|[a-z0-9-]\.(?:com|org|net|edu|gov|io|cn|co|me|info)(?![a-z0-9])", _I)
+_URL = re.compile(
+    r"https?:|ftp:|\bwww\.|\S@\S+\.\w|[a-z0-9-]\.(?:com|org|net|edu|gov|io|cn|co|me|info)(?![a-z0-9])", _I
+)
 
 
 def url(text: str, language: str) -> bool:
@@ -73,7 +77,9 @@ def url(text: str, language: str) -> bool:
     return _URL.search(text) is not None
 
 
-_TABLE = re.compile(r"\|[^|\n]*\|[^|\n]*|\t|[+|]-{3,}|-{4,}|={4,}|[│┃┌├└]|(?:[^\s,，]+[,，]){2,}[^\n]*\n(?:[^\s,，]+[,，]){2,}")
+_TABLE = re.compile(
+    r"\|[^|\n]*\||\t|[+|]-{3,}|-{4,}|={4,}|[│┃┌├└]|(?:[^\s,，]+[,，]){2,}[^\n]*\n(?:[^\s,，]+[,，]){2,}"
+)
 
 
 def table(text: str, language: str) -> bool:
@@ -91,8 +97,8 @@ _EN_THING = (
 _ATTACHMENT_EN = re.compile(
     rf"\b(?:following|below|attached|provided|given)\s+(?:\w+\s+){{0,3}}{_EN_THING}\b"
     rf"|\b{_EN_THING}\s+(?:\w+\s+)?(?:below|above|attached|provided|given)\b|\babove\s+(?:\w+\s+)?{_EN_THING}\b"
-    r"|\b(?:based on|according to|from|in|using)\s+(?:the|this|that)\s+(?:text|passage|article|excerpt|paragraph|document|"
-    r"context|material|table|data|image|picture|screenshot|chart|graph)\b"
+    r"|\b(?:based on|according to|from|in|using)\s+(?:the|this|that)\s+(?:text|passage|article|excerpt|paragraph|"
+    r"document|context|material|table|data|image|picture|screenshot|chart|graph)\b"
     r"|\bthe\s+following\s*:|\bhere(?:'s| is| are)\s+(?:the|a|an|my|some)\s+(?:\w+\s+)?" + _EN_THING + r"\b\s*:"
     r"|^\s*(?:text|passage|context|input|article|question|answer|document|paragraph|background|material|title|given)\b[^:]{0,30}:",
     _I | re.MULTILINE,
@@ -135,12 +141,14 @@ _WRITING_EN = re.compile(
     r"(?:write|compose|draft|generate|create|design|develop|produce|craft|rewrite|implement|build|prepare|compile|construct)\b"
     rf"(?:\W+[\w'-]+){{0,10}}?\W+{_EN_PRODUCT}\b"
     r"|^\W*(?:please\s+)?(?:summari[sz]e|translate|paraphrase|proofread|rewrite|rephrase)\b"
-    r"|\b\d[\d,]*[\s-]+(?:words?|paragraphs?|characters|pages?)\b|\b(?:at least|no more than|in)\s+\d+\s+(?:words|sentences)\b"
+    r"|\b\d[\d,]*[\s-]+(?:words?|paragraphs?|characters|pages?)\b"
+    r"|\b(?:at least|no more than|in)\s+\d+\s+(?:words|sentences)\b"
     r"|\b(?:include|provide|use)\b.{0,60}\b(?:citations?|bullet points?|headings?|mla|apa|references)\b",
     _I,
 )
 _WRITING_ZH = re.compile(
-    r"^\W*(?:请|麻烦)?(?:你|您)?(?:能不能|能|可以|可不可以)?(?:帮我|帮忙|给我|为我|为|以|用|根据)?[^，。？！]{0,12}?"
+    r"^\W*(?:请|麻烦)?(?:你|您)?(?:能不能|能|可以|可不可以)?(?:帮我|帮忙|给我|为我)?"
+    r"(?:(?:请)?(?:以|用|使用|根据|围绕|针对|为|关于)[^。？！]{1,20}?[，,]?(?:请)?(?:帮我)?)?"
     r"(?:写|撰写|编写|创作|生成|设计|制作|起草|拟定?|编辑|列出|列举|实现|编一?)[^，。？！]{0,20}?"
     r"(?:文章|作文|论文|议论文|散文|诗|故事|代码|程序|函数|脚本|报告|邮件|信|演讲稿|文案|广告|广告语|标语|口号|摘要|方案|计划书|计划|简历|小说|"
     r"歌词|剧本|对话|评论|影评|书评|日记|段落|新闻|清单|表格|标题|算法|句子|段话|短文|说明书|介绍|问卷|海报|网站|应用|祝福语|推文|列表)"
@@ -190,7 +198,13 @@ def _length(text: str, language: str) -> int:
 
 _CHECKS: tuple[Callable[[str, str], bool], ...] = (control_text, code, markup, url, table)
 _LAST_CHECKS: tuple[Callable[[str, str], bool], ...] = (attachment, writing_task, not_speakable)
-REASONS = (*(f.__name__ for f in _CHECKS), "too_long", "too_short", "wrong_language", *(f.__name__ for f in _LAST_CHECKS))
+REASONS = (
+    *(f.__name__ for f in _CHECKS),
+    "too_long",
+    "wrong_language",
+    "too_short",
+    *(f.__name__ for f in _LAST_CHECKS),
+)
 
 
 def check_query(text: str, language: str, limits: QueryLimits | None = None) -> str | None:
@@ -205,15 +219,17 @@ def check_query(text: str, language: str, limits: QueryLimits | None = None) -> 
     low, high = (limits.min_zh, limits.max_zh) if language == "zh" else (limits.min_en, limits.max_en)
     if length > high:
         return "too_long"
+    if not any(c.isalpha() for c in head):
+        return "too_short"
+    if not is_language(head, language):
+        return "wrong_language"
     if length < low:
         return "too_short"
-    if not is_language(text, language):
-        return "wrong_language"
     return next((check.__name__ for check in _LAST_CHECKS if check(head, language)), None)
 
 
 def dedup_key(text: str, language: str) -> str:
-    """`text` in the form in which two queries are the same: width, case, script (zh), punctuation and spacing removed."""
+    """`text` in the form in which two queries are the same: without width, case, script (zh), punctuation, spacing."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("'", "")
     if language == "zh":
         return "".join(c for c in to_simplified(plain) if c.isalnum())

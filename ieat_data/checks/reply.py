@@ -30,27 +30,31 @@ _MARKUP = re.compile(
     re.M | re.I,
 )
 _ROLE = re.compile(
-    r"(?:^|[.!?。！？\n]\s*)(?:turn \d+|question|answer|user|assistant|response|companion|第\S{1,2}轮|问题|回答|答案|用户|助手)\s*[:：]",
+    r"(?:^|[.!?。！？\n]\s*)(?:turn \d+|question|answer|user|assistant|response|companion"
+    r"|第\S{1,2}轮|问题|回答|答案|用户|助手)\s*[:：]",
     re.I,
 )
 _AS_AN_AI = re.compile(
     r"\bas an? (?:ai|artificial|assistant|language model|virtual|digital)|\b(?:ai|large|language) (?:language )?model\b"
     r"|\bi(?:'m| am) (?:just |only )?(?:an? )?(?:ai|virtual|digital|machine|chatbot|computer program|bot)\b"
     r"|\b(?:qwen|alibaba|openai|chatgpt)\b"
-    r"|作为(?:一个|一名|一款)?(?:人工智能|ai|语言模型|助手|虚拟|机器人)|我(?:只)?是(?:一个|一名|一款)?(?:人工智能|ai|语言模型|虚拟助手|智能助手|机器人)"
-    r"|语言模型|通义千问|阿里云",
+    r"|作为(?:一个|一名|一款)?(?:人工智能|ai|语言模型|助手|虚拟|机器人)"
+    r"|我(?:只)?是(?:一个|一名|一款)?(?:人工智能|ai|语言模型|虚拟助手|智能助手|机器人)|语言模型|通义千问|阿里云",
     re.I,
 )
 _REFUSAL = re.compile(
-    r"\bi(?:'m| am) (?:so |very |really )?sorry,? but i(?: can| am| do|'m)|\bi (?:can ?not|can't|am unable to|am not able to|won't) "
-    r"(?:assist|help|provide|answer|fulfil|comply|continue|respond|engage|discuss)|\bi(?:'m| am) (?:unable|not able) to"
+    r"\bi(?:'m| am) (?:so |very |really )?sorry,? but i(?: can| am| do|'m)"
+    r"|\bi (?:can ?not|can't|am unable to|am not able to|won't) (?:assist|help|provide|answer|fulfil|comply|continue"
+    r"|respond|engage|discuss)|\bi(?:'m| am) (?:unable|not able) to"
     r"|\b(?:please )?provide (?:me with )?(?:more|additional|further) (?:context|information|details)"
-    r"|(?:抱歉|对不起|不好意思)[，,]?\s*(?:但是?)?我(?:无法|不能|没办法|没法)|我(?:无法|不能)(?:回答|提供|帮助|协助|满足|处理|讨论)"
+    r"|(?:抱歉|对不起|不好意思)[，,]?\s*(?:但是?)?我(?:无法|不能|没办法|没法)"
+    r"|我(?:无法|不能)(?:回答|提供|帮助|协助|满足|处理|讨论)"
     r"|请(?:您|你)?提供(?:更多|更详细)",
     re.I,
 )
 _DEAF = re.compile(
-    r"\b(?:can ?not|can't|unable to|don't) (?:actually )?hear (?:your|the|you)|\btext[- ]based|\bfrom (?:your|the) text\b"
+    r"\b(?:can ?not|can't|unable to|don't) (?:actually )?hear (?:your|the|you)|\btext[- ]based"
+    r"|\bfrom (?:your|the) text\b"
     r"|听不到(?:你|您)|无法听|没(?:有)?办法听|从(?:你|您|这段|上述)?(?:的)?(?:文字|文本)",
     re.I,
 )
@@ -65,7 +69,8 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Said:
-    """An answer, and what it answers: `heard` is all that the user said, `copied` the worked examples' texts."""
+    """An answer, and what it answers: `heard` is all that the user said, `examples` are the answers of worked
+    examples, `leaks` the words that betray a copy of one."""
 
     task: str
     language: str
@@ -131,7 +136,8 @@ def wrong_language(s: Said) -> bool:
 
 
 def as_an_ai(s: Said) -> bool:
-    return _AS_AN_AI.search(_plain(s.answer)) is not None
+    found = _AS_AN_AI.search(_plain(s.answer))
+    return found is not None and found[0].lower() not in " ".join(s.heard).lower()
 
 
 def refusal(s: Said) -> bool:
@@ -159,10 +165,15 @@ def loops(text: str, language: str) -> bool:
 
 
 def copied_example(s: Said) -> bool:
-    """A telling word of a worked example, or a long run of its words, that the user did not bring up."""
+    """A telling word of a worked example, or a long run of its words, that the user did not bring up.
+
+    The answers to a question may be built like an example's ("At first you were ..., because ...").
+    """
     heard = " ".join(s.heard)
     if any(contains(s.answer, w) and not contains(heard, w) for w in s.leaks):
         return True
+    if s.task not in ("respond", "empathy"):
+        return False
     n = 6 if s.language == "en" else 10
     mine = set(ngrams(words(s.answer, s.language), n))
     theirs = {g for e in s.examples for g in ngrams(words(e, s.language), n)}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ieat_data.checks import reply
+from ieat_data.checks import person, reply
 from ieat_data.checks.labels import Labels, collapse
 from ieat_data.checks.reply import CONTROL, Rejected, Said
 from ieat_data.checks.words import contains, ngrams, overlap, words
@@ -25,27 +25,26 @@ _CAUSE = {
         r"\b(?:because|since|due to|caused?|as a result|that's why|which is why|after|led to|the reason|stems?"
         r"|makes? (?:them|him|her)|made (?:them|him|her))\b"
     ),
-    "zh": re.compile(r"因为|由于|因此|因而|导致|使得|引起|让(?:他|她|用户)|来自|源于|出于|才会|毕竟"),
+    "zh": re.compile(r"因为|由于|因此|因而|导致|使得|引起|让(?:他|她|用户)|来自|源于|出于|的结果|才会|毕竟"),
 }
 _LABEL_LEAK = (
-    "the label", "labels", "labelled", "labeled", "classifier", "classification", "classified as", "emotion recognition",
-    "emotion score", "confidence score", "detected emotion", "emotion category", "dataset", "annotation", "标签", "标注",
-    "分类器", "情绪识别", "情感识别", "置信度", "情绪类别", "数据集", "检测到的情绪",
-)  # fmt: skip
+    *("the label", "labels", "labelled", "labeled", "classifier", "classification", "classified as", "dataset"),
+    *("emotion recognition", "emotion score", "confidence score", "detected emotion", "emotion category", "annotation"),
+    *("标签", "标注", "分类器", "情绪识别", "情感识别", "置信度", "情绪类别", "数据集", "检测到的情绪"),
+)
 _INSTRUCTION_LEAK = (
-    "as instructed", "instructed to", "the instruction", "the instructions", "system prompt", "the prompt", "i was told to",
-    "according to the guidelines", "the guidelines", "the examples", "previous example", "the example", "short sentences",
-    "short spoken sentences", "two or three sentences", "one to three", "no lists", "提示词", "系统提示", "根据指令", "按照指令",
-    "按照要求", "根据要求", "任务要求", "示例", "上面的例子", "口语化", "短句", "两三句", "一到三句",
-)  # fmt: skip
+    *("as instructed", "instructed to", "the instruction", "the instructions", "system prompt", "the prompt"),
+    *("i was told to", "the guidelines", "the examples", "previous example", "the example", "short sentences"),
+    *("short spoken sentences", "two or three sentences", "one to three", "no lists"),
+    *("提示词", "系统提示", "根据指令", "按照指令", "按照要求", "根据要求", "任务要求", "示例"),
+    *("上面的例子", "口语化", "短句", "两三句", "一到三句"),
+)
 _THIRD_PERSON = {
     "en": re.compile(r"\bthe (?:user|speaker)(?:'s)?\b", re.I),
     "zh": re.compile(r"用户|说话人|说话者"),
 }
 _YOU = {"en": re.compile(r"\byou(?:r|rs|'\w+)?\b", re.I), "zh": re.compile(r"[你您]")}
-_QUOTED = re.compile("\"[^\"]*\"|“[^”]*”|「[^」]*」")
-# runs of words that anybody may say of themselves
-_COMMON_FIRST = ("i don't know", "i can't believe", "i can't wait", "i don't think", "i want to", "我不知道", "我也不", "我觉得")
+_NEED = ("need to hear", "needs to hear", "need comfort before", "需要听到", "需要的是安慰", "先要听到")
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def think_control_text(d: Draft) -> bool:
 
 
 def think_wrong_language(d: Draft) -> bool:
-    return reply.wrong_language(_as_said(d))
+    return bool(words(d.continuation, "zh")) and reply.wrong_language(_as_said(d))
 
 
 def think_copied_example(d: Draft) -> bool:
@@ -148,7 +147,7 @@ def label_leak(d: Draft) -> bool:
 
 
 def instruction_leak(d: Draft) -> bool:
-    return _speaks_of(d, _INSTRUCTION_LEAK)
+    return _speaks_of(d, _INSTRUCTION_LEAK) or any(contains(d.said.answer, t) for t in _NEED)
 
 
 def third_person(d: Draft) -> bool:
@@ -162,10 +161,20 @@ def not_to_user(d: Draft) -> bool:
     return d.said.task != "empathy" and _YOU[d.language].search(d.said.answer) is None
 
 
+def think_first_person(d: Draft) -> bool:
+    """A sentence of the thought begins in the user's own person ("My sister is standing there")."""
+    return any(person.begins_as_user(d.continuation, t, d.language) for t in d.transcripts)
+
+
 def first_person(d: Draft) -> bool:
-    """The answer tells the user's story as its own: a run of the user's words around "my" or "I", not in quotes."""
-    answer = _QUOTED.sub(" ", d.said.answer)
-    return any(_own_words(answer, t, d.language) for t in d.transcripts)
+    return any(person.speaks_as_user(d.said.answer, t, d.language) for t in d.transcripts)
+
+
+def repeats_think(d: Draft) -> bool:
+    """The spoken words are the thought over again. (Causes may be worded alike in the other tasks.)"""
+    n = 9 if d.language == "en" else 12
+    thought = set(ngrams(words(d.continuation, d.language), n))
+    return d.said.task == "empathy" and not thought.isdisjoint(ngrams(words(d.said.answer, d.language), n))
 
 
 def answer_no_cause(d: Draft) -> bool:
@@ -207,17 +216,6 @@ def _within(part: Sequence[str], whole: Sequence[str]) -> bool:
     return all(x in rest for x in part)
 
 
-def _own_words(answer: str, transcript: str, language: str) -> bool:
-    mine, theirs = words(answer, language), words(transcript, language)
-    if language == "en":
-        shared = set(ngrams(mine, 3)) & set(ngrams(theirs, 3))
-        four = set(ngrams(mine, 4)) & set(ngrams(theirs, 4))
-        runs = [g for g in shared if {"my", "our"} & set(g)] + [g for g in four if {"i", "i'm", "i've", "we"} & set(g)]
-        return any(not " ".join(g).startswith(_COMMON_FIRST) for g in runs)
-    shared = set(ngrams(mine, 5)) & set(ngrams(theirs, 5))
-    return any("我" in g and not "".join(g).startswith(_COMMON_FIRST) for g in shared)
-
-
 def _speaks_of(d: Draft, terms: Sequence[str]) -> bool:
     """Terms that neither the thought nor the answer may bring up, unless the user did."""
     own = f"{d.continuation}\n{d.said.answer}"
@@ -234,12 +232,13 @@ def _as_said(d: Draft) -> Said:
 
 Rule = Callable[[Draft], bool]
 THINK_RULES: tuple[tuple[str, Rule], ...] = (
-    ("think_too_short", think_too_short),
     ("control_text", think_control_text),
     ("wrong_language", think_wrong_language),
+    ("think_too_short", think_too_short),
     ("copied_example", think_copied_example),
     ("loop", think_loop),
     ("as_an_ai", think_as_an_ai),
+    ("first_person", think_first_person),
     ("no_cause", no_cause),
 )
 ANSWER_RULES: tuple[tuple[str, Rule], ...] = (
@@ -248,6 +247,7 @@ ANSWER_RULES: tuple[tuple[str, Rule], ...] = (
     ("third_person", third_person),
     ("not_to_user", not_to_user),
     ("first_person", first_person),
+    ("repeats_think", repeats_think),
     ("answer_no_cause", answer_no_cause),
     ("labels_missing", labels_missing),
     ("labels_invented", labels_invented),

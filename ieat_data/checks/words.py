@@ -8,14 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 _EN_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 _ZH_CHAR = re.compile(r"[\u3400-\u9fff]|[a-z0-9]+")
 _SENTENCE = re.compile(r"[^.!?。！？\n]+")
-_STOP = frozenset(
-    "a an the and or but so if of to in on at for from with by as is are was were be been being am i i'm i've i'll you "
-    "you're your yours he she it it's its we they them their his her my me our us this that these those there here what "
-    "when where which who how why not no yes do does did done don't didn't have has had can could will would should may "
-    "might must just very really too also then than now out up down over about into only even more most some any all "
-    "because feel feels feeling felt user voice sounds sound happy sad angry fearful neutral surprised disgusted".split()
+_STOP_WORDS = """
+a an the and or but so if of to in on at for from with by as is are was were be been being am i i'm i've i'll you you're
+your yours he she it it's its we they them their his her my me our us this that these those there here what when where
+which who how why not no yes do does did done don't didn't have has had can could will would should may might must just
+very really too also then than now out up down over about into only even more most some any all because feel feels
+feeling felt user voice sounds sound happy sad angry fearful neutral surprised disgusted
+"""
+_STOP = frozenset(_STOP_WORDS.split())
+_ZH_STOP = frozenset(
+    "的了是我你他她它们这那有在不就也都和与很到说要会没着吗呢吧啊呀把被让给对为因而且但又还再去来上下个一"
 )
-_ZH_STOP = frozenset("的了是我你他她它们这那有在不就也都和与很到说要会没着吗呢吧啊呀把被让给对为因而且但又还再去来上下个一")
 
 
 def words(text: str, language: str) -> list[str]:

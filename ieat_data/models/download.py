@@ -6,7 +6,6 @@ the next package.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -161,8 +160,8 @@ def _put_in_place(name: str, source: ModelSource, parts: Path) -> None:
         archives.fsync_folder(joined)
         final = store.cache_dir() / name
         if final.exists():  # damaged, or it would not have been fetched
-            os.replace(final, joined.with_name(f"{joined.name}-old"))
-        os.replace(joined, final)
+            final.replace(joined.with_name(f"{joined.name}-old"))
+        joined.replace(final)
         archives.fsync_folder(final.parent)
     finally:
         shutil.rmtree(joined, ignore_errors=True)

@@ -6,6 +6,7 @@ written after all bytes were hashed. As long as sizes and times are the stamp's,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -97,10 +98,9 @@ def checked(name: str) -> ModelSource:
     for source in model.sources:
         fault = _fault(folder, source)
         if fault is None:
-            try:
+            # a cache that may not be written to works too, only slower
+            with contextlib.suppress(OSError):
                 write_stamp(folder, source)
-            except OSError:
-                pass  # a cache that may not be written to works too, only slower
             return source
         faults.append(fault)
     raise ModelError(
@@ -193,10 +193,8 @@ def _local_hashes(path: Path) -> dict[str, str]:
     if new:
         # read again: another process may have added its own meanwhile
         kept = {f: e for f, e in _read_json(known_path).items() if Path(f).exists()}
-        try:
+        with contextlib.suppress(OSError):
             _write_json(known_path, kept | new)
-        except OSError:
-            pass
     return result
 
 
@@ -216,6 +214,6 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
             json.dump(data, f, indent=1)
             f.flush()
             os.fsync(f.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,15 @@ from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.errors import UserError
 
 ANY = "any"
+_BODY_FIELDS = frozenset({"adjective", "word", "ordinal", "number"})
+
+
+def _check_fields(template: str, known: frozenset[str]) -> str:
+    """Raises ValueError for a placeholder that nothing fills."""
+    for _, name, _, _ in string.Formatter().parse(template):
+        if name is not None and name not in known:
+            raise ValueError(f"{{{name}}} is no placeholder here (known: {', '.join(sorted(known))}): {template!r}")
+    return template
 
 
 class ExampleTurn(Strict):
@@ -34,6 +44,13 @@ class Layout(Strict):
     single: str = "{transcript}"
     turn: str = "{n}. {transcript}"
     question: str = "{instruction}"
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> Layout:
+        _check_fields(self.single, frozenset({"transcript"}))
+        _check_fields(self.turn, frozenset({"n", "transcript"}))
+        _check_fields(self.question, frozenset({"instruction"}))
+        return self
 
 
 class TaskFile(Strict):
@@ -67,7 +84,11 @@ class ThinkFile(Strict):
         bodies = [b for group in self.single.values() for b in group]
         if self.dialogue:
             bodies += self.dialogue.close
+            walks = [t for w in self.dialogue.walks for t in (w.first, w.then, w.same)]
+            for template in (*walks, *self.dialogue.opening):
+                _check_fields(template, _BODY_FIELDS)
         for body in bodies:
+            _check_fields(body, _BODY_FIELDS)
             if body != body.strip() or body[-1:] not in ".?!。？！":
                 raise ValueError(f"a body ends at a sentence end, without spaces around it: {body!r}")
         return self

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from ieat_data.checks.labels import Labels
 from ieat_data.engines.base import Segment
@@ -98,8 +99,8 @@ class Prompts:
         for example in self.examples(task, language):
             words = [t.transcript for t in example.turns]
             head.append(Message("user", _user_text(file.user, words, example.question)))
-            head.append(Message("assistant", example.answer.strip(), example.think.strip()))
-        opened = "answer" if task == "respond" else "think"
+            head.append(Message("assistant", example.answer.strip(), example.think.strip() or None))
+        opened: Literal["answer", "think"] = "answer" if task == "respond" else "think"
         return render(self.descriptor, [*head, *messages], open=opened, injected=injected)
 
     def _count_shared(self, task: Task, language: Language) -> int:

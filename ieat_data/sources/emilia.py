@@ -44,7 +44,7 @@ def _extra(record: dict[str, Any]) -> dict[str, Any]:
 
 
 class EmiliaReader:
-    """`**/*.tar` below the root: `Emilia/EN/EN-B000000.tar`, `Emilia-YODAS/ZH/…`. The YODAS half says `_id` for `id`."""
+    """`**/*.tar` below the root (`Emilia/EN/EN-B000000.tar`, `Emilia-YODAS/ZH/…`); the YODAS half says `_id` for `id`."""
 
     kind: ClassVar[str] = "speech"
 
@@ -84,14 +84,16 @@ class EmiliaReader:
         name = group.key.rsplit("/", 1)[-1]
 
         def bad(reason: str, message: str, payload: bytes = b"") -> BadRecord:
-            return bad_record(file.path, ordinal, name, reason, f"{name or 'byte ' + str(group.start)}: {message}", payload)
+            where = name or f"byte {group.start}"
+            return bad_record(file.path, ordinal, name, reason, f"{where}: {message}", payload)
 
         if group.problem:
             return bad(group.problem, _MESSAGES[group.problem], file.read(group.start, 2048))
         meta = group.members.get("json")
         clip = next((group.members[e] for e in AUDIO_EXTENSIONS if e in group.members), None)
         if meta is not None and meta.size > MAX_JSON_BYTES:
-            return bad("member_too_large", f"its JSON has {meta.size} bytes, over {MAX_JSON_BYTES}", file.read(meta.data, 2048))
+            message = f"its JSON has {meta.size} bytes, over {MAX_JSON_BYTES}"
+            return bad("member_too_large", message, file.read(meta.data, 2048))
         raw = file.read(meta.data, meta.size) if meta is not None else b""
         if clip is None:
             return bad("missing_audio", "JSON without an mp3, flac or wav beside it", raw)

@@ -55,7 +55,7 @@ def corpus_files(root: Path, suffixes: tuple[str, ...], keep: Callable[[str], bo
     )
     if not found:
         wanted = " or ".join(f"**/*{suffix}" for suffix in suffixes)
-        raise SourceError(f"{root}: holds no file {wanted}; is it the folder of this corpus, and is the download whole?")
+        raise SourceError(f"{root}: holds no file {wanted}; is it this corpus, and is the download whole?")
     return found
 
 
@@ -69,7 +69,7 @@ def open_file(root: Path, path: str) -> Iterator[File]:
     try:
         fd = os.open(full, os.O_RDONLY)
     except OSError as e:
-        raise SourceError(f"{full}: cannot be opened ({e.strerror}); was the corpus moved since it was planned?") from None
+        raise SourceError(f"{full}: cannot be opened ({e.strerror}); was it moved since the plan?") from None
     try:
         yield File(path, os.fstat(fd).st_size, fd)
     finally:
@@ -101,9 +101,10 @@ def is_storable(text: str) -> bool:
 
 
 def exactly(unit: Unit, records: Iterable[T]) -> Iterator[T]:
-    """The first `unit.rows` of `records`. SourceError when there are fewer: the file is not the one that was planned."""
-    n = 0
-    for n, record in enumerate(itertools.islice(records, unit.rows), 1):
+    """The first `unit.rows` of `records`. SourceError when there are fewer: it is not the file that was planned."""
+    missing = unit.rows
+    for record in itertools.islice(records, unit.rows):
+        missing -= 1
         yield record
-    if n < unit.rows:
-        raise SourceError(f"{unit.path}: holds fewer records than when it was planned; restore it or plan the build again")
+    if missing:
+        raise SourceError(f"{unit.path}: holds fewer records than when it was planned; restore it or plan again")

@@ -147,6 +147,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 def npm_document(name: str, tarball: bytes, url: str) -> bytes:
     """What a registry answers for a package with one version."""
-    dist = {"tarball": url, "shasum": hashlib.sha1(tarball).hexdigest()}  # noqa: S324 (the registry's own format)
+    dist = {"tarball": url, "shasum": hashlib.sha1(tarball).hexdigest()}
     version = {"name": name, "version": "1.0.0", "dist": dist}
     return json.dumps({"name": name, "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}).encode()

@@ -90,7 +90,7 @@ def test_damage_is_told(site: Site, damage: str) -> None:
         path.unlink()
     else:
         path.write_bytes(data if damage == "flip" else data[:-1])
-    with pytest.raises(ModelError, match="damaged.*model.bin.*ieat models fetch tiny"):
+    with pytest.raises(ModelError, match=r"damaged.*model\.bin.*ieat models fetch tiny"):
         resolve("tiny")
 
 

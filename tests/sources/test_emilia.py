@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import tarfile
 import tracemalloc
@@ -18,7 +19,14 @@ Files = list[tuple[str, bytes]]
 
 
 def meta(key: str, **more: object) -> bytes:
-    record = {"id": key, "wav": f"x/{key}.mp3", "text": f" says {key}", "speaker": "S0", "language": "en", "dnsmos": 3.3}
+    record = {
+        "id": key,
+        "wav": f"x/{key}.mp3",
+        "text": f" says {key}",
+        "speaker": "S0",
+        "language": "en",
+        "dnsmos": 3.3,
+    }
     return json.dumps({**record, **more}).encode()
 
 
@@ -85,7 +93,7 @@ def test_units_are_cut_between_samples_in_a_fixed_order_of_files(tmp_path: Path)
     assert [(u.path, u.rows, u.index) for u in units] == [
         ("a/1.tar", 2, 0), ("a/1.tar", 2, 2), ("a/1.tar", 1, 4), ("b/2.tar", 2, 0), ("b/2.tar", 1, 2),
     ]  # fmt: skip
-    assert all(a.end <= b.start for a, b in zip(units, units[1:], strict=False) if a.path == b.path)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(units) if a.path == b.path)
 
 
 def test_yodas_half_audio_first_and_other_extensions(tmp_path: Path) -> None:
@@ -112,12 +120,17 @@ def test_members_are_wrong_but_reading_goes_on(tmp_path: Path) -> None:
     files += [("bad.json", b'{"id": "bad", "te'), ("bad.mp3", b"m"), ("lone.json", meta("lone")), ("mute.mp3", b"m")]
     files += [("list.json", b"[1]"), ("list.mp3", b"m"), ("u.json", b"\xff\xfe{}"), ("u.mp3", b"m")]
     files += [("deep.json", b"[" * 200_000), ("deep.mp3", b"m"), ("t.json", meta("t", text=5)), ("t.mp3", b"m")]
-    files += [("s.json", b'{"text": "\\ud83d"}'), ("s.mp3", b"m"), ("big.json", b" " * (1 << 20) + b"{}"), ("big.mp3", b"m")]
+    files += [
+        ("s.json", b'{"text": "\\ud83d"}'),
+        ("s.mp3", b"m"),
+        ("big.json", b" " * (1 << 20) + b"{}"),
+        ("big.mp3", b"m"),
+    ]
     files += clips(1, 1)
     write(tmp_path / "1.tar", files)
     assert kinds(read(tmp_path)) == [
-        "K0000", "bad_json", "missing_audio", "missing_json", "bad_json", "not_utf8", "bad_json", "bad_field", "not_utf8",
-        "member_too_large", "K0001",
+        "K0000", "bad_json", "missing_audio", "missing_json", "bad_json", "not_utf8", "bad_json", "bad_field",
+        "not_utf8", "member_too_large", "K0001",
     ]  # fmt: skip
 
 

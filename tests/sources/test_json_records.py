@@ -60,7 +60,12 @@ def test_layouts_of_belle(tmp_path: Path, form: str, bom: bytes) -> None:
 
 
 def test_ultrachat_lines(tmp_path: Path) -> None:
-    rows = [{"id": "0", "data": ["Hello there", "Hi", "odd"]}, {"id": "1", "data": []}, {"id": "2"}, {"data": ["no id"]}]
+    rows = [
+        {"id": "0", "data": ["Hello there", "Hi", "odd"]},
+        {"id": "1", "data": []},
+        {"id": "2"},
+        {"data": ["no id"]},
+    ]
     rows += [{"id": "4", "data": [{"a": 1}]}, {"id": "5", "data": ["  "]}]
     (tmp_path / "train_0.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
     (tmp_path / "train_1.json").write_text(json.dumps({"id": "0", "data": ["Same id"]}), "utf-8")
@@ -71,7 +76,19 @@ def test_ultrachat_lines(tmp_path: Path) -> None:
 def test_bad_lines_keep_their_place(tmp_path: Path) -> None:
     good = json.dumps(belle(1, "好的")).encode()
     swapped = json.dumps({"id": "9", "conversations": [{"from": "assistant", "value": "hm"}]}).encode()
-    lines = [good, b"", b"{", "中文".encode("gbk"), b"[1]", b"null", swapped, b'{"id": NaN}', b"[" * 100_000, b"\x00", good]
+    lines = [
+        good,
+        b"",
+        b"{",
+        "中文".encode("gbk"),
+        b"[1]",
+        b"null",
+        swapped,
+        b'{"id": NaN}',
+        b"[" * 100_000,
+        b"\x00",
+        good,
+    ]
     lines += [b'{"id":"s","conversations":[{"from":"human","value":"\\udc00"}]}', b"9" * 10_000, good]
     (tmp_path / "x.json").write_bytes(b"\n".join(lines))
     assert seen(read(BelleReader(tmp_path, "zh"))) == [
@@ -125,7 +142,7 @@ def test_huge_record_is_skipped_in_bounded_memory(tmp_path: Path, form: str) -> 
     with (tmp_path / "x.json").open("wb") as f:
         f.write(start + good + between + b'{"id": "')
         for _ in range(48):
-            f.write(b"x\\\"]," * (1 << 18))
+            f.write(b'x\\"],' * (1 << 18))
         f.write(b'"}' + between + good + end)
     tracemalloc.start()
     reader = BelleReader(tmp_path, "zh")
@@ -165,7 +182,13 @@ VALUES = st.recursive(
     chunk=st.integers(1, 9),
 )
 def test_scanner_finds_what_json_loads_finds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[Any], indent: int | None, ascii_: bool, array: bool, chunk: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    values: list[Any],
+    indent: int | None,
+    ascii_: bool,
+    array: bool,
+    chunk: int,
 ) -> None:
     """Whatever the records hold, and wherever the chunks that are read end."""
     monkeypatch.setattr(json_records, "CHUNK", chunk)

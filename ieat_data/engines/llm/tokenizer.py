@@ -121,13 +121,13 @@ class Tokenizer:
                     f"{where}: the descriptor {descriptor.family!r} does not fit: it gives {token!r} the id {expected}, "
                     f"the tokenizer {found}; set `descriptor` to the model's family"
                 )
-        if not self._added and descriptor.end_of_turn_id < descriptor.min_control_id:
-            raise UserError(f"{where}: the descriptor {descriptor.family!r} leaves its end of turn unprotected")
+        if not self.is_control(descriptor.end_of_turn_id):
+            raise UserError(f"{where}: the descriptor {descriptor.family!r} does not count its end of turn as control")
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _encodable(text: str) -> str:
     """Lone surrogates cannot be put into UTF-8."""
-    return text.encode("utf-8", "replace").decode() if not text.isascii() and _SURROGATE.search(text) else text
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
+    return _SURROGATE.sub("\ufffd", text)

@@ -53,10 +53,8 @@ class AppraisalFile(Strict):
         for sentence in (*self.examples, *self.calibration):
             if sentence.feels not in FEELINGS:
                 raise ValueError(f"feels: {sentence.feels!r} is no feeling (known: {', '.join(FEELINGS)})")
-        if self.calibration and (
-            len(set(counts := Counter(s.feels for s in self.calibration).values())) > 1
-            or len(counts) < len(FEELINGS)
-        ):
+        counts = Counter(s.feels for s in self.calibration)
+        if len({counts[f] for f in FEELINGS}) > 1:
             raise ValueError("calibration: as many sentences of each feeling are needed")
         return self
 
@@ -102,7 +100,8 @@ class Appraisal:
 
     def _choose(self, items: Sequence[tuple[str, str]]) -> list[Chosen | Failure]:
         requests = [
-            Choose(self.prompt(g, t), tuple(self._files[g].feelings[f] for f in FEELINGS), self._shared[g]) for g, t in items
+            Choose(self.prompt(g, t), tuple(self._files[g].feelings[f] for f in FEELINGS), self._shared[g])
+            for g, t in items
         ]
         return self._llm.choose(requests) if requests else []
 

@@ -4,9 +4,9 @@ The speaker's norm comes from other clips of the speaker (peers), shrunk to what
 a high voice says little, because speakers differ; with some, it is compared with the speaker's own.
 
 Direction and relative weight of the cues after K. R. Scherer, "Vocal communication of emotion", Speech Communication 40
-(2003), and P. N. Juslin and P. Laukka, Psychological Bulletin 129 (2003): arousal raises pitch, its range, loudness, the
-share of high frequencies and the pace, and shortens pauses. The norms are rounded figures for read and conversational
-speech, not fitted to any corpus.
+(2003), and P. N. Juslin and P. Laukka, Psychological Bulletin 129 (2003): arousal raises pitch, its range, loudness,
+the share of high frequencies and the pace, and shortens pauses. The norms are rounded figures for read and
+conversational speech, not fitted to any corpus.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def cues(prosody: Prosody) -> dict[str, float]:
 
 
 def deviation(value: float, peers: Sequence[float], cue: Cue, language: str) -> float:
-    """How far `value` is from the speaker's norm, in standard deviations of what is to be expected.
+    """How far `value` is from the speaker's norm, in standard deviations of the speaker.
 
-    The norm is the median of `peers` with normal shrinkage to that of the language; what is not known of it (few peers)
-    widens what is expected.
+    The norm is the median of `peers` with normal shrinkage to that of the language. The less is known of it (few
+    peers), the more of a deviation is put down to the speaker's being another than expected.
     """
     n = len(peers)
     if n == 0 and math.isinf(cue.between):
@@ -76,7 +76,7 @@ def deviation(value: float, peers: Sequence[float], cue: Cue, language: str) -> 
     usual = 0.0 if math.isinf(cue.between) else 1 / cue.between**2
     known = n / variance + usual
     centre = (n / variance * (float(np.median(peers)) if n else 0.0) + usual * cue.norm[language]) / known
-    return (value - centre) / math.sqrt(variance + 1 / known)
+    return (value - centre) * math.sqrt(variance) / (variance + 1 / known)
 
 
 def arousal(clip: Prosody, peers: Sequence[Prosody], language: str) -> float:

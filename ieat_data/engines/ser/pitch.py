@@ -31,7 +31,10 @@ def frames(samples: Samples, length: int, hop: int = HOP) -> Samples:
 
 
 def track(samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pitch in Hz and aperiodicity (0: periodic, about 1: noise) every 10 ms of 16 kHz `samples`; both of shape (n,)."""
+    """Pitch in Hz and aperiodicity (0: periodic, about 1: noise) every 10 ms of 16 kHz `samples`; both of shape (n,).
+
+    The aperiodicity of silence is 1; the pitch of what is not periodic has no meaning.
+    """
     pieces = frames(samples, _WINDOW + _LAGS)
     hz, aperiodicity = np.empty(len(pieces)), np.empty(len(pieces))
     for start in range(0, len(pieces), _BLOCK):

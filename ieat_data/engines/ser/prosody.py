@@ -29,7 +29,7 @@ class Prosody:
 
     duration_s: float
     voiced_s: float
-    level_db: float  # mean power of the speech frames, dB below full scale
+    level_db: float  # mean power of the loud frames, dB over full scale (below 0)
     tilt_db: float | None  # power at 1-5 kHz over 50-1000 Hz in the voiced frames: rises with vocal effort
     pitch_median_hz: float | None
     pitch_range_st: float | None  # semitones from the 10th to the 90th percentile
@@ -41,7 +41,7 @@ def measure(samples: Samples) -> Prosody:
     """Measure 16 kHz mono `samples`, shape (n,). Raises AudioError with reason `too_short` or `no_speech`."""
     duration = len(samples) / pitch.RATE
     if duration < SHORTEST_S:
-        raise AudioError("too_short", f"{duration:.2f} s of audio; at least {SHORTEST_S} s are needed to hear how it is said")
+        raise AudioError("too_short", f"{duration:.2f} s of audio: the emotion engine needs at least {SHORTEST_S} s")
     power = np.abs(np.fft.rfft(pitch.frames(samples, _SPECTRUM) * np.hanning(_SPECTRUM), axis=1)) ** 2
     hz_of = np.fft.rfftfreq(_SPECTRUM, 1 / pitch.RATE)
     # the window's own power is divided out, so that a full-scale sine is at -3 dB; below 50 Hz there is no speech
@@ -66,7 +66,7 @@ def measure(samples: Samples) -> Prosody:
     return Prosody(
         duration_s=duration,
         voiced_s=float(voiced.sum() * pitch.HOP / pitch.RATE),
-        level_db=float(_db(np.mean(10 ** (level[active] / 10)))),
+        level_db=_loudness(level[active]),
         tilt_db=tilt,
         pitch_median_hz=median,
         pitch_range_st=spread,
@@ -83,6 +83,12 @@ def _active(level: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Frames with sound: within 30 dB of the loud ones, and less far down where the floor is noisy."""
     loud, floor = np.percentile(level, 95), np.percentile(level, 5)
     return (level > loud - np.clip(0.6 * (loud - floor), 6, 30)) & (level > _SILENCE_DB)
+
+
+def _loudness(level: NDArray[np.float64]) -> float:
+    """Of the frames within 15 dB of the loud ones: valleys and the noise of pauses do not change it."""
+    loud = level[level > np.percentile(level, 95) - 15]
+    return float(_db(np.mean(10 ** (loud / 10))))
 
 
 def _long_runs(flags: NDArray[np.bool_], at_least: int) -> NDArray[np.bool_]:

@@ -21,8 +21,8 @@ from ieat_data.engines.ser.arousal import arousal
 from ieat_data.engines.ser.prosody import Prosody, measure
 from ieat_data.paths import prompts_dir
 
-# Where the feelings lie on the circumplex (J. A. Russell, JPSP 39 (1980)), rounded from what the literature on emotional
-# speech agrees on: arousal in [0, 1] with the speaker's norm at 0.5, valence in [-1, 1].
+# Where the feelings lie on the circumplex (J. A. Russell, JPSP 39 (1980)), in round figures that the literature on
+# emotional speech broadly agrees on: arousal in [0, 1] with the speaker's norm at 0.5, valence in [-1, 1].
 AROUSAL = {"happy": 0.65, "sad": 0.25, "anger": 0.75, "fear": 0.7, "neutral": 0.4, "surprise": 0.72, "disgust": 0.5}
 VALENCE = {"happy": 0.9, "sad": -0.7, "anger": -0.7, "fear": -0.7, "neutral": 0.0, "surprise": 0.2, "disgust": -0.7}
 _SPREAD = 0.25  # standard deviation of arousal within a feeling: people differ, and the measure is rough
@@ -74,14 +74,15 @@ class ProsodyAppraisal:
         """
         heard = [self._hear(r) for r in requests]
         ok = [i for i, h in enumerate(heard) if not isinstance(h, Failure)]
-        words = dict(zip(ok, self._appraisal.appraise([(requests[i].language, requests[i].transcript) for i in ok]), strict=True))
+        appraised = self._appraisal.appraise([(requests[i].language, requests[i].transcript) for i in ok])
+        words = dict(zip(ok, appraised, strict=True))
         answers: list[EmotionScores | Failure] = []
         for i, (request, h) in enumerate(zip(requests, heard, strict=True)):
-            said = h if isinstance(h, Failure) else words[i]
-            if isinstance(h, Failure) or isinstance(said, Failure):
-                answers.append(said)  # type: ignore[arg-type]
-            else:
-                answers.append(self._join(request, h, said))
+            if isinstance(h, Failure):
+                answers.append(h)
+                continue
+            said = words[i]
+            answers.append(said if isinstance(said, Failure) else self._join(request, h, said))
         return answers
 
     def _hear(self, request: Classify) -> Prosody | Failure:
@@ -108,7 +109,8 @@ class ProsodyAppraisal:
         peers = [p for p in map(self._measure, sorted(others)) if isinstance(p, Prosody)]
         excited = arousal(clip, peers, request.language)
         logs = {
-            f: math.log(max(words[f], _FLOOR)) - self._weight * ((excited - AROUSAL[f]) / _SPREAD) ** 2 / 2 for f in FEELINGS
+            f: math.log(max(words[f], _FLOOR)) - self._weight * ((excited - AROUSAL[f]) / _SPREAD) ** 2 / 2
+            for f in FEELINGS
         }
         most = max(logs.values())
         total = sum(math.exp(v - most) for v in logs.values())

@@ -2,11 +2,11 @@ import time
 
 import numpy as np
 import pytest
-from tests.engines.ser.signals import RATE, voice
 
 from ieat_data.audio import AudioError
 from ieat_data.engines.ser import pitch
 from ieat_data.engines.ser.prosody import Prosody, measure
+from tests.engines.ser.signals import RATE, voice
 
 
 @pytest.mark.parametrize("hz", [75, 110, 180, 240, 330, 450])

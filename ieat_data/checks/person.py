@@ -1,0 +1,76 @@
+"""Who speaks? Small models slip from speaking to the user into speaking as the user ("I lost my job too").
+
+The signs looked for: a run of the user's own words around "my" or "I", and a clause in the first person about the
+matter of the user's words that is no listener's ("I understand", "I'm sorry") and does not address the user.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ieat_data.checks.words import ngrams, overlap, sentences, words
+
+_QUOTED = re.compile('"[^"]*"|“[^”]*”|「[^」]*」')
+_CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
+# runs of words that anybody may say of themselves
+_COMMON = (
+    *("i don't know", "i can't believe", "i can't wait", "i don't think", "i want to"),
+    *("我不知道", "我也不", "我觉得"),
+)
+_SELF = {"en": re.compile(r"\b(?:i|i'm|i've|i'll|i'd|my|mine)\b"), "zh": re.compile(r"我(?!们)")}
+_USER = {"en": re.compile(r"\byou(?:r|rs|rself|'\w+)?\b"), "zh": re.compile(r"[你您]")}
+_LISTENER = {
+    "en": re.compile(
+        r"\bi (?:really |also |truly |totally |completely |fully |just |do )*(?:understand|know|hear|heard|hope|wish"
+        r"|think|see|bet|imagine|sense|get|wonder|feel|believe|suggest|recommend|guess|promise|love|agree|admire"
+        r"|appreciate|noticed?)\b"
+        r"|\bi (?:can|could|would) (?:\w+ )?(?:hear|see|imagine|tell|understand|feel|help)\b"
+        r"|\bi'd (?:love|like|say|be|suggest)\b|\bi'll (?:be|help|listen|keep|stay|remember)\b"
+        r"|\bi'm (?:so |really |very |truly |just |also )*(?:sorry|glad|happy|proud|excited|here|thrilled|with|all|on"
+        r"|listening|sure|curious)\b|\b(?:oh|my) (?:my|goodness|god|gosh|friend|dear|heart)\b"
+    ),
+    "zh": re.compile(
+        r"我(?:也|都|真|很|好|太|完全|特别|非常|真的|大概|能|可以|会|先|来|就|一定|替|为){0,3}"
+        r"(?:理解|明白|知道|懂|听|感|体会|觉得|希望|相信|建议|陪|替|为|愿|猜|帮|支持|佩服|羡慕|好奇|在这|在听|想知道|想问|想听|心疼|高兴)"
+    ),
+}
+_FIRST_WORD = {"en": re.compile(r"^(?:my|i|i'm|i've|we|our)\b"), "zh": re.compile(r"^我")}
+
+
+def speaks_as_user(answer: str, transcript: str, language: str) -> bool:
+    """Does the answer tell the user's story as its own? What stands in quotes does not count."""
+    answer = _QUOTED.sub(" ", _plain(answer))
+    if _shares_own_words(answer, transcript, language):
+        return True
+    return any(
+        _SELF[language].search(clause)
+        and not _USER[language].search(clause)
+        and not _LISTENER[language].search(clause)
+        and overlap(clause, [transcript], language)
+        for clause in _CLAUSE.findall(answer)
+    )
+
+
+def begins_as_user(thought: str, transcript: str, language: str) -> bool:
+    """Does a sentence of the thought begin with the user's own words in the first person?"""
+    n = 2 if language == "en" else 3
+    theirs = set(ngrams(words(transcript, language), n))
+    for sentence in sentences(_QUOTED.sub(" ", _plain(thought))):
+        if _FIRST_WORD[language].search(sentence) and tuple(words(sentence, language)[:n]) in theirs:
+            return True
+    return False
+
+
+def _shares_own_words(answer: str, transcript: str, language: str) -> bool:
+    mine, theirs = words(answer, language), words(transcript, language)
+    if language == "en":
+        three = set(ngrams(mine, 3)) & set(ngrams(theirs, 3))
+        four = set(ngrams(mine, 4)) & set(ngrams(theirs, 4))
+        runs = [g for g in three if {"my", "our"} & set(g)] + [g for g in four if {"i", "i'm", "i've", "we"} & set(g)]
+        return any(not " ".join(g).startswith(_COMMON) for g in runs)
+    shared = set(ngrams(mine, 5)) & set(ngrams(theirs, 5))
+    return any("我" in g and not "".join(g).startswith(_COMMON) for g in shared)
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("\u2019", "'")

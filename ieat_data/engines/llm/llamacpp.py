@@ -1,0 +1,238 @@
+"""GGUF models on the CPU: llama.cpp, embedded through xllamacpp.
+
+The engine is exact. What llama.cpp computes depends in its last bits on how much of a prompt it still remembers from the
+request before, so nothing is carried from one request to the next: a request with a shared prefix starts from the saved
+state of that prefix (computed once, from nothing, and restored bit for bit), any other starts from nothing.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import tempfile
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Requirement, Sampling, Segment
+from ieat_data.errors import UserError
+
+# added to the logits of the choices: far above all other tokens, so that the choices are the most likely ones
+_CHOICE_BIAS = 50.0
+_MAX_SAVED = 64
+_TIMEOUT_S = 3600
+
+
+class LlamaCpp:
+    """An LLM from a GGUF file.
+
+    Args:
+        model: name in the model catalogue, a GGUF file, or a folder that holds exactly one.
+        descriptor: the model's family, a file of `prompts/models/` or a path.
+        threads: CPU threads; answers may differ between numbers of threads.
+        context: tokens of prompt and continuation together.
+
+    Raises UserError when the model cannot be loaded or the descriptor does not fit it.
+    """
+
+    exact: ClassVar[bool] = True
+    neutral_settings: ClassVar[frozenset[str]] = frozenset()
+    extra: ClassVar[str] = "llamacpp"
+    prompts: ClassVar[tuple[str, ...]] = ("models/*.yaml",)
+
+    def __init__(self, model: str, descriptor: str, threads: int = 2, context: int = 4096) -> None:
+        from ieat_data import models
+        from ieat_data.engines.llm.descriptor import load_descriptor
+        from ieat_data.engines.llm.tokenizer import Tokenizer
+
+        path = gguf_file(models.resolve(model))
+        self.descriptor = load_descriptor(descriptor)
+        self.tokenizer = Tokenizer.load(path, self.descriptor)
+        self.context = context
+        self._folder = tempfile.TemporaryDirectory(prefix="ieat-llamacpp-")
+        self._saved: OrderedDict[tuple[int, ...], str] = OrderedDict()
+        self._key = secrets.token_hex(16)  # the server listens on loopback: only we may ask it
+        self._server = self._start(path, threads)
+        self._address = str(self._server.listening_address).removeprefix("http://")
+
+    @classmethod
+    def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
+        if not settings.get("model") or not settings.get("descriptor"):
+            raise UserError("engine llamacpp: needs the settings `model` (a GGUF file) and `descriptor` (e.g. qwen3)")
+        modules = [Requirement("module", name) for name in ("xllamacpp", "tokenizers")]
+        return [*modules, Requirement("model", str(settings["model"]))]
+
+    def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]:
+        """Continue each prompt. A prompt that leaves no room in the context gives `finish_reason="context"`."""
+        return [self._generate(r) for r in requests]
+
+    def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]:
+        """Compare the choices by their first tokens, as the model expects them right after the prompt.
+
+        Failure `ambiguous_choices`: two of them begin with the same token.
+        """
+        return [self._choose(r) for r in requests]
+
+    def _generate(self, request: Generate) -> Completion | Failure:
+        encoded = self._encode(request.prompt, request.shared)
+        if isinstance(encoded, Failure):
+            return encoded
+        shared, ids = encoded
+        room = self.context - len(ids)
+        if room < 1:
+            return Completion((), "context", len(ids))
+        wanted = min(request.sampling.max_tokens, room)
+        answer = self._ask(shared, ids, n_predict=wanted, seed=_seed(request.seed), **_sampling(request.sampling))
+        if isinstance(answer, Failure):
+            return answer
+        tokens = [int(t) for t in answer["tokens"]]
+        reason = {"eos": "stop", "word": "stop", "limit": "length"}.get(answer["stop_type"])
+        if reason is None:
+            return Failure("engine_error", f"llama.cpp stopped for an unknown reason: {answer['stop_type']!r}")
+        if reason == "stop" and tokens:
+            tokens.pop()  # the end-of-turn token
+        return Completion(self.tokenizer.parts(tokens), reason, len(ids), tuple(tokens))
+
+    def _choose(self, request: Choose) -> Chosen | Failure:
+        encoded = self._encode(request.prompt, request.shared)
+        if isinstance(encoded, Failure):
+            return encoded
+        shared, ids = encoded
+        if len(ids) >= self.context:
+            return Failure("context", f"the prompt of {len(ids)} tokens does not fit into {self.context}")
+        first = [self.tokenizer.encode_plain(choice)[:1] for choice in request.choices]
+        tokens = [t[0] for t in first if t]
+        if len(set(tokens)) != len(request.choices):
+            return Failure("ambiguous_choices", f"two of {list(request.choices)} begin with the same token")
+        # the bias keeps the ratios between the choices, top_k leaves nothing but them
+        answer = self._ask(
+            shared,
+            ids,
+            n_predict=1,
+            temperature=1.0,
+            samplers=["top_k"],
+            top_k=len(tokens),
+            logit_bias=[[t, _CHOICE_BIAS] for t in tokens],
+            n_probs=len(tokens),
+            post_sampling_probs=True,
+            seed=0,
+        )
+        if isinstance(answer, Failure):
+            return answer
+        found = {p["id"]: float(p["prob"]) for p in answer["completion_probabilities"][0]["top_probs"]}
+        total = sum(found.get(t, 0.0) for t in tokens)
+        if not set(found) <= set(tokens) or not total > 0:
+            return Failure("engine_error", "llama.cpp ranked other tokens above the choices")
+        return Chosen(tuple(found.get(t, 0.0) / total for t in tokens))
+
+    def _encode(self, prompt: Sequence[Segment], shared: int) -> tuple[tuple[int, ...], list[int]] | Failure:
+        """(ids of the shared segments, ids of the whole prompt)."""
+        from ieat_data.engines.llm.tokenizer import ControlTokenError
+
+        try:
+            head = self.tokenizer.encode(prompt[:shared])
+            ids = head + self.tokenizer.encode(prompt[shared:])
+        except ControlTokenError as e:
+            return Failure("unsafe_control_text", str(e))
+        return (tuple(head), ids) if ids else Failure("empty_prompt", "the prompt holds no tokens")
+
+    def _ask(self, shared: tuple[int, ...], ids: Sequence[int], **settings: Any) -> dict[str, Any] | Failure:
+        """One completion, from the saved state of `shared` or from nothing."""
+        restored = 0 < len(shared) < len(ids)
+        if restored:
+            self._restore(shared)
+        try:
+            return self._post("/completion", prompt=list(ids), cache_prompt=restored, return_tokens=True, **settings)
+        except _Refused as e:
+            return Failure("engine_error", str(e))
+
+    def _restore(self, shared: tuple[int, ...]) -> None:
+        """Bring the one slot into the state right after `shared`."""
+        name = self._saved.get(shared)
+        if name is not None:
+            self._saved.move_to_end(shared)
+            self._post("/slots/0?action=restore", filename=name)
+            return
+        if len(self._saved) >= _MAX_SAVED:
+            _, oldest = self._saved.popitem(last=False)
+            (Path(self._folder.name) / oldest).unlink(missing_ok=True)
+        name = f"{secrets.token_hex(8)}.state"
+        # one token is drawn, but it is not part of the state
+        self._post("/completion", prompt=list(shared), cache_prompt=False, n_predict=1, temperature=0.0)
+        self._post("/slots/0?action=save", filename=name)
+        self._saved[shared] = name
+
+    def _post(self, path: str, **body: Any) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(self._address, timeout=_TIMEOUT_S)  # knows no proxies
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+        try:
+            connection.request("POST", path, json.dumps(body), headers)
+            response = connection.getresponse()
+            answer: dict[str, Any] = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise _Refused(f"llama.cpp refused {path}: {answer.get('error', answer)}")
+        return answer
+
+    def _start(self, path: Path, threads: int) -> Any:
+        import xllamacpp
+
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.n_ctx = self.context
+        params.n_parallel = 1  # one slot: requests that run together change each other's last bits
+        params.n_gpu_layers = 0
+        params.cpuparams.n_threads = threads
+        params.cpuparams_batch.n_threads = threads
+        params.fit_params = False
+        # llama.cpp's own memory of earlier prompts
+        params.cache_ram_mib = 0
+        params.cache_idle_slots = False
+        params.slot_save_path = f"{self._folder.name}/"
+        params.api_keys = [self._key]
+        params.timeout_read = params.timeout_write = _TIMEOUT_S
+        params.warmup = params.ui = False
+        params.verbosity = -1
+        try:
+            return xllamacpp.Server(params)
+        except RuntimeError as e:
+            raise UserError(f"{path}: llama.cpp cannot load it: {e}") from None
+
+
+class _Refused(RuntimeError):
+    """The server answered with an error."""
+
+
+def gguf_file(path: Path) -> Path:
+    """`path` itself, or the only GGUF file in the folder `path`. Raises UserError."""
+    if not path.is_dir():
+        return path
+    found = sorted(path.glob("*.gguf"))
+    if len(found) != 1:
+        raise UserError(f"{path}: holds {len(found)} GGUF files; give the path of the one to use")
+    return found[0]
+
+
+def _seed(seed: int) -> int:
+    """llama.cpp takes 32 bits, and the largest number means a random seed."""
+    return seed % 0xFFFFFFFF
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    """The order is vLLM's: temperature, then min_p, then top_k and top_p (top_k first is the same and faster).
+
+    One difference remains: llama.cpp's presence penalty counts the tokens of the prompt too.
+    """
+    return {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "presence_penalty": sampling.presence_penalty,
+        "repeat_penalty": 1.0,
+        "repeat_last_n": -1 if sampling.presence_penalty else 0,
+        "samplers": ["penalties", "top_k", "temperature", "min_p", "top_p"],
+    }

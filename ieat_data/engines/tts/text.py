@@ -1,0 +1,66 @@
+"""What is done to a text before it is spoken: cut into pieces at sentence ends, and each piece into runs of one script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+Language = Literal["en", "zh"]
+
+_HAN = r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+_LATIN = r"[A-Za-z\u00c0-\u024f]"
+# the script that stands out in a text of the language; digits and marks go with the language
+_FOREIGN: dict[Language, re.Pattern[str]] = {
+    "zh": re.compile(rf"{_LATIN}+(?:[ '’&-]+{_LATIN}+)*"),
+    "en": re.compile(rf"{_HAN}+(?:[，。！？、；：\s]*{_HAN}+)*"),
+}
+_OTHER: dict[Language, Language] = {"zh": "en", "en": "zh"}
+# a sentence, its end marks and the quotes or brackets that close after them
+_SENTENCE = re.compile(r"[^.!?。！？；]*(?:[.!?。！？；]+[\"'”’）)」』]*(?=\s|$|[^\x00-\x7f])|[.!?。！？；]+|$)")
+_CLAUSE = re.compile(r"[^,，、:：;；]*(?:[,，、:：;；]+|$)")
+
+
+def runs(text: str, language: Language) -> list[tuple[Language, str]]:
+    """(language, text) of each run of one script, in order; joined they give `text`."""
+    result: list[tuple[Language, str]] = []
+    at = 0
+    for match in _FOREIGN[language].finditer(text):
+        if match.start() > at:
+            result.append((language, text[at : match.start()]))
+        result.append((_OTHER[language], match[0]))
+        at = match.end()
+    if at < len(text):
+        result.append((language, text[at:]))
+    return result
+
+
+def pieces(text: str, limit: int) -> list[str]:
+    """`text` in pieces of whole sentences, at most `limit` characters long.
+
+    A sentence that is longer is cut at its clauses, a clause that is longer at spaces or, at worst, anywhere.
+    """
+    packed: list[str] = []
+    for unit in _units(" ".join(text.split()), limit):
+        if packed and len(packed[-1]) + len(unit) <= limit:
+            packed[-1] += unit
+        else:
+            packed.append(unit)
+    return [p.strip() for p in packed if p.strip()]
+
+
+def _units(text: str, limit: int) -> Iterator[str]:
+    for sentence in _matches(_SENTENCE, text):
+        if len(sentence) <= limit:
+            yield sentence
+            continue
+        for clause in _matches(_CLAUSE, sentence):
+            while len(clause) > limit:
+                cut = clause.rfind(" ", 1, limit) + 1 or limit
+                yield clause[:cut]
+                clause = clause[cut:]
+            yield clause
+
+
+def _matches(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    return (m[0] for m in pattern.finditer(text) if m[0])

@@ -1,0 +1,97 @@
+"""The rules on spoken answers: good ones pass in both languages, bad ones get their reason code."""
+
+from __future__ import annotations
+
+import pytest
+
+from ieat_data.checks.reply import RULES, Rejected, accept_reply, one_line
+from ieat_data.engines.base import Completion
+from ieat_data.prompting.files import Example, ExampleTurn
+
+MOVED_EN, MOVED_ZH = "I just moved to a new city and don't know anybody.", "我刚搬到一个新城市，谁都不认识。"
+EXAMPLES = {
+    "en": (Example(turns=(ExampleTurn(transcript="My kite flew!"),), answer="How high did it get?", leaks=("kite",)),),
+    "zh": (Example(turns=(ExampleTurn(transcript="风筝飞了！"),), answer="最后飞了多高呀？", leaks=("风筝",)),),
+}
+
+
+def judge(language: str, answer: str, user: str | None = None) -> str | Rejected:
+    heard = user or (MOVED_EN if language == "en" else MOVED_ZH)
+    return accept_reply(language, heard, Completion((answer,), "stop"), EXAMPLES[language])
+
+
+@pytest.mark.parametrize(
+    ("language", "answer"),
+    [
+        ("en", "That can feel lonely at first. Is there a club or a class nearby you'd like to try?"),
+        ("en", "About two minutes is plenty — it shouldn't boil."),
+        ("en", "Congratulations! You've earned it."),
+        ("zh", "刚到一个新地方，一开始难免会有点孤单。你平时喜欢做什么？可以从兴趣小组开始认识人。"),
+        ("zh", "大概两分钟就够了，水别太烫。"),
+        ("zh", "太好了，恭喜你！今晚要不要庆祝一下？"),
+    ],
+)
+def test_good_replies_pass_as_they_are(language: str, answer: str) -> None:
+    assert judge(language, answer) == answer
+
+
+BAD = [
+    ("empty_answer", "en", "  \n"),
+    ("empty_answer", "zh", "……"),
+    ("control_text", "en", "You will be fine.<|im_end|>"),
+    ("control_text", "zh", "会好的。</think>"),
+    ("markup", "en", "Here is what you can do:\n- join a club\n- say hello"),
+    ("markup", "en", "You could **join a club** nearby."),
+    ("markup", "en", "Answer: You could join a club."),
+    ("markup", "en", "That sounds hard (sighs), but it gets better."),
+    ("markup", "en", "You'll be fine! 😊"),
+    ("markup", "zh", "可以这样做：\n1. 参加社团\n2. 多出门"),
+    ("markup", "zh", "助手：可以多出门走走。"),
+    ("markup", "zh", "（微笑）慢慢来，会认识新朋友的。"),
+    ("wrong_language", "en", "慢慢来，会认识新朋友的。"),
+    ("wrong_language", "zh", "Take your time, you will make new friends soon."),
+    ("wrong_language", "zh", "慢慢來，會認識新朋友的，別擔心，這個過程對誰來說都不容易。"),
+    ("as_an_ai", "en", "As an AI, I have never moved to a city."),
+    ("as_an_ai", "en", "I’m just a virtual companion, but I can listen."),
+    ("as_an_ai", "zh", "作为一个人工智能，我没有搬过家。"),
+    ("as_an_ai", "zh", "我是一个语言模型，不认识那个城市。"),
+    ("refusal", "en", "I'm sorry, but I can't help with that."),
+    ("refusal", "en", "Could you please provide more information about the city?"),
+    ("refusal", "zh", "抱歉，我无法回答这个问题。"),
+    ("denies_hearing", "en", "I can't actually hear your voice, but it seems hard."),
+    ("denies_hearing", "zh", "我听不到你的声音，不过感觉你有点孤单。"),
+    ("loop", "en", "It will be fine soon. It will be fine soon. It will be fine soon."),
+    ("loop", "zh", "慢慢来会好的。慢慢来会好的。慢慢来会好的。"),
+    ("copied_example", "en", "Why not fly a kite in the park to meet people?"),
+    ("copied_example", "zh", "不如去公园放风筝，认识一些新朋友。"),
+    ("repeats_user", "en", "I just moved to a new city and don't know anybody."),
+    ("repeats_user", "zh", "你刚搬到一个新城市，谁都不认识。"),
+    ("too_long_for_speech", "en", " ".join(f"word{i} is for you" for i in range(30))),
+    ("too_long_for_speech", "zh", "，".join(f"第{chr(0x4E00 + i)}天你会好{chr(0x5E00 + i)}起来" for i in range(25))),
+]
+
+
+@pytest.mark.parametrize(("reason", "language", "answer"), BAD)
+def test_bad_replies_get_their_reason(reason: str, language: str, answer: str) -> None:
+    assert judge(language, answer) == Rejected(reason)
+
+
+def test_every_rule_is_tried_in_both_languages() -> None:
+    tried = {(reason, language) for reason, language, _ in BAD}
+    assert tried == {(reason, language) for reason, _ in RULES for language in ("en", "zh")}
+
+
+def test_a_word_of_an_example_may_be_the_users_own() -> None:
+    answer = "Nice, a kite! Did the wind hold?"
+    assert judge("en", answer, "I flew my kite today.") == answer
+
+
+def test_completions_that_did_not_end_well() -> None:
+    assert accept_reply("en", "Hi", Completion(("Hello, you",), "length")) == Rejected("length")
+    assert accept_reply("en", "Hi", Completion((), "context")) == Rejected("context")
+    assert accept_reply("en", "Hi", Completion(("I think", "Hello"), "stop")) == Rejected("many_closes")
+
+
+def test_one_line() -> None:
+    assert one_line(" I hear you.\n\nTell me more. ") == "I hear you. Tell me more."
+    assert one_line("我在听。\n你说。") == "我在听。你说。"

@@ -1,0 +1,213 @@
+"""The rules on think blocks and their answers: good ones pass in both languages, bad ones get their reason code."""
+
+from __future__ import annotations
+
+import pytest
+
+from ieat_data.checks.labels import Labels
+from ieat_data.checks.reply import RULES, Rejected
+from ieat_data.checks.think import ANSWER_RULES, THINK_RULES, Accepted, accept
+from ieat_data.engines.base import Completion
+from ieat_data.paths import prompts_dir
+from ieat_data.prompting.base import Turn
+from ieat_data.prompting.files import Example, ExampleTurn
+
+LABELS = Labels.load(prompts_dir() / "labels.yaml")
+EXAMPLES = {
+    "en": (Example(turns=(ExampleTurn(transcript="Guitar sold!"),), answer="How unfair of him.", leaks=("guitar",)),),
+    "zh": (Example(turns=(ExampleTurn(transcript="吉他被卖了！"),), answer="他真不公平。", leaks=("吉他",)),),
+}
+INJECTED = {"en": "The user sounds sad. What happened?", "zh": "用户听起来很难过。发生了什么呢？"}
+SINGLE = {
+    "en": [Turn("My dog Benny died last night, I feel so alone.", "sad")],
+    "zh": [Turn("我的狗昨天晚上走了，家里好安静。", "sad")],
+}
+DIALOGUE = {
+    "en": [
+        Turn("The train leaves at nine.", "neutral"),
+        Turn("It's cancelled and nobody told us!", "anger"),
+        Turn("My boss says I can stay home.", "happy"),
+    ],
+    "zh": [
+        Turn("火车九点开。", "neutral"),
+        Turn("火车取消了，没人通知我们！", "anger"),
+        Turn("老板说我可以在家办公。", "happy"),
+    ],
+}
+THINK = {
+    "en": " They lost their dog Benny last night, and now nobody is there with them. I should comfort them.",
+    "zh": "他的狗昨晚走了，家里一下子空了，因为平时都是它陪着。我先安慰他。",
+}
+DIALOGUE_THINK = {
+    "en": " Neutral, because they only named the time; angry, because nobody told them; happy, because of the boss.",
+    "zh": "中性，是因为只说了时间；生气，是因为取消了没人通知；开心，是因为老板让他在家办公。",
+}
+ANSWER = {
+    ("empathy", "en"): "I'm so sorry about Benny. The house must feel empty without him.",
+    ("empathy", "zh"): "听到这个我也很难受，它陪了你那么久，家里一下子安静下来，你一定很想它。",
+    ("reasoning", "en"): "You're sad because Benny died, and he was the one who kept you company.",
+    ("reasoning", "zh"): "你难过，是因为陪着你的狗走了，家里突然安静下来，你少了一个伴。",
+    (
+        "trajectory",
+        "en",
+    ): "You began neutral, just giving the time. Then you were angry because the train was cancelled, "
+    "and you ended up happy when your boss let you stay home.",
+    ("trajectory", "zh"): "一开始你是中性的，只是在说时间。后来火车取消，你很生气。最后老板让你在家办公，你就开心了。",
+}
+
+
+def judge(
+    task: str, language: str, answer: str | None = None, think: str | None = None, turns: list[Turn] | None = None
+) -> Accepted | Rejected:
+    dialogue = task == "trajectory"
+    thought = think if think is not None else (DIALOGUE_THINK if dialogue else THINK)[language]
+    said = ANSWER[task, language] if answer is None else answer
+    completion = Completion((thought + "\n", "\n\n" + said), "stop")
+    question = None if task == "empathy" else {"en": "Why do I feel so?", "zh": "我为什么这样？"}[language]
+    heard = turns or (DIALOGUE if dialogue else SINGLE)[language]
+    return accept(task, language, INJECTED[language], completion, heard, question, LABELS, EXAMPLES[language])
+
+
+@pytest.mark.parametrize(("task", "language"), list(ANSWER))
+def test_good_targets_pass_whole(task: str, language: str) -> None:
+    thought = (DIALOGUE_THINK if task == "trajectory" else THINK)[language]
+    accepted = judge(task, language)
+    assert accepted == Accepted(INJECTED[language] + thought, ANSWER[task, language], len(INJECTED[language]))
+
+
+BAD_THINK = [
+    ("think_too_short", "en", " It's sad."),
+    ("think_too_short", "zh", "他难过。"),
+    ("control_text", "en", THINK["en"] + " <|im_start|>user"),
+    ("control_text", "zh", THINK["zh"] + "<|endoftext|>"),
+    ("wrong_language", "en", "他的狗昨晚走了，家里一下子空了，因为平时都是它陪着。"),
+    ("wrong_language", "zh", " They lost their dog last night because it was old."),
+    ("copied_example", "en", " They lost their guitar because of him, and that hurts."),
+    ("copied_example", "zh", "他的吉他被卖掉了，因为室友不讲信用，所以难过。"),
+    ("loop", "en", " They lost the dog. They lost the dog. They lost the dog."),
+    ("loop", "zh", "他的狗昨晚走了。他的狗昨晚走了。他的狗昨晚走了。"),
+    ("as_an_ai", "en", " They lost their dog, but as an AI I have never had one."),
+    ("as_an_ai", "zh", "他的狗走了，但作为一个人工智能，我没有养过狗。"),
+    ("first_person", "en", " My dog was always with me, and the house feels empty because of that."),
+    ("first_person", "zh", "我的狗昨天走了，因为它老了，家里空了。"),
+    ("no_cause", "en", " Let me find out what it means for them and be kind."),
+    ("no_cause", "zh", "我先体会一下这种心情，再好好地回应他。"),
+    ("label_leak", "en", THINK["en"] + " The classifier says so too."),
+    ("label_leak", "zh", THINK["zh"] + "情绪标签也是这样。"),
+    ("instruction_leak", "en", THINK["en"] + " The system prompt wants warmth."),
+    ("instruction_leak", "zh", THINK["zh"] + "按照要求，要用短句。"),
+]
+BAD_ANSWER = [
+    ("label_leak", "en", "You're sad about Benny, that is the detected emotion."),
+    ("label_leak", "zh", "你的狗走了，检测到的情绪是难过。"),
+    ("instruction_leak", "en", "You need to hear that Benny is in a better place."),
+    ("instruction_leak", "zh", "你需要听到的是安慰，狗走了你很难过。"),
+    ("third_person", "en", "The user is sad because Benny died, and you miss him."),
+    ("third_person", "zh", "用户难过是因为狗走了，你很想它。"),
+    ("not_to_user", "en", "Sadness came because Benny died and left silence."),
+    ("not_to_user", "zh", "难过是因为陪伴多年的狗离开了，家里变得安静。"),
+    ("first_person", "en", "My dog Benny died too, so you know why."),
+    ("first_person", "en", "I lost Benny last night, and you know why it hurts."),
+    ("first_person", "zh", "我的狗昨天晚上走了，你知道为什么难过。"),
+    ("first_person", "zh", "家里那么安静，我好怕安静，你知道的。"),
+    ("answer_no_cause", "en", "You feel that way because it means so much to you."),
+    ("answer_no_cause", "zh", "你难过，是因为这件事对你来说很重要。"),
+]
+BAD_PATH = [
+    ("labels_missing", "en", "You were angry about the cancelled train, then happy when your boss let you stay home."),
+    ("labels_missing", "en", "You began calm. Then you were angry about the train, and happy to stay home."),
+    ("labels_missing", "zh", "后来火车取消没人通知，你很生气。最后老板让你在家办公，你就开心了。"),
+    ("labels_order", "en", "You were angry about the train, then neutral, and at last happy to stay home."),
+    ("labels_order", "zh", "你先是生气，因为火车取消了，然后是中性，最后因为在家办公开心了。"),
+    ("labels_invented", "en", "You were neutral, then angry, then happy, and a bit scared of your boss."),
+    ("labels_invented", "zh", "你先是中性，后来生气，又很难过，最后在家办公就开心了。"),
+]
+
+
+@pytest.mark.parametrize(("reason", "language", "think"), BAD_THINK)
+def test_bad_thoughts_get_their_reason(reason: str, language: str, think: str) -> None:
+    assert judge("empathy", language, think=think) == Rejected(reason)
+
+
+@pytest.mark.parametrize(("reason", "language", "answer"), BAD_ANSWER)
+def test_bad_answers_get_their_reason(reason: str, language: str, answer: str) -> None:
+    assert judge("reasoning", language, answer) == Rejected(reason)
+
+
+@pytest.mark.parametrize(("reason", "language", "answer"), BAD_PATH)
+def test_bad_paths_get_their_reason(reason: str, language: str, answer: str) -> None:
+    assert judge("trajectory", language, answer) == Rejected(reason)
+
+
+@pytest.mark.parametrize(
+    ("language", "answer"),
+    [
+        ("en", "They lost their dog Benny last night, and now nobody is there with them."),
+        ("zh", "他的狗昨晚走了，家里一下子空了，因为平时都是它陪着。"),
+    ],
+)
+def test_the_thought_is_not_spoken(language: str, answer: str) -> None:
+    assert judge("empathy", language, answer) == Rejected("repeats_think")
+
+
+def test_every_rule_is_tried_in_both_languages() -> None:
+    tried = {(r, x) for r, x, _ in [*BAD_THINK, *BAD_ANSWER, *BAD_PATH]} | {("repeats_think", x) for x in ("en", "zh")}
+    assert tried == {(r, x) for r, _ in (*THINK_RULES, *ANSWER_RULES) for x in ("en", "zh")}
+    assert len({r for r, _ in (*RULES, *ANSWER_RULES)}) == len(RULES) + len(ANSWER_RULES)
+
+
+@pytest.mark.parametrize(
+    ("language", "answer"),
+    [
+        ("en", "Your mood went from neutral to happy: neutral giving the time, angry at the train, happy at home."),
+        (
+            "en",
+            "You were neutral giving the time, angry at the train, happy to stay home. It rose from anger to happy.",
+        ),
+        ("zh", "你从中性到开心：说时间的时候是中性，火车取消时生气，在家办公时开心。"),
+    ],
+)
+def test_a_summary_may_stand_before_or_after_the_path(language: str, answer: str) -> None:
+    assert isinstance(judge("trajectory", language, answer), Accepted)
+
+
+def test_equal_neighbours_are_named_once() -> None:
+    turns = [
+        Turn("Someone scratched my car.", "anger"),
+        Turn("They left no note!", "anger"),
+        Turn("He paid!", "surprise"),
+    ]
+    answer = "You were angry about the scratched car and the missing note, then surprised when he paid."
+    assert isinstance(judge("trajectory", "en", answer, turns=turns), Accepted)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I understand, losing Benny must hurt.",
+        "I'm so sorry about Benny, that was a hard night.",
+        "I can imagine how quiet the night was without Benny.",
+        "Oh my, poor Benny. You must miss him.",
+        'When you say "I feel so alone", I hear how much Benny meant to you.',
+    ],
+)
+def test_a_listeners_first_person_is_no_confusion(answer: str) -> None:
+    assert isinstance(judge("empathy", "en", answer), Accepted)
+
+
+@pytest.mark.parametrize("answer", ["我能理解，家里安静下来确实不好受。", "我在这里陪着你，想它的时候就跟我说说。"])
+def test_a_listeners_first_person_is_no_confusion_in_chinese(answer: str) -> None:
+    assert isinstance(judge("empathy", "zh", answer), Accepted)
+
+
+def test_completions_of_the_wrong_shape() -> None:
+    def shape(parts: tuple[str, ...], finish: str = "stop") -> Accepted | Rejected:
+        return accept("empathy", "en", INJECTED["en"], Completion(parts, finish), SINGLE["en"], None, LABELS)
+
+    think, answer = THINK["en"], ANSWER["empathy", "en"]
+    assert isinstance(shape((think, answer)), Accepted)
+    assert shape((think,)) == Rejected("no_close")
+    assert shape((think, answer, answer)) == Rejected("many_closes")
+    assert shape((think, answer), "length") == Rejected("length")
+    assert shape((), "context") == Rejected("context")
+    assert shape((think, " ")) == Rejected("empty_answer")

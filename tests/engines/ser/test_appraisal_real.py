@@ -1,0 +1,38 @@
+"""The words alone, as the small LLM of the `cpu` profile reads them, on sentences that no prompt was made with."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from ieat_data.engines.ser.appraisal import FEELINGS, LANGUAGES, Appraisal
+from ieat_data.paths import prompts_dir
+
+pytestmark = pytest.mark.models
+
+SENTENCES = [json.loads(line) for line in (Path(__file__).parent / "feelings.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def appraisal() -> Appraisal:
+    from ieat_data.engines.llm.llamacpp import LlamaCpp
+
+    return Appraisal(LlamaCpp("qwen2.5-coder-1.5b-instruct-q4", "qwen2.5", context=2048), prompts_dir(), "qwen2.5", 1.0)
+
+
+def test_held_out_sentences_are_understood_far_better_than_by_chance(appraisal: Appraisal) -> None:
+    rows = [s for s in SENTENCES if s["split"] == "held_out"]
+    right: dict[str, list[bool]] = defaultdict(list)
+    for row, p in zip(rows, appraisal.appraise([(r["language"], r["text"]) for r in rows]), strict=True):
+        assert isinstance(p, dict), p
+        right[row["language"]].append(max(FEELINGS, key=p.__getitem__) == row["label"])
+    assert {g: len(right[g]) for g in LANGUAGES} == {"en": 42, "zh": 42}
+    for language in LANGUAGES:
+        assert sum(right[language]) / 42 > 0.55, language  # by chance: 0.14
+
+
+def test_the_same_question_gets_the_same_answer_in_any_company(appraisal: Appraisal) -> None:
+    items = [(s["language"], s["text"]) for s in SENTENCES[::28]]
+    assert appraisal.appraise(items[::-1]) == appraisal.appraise(items)[::-1]
+    assert appraisal.appraise(items[:1]) == appraisal.appraise(items)[:1]

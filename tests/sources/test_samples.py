@@ -1,0 +1,90 @@
+"""The shipped sample reads as samples/README.md promises, and the source manifests name readers that exist."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ieat_data.audio import AudioError, decode
+from ieat_data.checks.query import check_query, dedup_key
+from ieat_data.sources import READERS, reader_class
+from ieat_data.sources.base import BadRecord, QueryRecord, SpeechRecord
+
+PROJECT = Path(__file__).parents[2]
+MANIFESTS = sorted((PROJECT / "manifests" / "sources").glob("*.yaml"))
+KEYS = {"name", "reader", "root", "language", "licence", "terms", "non_commercial", "homepage", "notes"}
+
+
+def manifest(name: str) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load((PROJECT / "manifests" / "sources" / f"{name}.yaml").read_text("utf-8"))
+    return data
+
+
+def read(name: str) -> list[Any]:
+    source = manifest(name)
+    reader = reader_class(source["reader"])(PROJECT / source["root"], source["language"])
+    return [r for unit in reader.plan(4) for r in reader.read(unit)]
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: p.stem)
+def test_manifests(path: Path) -> None:
+    source = manifest(path.stem)
+    assert set(source) == KEYS and source["name"] == path.stem
+    assert source["reader"] in READERS and source["language"] in ("zh", "en")
+    assert isinstance(source["non_commercial"], bool)
+    assert source["root"].startswith("${") or (PROJECT / source["root"]).is_dir()
+
+
+@pytest.mark.parametrize(("name", "broken"), [("sample-emilia-en", "missing_audio"), ("sample-emilia-zh", "bad_json")])
+def test_speech(name: str, broken: str) -> None:
+    language = manifest(name)["language"]
+    good, bad = [], []
+    for record in read(name):
+        if isinstance(record, BadRecord):
+            bad.append(record.reason)
+            continue
+        assert isinstance(record, SpeechRecord) and record.language == language
+        assert record.text and record.speaker and record.extra["origin"]
+        try:
+            samples, rate = decode(record.audio)
+        except AudioError as e:
+            bad.append(e.reason)
+            continue
+        if samples.size / rate < 0.1:
+            bad.append("short")
+            continue
+        assert rate == 24_000 and 2.5 < samples.size / rate < 9
+        assert samples.size / rate == pytest.approx(record.extra["duration"], abs=0.01)
+        assert 0.05 < abs(samples).max() <= 1.2
+        good.append(record)
+    assert bad == ["undecodable_audio", "short", broken]
+    assert len(good) == 12 == len({r.text for r in good})
+    speakers = Counter(r.speaker for r in good)
+    assert speakers == {"en": Counter({s: n for s, n in zip(speakers, (4, 4, 2, 1, 1), strict=True)})}.get(
+        language, Counter({s: 4 for s in speakers})
+    )
+    human = [r for r in good if "synthesized" not in r.extra["origin"]]
+    assert len(human) == (4 if language == "en" else 0)
+
+
+@pytest.mark.parametrize("name", ["sample-belle", "sample-ultrachat"])
+def test_queries(name: str) -> None:
+    language, reasons, keys = manifest(name)["language"], Counter[str](), set()
+    for record in read(name):
+        if isinstance(record, BadRecord):
+            reasons[record.reason] += 1
+            continue
+        assert isinstance(record, QueryRecord)
+        reason, key = check_query(record.text, language), dedup_key(record.text, language)
+        reasons[reason or ("duplicate" if key in keys else "good")] += 1
+        keys.add(key)
+    wrong = ["attachment", "code", "control_text", "duplicate", "not_utf8", "table", "too_long", "url", "writing_task"]
+    assert reasons == {"good": 12, **dict.fromkeys(wrong, 1)}
+
+
+def test_size() -> None:
+    assert sum(p.stat().st_size for p in (PROJECT / "samples").rglob("*")) < 5_000_000
