@@ -21,13 +21,18 @@ class AudioError(ValueError):
         self.reason = reason
 
 
+def _undecodable(e: Exception) -> AudioError:
+    # libsndfile's own words: the exception's text holds a memory address, another one in every run
+    return AudioError("undecodable_audio", f"libsndfile: {getattr(e, 'error_string', None) or type(e).__name__}")
+
+
 def duration(data: bytes) -> tuple[float, int]:
     """Duration (seconds) and sampling rate (Hz) as the header gives them. Raises AudioError("undecodable_audio")."""
     try:
         with sf.SoundFile(io.BytesIO(data)) as f:
             return f.frames / f.samplerate, f.samplerate
     except (sf.LibsndfileError, ValueError, RuntimeError) as e:
-        raise AudioError("undecodable_audio", f"not a clip that libsndfile can decode: {e}") from None
+        raise _undecodable(e) from None
 
 
 def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> tuple[Samples, int]:
@@ -40,7 +45,7 @@ def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> 
             frames = -1 if max_s is None else int(max_s * f.samplerate)
             samples, native = f.read(frames, dtype="float32", always_2d=True), f.samplerate
     except (sf.LibsndfileError, ValueError, RuntimeError) as e:
-        raise AudioError("undecodable_audio", f"not a clip that libsndfile can decode: {e}") from None
+        raise _undecodable(e) from None
     mono = samples.mean(axis=1, dtype=np.float32)
     if mono.size == 0:
         raise AudioError("empty_audio", "the clip holds no samples")

@@ -29,7 +29,7 @@ def preflight(plan: Plan) -> None:
         faults += registry.missing(role, plan.profile)
     languages = {n.language for n in plan.sources}
     for language in sorted(languages):
-        if "tts" in roles and not plan.profile.engines["tts"].voices.get(language):  # type: ignore[call-overload]
+        if "tts" in roles and not plan.profile.voices(language):
             faults.append(f"profile {plan.profile.name}: engines.tts.voices has none for {language!r}")
     if "llm" in roles:
         faults += _prompt_faults(plan, sorted(languages))

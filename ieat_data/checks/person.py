@@ -24,6 +24,7 @@ _LISTENER = {
         r"\bi (?:really |also |truly |totally |completely |fully |just |do )*(?:understand|know|hear|heard|hope|wish"
         r"|think|see|bet|imagine|sense|get|wonder|feel|believe|suggest|recommend|guess|promise|love|agree|admire"
         r"|appreciate|noticed?)\b"
+        r"|\bi (?:can't (?:believe|wait|help)|don't know)\b"
         r"|\bi (?:can|could|would) (?:\w+ )?(?:hear|see|imagine|tell|understand|feel|help)\b"
         r"|\bi'd (?:love|like|say|be|suggest)\b|\bi'll (?:be|help|listen|keep|stay|remember)\b"
         r"|\bi'm (?:so |really |very |truly |just |also )*(?:sorry|glad|happy|proud|excited|here|thrilled|with|all|on"

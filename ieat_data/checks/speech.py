@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import unicodedata
@@ -27,14 +28,12 @@ def units(text: str, language: str) -> list[str]:
     """What errors are counted in: normalised words (en) or characters (zh), numbers spelt one way, no punctuation."""
     text = unicodedata.normalize("NFKC", text)
     if language == "en":
-        return _english()(text).split()
+        return str(_english()(text)).split()
     import cn2an
     from opencc import OpenCC
 
-    try:
+    with contextlib.suppress(ValueError):  # digits that spell no number stay as they are
         text = cn2an.transform(OpenCC("t2s").convert(text), "an2cn")
-    except ValueError:  # digits that spell no number stay as they are
-        pass
     return re.findall(r"[a-z0-9]+|[^\W_a-z0-9]", text.lower())
 
 
@@ -64,4 +63,4 @@ def is_silent(samples: Samples, threshold_db: float = -55.0) -> bool:
     frame = max(1, min(len(samples), 800))
     usable = samples[: len(samples) // frame * frame].reshape(-1, frame)
     loudest = float(np.sqrt((usable.astype(np.float64) ** 2).mean(axis=1)).max(initial=0.0))
-    return 20 * np.log10(loudest + 1e-12) < threshold_db
+    return bool(20 * np.log10(loudest + 1e-12) < threshold_db)

@@ -52,4 +52,4 @@ def _put(source: Path, target: Path) -> None:
         shutil.copyfile(source, tmp)
         with tmp.open("rb") as f:
             os.fsync(f.fileno())
-    os.replace(tmp, target)
+    tmp.replace(target)

@@ -15,13 +15,13 @@ MAX_JSON_BYTES = 1 << 20
 MAX_AUDIO_BYTES = 64 << 20  # 20 minutes of 24 kHz 16-bit WAV are 58 MB
 AUDIO_EXTENSIONS = ("mp3", "flac", "wav")
 _EXTENSIONS = frozenset(("json", *AUDIO_EXTENSIONS))
-_EXTRA: dict[str, tuple[type, ...]] = {
-    "id": (str,),
-    "wav": (str,),
-    "origin": (str,),
+_EXTRA: dict[str, type[str] | tuple[type[int], type[float]]] = {
+    "id": str,
+    "wav": str,
+    "origin": str,
     "duration": (int, float),
     "dnsmos": (int, float),
-    "phone_count": (int,),
+    "phone_count": (int, float),
 }
 _MESSAGES = {
     "corrupt_tar": "a damaged tar header; the archive is read on behind it",
@@ -35,16 +35,16 @@ def _extra(record: dict[str, Any]) -> dict[str, Any]:
     kept = {}
     for name, types in _EXTRA.items():
         value = record.get(name)
-        if not isinstance(value, types) or isinstance(value, bool):
+        if isinstance(value, bool) or not isinstance(value, types):
             continue
-        fits = is_storable(value) if isinstance(value, str) else abs(value) < 1e9  # not NaN, not endless
+        fits = is_storable(value) if isinstance(value, str) else -1e9 < value < 1e9  # not NaN, not endless
         if fits:
             kept[name] = value
     return kept
 
 
 class EmiliaReader:
-    """`**/*.tar` below the root (`Emilia/EN/EN-B000000.tar`, `Emilia-YODAS/ZH/…`); the YODAS half says `_id` for `id`."""
+    """`**/*.tar` below the root (`Emilia/EN/…`, `Emilia-YODAS/ZH/…`); the YODAS half says `_id` for `id`."""
 
     kind: ClassVar[str] = "speech"
 

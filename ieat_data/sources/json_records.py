@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,7 +38,7 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True)
 class Span:
-    """A record's bytes are [start, stop), with what separates it from the next [start, end). `problem`: a reason code."""
+    """A record's bytes are [start, stop), with its separator [start, end). `problem`: a reason code."""
 
     start: int
     stop: int
@@ -171,11 +171,15 @@ class JsonReader:
     """Base of the text readers: a subclass says in `extract` where a record keeps its id and its first user turn."""
 
     kind: ClassVar[str] = "text"
-    extract: ClassVar[Callable[[dict[str, Any]], Any]]
 
     def __init__(self, root: Path, language: str) -> None:
         self.root = Path(root)
         self.language = language
+
+    @staticmethod
+    def extract(record: dict[str, Any]) -> Any:
+        """The user's first turn as the record has it. Raises FieldError when the record is of another form."""
+        raise NotImplementedError
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` records. Every byte is scanned once, no record is parsed."""
@@ -214,7 +218,7 @@ class JsonReader:
             given = record.get("id")
             name = str(given) if isinstance(given, (str, int)) and len(str(given)) <= 4096 else ""
             name = name if is_storable(name) else ""
-            text = type(self).extract(record)
+            text = self.extract(record)
             if not isinstance(text, str):
                 raise FieldError("bad_field", "the user's first turn is not a string")
             if not text.strip():

@@ -137,7 +137,7 @@ def _member_at(file: File, start: int, end: int) -> Member | None:
 
 
 def _next_header(file: File, start: int, end: int) -> int:
-    """Offset of the first believable header at or after `start` (a multiple of 512 from the archive's begin), or `end`."""
+    """Offset of the first believable header at or after `start` (a multiple of 512), or `end`."""
     pos = start
     while pos < end:
         chunk = file.read(pos, min(CHUNK, end - pos))

@@ -69,7 +69,8 @@ class Inputs:
 
     def rows(self, table: str, shard: str, columns: Sequence[str] | None = None) -> list[Row]:
         folder, record = self._parts[table, shard]
-        return Table(folder).read(record, columns).to_pylist()
+        rows: list[Row] = Table(folder).read(record, columns).to_pylist()
+        return rows
 
 
 @dataclass
@@ -87,12 +88,13 @@ class Context:
 
     def sampling(self, kind: Literal["thinking", "answering"], max_tokens: int) -> Sampling:
         """As the model's descriptor recommends it, with the stage's budget of tokens."""
-        recommended = getattr(self.prompts.descriptor.sampling, kind).request()
+        known = self.prompts.descriptor.sampling
+        recommended = (known.thinking if kind == "thinking" else known.answering).request()
         return replace(recommended, max_tokens=max_tokens)
 
     def voices(self, language: str) -> list[str]:
         """The speakers of this build: the pipeline's number of them, drawn by hash from the profile's voices."""
-        known = self.profile.engines["tts"].voices.get(language, ())
+        known = self.profile.voices(language)
         return sorted(top_k(known, self.pipeline.speakers, "speakers", self.pipeline.seed))
 
     def reject(self, row: str, r: Reject) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,13 +16,14 @@ from ieat_data.checks.think import Accepted, accept
 from ieat_data.config import Pipeline, Profile
 from ieat_data.engines.base import Failure, Generate
 from ieat_data.identity import child_id, number, seed, share
-from ieat_data.prompting.base import InjectedPrompt, Turn
+from ieat_data.prompting.base import InjectedPrompt, Language, Turn
 from ieat_data.schema import TARGETS
 from ieat_data.stages.base import Context, ExpandStage, Reject, Row, StageSettings, retry
 from ieat_data.stages.instructions import QUESTIONED, draw_instruction
 from ieat_data.stages.synthesize import voices_identity
 
 Child = Row | tuple[Row, Reject]
+InjectedTask = Literal["reasoning", "empathy", "trajectory"]
 
 
 class InjectSettings(StageSettings):
@@ -38,8 +39,8 @@ class Target:
     """One target to be made."""
 
     row: Row  # the columns known before the model is asked
-    task: str
-    language: str
+    task: InjectedTask
+    language: Language
     turns: tuple[Turn, ...]
     question: str | None
     prompt: InjectedPrompt
@@ -63,7 +64,7 @@ class Injection(ExpandStage):
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {**voices_identity(pipeline, profile), "instructions": pipeline.instructions.model_dump(mode="json")}
 
-    def target(self, parent: str, task: str, language: str, turns: Sequence[Row], ctx: Context) -> Target:
+    def target(self, parent: str, task: InjectedTask, language: Language, turns: Sequence[Row], ctx: Context) -> Target:
         """Draw the question and build the prompt. `turns`: rows of schema.TURN."""
         row_id, salt = child_id(parent, self.name, task), ctx.pipeline.seed
         drawn = draw_instruction(row_id, task, language, ctx) if task in QUESTIONED else None
@@ -136,13 +137,14 @@ class Inject(Injection):
 
     name = "inject"
     inputs = ("utterances", "transcribe", "respond", "label")
-    columns = {"utterances": ("language",), "transcribe": ("text",), "respond": (), "label": ("label", "score")}
+    columns: ClassVar = {"utterances": ("language",), "transcribe": ("text",), "respond": (), "label": ("label", "score")}
     Settings = InjectSettings
 
     def process(self, rows: list[Row], ctx: Context) -> list[list[Child]]:
         settings: InjectSettings = self.settings
-        shares = {"reasoning": settings.reasoning_share, "empathy": settings.empathy_share}
-        targets, salt = [], ctx.pipeline.seed
+        shares: dict[InjectedTask, float] = {"reasoning": settings.reasoning_share, "empathy": settings.empathy_share}
+        targets: list[Target] = []
+        salt = ctx.pipeline.seed
         for row in rows:
             if row["label"] == "neutral" and share("neutral", row["id"], salt) >= settings.neutral_share:
                 continue
@@ -169,13 +171,13 @@ class InjectDialogues(Injection):
 
     name = "inject_dialogues"
     inputs = ("reorganise",)
-    columns = {"reorganise": ("language", "turns", "regenerate")}
+    columns: ClassVar = {"reorganise": ("language", "turns", "regenerate")}
     Settings = InjectDialoguesSettings
 
     def process(self, rows: list[Row], ctx: Context) -> list[list[Child]]:
         settings: InjectDialoguesSettings = self.settings
-        shares = {"trajectory": settings.trajectory_share, "reasoning": settings.reasoning_share}
-        targets = []
+        shares: dict[InjectedTask, float] = {"trajectory": settings.trajectory_share, "reasoning": settings.reasoning_share}
+        targets: list[Target] = []
         for row in rows:
             wanted = [t for t, p in shares.items() if share("task", t, row["id"], ctx.pipeline.seed) < p]
             if row["regenerate"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import ClassVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -96,7 +97,7 @@ class SpeakQuestions(MapStage):
 
     name = "speak_questions"
     inputs = ("questions",)
-    columns = {"questions": ("language", "text", "speaker")}
+    columns: ClassVar = {"questions": ("language", "text", "speaker")}
     engines = ("tts", "asr")
     schema = SPOKEN
     Settings = SpeakingSettings

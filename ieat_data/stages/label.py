@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -21,7 +22,7 @@ class Label(MapStage):
 
     name = "label"
     inputs = ("utterances", "transcribe")
-    columns = {"utterances": ("audio", "language", "speaker"), "transcribe": ("text",)}
+    columns: ClassVar = {"utterances": ("audio", "language", "speaker"), "transcribe": ("text",)}
     engines = ("ser",)
     prompts = ("labels.yaml",)
     schema = EMOTIONS
@@ -29,7 +30,8 @@ class Label(MapStage):
     expected = frozenset({"not_an_emotion", "low_confidence"})
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
-        engine, by_speaker = ctx.engines["ser"], {}
+        engine = ctx.engines["ser"]
+        by_speaker: dict[str, list[Row]] = {}
         for row in rows:
             by_speaker.setdefault(row["speaker"], []).append(row)
         requests = []

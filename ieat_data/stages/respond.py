@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from ieat_data.checks.reply import accept_reply
@@ -21,7 +23,7 @@ class Respond(MapStage):
 
     name = "respond"
     inputs = ("utterances", "transcribe")
-    columns = {"utterances": ("language",), "transcribe": ("text",)}
+    columns: ClassVar = {"utterances": ("language",), "transcribe": ("text",)}
     engines = ("llm",)
     prompts = ("tasks/respond.*.yaml", "models/*.yaml")
     schema = REPLIES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.identity import pick
@@ -15,7 +15,7 @@ from ieat_data.stages.speaking import Line, SpeakingSettings, speak
 
 def voices_identity(pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
     """What a draw of voices depends on."""
-    return {"speakers": pipeline.speakers, "voices": {k: list(v) for k, v in profile.engines["tts"].voices.items()}}
+    return {"speakers": pipeline.speakers, "voices": {k: list(profile.voices(k)) for k in ("en", "zh")}}
 
 
 class Synthesize(MapStage):
@@ -23,7 +23,7 @@ class Synthesize(MapStage):
 
     name = "synthesize"
     inputs = ("queries", "select")
-    columns = {"queries": ("source", "key", "language", "text"), "select": ()}
+    columns: ClassVar = {"queries": ("source", "key", "language", "text"), "select": ()}
     engines = ("tts", "asr")
     schema = UTTERANCES
     Settings = SpeakingSettings

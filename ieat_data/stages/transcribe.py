@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ class Transcribe(MapStage):
 
     name = "transcribe"
     inputs = ("utterances",)
-    columns = {"utterances": ("audio", "language", "origin", "reference", "check_text")}
+    columns: ClassVar = {"utterances": ("audio", "language", "origin", "reference", "check_text")}
     engines = ("asr",)
     schema = TRANSCRIPTS
     Settings = TranscribeSettings

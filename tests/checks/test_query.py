@@ -151,10 +151,8 @@ def test_every_reason_is_tried() -> None:
 
 def test_limits_are_kept_at_both_ends() -> None:
     limits = QueryLimits(min_en=4, max_en=5, min_zh=5, max_zh=6)
-    lengths = {
-        n: check_query(" ".join(["I am so very happy now".split()[i] for i in range(n)]), "en", limits)
-        for n in (3, 4, 5, 6)
-    }
+    words = ["I", "am", "so", "very", "happy", "now"]
+    lengths = {n: check_query(" ".join(words[:n]), "en", limits) for n in (3, 4, 5, 6)}
     assert lengths == {3: "too_short", 4: None, 5: None, 6: "too_long"}
     assert [check_query("我今天很难过了"[:n], "zh", limits) for n in (4, 5, 6, 7)] == [
         "too_short",
@@ -172,7 +170,8 @@ def test_dedup_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a ", "a_", "{", "<a", "| ", "翻译", "写一", "a(", "[", "1 ", "write me ", "/a", "A. b ", "，,", "-"]
+    "piece",
+    ["a ", "a_", "{", "<a", "| ", "翻译", "写一", "a(", "[", "1 ", "write me ", "/a", "A. b ", "，,", "-", "a,"],
 )
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_hostile_text_costs_no_time(piece: str, language: str) -> None:

@@ -61,7 +61,7 @@ class FasterWhisper:
     @classmethod
     def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
         if not settings.get("model"):
-            raise UserError("engine faster_whisper: needs the setting `model` (a folder or a name of `ieat models list`)")
+            raise UserError("engine faster_whisper: needs the setting `model`, see `ieat models list`")
         modules = [Requirement("module", name) for name in ("faster_whisper", "opencc")]
         return [*modules, Requirement("model", str(settings["model"]))]
 

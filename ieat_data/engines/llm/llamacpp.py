@@ -1,8 +1,8 @@
 """GGUF models on the CPU: llama.cpp, embedded through xllamacpp.
 
-The engine is exact. What llama.cpp computes depends in its last bits on how much of a prompt it still remembers from the
-request before, so nothing is carried from one request to the next: a request with a shared prefix starts from the saved
-state of that prefix (computed once, from nothing, and restored bit for bit), any other starts from nothing.
+The engine is exact. What llama.cpp computes depends in its last bits on how much of a prompt it still remembers from
+the request before, so nothing is carried from one request to the next: a request with a shared prefix starts from the
+saved state of that prefix (computed once, from nothing, and restored bit for bit), any other starts from nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-import tempfile
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Requirement, Sampling, Segment
+from ieat_data.engines.llm.states import StateFolder
 from ieat_data.errors import UserError
 
 # added to the logits of the choices: far above all other tokens, so that the choices are the most likely ones
@@ -51,7 +51,7 @@ class LlamaCpp:
         self.descriptor = load_descriptor(descriptor)
         self.tokenizer = Tokenizer.load(path, self.descriptor)
         self.context = context
-        self._folder = tempfile.TemporaryDirectory(prefix="ieat-llamacpp-")
+        self._folder = StateFolder()
         self._saved: OrderedDict[tuple[int, ...], str] = OrderedDict()
         self._key = secrets.token_hex(16)  # the server listens on loopback: only we may ask it
         self._server = self._start(path, threads)
@@ -151,13 +151,13 @@ class LlamaCpp:
     def _restore(self, shared: tuple[int, ...]) -> None:
         """Bring the one slot into the state right after `shared`."""
         name = self._saved.get(shared)
-        if name is not None:
+        if name is not None and (self._folder.path / name).is_file():
             self._saved.move_to_end(shared)
             self._post("/slots/0?action=restore", filename=name)
             return
         if len(self._saved) >= _MAX_SAVED:
             _, oldest = self._saved.popitem(last=False)
-            (Path(self._folder.name) / oldest).unlink(missing_ok=True)
+            (self._folder.path / oldest).unlink(missing_ok=True)
         name = f"{secrets.token_hex(8)}.state"
         # one token is drawn, but it is not part of the state
         self._post("/completion", prompt=list(shared), cache_prompt=False, n_predict=1, temperature=0.0)
@@ -191,7 +191,7 @@ class LlamaCpp:
         # llama.cpp's own memory of earlier prompts
         params.cache_ram_mib = 0
         params.cache_idle_slots = False
-        params.slot_save_path = f"{self._folder.name}/"
+        params.slot_save_path = f"{self._folder.path}/"
         params.api_keys = [self._key]
         params.timeout_read = params.timeout_write = _TIMEOUT_S
         params.warmup = params.ui = False

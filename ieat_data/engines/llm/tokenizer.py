@@ -1,12 +1,13 @@
 """Prompt segments to token ids, so that no corpus text can become a control token, whatever it says.
 
-Three locks, each enough by itself for the models it knows: plain text is encoded by a second tokenizer that has no added
-tokens; it is cut inside every occurrence of a control string and the pieces are encoded apart; and what comes out is
-looked through for control ids.
+Three locks, each enough by itself for the models it knows: plain text is encoded by a second tokenizer that has no
+added tokens; it is cut inside every occurrence of a control string and the pieces are encoded apart; and what comes out
+is looked through for control ids.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -81,7 +82,7 @@ class Tokenizer:
         text = self.normalize(text)
         ids: list[int] = []
         cuts = [0, *(m.start() + 1 for m in self._control.finditer(text)), len(text)]
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in itertools.pairwise(cuts):
             if start < end:
                 ids += self._plain.encode(text[start:end], add_special_tokens=False).ids
         if control := [i for i in ids if self.is_control(i)]:
@@ -118,8 +119,8 @@ class Tokenizer:
             found = self._full.token_to_id(token)
             if found != expected:
                 raise UserError(
-                    f"{where}: the descriptor {descriptor.family!r} does not fit: it gives {token!r} the id {expected}, "
-                    f"the tokenizer {found}; set `descriptor` to the model's family"
+                    f"{where}: the descriptor {descriptor.family!r} does not fit: it gives {token!r} the id "
+                    f"{expected}, the tokenizer {found}; set `descriptor` to the model's family"
                 )
         if not self.is_control(descriptor.end_of_turn_id):
             raise UserError(f"{where}: the descriptor {descriptor.family!r} does not count its end of turn as control")

@@ -81,11 +81,13 @@ class Appraisal:
         """The question about `text`, up to where the model's answer begins."""
         file = self._files[language]
         comma = "、" if language == "zh" else ", "
-        messages = [Message("system", file.system.format(feelings=comma.join(file.feelings[f] for f in FEELINGS)))]
+        messages = [
+            Message("system", file.system.replace("{feelings}", comma.join(file.feelings[f] for f in FEELINGS)))
+        ]
         for example in file.examples:
-            messages.append(Message("user", file.question.format(transcript=example.says)))
+            messages.append(Message("user", file.question.replace("{transcript}", example.says)))
             messages.append(Message("assistant", file.feelings[example.feels]))
-        messages.append(Message("user", file.question.format(transcript=" ".join(text.split())[:_LONGEST])))
+        messages.append(Message("user", file.question.replace("{transcript}", " ".join(text.split())[:_LONGEST])))
         return render(self._descriptor, messages, open="answer")
 
     def appraise(self, items: Sequence[tuple[str, str]]) -> list[dict[str, float] | Failure]:

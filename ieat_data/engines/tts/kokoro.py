@@ -54,7 +54,7 @@ class Kokoro:
     ) -> None:
         from ieat_data import models
 
-        if not (0 <= speed_range < 1 and 0.5 <= speed * (1 - speed_range) and speed * (1 + speed_range) <= 2.0):
+        if not (0 <= speed_range < 1 and speed * (1 - speed_range) >= 0.5 and speed * (1 + speed_range) <= 2.0):
             raise UserError(f"engine kokoro: speed {speed} ± {speed_range:.0%} must stay between 0.5 and 2")
         self._speed, self._range, self._max_chars = speed, speed_range, max_chars
         self._kokoro = _load(models.resolve(model), models.resolve(voices_model), threads)
@@ -64,7 +64,7 @@ class Kokoro:
     def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
         for name in ("model", "voices_model"):
             if not settings.get(name):
-                raise UserError(f"engine kokoro: needs the setting `{name}` (a file or a name of `ieat models list`)")
+                raise UserError(f"engine kokoro: needs the setting `{name}`, see `ieat models list`")
         modules = [Requirement("module", name) for name in ("kokoro_onnx", "misaki", "onnxruntime")]
         return [*modules, *(Requirement("model", str(settings[n])) for n in ("model", "voices_model"))]
 
@@ -156,7 +156,7 @@ def _load(model: Path, voices: Path, threads: int) -> Any:
 
 def _mandarin_g2p() -> Callable[[str], str]:
     """Mandarin text to Kokoro's phonemes."""
-    import jieba
+    import jieba  # type: ignore[import-untyped]
 
     # by default jieba trusts a cache file of a fixed name in the common temporary folder, and writes one there
     jieba.setLogLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""What is done to a text before it is spoken: cut into pieces at sentence ends, and each piece into runs of one script."""
+"""Before a text is spoken it is cut into pieces at sentence ends, and each piece into runs of one script."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pieces(text: str, limit: int) -> list[str]:
     """
     packed: list[str] = []
     for unit in _units(" ".join(text.split()), limit):
-        if packed and len(packed[-1]) + len(unit) <= limit:
+        if packed and len((packed[-1] + unit).strip()) <= limit:
             packed[-1] += unit
         else:
             packed.append(unit)

@@ -1,0 +1,52 @@
+"""`ieat --help` answers at once: nothing heavy is loaded before a command needs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from ieat_data.cli import app
+
+HEAVY = ("ray", "torch", "datasets", "pyarrow", "numpy", "soundfile", "faster_whisper", "xllamacpp", "kokoro_onnx")
+
+
+@pytest.mark.parametrize("args", [["--help"], ["build", "--help"], ["models", "fetch", "--help"]])
+def test_help_loads_nothing_heavy(args: list[str]) -> None:
+    code = (
+        "import sys\n"
+        f"sys.argv = ['ieat', *{args!r}]\n"
+        "from ieat_data.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print('LOADED', [m for m in {HEAVY!r} if m in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Usage" in done.stdout
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_importing_the_stages_loads_no_engine_and_no_ray() -> None:
+    heavy = [m for m in HEAVY if m not in ("pyarrow", "numpy", "soundfile")]
+    code = f"import sys, ieat_data.planner, ieat_data.runner\nprint([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_teaches() -> None:
+    runner = CliRunner()
+    commands = ["build", "plan", "status", "verify", "digest", "show", "sources", "models list", "models fetch"]
+    for command in commands:
+        result = runner.invoke(app, [*command.split(), "--help"])
+        assert result.exit_code == 0, command
+        assert len(result.output.splitlines()) > 4
+
+
+def test_a_user_error_is_one_line_and_exit_code_2() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ieat_data", "build", "stage1-3", "--out", "nowhere"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == "ieat: pipeline 'stage1-3' is not known (did you mean 'stage1-2'?)\n"

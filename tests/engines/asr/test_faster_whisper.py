@@ -1,0 +1,85 @@
+"""Whisper on spoken clips; what cannot be transcribed is a failure with a reason, and never an exception."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ieat_data.audio import encode_flac
+from ieat_data.engines.asr.faster_whisper import FasterWhisper
+from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize, Transcribe, Transcript
+from ieat_data.errors import UserError
+
+RATE = 16_000
+EN = "I lost my job today and I don't know how to tell my wife."
+ZH = "我今天被公司裁员了，不知道怎么跟家里人说。"
+
+
+def test_requirements_name_the_model_and_the_modules() -> None:
+    assert Requirement("model", "m") in FasterWhisper.requirements({"model": "m"})
+    with pytest.raises(UserError, match="needs the setting `model`"):
+        FasterWhisper.requirements({})
+
+
+@pytest.fixture(scope="module")
+def asr() -> FasterWhisper:
+    return FasterWhisper("whisper-base")
+
+
+@pytest.fixture(scope="module")
+def spoken() -> dict[str, bytes]:
+    from ieat_data.engines.tts.kokoro import Kokoro
+
+    tts = Kokoro("kokoro-82m", "kokoro-voices")
+    texts = {"en": (EN, "af_heart"), "zh": (ZH, "zf_xiaobei")}
+    clips = tts.synthesize([Synthesize(text, language, voice, 1) for language, (text, voice) in texts.items()])
+    assert all(isinstance(c, Clip) for c in clips)
+    return {language: c.audio for language, c in zip(texts, clips, strict=True) if isinstance(c, Clip)}
+
+
+def letters(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+@pytest.mark.models
+def test_speech_is_heard_in_both_languages_whatever_the_order(asr: FasterWhisper, spoken: dict[str, bytes]) -> None:
+    requests = [Transcribe(spoken["en"], "en"), Transcribe(spoken["zh"], "zh")]
+    heard = asr.transcribe(requests)
+    assert all(isinstance(t, Transcript) for t in heard)
+    en, zh = (t for t in heard if isinstance(t, Transcript))
+    assert letters(en.text) == letters(EN)
+    assert letters(zh.text) == letters(ZH)
+    assert en.text == en.text.strip()
+    assert -1 < en.details["avg_logprob"] < 0
+    assert 0 <= en.details["no_speech_prob"] < 0.5
+    assert asr.transcribe(requests[::-1]) == heard[::-1]
+
+
+@pytest.mark.models
+def test_bad_clips_are_failures_and_the_others_are_not_lost(asr: FasterWhisper, spoken: dict[str, bytes]) -> None:
+    tone = np.sin(np.arange(RATE * 130) / 20).astype(np.float32)
+    clips = {
+        "undecodable_audio": b"not a clip",
+        "empty_audio": encode_flac(tone[:0], RATE),
+        "too_short_audio": encode_flac(tone[:160], RATE),
+        "too_long_audio": encode_flac(tone, RATE),
+    }
+    cut = spoken["en"][: len(spoken["en"]) // 2]
+    answers = asr.transcribe([*(Transcribe(c, "en") for c in clips.values()), Transcribe(spoken["en"], "en")])
+    assert [a.reason for a in answers[:-1] if isinstance(a, Failure)] == list(clips)
+    assert isinstance(answers[-1], Transcript)
+    (other, broken) = asr.transcribe([Transcribe(spoken["en"], "fr"), Transcribe(cut, "en")])
+    assert isinstance(other, Failure) and other.reason == "unsupported_language"
+    assert isinstance(broken, Failure | Transcript)
+
+
+@pytest.mark.models
+def test_silence_has_no_words(asr: FasterWhisper) -> None:
+    (silence,) = asr.transcribe([Transcribe(encode_flac(np.zeros(2 * RATE, np.float32), RATE), "en")])
+    assert isinstance(silence, Transcript)
+    assert len(silence.text.split()) <= 2
+
+
+def test_a_folder_without_a_model_is_one_clear_line(tmp_path: object) -> None:
+    with pytest.raises(UserError, match=r"has no model\.bin"):
+        FasterWhisper(str(tmp_path))
