@@ -118,7 +118,8 @@ M = TypeVar("M", bound=BaseModel)
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserError:
     """A validation error as one line: file, key, what is wrong, and the key that was probably meant."""
-    first = error.errors()[0]
+    # a key that is spelt wrong explains the one that is missing
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc = [str(p) for p in first["loc"]]
     key = ".".join(loc)
     if first["type"] == "extra_forbidden":

@@ -20,7 +20,8 @@ MAX_RECORD_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 _STRUCTURE = re.compile(rb'[\[\]{},"]')
-_IN_STRING = re.compile(rb'["\\]')
+# possessive, so that nothing is kept to go back to: a megabyte of escapes costs no memory
+_IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _MESSAGES = {
     "truncated": "the file ends inside this record; is the download whole?",
     "unclosed_array": "the array has no closing bracket; is the download whole?",
@@ -91,10 +92,16 @@ def array_spans(file: File, start: int, end: int) -> Iterator[Span]:
         chunk = file.read(pos, min(CHUNK, end - pos))
         i = 0
         while i < len(chunk):
-            if escaped:
+            if escaped:  # the chunk before ended in a backslash
                 escaped, i = False, i + 1
                 continue
-            hit = (_IN_STRING if in_string else _STRUCTURE).search(chunk, i)
+            if in_string:
+                match = _IN_STRING.match(chunk, i)
+                i = match.end() + 1 if match else len(chunk)
+                if i <= len(chunk):
+                    escaped = in_string = chunk[i - 1] == ord("\\")
+                continue
+            hit = _STRUCTURE.search(chunk, i)
             stop = hit.start() if hit else len(chunk)
             if blank and chunk[i:stop].strip(_BLANK):
                 blank = False
@@ -102,9 +109,7 @@ def array_spans(file: File, start: int, end: int) -> Iterator[Span]:
             if hit is None:
                 continue
             byte = hit[0]
-            if in_string:
-                escaped, in_string = byte == b"\\", byte == b"\\"
-            elif byte == b'"':
+            if byte == b'"':
                 in_string, blank = True, False
             elif byte in b"[{":
                 depth, blank = depth + 1, False
