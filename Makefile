@@ -1,5 +1,5 @@
 # Every target sets itself up: .venv comes from requirements.lock, models from `ieat models fetch`.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PROFILE ?= cpu
 OUT ?= data/stage1-2
 VENV := .venv

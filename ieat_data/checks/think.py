@@ -43,6 +43,9 @@ _THIRD_PERSON = {
     "en": re.compile(r"\bthe (?:user|speaker)(?:'s)?\b", re.I),
     "zh": re.compile(r"用户|说话人|说话者"),
 }
+# in Chinese "he" for the user slips from the thought into the answer; where the user spoke of nobody, it is nobody else
+_HE = re.compile(r"[他她]")
+_SOMEBODY = re.compile(r"[他她它谁人爸妈父母爷奶公婆哥姐弟妹叔姨舅姑儿女孩友夫妻师生员医同老邻客户狗猫家警长]")
 _YOU = {"en": re.compile(r"\byou(?:r|rs|'\w+)?\b", re.I), "zh": re.compile(r"[你您]")}
 _NEED = ("need to hear", "needs to hear", "need comfort before", "需要听到", "需要的是安慰", "先要听到")
 
@@ -153,7 +156,9 @@ def instruction_leak(d: Draft) -> bool:
 def third_person(d: Draft) -> bool:
     """The answer speaks of the user instead of to the user."""
     found = _THIRD_PERSON[d.language].search(d.said.answer)
-    return found is not None and found[0].lower() not in _heard(d).lower()
+    if found is not None and found[0].lower() not in _heard(d).lower():
+        return True
+    return d.language == "zh" and bool(_HE.search(d.said.answer)) and not _SOMEBODY.search("".join(d.transcripts))
 
 
 def not_to_user(d: Draft) -> bool:
@@ -187,11 +192,14 @@ def labels_missing(d: Draft) -> bool:
 
 
 def labels_invented(d: Draft) -> bool:
-    """An emotion that was heard in no turn, be it by a close synonym."""
-    if d.said.task != "trajectory":
+    """An emotion (or a close synonym) that was heard in no turn; in a reason, only such emotions."""
+    if d.said.task not in ("trajectory", "reasoning"):
         return False
-    own_words = [x for t in d.transcripts for x in d.labels.find(t, d.language, near=True)]
-    return not set(d.labels.find(d.said.answer, d.language, near=True)) <= {*d.expected, *own_words}
+    spoken = {x for t in d.transcripts for x in d.labels.find(t, d.language, near=True)}
+    named = set(d.labels.find(d.said.answer, d.language, near=True))
+    if d.said.task == "reasoning":
+        return bool(named) and named.isdisjoint({*d.expected, *spoken})
+    return not named <= {*d.expected, *spoken}
 
 
 def labels_order(d: Draft) -> bool:

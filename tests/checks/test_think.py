@@ -104,6 +104,8 @@ BAD_ANSWER = [
     ("instruction_leak", "zh", "你需要听到的是安慰，狗走了你很难过。"),
     ("third_person", "en", "The user is sad because Benny died, and you miss him."),
     ("third_person", "zh", "用户难过是因为狗走了，你很想它。"),
+    ("labels_invented", "en", "You are furious because Benny died last night."),
+    ("labels_invented", "zh", "你很生气，是因为狗昨天走了，家里太安静。"),
     ("not_to_user", "en", "Sadness came because Benny died and left silence."),
     ("not_to_user", "zh", "难过是因为陪伴多年的狗离开了，家里变得安静。"),
     ("first_person", "en", "My dog Benny died too, so you know why."),
@@ -148,6 +150,15 @@ def test_bad_paths_get_their_reason(reason: str, language: str, answer: str) -> 
 )
 def test_the_thought_is_not_spoken(language: str, answer: str) -> None:
     assert judge("empathy", language, answer) == Rejected("repeats_think")
+
+
+def test_he_is_somebody_the_user_spoke_of() -> None:
+    answer = "你难过，是因为辛苦种的花被大雨打坏了，这对他来说是最大的打击。"
+    assert judge("reasoning", "zh", answer, turns=[Turn("我辛苦种的花被大雨打坏了。", "sad")]) == Rejected(
+        "third_person"
+    )
+    answer = "你难过，是因为辛苦种的花被同事弄坏了，他也没道歉。"
+    assert isinstance(judge("reasoning", "zh", answer, turns=[Turn("我种的花被同事弄坏了。", "sad")]), Accepted)
 
 
 def test_every_rule_is_tried_in_both_languages() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ieat_data import audio
 from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
-from ieat_data.engines.tts.text import Language, pieces, runs
+from ieat_data.engines.tts.text import Language, pieces, runs, speakable
 from ieat_data.errors import UserError
 
 # characters that are spoken in one go: well under the model's 510 phonemes, near which it hurries
@@ -85,7 +85,7 @@ class Kokoro:
         drawn = np.random.default_rng(request.seed).uniform(-self._range, self._range)
         spoken: list[audio.Samples] = []
         rate = 0
-        for piece in pieces(request.text, _PIECE[language]):
+        for piece in pieces(speakable(request.text), _PIECE[language]):
             try:
                 phonemes = self._phonemes(piece, language, english)
                 if not any(p.isalpha() for p in phonemes):

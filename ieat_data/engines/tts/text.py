@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Literal
 
@@ -15,6 +16,8 @@ _FOREIGN: dict[Language, re.Pattern[str]] = {
     "zh": re.compile(rf"{_LATIN}+(?:[ '’&-]+{_LATIN}+)*"),
     "en": re.compile(rf"{_HAN}+(?:[，。！？、；：\s]*{_HAN}+)*"),
 }
+# symbols, their modifiers and joiners, private and unassigned characters
+_UNSPOKEN = frozenset({"So", "Sk", "Cf", "Co", "Cn", "Cs"})
 _OTHER: dict[Language, Language] = {"zh": "en", "en": "zh"}
 # a sentence, its end marks and the quotes or brackets that close after them
 _SENTENCE = re.compile(r"[^.!?。！？；]*(?:[.!?。！？；]+[\"'”’）)」』]*(?=\s|$|[^\x00-\x7f])|[.!?。！？；]+|$)")
@@ -33,6 +36,11 @@ def runs(text: str, language: Language) -> list[tuple[Language, str]]:
     if at < len(text):
         result.append((language, text[at:]))
     return result
+
+
+def speakable(text: str) -> str:
+    """`text` without what espeak-ng would read out by its name: emoji, pictographs, arrows, invisible characters."""
+    return "".join(" " if c > "\u1fff" and unicodedata.category(c) in _UNSPOKEN else c for c in text)
 
 
 def pieces(text: str, limit: int) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+import soundfile as sf
 
 from ieat_data.audio import encode_flac
 from ieat_data.engines.asr.faster_whisper import FasterWhisper
@@ -58,9 +61,11 @@ def test_speech_is_heard_in_both_languages_whatever_the_order(asr: FasterWhisper
 @pytest.mark.models
 def test_bad_clips_are_failures_and_the_others_are_not_lost(asr: FasterWhisper, spoken: dict[str, bytes]) -> None:
     tone = np.sin(np.arange(RATE * 130) / 20).astype(np.float32)
+    empty = io.BytesIO()
+    sf.write(empty, tone[:0], RATE, format="WAV")
     clips = {
         "undecodable_audio": b"not a clip",
-        "empty_audio": encode_flac(tone[:0], RATE),
+        "empty_audio": empty.getvalue(),
         "too_short_audio": encode_flac(tone[:160], RATE),
         "too_long_audio": encode_flac(tone, RATE),
     }

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ieat_data.engines.tts.text import Language, pieces, runs
+from ieat_data.engines.tts.text import Language, pieces, runs, speakable
 
 mixed = st.text(alphabet="ab Zé'’-.,!?;：。，！我们今天 3\n\t\"”", max_size=120)
 
@@ -22,6 +22,20 @@ def test_words_of_the_other_script_stand_alone() -> None:
     assert runs("My friend 小明，小红 left.", "en") == [("en", "My friend "), ("zh", "小明，小红"), ("en", " left.")]
     assert runs("it's all one run", "zh") == [("en", "it's all one run")]
     assert runs("", "en") == []
+
+
+def test_emoji_are_not_read_out() -> None:
+    assert speakable("我🙂👩‍👩‍👧开心♥ at 20°C, “naïve” … 3,50 € a→b").split() == [
+        "我",
+        "开心",
+        "at",
+        "20°C,",
+        "“naïve”",
+        "…",
+        "3,50",
+        "€",
+        "a→b",
+    ]
 
 
 @given(mixed, st.sampled_from(["en", "zh"]))
