@@ -36,7 +36,9 @@ def preflight(plan: Plan) -> None:
     plan.work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(plan.work).free
     if roles and free < _SPARE_BYTES:
-        faults.append(f"{plan.work}: {free / 1e9:.1f} GB free on its disk, at least {_SPARE_BYTES / 1e9:.1f} are needed")
+        faults.append(
+            f"{plan.work}: {free / 1e9:.1f} GB free on its disk, at least {_SPARE_BYTES / 1e9:.1f} are needed"
+        )
     if faults:
         raise UserError("\n      ".join(faults))
 

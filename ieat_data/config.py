@@ -132,7 +132,9 @@ def _known_keys(model: type[BaseModel], loc: Sequence[str]) -> list[str]:
     for part in loc:
         field = model.model_fields.get(part)
         inner = field.annotation if field else None
-        nested = [a for a in (inner, *getattr(inner, "__args__", ())) if isinstance(a, type) and issubclass(a, BaseModel)]
+        nested = [
+            a for a in (inner, *getattr(inner, "__args__", ())) if isinstance(a, type) and issubclass(a, BaseModel)
+        ]
         if nested:
             model = nested[0]
     return list(model.model_fields)

@@ -1,4 +1,4 @@
-"""Identity is content: ids, seeds, draws and fingerprints are hashes, the same on any machine and in any order of work."""
+"""Identity is content: ids, seeds, draws and fingerprints are hashes, the same on any machine, in any order of work."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Runs a plan on Ray: tasks go out as soon as their inputs are committed, the furthest stage first.
 
 Why bare Ray actors and tasks and not Ray Data: one LLM pool serves three stages of the DAG (respond, inject,
-inject_dialogues) and calls come from other engines too; Ray Data gives each operator its own actors, so the model would be
+inject_dialogues) and another engine calls on it; Ray Data gives each operator its own actors, so the model would be
 loaded three times. Backpressure is the number of shards in flight; retries and commits are the shard's (`shards.py`).
 """
 
@@ -55,11 +55,7 @@ class Runner:
         for node in self.plan.nodes.values():
             for task in node.todo:
                 order += 1
-                missing = [
-                    (owner.name, s)
-                    for t, s in task.reads
-                    if s not in (owner := self.plan.owner(t, s)).records
-                ]
+                missing = [(owner.name, s) for t, s in task.reads if s not in (owner := self.plan.owner(t, s)).records]
                 for key in missing:
                     dependents.setdefault(key, []).append(task)
                 waiting[node.name, task.name] = len(missing)
@@ -146,7 +142,9 @@ class Runner:
             helpers = {}
             for r in registry.uses(role, config):
                 helpers[r] = [_actor_name(r, i) for i in range(len(self._pool(ray, r).actors))]
-            self.progress.note(f"loading {role}: {config.engine}" + (f" x{config.replicas}" if config.replicas > 1 else ""))
+            self.progress.note(
+                f"loading {role}: {config.engine}" + (f" x{config.replicas}" if config.replicas > 1 else "")
+            )
             cls = ray.remote(
                 num_cpus=config.num_cpus,
                 num_gpus=config.num_gpus,
@@ -174,8 +172,8 @@ class Runner:
         died = isinstance(cause, EngineDown) or "Died" in type(error).__name__ or "Crashed" in type(error).__name__
         if not died or tries >= TASK_TRIES:
             raise BuildStopped(
-                f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {_cause(error)} (the whole of "
-                f"it: {log}). What is committed stays: mend the cause and start the same command again"
+                f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {_cause(error)} "
+                f"(the whole of it: {log}). What is committed stays: mend the cause and start the same command again"
             ) from error
 
     def _check_rate(self, node: Node) -> None:
@@ -229,7 +227,11 @@ def _start_ray(plan: Plan) -> Any:
 
     config = plan.profile.ray
     # a namespace of its own: two builds on one cluster do not meet each other's engines
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "namespace": f"ieat-{uuid.uuid4().hex[:12]}"}
+    quiet: dict[str, Any] = {
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        "namespace": f"ieat-{uuid.uuid4().hex[:12]}",
+    }
     if config.address:
         ray.init(address=config.address, **quiet)
     else:

@@ -75,7 +75,11 @@ def verify(out: Path) -> list[str]:
             faults.append(f"{shard['path']}: content digest differs")
     if not faults:
         total = merge(summaries)
-        faults += [f"counts.{c}: the manifest says {made['counts'][c]}, the shards hold {total[c]}" for c in COUNTED if total[c] != made["counts"][c]]
+        faults += [
+            f"counts.{c}: the manifest says {made['counts'][c]}, the shards hold {total[c]}"
+            for c in COUNTED
+            if total[c] != made["counts"][c]
+        ]
         if total["content_digest"] != made["content_digest"]:
             faults.append("content_digest: the manifest's is not that of the shards")
         if made["rows"] != len(seen):

@@ -47,7 +47,10 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
             chunk=engine.chunk,
             identity=job.engines[role],
             answers=answers,
-            wants={"transcript": getattr(kind, "wants_transcript", False), "peers": getattr(kind, "wants_peers", False)},
+            wants={
+                "transcript": getattr(kind, "wants_transcript", False),
+                "peers": getattr(kind, "wants_peers", False),
+            },
             progress=lambda n: progress(job.task.table, n),
         )
     records = []
@@ -62,7 +65,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
                     table,
                     quarantine=rejected,
                     inputs=job.inputs,
-                    summary=stage.summarise(table),
+                    summary={**stage.summarise(table), **ctx.notes},
                     seconds=time.monotonic() - started,
                 )
             )

@@ -66,7 +66,9 @@ def make(folder: Path, n: int = 8, engine: dict[str, Any] | None = None, **pipel
     """Four small sources, a pipeline over them and a profile of doubles."""
     emilia_tar(folder / "emilia-en" / "EN-B000000.tar", EN[:n], "en")
     emilia_tar(folder / "emilia-zh" / "ZH-B000000.tar", ZH[:n], "zh")
-    queries_en = [f"I have been thinking about my {x} all week, what should I do?" for x in ("job", "dog", "exam", "mother")]
+    queries_en = [
+        f"I have been thinking about my {x} all week, what should I do?" for x in ("job", "dog", "exam", "mother")
+    ]
     queries_zh = [f"最近我总是为{x}的事情睡不着，该怎么办呢？" for x in ("工作", "孩子", "考试", "搬家")]
     _lines(folder / "ultrachat" / "train_0.jsonl", [{"id": str(i), "data": [q, "…"]} for i, q in enumerate(queries_en)])
     belle = [{"id": str(i), "conversations": [{"from": "human", "value": q}]} for i, q in enumerate(queries_zh)]
@@ -95,7 +97,12 @@ def make(folder: Path, n: int = 8, engine: dict[str, Any] | None = None, **pipel
     }
     engines["llm"]["settings"]["descriptor"] = "qwen2.5"
     engines["tts"]["voices"] = {"en": ["ann", "bob", "cat"], "zh": ["dai", "er"]}
-    profile = {"name": "doubles", "shards_in_flight": 3, "ray": {"num_cpus": 2, "object_store_mb": 100}, "engines": engines}
+    profile = {
+        "name": "doubles",
+        "shards_in_flight": 3,
+        "ray": {"num_cpus": 2, "object_store_mb": 100},
+        "engines": engines,
+    }
     return Corpora(
         _yaml(folder / "pipeline.yaml", spec),
         _yaml(folder / "profile.yaml", profile),

@@ -32,7 +32,15 @@ from ieat_data.engines.base import (
 
 RATE = 16_000
 LABELS = ("happy", "sad", "anger", "fear", "neutral", "surprise", "disgust")
-ZH = {"happy": "开心", "sad": "难过", "anger": "生气", "fear": "害怕", "neutral": "平静", "surprise": "惊讶", "disgust": "厌恶"}
+ZH = {
+    "happy": "开心",
+    "sad": "难过",
+    "anger": "生气",
+    "fear": "害怕",
+    "neutral": "平静",
+    "surprise": "惊讶",
+    "disgust": "厌恶",
+}
 
 
 def clip_of(text: str, seconds: float | None = None) -> bytes:
@@ -94,7 +102,14 @@ class LLM(Double):
         if r.seed % 7 == 0:
             return Completion(("cut off",), "length")
         if not thinking:
-            return Completion(("好的，我明白你说的意思了，咱们慢慢聊。" if chinese else "I see what you mean, let us talk about it.",), "stop")
+            return Completion(
+                (
+                    "好的，我明白你说的意思了，咱们慢慢聊。"
+                    if chinese
+                    else "I see what you mean, let us talk about it.",
+                ),
+                "stop",
+            )
         return self._think(prompt.rpartition("<think>\n")[2], prompt, chinese)
 
     def _think(self, injected: str, prompt: str, chinese: bool) -> Completion:
@@ -109,7 +124,11 @@ class LLM(Double):
             think = f" The user says this because {said[:60]} matters to them, and so they need someone who listens."
             turned = {"i": "you", "my": "your", "we": "you", "our": "your", "am": "are"}
             words = " ".join(turned.get(w, w) for w in said.split()[2:7])
-            answer = "You felt " + ", and then you felt ".join(found) + f", because you told me of {words}, and it matters to you."
+            answer = (
+                "You felt "
+                + ", and then you felt ".join(found)
+                + f", because you told me of {words}, and it matters to you."
+            )
         return Completion((think, answer), "stop")
 
     def _path(self, injected: str, chinese: bool) -> list[str]:

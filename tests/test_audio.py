@@ -88,7 +88,11 @@ def test_a_short_clip_and_silence_do_no_harm() -> None:
 
 
 def test_spans_say_what_lies_where() -> None:
-    pieces = [Piece("question", tone(1), "q1", "ann"), Piece("gap", np.zeros(RATE // 2, np.float32)), Piece("utterance", tone(2), "u", "bob")]
+    pieces = [
+        Piece("question", tone(1), "q1", "ann"),
+        Piece("gap", np.zeros(RATE // 2, np.float32)),
+        Piece("utterance", tone(2), "u", "bob"),
+    ]
     samples, spans = join(pieces, RATE)
     assert len(samples) == 3.5 * RATE
     assert [(s["kind"], s["start_s"], s["end_s"], s["ref"]) for s in spans] == [

@@ -50,7 +50,9 @@ def test_all_tasks_languages_and_turns_come_out(built: tuple[corpora.Corpora, Pa
 def test_samples_hold_what_the_design_promises(built: tuple[corpora.Corpora, Path, dict[str, Any]]) -> None:
     _, out, _ = built
     rows = list(samples(out))
-    used = Counter(u for r in rows if r["task"] == "empathy" for u in (x["utterance"] for x in r["provenance"]["utterances"]))
+    used = Counter(
+        u for r in rows if r["task"] == "empathy" for u in (x["utterance"] for x in r["provenance"]["utterances"])
+    )
     assert max(used.values()) == 1, "an utterance stands in one empathy sample only"
     for row in rows:
         users = [m for m in row["messages"] if m["role"] == "user"]
@@ -73,7 +75,9 @@ def test_samples_hold_what_the_design_promises(built: tuple[corpora.Corpora, Pat
             assert felt[0] != felt[-1]
 
 
-def test_final_rows_are_ordered_by_hash_and_load_with_datasets(built: tuple[corpora.Corpora, Path, dict[str, Any]]) -> None:
+def test_final_rows_are_ordered_by_hash_and_load_with_datasets(
+    built: tuple[corpora.Corpora, Path, dict[str, Any]],
+) -> None:
     datasets = pytest.importorskip("datasets")
     _, out, made = built
     for shard in made["shards"]:
@@ -124,13 +128,16 @@ def test_killed_twice_in_the_middle_and_started_again_gives_the_same_digest(
     _, undisturbed, made = built
     c = corpora.make(tmp_path, engine={"slow_s": 0.02})
     out = tmp_path / "out"
-    for wanted in (6, 16):
+    for wanted, kill in (
+        (6, lambda pid: os.kill(pid, signal.SIGKILL)),
+        (16, lambda pid: os.killpg(pid, signal.SIGKILL)),
+    ):
         process = _start(c, out)
         deadline = time.monotonic() + 120
         while len(list(out.glob(".work/tables/*/records/*.json"))) < wanted and time.monotonic() < deadline:
             assert process.poll() is None, "the build ended before it could be killed"
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)  # the driver and every worker of its Ray
+        kill(process.pid)  # the driver alone, whose workers may still commit; then all at once
         process.wait()
     assert not (out / "manifest.json").exists()
     assert run(c, out)["content_digest"] == made["content_digest"]
@@ -142,7 +149,13 @@ def test_another_number_of_shards_in_flight_gives_the_same_digest(
     built: tuple[corpora.Corpora, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     c = corpora.make(tmp_path)
-    made = run(c, tmp_path / "out", "profile.shards_in_flight=1", "profile.engines.llm.replicas=2", "profile.engines.llm.chunk=7")
+    made = run(
+        c,
+        tmp_path / "out",
+        "profile.shards_in_flight=1",
+        "profile.engines.llm.replicas=2",
+        "profile.engines.llm.chunk=7",
+    )
     assert made["content_digest"] == built[2]["content_digest"]
 
 
@@ -167,7 +180,9 @@ def test_a_build_stops_when_too_much_is_rejected_and_says_why(tmp_path: Path) ->
     pipeline = yaml.safe_load(Path(c.pipeline).read_text())
     pipeline["stages"] = {"ingest": {"max_s": 2.6}}
     Path(c.pipeline).write_text(yaml.safe_dump(pipeline))
-    with pytest.raises(BuildStopped, match=r"stage ingest rejects \d+ of \d+ rows, over the limit of 5% .*too_long_audio"):
+    with pytest.raises(
+        BuildStopped, match=r"stage ingest rejects \d+ of \d+ rows, over the limit of 5% .*too_long_audio"
+    ):
         run(c, tmp_path / "out")
     made = run(c, tmp_path / "out", "stages.ingest.max_reject_rate=1.0", "max_reject_rate=1.0")
     assert made["stages"]["ingest"]["rejects"]["too_long_audio"] >= 1
@@ -234,3 +249,36 @@ def test_faults_are_told_before_anything_is_loaded(tmp_path: Path) -> None:
     plan = make_plan(c.pipeline, c.profile, tmp_path / "out", None, ["profile.engines.tts.voices={en: [ann]}"], None)
     with pytest.raises(UserError, match="voices has none for 'zh'"):
         build(plan, tmp_path / "out")
+
+
+def test_own_turn_questions_same_speaker_and_new_last_replies(tmp_path: Path) -> None:
+    c = corpora.make(tmp_path)
+    made = run(
+        c,
+        tmp_path / "out",
+        "instructions.placement=own_turn",
+        "stages.reorganise.last_reply=regenerate",
+        "stages.reorganise.same_speaker=true",
+        "stages.reorganise.share=0.9",
+        "stages.reorganise.turns={2: 1}",
+    )
+    assert verify(tmp_path / "out") == []
+    assert set(made["counts"]["n_turns"]) == {"1", "2"}
+    use = made["dialogues"]
+    assert 0 < use["used"] <= use["possible"] <= use["pool"] < use["accepted"]
+    seen = Counter()
+    for row in samples(tmp_path / "out"):
+        if row["task"] in ("reasoning", "trajectory"):
+            kinds = [m["kind"] for m in row["messages"]]
+            assert kinds[-2:] == ["question", "reply"]
+            assert len(row["audios"]) == row["n_turns"] + 1
+            assert kinds.count("speech") == row["n_turns"]
+            assert row["instruction"]["placement"] == "own_turn"
+            assert row["messages"][-2]["transcript"] == row["instruction"]["text"]
+        if row["n_turns"] == 2:
+            speakers = {s["speaker"] for s in row["spans"] if s["kind"] == "utterance"}
+            assert len(speakers) == 1
+        if row["task"] == "empathy" and row["n_turns"] == 2:
+            assert row["provenance"]["seed"] is not None, "the last reply was made for the dialogue"
+        seen[row["task"]] += 1
+    assert min(seen[t] for t in ("reasoning", "trajectory", "empathy")) > 0

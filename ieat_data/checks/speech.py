@@ -25,7 +25,7 @@ def _english():  # type: ignore[no-untyped-def]
 
 
 def units(text: str, language: str) -> list[str]:
-    """What errors are counted in: normalised words (en) or characters (zh), numbers spelt one way, no punctuation."""
+    """What errors are counted in: words (en) or characters (zh), numbers spelt one way, without punctuation."""
     text = unicodedata.normalize("NFKC", text)
     if language == "en":
         return str(_english()(text)).split()

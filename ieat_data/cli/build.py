@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,14 +11,18 @@ if TYPE_CHECKING:
     from ieat_data.planner import Plan
 
 PipelineArg = Annotated[str, typer.Argument(help="A name under pipelines/ (stage1-2) or a path to a YAML file.")]
-ProfileOpt = Annotated[str, typer.Option("--profile", "-p", help="Who does the work: a name under pipelines/profiles/, or a path.")]
-OutOpt = Annotated[Path, typer.Option("--out", "-o", help="The dataset folder.")]
-WorkOpt = Annotated[Optional[Path], typer.Option("--work", help="Tables and answers in the making [default: OUT/.work].")]  # noqa: UP045
-SetOpt = Annotated[
-    Optional[list[str]],  # noqa: UP045
-    typer.Option("--set", metavar="KEY=VALUE", help="Lay a value over the pipeline, or (profile.KEY=…) over the profile."),
+ProfileOpt = Annotated[
+    str, typer.Option("--profile", "-p", help="Who does the work: a name under pipelines/profiles/, or a path.")
 ]
-LimitOpt = Annotated[Optional[int], typer.Option("--limit", min=1, help="Only the first N records of each source.")]  # noqa: UP045
+OutOpt = Annotated[Path, typer.Option("--out", "-o", help="The dataset folder.")]
+WorkOpt = Annotated[Path | None, typer.Option("--work", help="Tables and answers in the making [default: OUT/.work].")]
+SetOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Lay a value over the pipeline, or (profile.KEY=…) over the profile."
+    ),
+]
+LimitOpt = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N records of each source.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +40,9 @@ def make_plan(
     for_pipeline, for_profile = split_assignments(sets or [])
     if limit is not None:
         for_pipeline.append(f"limit={limit}")
-    return Plan(load_pipeline(pipeline, for_pipeline), load_profile(profile, for_profile), (work or out / ".work").resolve())
+    return Plan(
+        load_pipeline(pipeline, for_pipeline), load_profile(profile, for_profile), (work or out / ".work").resolve()
+    )
 
 
 def build(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -41,11 +41,11 @@ def digest(folder: FolderArg) -> None:
 
 def show(
     folder: FolderArg,
-    id_: Annotated[Optional[str], typer.Option("--id", help="A sample's id, or its beginning.")] = None,  # noqa: UP045
-    task: Annotated[Optional[str], typer.Option(help="response, reasoning, empathy or trajectory.")] = None,  # noqa: UP045
-    language: Annotated[Optional[str], typer.Option(help="en or zh.")] = None,  # noqa: UP045
+    id_: Annotated[str | None, typer.Option("--id", help="A sample's id, or its beginning.")] = None,
+    task: Annotated[str | None, typer.Option(help="response, reasoning, empathy or trajectory.")] = None,
+    language: Annotated[str | None, typer.Option(help="en or zh.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 1,
-    audio: Annotated[Optional[Path], typer.Option(help="Write the clips of what is shown into this folder.")] = None,  # noqa: UP045
+    audio: Annotated[Path | None, typer.Option(help="Write the clips of what is shown into this folder.")] = None,
 ) -> None:
     """Show samples, readable; the injected body and the model's own continuation told apart.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -56,11 +56,11 @@ def list_models() -> None:
 @app.command()
 def fetch(
     names: Annotated[
-        Optional[list[str]],  # noqa: UP045 (typer reads it)
+        list[str] | None,
         typer.Argument(help="Models to fetch; none: those of the profile.", show_default=False),
     ] = None,
     profile: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--for", metavar="PROFILE", help="Fetch what a profile needs (default without names: cpu)."),
     ] = None,
 ) -> None:

@@ -49,13 +49,17 @@ def plan_table(plan: Plan) -> None:
     console = _console()
     console.print(table)
     roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
-    console.print(f"\nengines to load: {', '.join(roles) or 'none'}; work folder: {plan.work}", soft_wrap=True, markup=False)
+    console.print(
+        f"\nengines to load: {', '.join(roles) or 'none'}; work folder: {plan.work}", soft_wrap=True, markup=False
+    )
 
 
 def after_build(made: Mapping[str, Any], out: Path) -> None:
     """One screen: what was built, what was rejected, where it is, what to try next."""
     console = _console()
-    console.print(f"\n[bold]{escape(made['name'])}[/bold]: {made['rows']} samples, {made['audio_s'] / 60:.1f} min of audio")
+    console.print(
+        f"\n[bold]{escape(made['name'])}[/bold]: {made['rows']} samples, {made['audio_s'] / 60:.1f} min of audio"
+    )
     table = _table("config", "samples", "en", "zh", "1 turn", "2", "3", "4")
     for name, c in made["configs"].items():
         languages, turns = c["language"], c["n_turns"]
@@ -64,6 +68,12 @@ def after_build(made: Mapping[str, Any], out: Path) -> None:
     console.print(table)
     console.print("\n[bold]emotions[/bold]  " + _bars(made["counts"]["emotion"]))
     console.print("[bold]first → last[/bold]  " + escape(_inline(made["counts"]["transition"]) or "none"))
+    use = made["dialogues"]
+    if use["pool"]:
+        console.print(
+            f"[bold]dialogues[/bold]  {use['used']} of {use['pool']} empathy samples drawn for them are used "
+            f"(at most {use['possible']} could be)"
+        )
     rejects = {n: s["rejects"] for n, s in made["stages"].items() if s["rejects"]}
     console.print("\n[bold]rejected[/bold] (payloads in the work folder's quarantine files)")
     for stage, reasons in rejects.items():
@@ -72,7 +82,10 @@ def after_build(made: Mapping[str, Any], out: Path) -> None:
         console.print("  none")
     for role, grade in made["grades"].items():
         console.print(f"\n[yellow]The {role} engine is of {grade} grade: its labels are not for training.[/yellow]")
-    console.print(f"\nshards {out}/data/*/*.parquet   manifest {out}/manifest.json   digest {made['content_digest'][:16]}…", soft_wrap=True)
+    console.print(
+        f"\nshards {out}/data/*/*.parquet   manifest {out}/manifest.json   digest {made['content_digest'][:16]}…",
+        soft_wrap=True,
+    )
     console.print(f"next   ieat show {out} --task trajectory     ieat verify {out}", soft_wrap=True)
 
 
@@ -111,7 +124,9 @@ def show_samples(
 
 
 def _sample(console: Console, row: Mapping[str, Any]) -> None:
-    console.rule(f"{row['task']} · {row['language']} · {row['n_turns']} turn{'s' if row['n_turns'] > 1 else ''} · {row['id']}")
+    console.rule(
+        f"{row['task']} · {row['language']} · {row['n_turns']} turn{'s' if row['n_turns'] > 1 else ''} · {row['id']}"
+    )
     for m in row["messages"]:
         if m["role"] == "user":
             felt = f" [magenta]({m['emotion']['label']} {m['emotion']['score']:.2f})[/magenta]" if m["emotion"] else ""
@@ -124,7 +139,10 @@ def _sample(console: Console, row: Mapping[str, Any]) -> None:
         mark = "[green]assistant ●[/green]" if m["train"] else "[bold]assistant[/bold]"
         console.print(f"{mark} {escape(m['content'])}")
     if row["instruction"]:
-        console.print(f"[dim]question {row['instruction']['id']} ({row['instruction']['placement']}), {row['instruction']['speaker']}[/dim]")
+        console.print(
+            f"[dim]question {row['instruction']['id']} ({row['instruction']['placement']}), "
+            f"{row['instruction']['speaker']}[/dim]"
+        )
     for u in row["provenance"]["utterances"]:
         rate = f", {u['metric']} {u['error_rate']:.2f}" if u["error_rate"] is not None else ""
         console.print(f"[dim]from {escape(u['source'])} {escape(u['key'])} ({u['origin']}{rate})[/dim]")

@@ -1,11 +1,11 @@
 """What an engine is: small classes with a batch call, and the requests and answers that cross that call.
 
-Every request and answer is a frozen dataclass of plain values (and at most `bytes` of encoded audio), so that it can be
+Every request and answer is a frozen dataclass of plain values (and at most `bytes` of encoded audio): it can be
 hashed (the key of the answer store), sent to another process and written to a recording.
 
-An engine is built from `Engine(**settings)`, the block of the profile without its scheduling keys (`engine`, `replicas`,
-`resources`, `chunk`). It loads its model in `__init__`: building one is expensive, importing its module is not, because
-heavy imports stand inside `__init__`.
+An engine is built from `Engine(**settings)`, the `settings` of its block in the profile, and the engines that it `uses`.
+It loads its model in `__init__`: building one is expensive, importing its module is not, because heavy imports stand
+inside `__init__`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Classify:
 
 @dataclass(frozen=True)
 class EmotionScores:
-    """Probability per label of `prompts/labels.yaml` (plus `other` where the engine has it), and what it was made of."""
+    """Probability per label of `prompts/labels.yaml` (and `other` where the engine has it), and what it was made of."""
 
     scores: Mapping[str, float]
     details: Mapping[str, float] = field(default_factory=dict)
@@ -156,7 +156,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Requirement:
-    """A Python module (`kind="module"`, `name`) or a model's files (`kind="model"`, `name` in the catalogue or a path)."""
+    """A Python module (`kind="module"`) or a model's files (`kind="model"`: `name` is of the catalogue, or a path)."""
 
     kind: str
     name: str

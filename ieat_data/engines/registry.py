@@ -41,7 +41,7 @@ def uses(role: str, config: EngineConfig) -> tuple[str, ...]:
 
 
 def identity(role: str, profile: Profile) -> dict[str, Any]:
-    """Everything that an engine's answers depend on: its name, settings, models by hash, prompts, and whom it calls on."""
+    """All that an engine's answers depend on: its name, settings, models by hash, prompts, and whom it calls on."""
     from ieat_data import models
 
     config = profile.engines[role]  # type: ignore[index]
@@ -77,7 +77,8 @@ def missing(role: str, profile: Profile) -> list[str]:
                 models.resolve(need.name)
             except UserError as e:
                 faults.append(f"engine {role}: {e}")
-    faults += [f"engine {role} calls on {r!r}, which the profile lacks" for r in uses(role, config) if r not in profile.engines]
+    lacking = [r for r in uses(role, config) if r not in profile.engines]
+    faults += [f"engine {role}: {config.engine} calls on {r!r}, which the profile lacks" for r in lacking]
     return faults
 
 

@@ -30,9 +30,17 @@ def render(manifest: Mapping[str, Any]) -> str:
     ]
     for name, c in manifest["configs"].items():
         lines.append(
-            f"| `{name}` | {c['rows']} | {c['audio_s'] / 3600:.2f} | {_inline(c['language'])} | {_inline(c['n_turns'])} |"
+            f"| `{name}` | {c['rows']} | {c['audio_s'] / 3600:.2f} "
+            f"| {_inline(c['language'])} | {_inline(c['n_turns'])} |"
         )
-    lines += ["", "```python", "import datasets", f'datasets.load_dataset("this/folder", "{next(iter(manifest["configs"]), "")}")', "```", ""]
+    lines += [
+        "",
+        "```python",
+        "import datasets",
+        f'datasets.load_dataset("this/folder", "{next(iter(manifest["configs"]), "")}")',
+        "```",
+        "",
+    ]
     lines += ["## Emotions", "", _inline(manifest["counts"]["emotion"]), ""]
     for role, grade in manifest["grades"].items():
         lines += [f"The `{role}` engine of this build is of **{grade} grade**: do not train on its labels.", ""]

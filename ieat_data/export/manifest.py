@@ -46,6 +46,7 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]]) -> dict[
         "audio_s": total["audio_s"],
         "configs": configs,
         "shards": shards,
+        "dialogues": _dialogues(plan),
         "stages": {name: _stage(node) for name, node in plan.nodes.items()},
         "pipeline": plan.pipeline.model_dump(mode="json"),
         "profile": plan.profile.name,
@@ -77,6 +78,15 @@ def _stage(node: Any) -> dict[str, Any]:
         "ok": sum(r.ok for r in node.records.values()),
         "rejects": dict(rejects.most_common()),
     }
+
+
+def _dialogues(plan: Plan) -> dict[str, int]:
+    """Empathy samples accepted, taken for dialogues (`pool`), used, and the most that could be used."""
+    total = Counter({"accepted": 0, "pool": 0, "used": 0, "possible": 0})
+    if node := plan.nodes.get("reorganise"):
+        for r in node.records.values():
+            total.update(r.summary["samples"])
+    return dict(total)
 
 
 def _exact(identity: Mapping[str, Any]) -> bool:

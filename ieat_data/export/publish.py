@@ -14,7 +14,7 @@ from ieat_data.shards import Record, fsync_dir, replace_file
 
 
 def publish(plan: Plan, out: Path) -> dict[str, Any]:
-    """Put the finished targets into `out`. Names hold the content's hash, so an old manifest stays true till the new."""
+    """Put the finished targets into `out`. Names hold the content's hash: an old manifest stays true till the new."""
     files: dict[str, list[tuple[str, Record]]] = {}
     for node in plan.targets:
         folder = out / "data" / node.name

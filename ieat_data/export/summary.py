@@ -42,7 +42,10 @@ def summarise(table: pa.Table) -> dict[str, Any]:
             counts["emotion"].update(felt)
             if len(felt) > 1:
                 counts["transition"][f"{felt[0]} → {felt[-1]}"] += 1
-            seconds += sum(max((s["end_s"] for s in row["spans"] if s["audio"] == i), default=0.0) for i in range(len(row["audios"])))
+            seconds += sum(
+                max((s["end_s"] for s in row["spans"] if s["audio"] == i), default=0.0)
+                for i in range(len(row["audios"]))
+            )
             digests.append(row_digest(logical(row)))
     out: dict[str, Any] = {c: dict(sorted(n.items())) for c, n in counts.items()}
     return {**out, "audio_s": round(seconds, 3), "content_digest": f"{content_digest(digests):064x}"}

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from ieat_data.errors import UserError
 
-class SourceError(ValueError):
+
+class SourceError(UserError):
     """A source that cannot be read at all: one line, what, where and what to do."""
 
 

@@ -81,6 +81,7 @@ class Context:
     profile: Profile
     engines: Mapping[str, EngineClient] = field(default_factory=dict)
     quarantine: list[Row] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)  # what the task's commit records say besides
 
     @property
     def prompts(self) -> Prompts:

@@ -1,7 +1,7 @@
 """The final samples: audio joined, messages laid out, provenance gathered. One table for each target (config).
 
-A task makes the single-turn samples of one utterance shard, or the dialogue samples of one group of shards; its rows are
-in the order of their hashed ids.
+A task makes the single-turn samples of one utterance shard, or the dialogue samples of one group of shards; its rows
+are in the order of their hashed ids.
 """
 
 from __future__ import annotations

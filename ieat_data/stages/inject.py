@@ -137,7 +137,12 @@ class Inject(Injection):
 
     name = "inject"
     inputs = ("utterances", "transcribe", "respond", "label")
-    columns: ClassVar = {"utterances": ("language",), "transcribe": ("text",), "respond": (), "label": ("label", "score")}
+    columns: ClassVar = {
+        "utterances": ("language",),
+        "transcribe": ("text",),
+        "respond": (),
+        "label": ("label", "score"),
+    }
     Settings = InjectSettings
 
     def process(self, rows: list[Row], ctx: Context) -> list[list[Child]]:
@@ -176,7 +181,10 @@ class InjectDialogues(Injection):
 
     def process(self, rows: list[Row], ctx: Context) -> list[list[Child]]:
         settings: InjectDialoguesSettings = self.settings
-        shares: dict[InjectedTask, float] = {"trajectory": settings.trajectory_share, "reasoning": settings.reasoning_share}
+        shares: dict[InjectedTask, float] = {
+            "trajectory": settings.trajectory_share,
+            "reasoning": settings.reasoning_share,
+        }
         targets: list[Target] = []
         for row in rows:
             wanted = [t for t, p in shares.items() if share("task", t, row["id"], ctx.pipeline.seed) < p]

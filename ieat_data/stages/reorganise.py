@@ -6,7 +6,7 @@ a group's audio in sequence.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from ieat_data.config import Pipeline, Profile
 from ieat_data.identity import child_id, top_k
 from ieat_data.schema import DIALOGUES, OK, to_table
 from ieat_data.stages.base import Context, Inputs, Row, Stage, StageSettings, Task, groups
-from ieat_data.stages.dialogues import form
+from ieat_data.stages.dialogues import form, most_used
 
 _COLUMNS = ["id", "parent", "task", "language", "turns", "think", "injected_chars", "answer", "status"]
 
@@ -26,7 +26,9 @@ class ReorganiseSettings(StageSettings):
     share: float = Field(0.4, ge=0, le=1, description="of the accepted empathy samples, by hash")
     turns: Mapping[int, float] = Field({2: 1.0, 3: 1.0, 4: 1.0}, description="turns → weight in the mix")
     same_speaker: bool = Field(False, description="only utterances of one speaker make a dialogue")
-    last_reply: Literal["reuse", "regenerate"] = Field("reuse", description="regenerate: a new last reply, with history")
+    last_reply: Literal["reuse", "regenerate"] = Field(
+        "reuse", description="regenerate: a new last reply, with history"
+    )
 
 
 class Reorganise(Stage):
@@ -57,8 +59,11 @@ class Reorganise(Stage):
             row = accepted[sample]
             pools[row["language"], speakers.get(row["parent"], "")][sample] = row["turns"][0]["emotion"]["label"]
         rows: list[Row] = []
+        use = Counter(accepted=len(accepted), pool=len(taken))
         for (language, _), pool in sorted(pools.items()):
+            use["possible"] += most_used(Counter(pool.values()), max(settings.turns))
             for samples in form(pool, settings.turns):
+                use["used"] += len(samples)
                 rows.append(
                     {
                         "id": child_id(samples[0], self.name, ",".join(samples[1:])),
@@ -68,6 +73,7 @@ class Reorganise(Stage):
                         "status": OK,
                     }
                 )
+        ctx.notes["samples"] = dict(use)
         yield task.name, to_table(sorted(rows, key=lambda r: r["id"]), self.schema)
 
 

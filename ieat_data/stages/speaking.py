@@ -36,7 +36,9 @@ class Spoken:
     error_rate: float
 
 
-def speak(lines: Sequence[Line], stage: str, settings: SpeakingSettings, ctx: Context) -> list[tuple[Spoken | Reject, int]]:
+def speak(
+    lines: Sequence[Line], stage: str, settings: SpeakingSettings, ctx: Context
+) -> list[tuple[Spoken | Reject, int]]:
     """A clip for each line that an ASR understands, or why there is none; and the tries it took.
 
     Reject reasons: the TTS engine's and the ASR engine's own, `silent_audio`, `too_fast`, `too_slow`, `asr_mismatch`.

@@ -104,7 +104,7 @@ BAD_ANSWER = [
     ("instruction_leak", "zh", "你需要听到的是安慰，狗走了你很难过。"),
     ("third_person", "en", "The user is sad because Benny died, and you miss him."),
     ("third_person", "zh", "用户难过是因为狗走了，你很想它。"),
-    ("labels_invented", "en", "You are furious because Benny died last night."),
+    ("labels_invented", "en", "You are angry because Benny died last night."),
     ("labels_invented", "zh", "你很生气，是因为狗昨天走了，家里太安静。"),
     ("not_to_user", "en", "Sadness came because Benny died and left silence."),
     ("not_to_user", "zh", "难过是因为陪伴多年的狗离开了，家里变得安静。"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -40,6 +41,8 @@ class FasterWhisper:
         min_s: float = 0.1,
         max_s: float = 120.0,
     ) -> None:
+        # threads that wait sleep, so that they do not hold up the other engines; OpenMP reads it when it is loaded
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from faster_whisper import WhisperModel
         from opencc import OpenCC
 

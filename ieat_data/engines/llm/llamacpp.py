@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -178,7 +179,15 @@ class LlamaCpp:
         return answer
 
     def _start(self, path: Path, threads: int) -> Any:
-        import xllamacpp
+        # threads that wait for each other sleep: spinning, they make this ten times slower beside another busy process
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        try:
+            import xllamacpp
+        except ImportError as e:
+            raise UserError(
+                f"xllamacpp cannot be loaded: {e}; install the extra `llamacpp`, and the system's OpenMP library "
+                "(libgomp1 on Debian and Ubuntu) if that is what is missing"
+            ) from None
 
         params = xllamacpp.CommonParams()
         params.model.path = str(path)

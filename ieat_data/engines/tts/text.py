@@ -39,7 +39,7 @@ def runs(text: str, language: Language) -> list[tuple[Language, str]]:
 
 
 def speakable(text: str) -> str:
-    """`text` without what espeak-ng would read out by its name: emoji, pictographs, arrows, invisible characters."""
+    """`text` without what espeak-ng would read out by its name: emoji, pictographs, invisible characters."""
     return "".join(" " if c > "\u1fff" and unicodedata.category(c) in _UNSPOKEN else c for c in text)
 
 
