@@ -38,7 +38,7 @@ def units(text: str, language: str) -> list[str]:
 
 
 def error_rate(reference: str, hypothesis: str, language: str) -> float:
-    """WER (en) or CER (zh): edits per unit of the reference; 1.0 where the reference has none and something is heard."""
+    """WER (en) or CER (zh): edits per unit of the reference; 1.0 where that has none and something is heard."""
     from rapidfuzz.distance import Levenshtein
 
     ref, hyp = units(reference, language), units(hypothesis, language)

@@ -3,8 +3,8 @@
 Every request and answer is a frozen dataclass of plain values (and at most `bytes` of encoded audio): it can be
 hashed (the key of the answer store), sent to another process and written to a recording.
 
-An engine is built from `Engine(**settings)`, the `settings` of its block in the profile, and the engines that it `uses`.
-It loads its model in `__init__`: building one is expensive, importing its module is not, because heavy imports stand
+An engine is built from `Engine(**settings)`: the `settings` of its block in the profile, and the engines it `uses`. It
+loads its model in `__init__`: building one is expensive, importing its module is not, because heavy imports stand
 inside `__init__`.
 """
 
