@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ieat_data.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
 
 HEAVY = ("ray", "torch", "datasets", "pyarrow", "numpy", "soundfile", "faster_whisper", "xllamacpp", "kokoro_onnx")
 
@@ -50,3 +53,9 @@ def test_a_user_error_is_one_line_and_exit_code_2() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == "ieat: pipeline 'stage1-3' is not known (did you mean 'stage1-2'?)\n"
+
+
+def test_torch_is_nowhere_in_the_lock() -> None:
+    names = {line.partition("==")[0].lower() for line in (ROOT / "requirements.lock").read_text().splitlines()}
+    assert {"ray", "pyarrow", "pytest", "xllamacpp"} <= names
+    assert not {n for n in names if n.startswith(("torch", "nvidia", "triton", "tensorflow", "jax"))}
