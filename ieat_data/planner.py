@@ -34,6 +34,7 @@ class Node:
     description: Mapping[str, Any]  # what the fingerprint hashes
     table: Table
     tasks: list[Task] = field(default_factory=list)
+    found: dict[str, Record] = field(default_factory=dict)  # committed by earlier runs, perhaps stale
     records: dict[str, Record] = field(default_factory=dict)  # committed and not stale
 
     @property
@@ -120,13 +121,13 @@ class Plan:
 
     def _load(self, node: Node) -> None:
         """Take the records that still stand: those whose inputs are the shards of today."""
-        records = node.table.records()
+        node.found = node.table.records()
         for task in node.tasks:
             current = self.input_digests(task)
             if current is None:
                 continue
             for shard in task.outputs:
-                record = records.get(shard)
+                record = node.found.get(shard)
                 if record is not None and record.inputs == current:
                     node.records[shard] = record
 
@@ -155,7 +156,7 @@ class Plan:
         """Why a table is (or is not) built again, in a few words."""
         if not node.todo:
             return "all there"
-        if node.table.records():
+        if node.found:
             return "goes on" if node.records else "inputs changed"
         older = sorted(
             (p for p in (self.work / "tables").glob(f"{node.name}-*/plan.json") if p.parent != node.table.folder),

@@ -110,7 +110,7 @@ class Runner:
         """Take a record that was waiting for its inputs to be known, or take back one that is stale."""
         current = self.plan.input_digests(task)
         for shard in task.outputs:
-            record = node.table.record(shard)
+            record = node.found.pop(shard, None)
             if record is not None and record.inputs == current:
                 node.records[shard] = record
             elif record is not None:

@@ -31,6 +31,10 @@ def load_manifest(out: Path) -> dict[str, Any]:
         raise UserError(f"{path}: is not JSON: {e}") from None
     if not isinstance(made, dict) or made.get("schema_version") != schema.VERSION:
         raise UserError(f"{path}: not a manifest of schema version {schema.VERSION}")
+    for shard in made["shards"]:
+        inside = Path(shard["path"])
+        if inside.is_absolute() or ".." in inside.parts:
+            raise UserError(f"{path}: the shard {shard['path']!r} lies outside the folder")
     return made
 
 
@@ -58,7 +62,7 @@ def verify(out: Path) -> list[str]:
             faults.append(f"{path.relative_to(out)}: not named by the manifest")
     for shard in made["shards"]:
         path = out / shard["path"]
-        if ".." in Path(shard["path"]).parts or not path.is_file():
+        if not path.is_file():
             faults.append(f"{shard['path']}: missing")
             continue
         if path.stat().st_size != shard["bytes"] or sha256_file(path) != shard["sha256"]:

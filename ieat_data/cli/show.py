@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.table import Table
 
 from ieat_data.planner import Plan
+
+
+def escape(text: str) -> str:
+    """Corpus text for a terminal: no markup, no control characters."""
+    return escape_markup("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text))
 
 
 def _console() -> Console:
