@@ -220,6 +220,8 @@ def _differences(before: Any, now: Any, at: str) -> Iterator[str]:
         for key in sorted({*before, *now}):
             if before.get(key) != now.get(key):
                 yield from _differences(before.get(key), now.get(key), f"{at}.{key}" if at else str(key))
+    elif at.startswith("inputs."):
+        yield at.replace("inputs.", "input ")
     elif len(f"{before}{now}") < 60:
         yield f"{at} {before} → {now}"
     else:
