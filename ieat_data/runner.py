@@ -8,6 +8,7 @@ loaded three times. Backpressure is the number of shards in flight; retries and 
 from __future__ import annotations
 
 import heapq
+import itertools
 import os
 import uuid
 from collections import Counter
@@ -51,29 +52,30 @@ class Runner:
         waiting: dict[tuple[str, str], int] = {}
         dependents: dict[tuple[str, str], list[Task]] = {}
         ready: list[tuple[int, int, Task]] = []
-        order = 0
+        order = itertools.count()  # among tasks of one stage: first come, first served
+
+        def push(task: Task) -> None:
+            heapq.heappush(ready, (-depth[task.table], next(order), task))
+
         for node in self.plan.nodes.values():
             for task in node.todo:
-                order += 1
                 missing = [(owner.name, s) for t, s in task.reads if s not in (owner := self.plan.owner(t, s)).records]
                 for key in missing:
                     dependents.setdefault(key, []).append(task)
                 waiting[node.name, task.name] = len(missing)
                 if not missing:
-                    heapq.heappush(ready, (-depth[node.name], order, task))
+                    push(task)
         meter = ray.remote(num_cpus=0)(_Meter).remote()
         remote = ray.remote(num_cpus=0, max_retries=0)(_run_job)
-        running: dict[Any, tuple[Task, int]] = {}
+        running: dict[Any, Task] = {}
         tries: Counter[tuple[str, str]] = Counter()
 
         def finished(node: Node, shards: tuple[str, ...]) -> None:
-            nonlocal order
             for shard in shards:
                 for task in dependents.get((node.name, shard), ()):
                     waiting[task.table, task.name] -= 1
                     if waiting[task.table, task.name] == 0:
-                        order += 1
-                        heapq.heappush(ready, (-depth[task.table], order, task))
+                        push(task)
 
         while ready or running:
             while ready and len(running) < self.plan.profile.shards_in_flight:
@@ -84,21 +86,20 @@ class Runner:
                     continue
                 self.progress.start(node.name)
                 pools = {r: self._pool(ray, r) for r in node.stage.engines}
-                running[remote.remote(self._job(node, task), pools, meter)] = (task, order)
+                running[remote.remote(self._job(node, task), pools, meter)] = task
             if not running:
                 continue
             done, _ = ray.wait(list(running), num_returns=1, timeout=1.0)
             self.progress.calls(ray.get(meter.read.remote()))
             for ref in done:
-                task, _ = running.pop(ref)
+                task = running.pop(ref)
                 node = self.plan.nodes[task.table]
                 try:
                     records = ray.get(ref)
                 except Exception as e:
                     tries[task.table, task.name] += 1
                     self._failed(e, task, tries[task.table, task.name])
-                    order += 1
-                    heapq.heappush(ready, (-depth[task.table], order, task))
+                    push(task)
                     continue
                 node.records.update({r.shard: r for r in records})
                 node.table.roll_up()

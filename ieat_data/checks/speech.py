@@ -10,6 +10,7 @@ import unicodedata
 import numpy as np
 
 from ieat_data.audio import Samples
+from ieat_data.checks.language import to_simplified
 
 METRIC = {"en": "wer", "zh": "cer"}
 
@@ -30,10 +31,9 @@ def units(text: str, language: str) -> list[str]:
     if language == "en":
         return str(_english()(text)).split()
     import cn2an
-    from opencc import OpenCC
 
     with contextlib.suppress(ValueError):  # digits that spell no number stay as they are
-        text = cn2an.transform(OpenCC("t2s").convert(text), "an2cn")
+        text = cn2an.transform(to_simplified(text), "an2cn")
     return re.findall(r"[a-z0-9]+|[^\W_a-z0-9]", text.lower())
 
 

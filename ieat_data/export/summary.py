@@ -47,18 +47,22 @@ def summarise(table: pa.Table) -> dict[str, Any]:
                 for i in range(len(row["audios"]))
             )
             digests.append(row_digest(logical(row)))
-    out: dict[str, Any] = {c: dict(sorted(n.items())) for c, n in counts.items()}
-    return {**out, "audio_s": round(seconds, 3), "content_digest": f"{content_digest(digests):064x}"}
+    return _summary(counts, seconds, digests)
 
 
 def merge(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Summaries of several shards as one."""
     counts: dict[str, Counter[str]] = {c: Counter() for c in COUNTED}
-    seconds, total = 0.0, 0
+    seconds = 0.0
+    digests = []
     for s in summaries:
         for c in COUNTED:
             counts[c].update(s[c])
         seconds += s["audio_s"]
-        total = (total + int(s["content_digest"], 16)) % (1 << 256)
+        digests.append(bytes.fromhex(s["content_digest"]))
+    return _summary(counts, seconds, digests)
+
+
+def _summary(counts: Mapping[str, Counter[str]], seconds: float, digests: Iterable[bytes]) -> dict[str, Any]:
     out: dict[str, Any] = {c: dict(sorted(n.items())) for c, n in counts.items()}
-    return {**out, "audio_s": round(seconds, 3), "content_digest": f"{total:064x}"}
+    return {**out, "audio_s": round(seconds, 3), "content_digest": f"{content_digest(digests):064x}"}

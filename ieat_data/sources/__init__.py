@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 
+from ieat_data.errors import did_you_mean
 from ieat_data.sources.base import Reader, SourceError
 
 # name in the manifest -> "module:Class"; a reader's module is imported only when it is asked for
@@ -19,9 +19,7 @@ def reader_class(name: str) -> type[Reader]:
     """The reader called `name`. Raises SourceError with the known names when there is none."""
     target = READERS.get(name)
     if target is None:
-        near = difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known readers: {', '.join(sorted(READERS))}"
-        raise SourceError(f"unknown reader {name!r}: {hint}")
+        raise SourceError(f"unknown reader {name!r}{did_you_mean(name, READERS)}")
     module, _, attribute = target.partition(":")
     cls: type[Reader] = getattr(importlib.import_module(module), attribute)
     return cls

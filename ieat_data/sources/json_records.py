@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,7 +173,7 @@ def is_corpus_file(name: str) -> bool:
     return name not in ("dataset_info.json", "dataset_infos.json", "state.json")
 
 
-class JsonReader:
+class JsonReader(ABC):
     """Base of the text readers: a subclass says in `extract` where a record keeps its id and its first user turn."""
 
     kind: ClassVar[str] = "text"
@@ -182,9 +183,9 @@ class JsonReader:
         self.language = language
 
     @staticmethod
+    @abstractmethod
     def extract(record: dict[str, Any]) -> Any:
         """The user's first turn as the record has it. Raises FieldError when the record is of another form."""
-        raise NotImplementedError
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` records. Every byte is scanned once, no record is parsed."""

@@ -141,8 +141,9 @@ class Stage:
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline) -> Iterable[Task]:
         """The stage's work, given the shard names of its inputs. As it stands: a task for each shard."""
+        known = {t: frozenset(shards(t)) for t in self.inputs}
         for shard in shards(self.inputs[0]):
-            reads = tuple((t, shard) for t in self.inputs if shard in set(shards(t)))
+            reads = tuple((t, shard) for t in self.inputs if shard in known[t])
             yield Task(self.name, shard, (shard,), reads)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:

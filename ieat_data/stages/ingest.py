@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -36,10 +37,8 @@ class SourceStage(Stage):
         files = {}
         for name in self.names(pipeline):
             source, _ = _open(name, self.kind)
-            try:
+            with _of_source(name):
                 files[name] = [source.reader, source.language, files_identity(source.path())]
-            except SourceError as e:
-                raise UserError(f"source {name!r}: {e}") from None
         return {"sources": files, "rows_per_shard": pipeline.rows_per_shard, "limit": pipeline.limit}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline) -> Iterable[Task]:
@@ -85,22 +84,27 @@ class SourceStage(Stage):
         yield task.name, to_table(out, self.schema)
 
 
-def _open(name: str, kind: str) -> tuple[Source, Any]:
-    source = load_source(name)
+@contextmanager
+def _of_source(name: str) -> Iterator[None]:
+    """Say which source a reader's fault is of."""
     try:
-        cls = reader_class(source.reader)
+        yield
     except SourceError as e:
         raise UserError(f"source {name!r}: {e}") from None
+
+
+def _open(name: str, kind: str) -> tuple[Source, Any]:
+    source = load_source(name)
+    with _of_source(name):
+        cls = reader_class(source.reader)
     if cls.kind != kind:
         raise UserError(f"source {name!r} holds {cls.kind}; list it under sources.{cls.kind} of the pipeline")
     return source, cls(source.path(), source.language)
 
 
 def _plan(reader: Any, name: str, rows: int) -> Iterator[Unit]:
-    try:
+    with _of_source(name):
         yield from reader.plan(rows)
-    except SourceError as e:
-        raise UserError(f"source {name!r}: {e}") from None
 
 
 class IngestSettings(StageSettings):

@@ -8,31 +8,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.engines.base import Sampling
+from ieat_data.errors import UserError, did_you_mean
+from ieat_data.paths import prompts_dir
 
 Role = Literal["system", "user", "assistant"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TurnTemplate(_Strict):
+class TurnTemplate(Strict):
     """What stands before and after the content of a turn."""
 
     open: str = Field(min_length=1)
     close: str = Field(min_length=1)
 
 
-class Turns(_Strict):
+class Turns(Strict):
     system: TurnTemplate
     user: TurnTemplate
     assistant: TurnTemplate
 
 
-class DrawSettings(_Strict):
+class DrawSettings(Strict):
     """Sampling as YAML; see `ieat_data.engines.base.Sampling`."""
 
     max_tokens: int = Field(512, ge=1)
@@ -46,12 +45,12 @@ class DrawSettings(_Strict):
         return Sampling(**self.model_dump())
 
 
-class RecommendedSampling(_Strict):
+class RecommendedSampling(Strict):
     thinking: DrawSettings
     answering: DrawSettings
 
 
-class Descriptor(_Strict):
+class Descriptor(Strict):
     """A model family.
 
     `control_strings` are texts that corpus text must never form; every token id from `min_control_id` on is a control
@@ -99,10 +98,6 @@ def load_descriptor(name_or_path: str | Path) -> Descriptor:
 
     Raises UserError when there is none, or when it is wrong.
     """
-    from ieat_data.config import read_yaml, validate
-    from ieat_data.errors import UserError, did_you_mean
-    from ieat_data.paths import prompts_dir
-
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
         folder = prompts_dir() / "models"
