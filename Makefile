@@ -4,18 +4,26 @@ PROFILE ?= cpu
 OUT ?= data/stage1-2
 VENV := .venv
 IEAT := $(VENV)/bin/ieat
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+OTHER_PYARROW ?= 17.0.0
 
-.PHONY: help setup models build-stage1-1 build-stage1-2 test test-fast lint lock samples clean
+.PHONY: help core setup models build-stage1-1 build-stage1-2 sample check-sample check-sample-pyarrow record-sample \
+	sample-sources test test-fast lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
 
-setup: $(VENV)/.ready ## the virtual environment, with exactly the versions of requirements.lock
+core: $(VENV)/.core ## the virtual environment with the core packages alone: no engine
 
-$(VENV)/.ready: requirements.lock pyproject.toml
+setup: $(VENV)/.ready ## the whole of it, with exactly the versions of requirements.lock
+
+$(VENV)/.core: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check -q -r requirements.lock
-	$(VENV)/bin/python -m pip install --disable-pip-version-check -q --no-deps -e .
+	$(PIP) install -q -c requirements.lock -e .
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.core
+	$(PIP) install -q -r requirements.lock
 	@touch $@
 
 models: setup ## fetch the small real models of the profile (about 1.5 GB, once)
@@ -26,6 +34,24 @@ build-stage1-1: models ## speech and natural replies, into data/stage1-1
 
 build-stage1-2: models ## stages 1-1 and 1-2 on the sample sources, into data/stage1-2
 	$(IEAT) build stage1-2 --profile $(PROFILE) --out $(OUT)
+
+sample: core ## the sample shards from the shipped recording, into data/sample: no model, no GPU
+	$(IEAT) build stage1-2 --profile replay --out data/sample --manifest manifests/sample.json
+
+check-sample: core ## does the recording still give the same rows? Shows what differs, and in which stage first
+	$(IEAT) check stage1-2 --profile replay --manifest manifests/sample.json
+
+check-sample-pyarrow: ## the same under another version of pyarrow
+	$(PYTHON) -m venv $(VENV)-pyarrow
+	grep -v ^pyarrow= requirements.lock > $(VENV)-pyarrow/constraints
+	$(VENV)-pyarrow/bin/python -m pip install --disable-pip-version-check -q -c $(VENV)-pyarrow/constraints \
+		pyarrow==$(OTHER_PYARROW) -e .
+	$(VENV)-pyarrow/bin/ieat check stage1-2 --profile replay --manifest manifests/sample.json
+	rm -rf $(VENV)-pyarrow
+
+record-sample: models ## ask the engines for what the recording lacks, record it, make manifests/sample.json again
+	$(IEAT) build stage1-2 --profile cpu --out $(OUT) --record recordings/sample
+	$(MAKE) sample
 
 test: models ## all tests, those with the real models too
 	$(VENV)/bin/python -m pytest
@@ -38,7 +64,7 @@ lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-samples: models ## make the shipped sample sources again (samples/)
+sample-sources: models ## make the shipped sample sources again (samples/)
 	$(VENV)/bin/python scripts/make_samples.py
 
 lock: ## resolve requirements.lock anew

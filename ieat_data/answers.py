@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -26,34 +26,48 @@ _KINDS: dict[str, type] = {
 }
 
 
+class Encoded(NamedTuple):
+    """An answer as it is stored: the name of its class, its fields as JSON, and a clip's bytes apart."""
+
+    kind: str
+    value: str
+    audio: bytes | None
+
+
 def answer_key(method: str, request: Any, engine: Mapping[str, Any]) -> str:
     """Key of a request: what is asked, in full, and who is asked (model, settings)."""
     return fingerprint([method, asdict(request), engine])
 
 
-def _encode(answer: Any) -> tuple[str, str, bytes | None]:
+def encode(answer: Any) -> Encoded:
     value = asdict(answer)
     audio = value.pop("audio", None)
-    return type(answer).__name__, json.dumps(value, ensure_ascii=False), audio
+    return Encoded(type(answer).__name__, json.dumps(value, ensure_ascii=False), audio)
 
 
-def _decode(kind: str, value: str, audio: bytes | None) -> Any:
-    cls, loaded = _KINDS[kind], json.loads(value)
-    if audio is not None:
-        loaded["audio"] = audio
+def decode(encoded: Encoded) -> Any:
+    """The answer again. Raises KeyError, TypeError or ValueError for what `encode` never wrote."""
+    cls, loaded = _KINDS[encoded.kind], json.loads(encoded.value)
+    if encoded.audio is not None:
+        loaded["audio"] = encoded.audio
     lists = {f.name for f in fields(cls) if str(f.type).startswith("tuple")}
     return cls(**{k: tuple(v) if k in lists else v for k, v in loaded.items()})
 
 
 class Answers:
-    """The answers known to one shard's task; `put` appends to this attempt's own file."""
+    """The answers known to one shard's task; `put` appends to this attempt's own file.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: the task's; None keeps what is put in memory only.
+        recorded: answers by key that a recording holds. They are not copied into the folder.
+    """
+
+    def __init__(self, folder: Path | None, recorded: Mapping[str, Encoded] | None = None) -> None:
         self.folder = folder
-        self._known: dict[str, tuple[str, str, bytes | None]] = {}
+        self._known: dict[str, Encoded] = dict(recorded or {})
         self._writer: pa.ipc.RecordBatchStreamWriter | None = None
         self._sink: pa.NativeFile | None = None
-        for path in sorted(folder.glob("*.arrows")) if folder.is_dir() else []:
+        for path in sorted(folder.glob("*.arrows")) if folder is not None and folder.is_dir() else []:
             self._load(path)
 
     def _load(self, path: Path) -> None:
@@ -61,7 +75,7 @@ class Answers:
             with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
                 for batch in stream:
                     for row in batch.to_pylist():
-                        self._known.setdefault(row["key"], (row["kind"], row["value"], row["audio"]))
+                        self._known.setdefault(row["key"], Encoded(row["kind"], row["value"], row["audio"]))
         except (pa.ArrowInvalid, OSError):
             return  # the tail was cut off by a kill: what stands before it counts
 
@@ -69,16 +83,21 @@ class Answers:
         return key in self._known
 
     def get(self, key: str) -> Any:
-        return _decode(*self._known[key])
+        return decode(self._known[key])
+
+    def encoded(self, key: str) -> Encoded:
+        return self._known[key]
 
     def put(self, answers: Mapping[str, Any]) -> None:
-        encoded = {key: _encode(a) for key, a in answers.items()}
-        self._known.update(encoded)
+        new = {key: encode(a) for key, a in answers.items()}
+        self._known.update(new)
+        if self.folder is None:
+            return
         if self._writer is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._sink = pa.OSFile(str(self.folder / f"{uuid.uuid4().hex[:12]}.arrows"), "wb")
             self._writer = pa.ipc.new_stream(self._sink, _SCHEMA)
-        rows = [{"key": k, "kind": v[0], "value": v[1], "audio": v[2]} for k, v in encoded.items()]
+        rows = [{"key": k, **e._asdict()} for k, e in new.items()]
         self._writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=_SCHEMA))
         assert self._sink is not None
         self._sink.flush()

@@ -15,12 +15,14 @@ _MAX_GAIN_DB = 20.0  # a clip that needs more is noise, not speech
 
 @dataclass(frozen=True)
 class Piece:
-    """Mono samples and what they are: `utterance`, `gap` or `question`, with the row they come from and the speaker."""
+    """Mono samples and what they are: `utterance`, `gap` or `question`, with the row they come from, the speaker, and
+    the hash of the encoded clip (`audio.content_hash`)."""
 
     kind: str
     samples: Samples
     ref: str | None = None
     speaker: str | None = None
+    clip: str | None = None
 
 
 def loudness(samples: Samples, rate: int) -> float:
@@ -51,6 +53,6 @@ def join(pieces: list[Piece], rate: int) -> tuple[Samples, list[dict[str, object
     for p in pieces:
         end = at + len(p.samples)
         times = {"start_s": round(at / rate, 6), "end_s": round(end / rate, 6)}
-        spans.append({**times, "kind": p.kind, "ref": p.ref, "speaker": p.speaker})
+        spans.append({**times, "kind": p.kind, "ref": p.ref, "speaker": p.speaker, "clip": p.clip})
         at = end
     return np.concatenate([p.samples for p in pieces]).astype(np.float32), spans

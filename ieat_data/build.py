@@ -9,10 +9,14 @@ from typing import Any
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.engines import registry
-from ieat_data.errors import UserError
+from ieat_data.engines.base import NOT_RECORDED
+from ieat_data.errors import BuildStopped, UserError
 from ieat_data.export.publish import publish
 from ieat_data.planner import Plan
 from ieat_data.progress import Progress
+from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
+from ieat_data.recording.files import is_recording
+from ieat_data.recording.record import record
 from ieat_data.runner import Runner
 from ieat_data.shards import replace_file
 from ieat_data.stages.base import load_prompts
@@ -25,7 +29,7 @@ def preflight(plan: Plan) -> None:
     """Everything that can be known to fail before the first model is loaded. Raises UserError with a line a fault."""
     faults: list[str] = []
     roles = {r for node in plan.nodes.values() if node.todo for r in node.stage.engines}
-    for role in sorted(roles):
+    for role in sorted(roles) if plan.recording is None else ():
         faults += registry.missing(role, plan.profile)
     languages = {n.language for n in plan.sources}
     for language in sorted(languages):
@@ -61,8 +65,29 @@ def _prompt_faults(plan: Plan, languages: list[str]) -> list[str]:
     return faults
 
 
-def build(plan: Plan, out: Path) -> dict[str, Any]:
-    """Build `plan` into `out` and return the manifest."""
+def build(plan: Plan, out: Path, record_to: Path | None = None, manifest_copy: Path | None = None) -> dict[str, Any]:
+    """Build `plan` into `out` and return the manifest.
+
+    Args:
+        record_to: a folder to write the recording of this build into. What it holds already is not asked for again.
+        manifest_copy: a second place for the manifest, with the way from there to `out`.
+    """
+    if record_to is not None:
+        if plan.recording is not None:
+            raise UserError(f"profile {plan.profile.name} answers from a recording: --record wants real engines")
+        plan.known = record_to.absolute() if is_recording(record_to) else None
+    make_tables(plan)
+    if lacking := missing_answers(plan):
+        raise BuildStopped("\n      ".join(lacking))
+    out.mkdir(parents=True, exist_ok=True)
+    made = publish(plan, out, manifest_copy)
+    if record_to is not None:
+        record(plan, record_to)
+    return made
+
+
+def make_tables(plan: Plan) -> None:
+    """All of a build but the publishing: the tables of the work folder."""
     preflight(plan)
     plan.persist()
     for node in plan.nodes.values():
@@ -71,8 +96,23 @@ def build(plan: Plan, out: Path) -> dict[str, Any]:
     replace_file(plan.work / "build.json", json.dumps(configs, indent=1, ensure_ascii=False).encode())
     with Progress(plan) as progress:
         Runner(plan, progress).run()
-    out.mkdir(parents=True, exist_ok=True)
-    return publish(plan, out)
+
+
+def missing_answers(plan: Plan) -> list[str]:
+    """Where a recording answers: what it lacks, stage by stage, and what was changed. Empty when all was there."""
+    if plan.recording is None:
+        return []
+    lacking = {name: [q for q in quarantined(node) if q["reason"] == NOT_RECORDED] for name, node in plan.nodes.items()}
+    if not any(lacking.values()):
+        return []
+    origins = Origins(plan)
+    lines = [f"recording {plan.recording.name} lacks answers, so nothing is published:"]
+    for name, rows in lacking.items():
+        for first in rows[:1]:
+            row = f"{first['id']} ({origins.of(first['id'])})"
+            lines.append(f"stage {name}, {len(rows)} rows, such as {row}: {first['message']}")
+    changed = ", ".join(changed_inputs(plan, plan.recording)) or "no input, so it is the code or the recording itself"
+    return [*lines, f"changed since it was made: {changed}", f"ieat check says more; {RECORD_AGAIN}"]
 
 
 def load_build(work: Path) -> Plan:

@@ -47,6 +47,10 @@ class Profile(Strict):
 
     name: str
     description: str = ""
+    base: str | None = Field(None, description="a profile that this one is laid over")
+    recording: str | None = Field(
+        None, description="answers come from this recording (a name under recordings/, or a path), no engine is loaded"
+    )
     engines: Mapping[Role, EngineConfig]
     shards_in_flight: int = Field(2, ge=1, description="shards worked on at the same time")
     ray: RayConfig = RayConfig()
@@ -71,7 +75,8 @@ class Source(Strict):
     notes: str = ""
 
     def path(self) -> Path:
-        """The corpus folder; relative paths are relative to the project, ${VAR} comes from the environment."""
+        """The corpus folder: `./…` is in the working directory, other relative paths in the project, ${VAR} comes from
+        the environment."""
         missing = [v for v in re.findall(r"\$\{(\w+)\}", self.root) if v not in os.environ]
         if missing:
             raise UserError(
@@ -79,7 +84,8 @@ class Source(Strict):
                 f"export {missing[0]}=/folder/of/the/corpus"
             )
         path = Path(re.sub(r"\$\{(\w+)\}", lambda m: os.environ[m[1]], self.root)).expanduser()
-        return path if path.is_absolute() else paths.project_root() / path
+        own = self.root.startswith(("./", "../"))
+        return path.absolute() if own or path.is_absolute() else paths.project_root() / path
 
 
 class Sources(Strict):
@@ -191,9 +197,29 @@ def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]
 
 
 def load_profile(name: str, assignments: Sequence[str] = ()) -> Profile:
-    """A profile by name (`pipelines/profiles/NAME.yaml`) or path."""
+    """A profile by name (`pipelines/profiles/NAME.yaml`) or path, laid over its `base`."""
     path = _find(name, paths.profiles_dir(), "profile")
-    return validate(Profile, override(read_yaml(path), assignments), str(path))
+    data = override(read_yaml(path), assignments)
+    seen = [name]
+    while base := data.pop("base", None):
+        if base in seen:
+            raise UserError(f"{path}: base: {' → '.join([*seen, str(base)])} leads back to itself")
+        seen.append(str(base))
+        data = lay_over(read_yaml(_find(str(base), paths.profiles_dir(), f"{path}: base")), data)
+    return validate(Profile, data | {"base": seen[1] if len(seen) > 1 else None}, str(path))
+
+
+def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`above` wins, key by key. A block that names another `engine` takes nothing over: its settings are its own."""
+    merged = {**below}
+    for key, value in above.items():
+        under = below.get(key)
+        both = isinstance(under, dict) and isinstance(value, dict)
+        if both and value.get("engine", under.get("engine")) == under.get("engine"):  # type: ignore[union-attr]
+            merged[key] = lay_over(under, value)  # type: ignore[arg-type]
+        else:
+            merged[key] = value
+    return merged
 
 
 def load_source(name: str) -> Source:

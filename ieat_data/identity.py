@@ -73,5 +73,5 @@ def content_digest(row_digests: Iterable[bytes], start: int = 0) -> int:
 
 
 def row_digest(row: Mapping[str, Any]) -> bytes:
-    """sha256 of a row's canonical form (audio: put `audio.content_hash` in place of the bytes first)."""
+    """sha256 of a row's canonical form (audio bytes: `export.summary.logical` takes them out first)."""
     return hashlib.sha256(canonical(row)).digest()

@@ -1,4 +1,4 @@
-"""Where pipelines, prompts and manifests lie: the checkout's folders, or the copies that a wheel carries."""
+"""Where pipelines, prompts, manifests and recordings lie: the checkout's folders, or a wheel's copies."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def prompts_dir() -> Path:
 
 def manifests_dir() -> Path:
     return project_root() / "manifests"
+
+
+def recordings_dir() -> Path:
+    return project_root() / "recordings"
 
 
 def prompt_hashes(globs: Iterable[str]) -> dict[str, str]:

@@ -7,20 +7,23 @@ tables) and not of code: change a prompt, and only what depends on it is built a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ieat_data.config import Pipeline, Profile, Source, load_source, validate
+from ieat_data.differences import differences
 from ieat_data.engines import registry
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.identity import fingerprint
 from ieat_data.paths import prompt_hashes
+from ieat_data.recording.files import open_recording
 from ieat_data.shards import Record, Table, replace_file
 from ieat_data.stages import STAGES, TARGETS, UNIONS
 from ieat_data.stages.base import Stage, Task
+from ieat_data.worker import Job
 
 _INPUTS_LISTED = 256  # in a record
 
@@ -58,6 +61,10 @@ class Plan:
 
     def __init__(self, pipeline: Pipeline, profile: Profile, work: Path) -> None:
         self.pipeline, self.profile, self.work = pipeline, profile, work
+        # where the profile has answers come from a recording, and no engine is asked
+        self.recording = open_recording(profile.recording) if profile.recording else None
+        # a recording whose answers need not be asked for again
+        self.known: Path | None = self.recording.folder if self.recording else None
         self.nodes: dict[str, Node] = {}
         for name in _order(_needed(pipeline)):
             self.nodes[name] = self._node(name)
@@ -67,7 +74,12 @@ class Plan:
     @cached_property
     def engine_identities(self) -> dict[str, Mapping[str, Any]]:
         roles = {r for node in _needed(self.pipeline) for r in STAGES[node].engines}
-        return {r: registry.identity(r, self.profile) for r in sorted(roles)}
+        if self.recording is None:
+            return {r: registry.identity(r, self.profile) for r in sorted(roles)}
+        recorded = self.recording.header.engines
+        if lacking := sorted(roles - set(recorded)):
+            raise UserError(f"recording {self.recording.name}: no {lacking[0]} answered there: record this pipeline")
+        return {r: registry.identity(r, self.profile, recorded[r]) for r in sorted(roles)}
 
     @property
     def sources(self) -> list[Source]:
@@ -114,6 +126,8 @@ class Plan:
             "depends": stage.identity(self.pipeline, self.profile),
             "inputs": {t: self.nodes[t].table.folder.name for t in inputs},
         }
+        if self.recording is not None and cls.engines:
+            description["recording"] = self.recording.digest(name)
         folder = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
         node = Node(stage, inputs, description, Table(folder))
         node.tasks = _persisted(node) or list(stage.tasks(self.shards, self.pipeline))
@@ -143,6 +157,23 @@ class Plan:
             return {f"{len(digests)} shards": fingerprint(digests)}
         return digests
 
+    def job(self, node: Node, task: Task) -> Job:
+        """A task whose inputs are all there, with everything that is needed to do it."""
+        inputs = self.input_digests(task)
+        assert inputs is not None
+        owners = {(t, s): self.owner(t, s) for t, s in task.reads}
+        return Job(
+            task,
+            self.pipeline.model_dump(mode="json"),
+            self.profile.model_dump(mode="json"),
+            {at: (owner.table.folder, owner.records[at[1]]) for at, owner in owners.items()},
+            inputs,
+            node.table.folder,
+            self.work / "answers" / node.name / task.name,
+            {r: self.engine_identities[r] for r in node.stage.engines},
+            self.known,
+        )
+
     def persist(self) -> None:
         """Write each table's plan beside it: shard identity is decided once."""
         for node in self.nodes.values():
@@ -166,8 +197,13 @@ class Plan:
         if not older:
             return "new"
         before = json.loads(older[-1].read_text())["description"]
-        changes = list(_differences(before, json.loads(json.dumps(node.description)), ""))
+        changes = [_worded(c) for c in differences(before, json.loads(json.dumps(node.description)))]
         return "changed: " + "; ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
+
+
+def _worded(change: str) -> str:
+    """An input table is named by a hash, which says nothing."""
+    return f"input {change.split()[0].removeprefix('inputs.')}" if change.startswith("inputs.") else change
 
 
 def _needed(pipeline: Pipeline) -> set[str]:
@@ -213,16 +249,3 @@ def _persisted(node: Node) -> list[Task] | None:
     return [
         Task(t["table"], t["name"], tuple(t["outputs"]), tuple((a, b) for a, b in t["reads"]), t["unit"]) for t in tasks
     ]
-
-
-def _differences(before: Any, now: Any, at: str) -> Iterator[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted({*before, *now}):
-            if before.get(key) != now.get(key):
-                yield from _differences(before.get(key), now.get(key), f"{at}.{key}" if at else str(key))
-    elif at.startswith("inputs."):
-        yield at.replace("inputs.", "input ")
-    elif len(f"{before}{now}") < 60:
-        yield f"{at} {before} → {now}"
-    else:
-        yield at

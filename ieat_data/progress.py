@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _EVERY_S = 15.0  # between plain lines that only say that work goes on
+_SHARDS_EVERY_S = 2.0  # between plain lines of one stage: a log of fifty thousand shards stays readable
 
 
 @dataclass
@@ -29,6 +30,7 @@ class _Stage:
     told: int = 0  # calls, when last spoken of
     started: float | None = None
     finished: float | None = None
+    spoke: float = float("-inf")  # when a plain line last said how far it is
 
 
 class Progress:
@@ -88,6 +90,9 @@ class Progress:
         stage.rejected += sum(sum(r.rejects.values()) for r in records)
         if stage.done == stage.shards:
             stage.finished = time.monotonic()
+        if self._display is None and stage.finished is None and time.monotonic() - stage.spoke < _SHARDS_EVERY_S:
+            return
+        stage.spoke = time.monotonic()
         rate, eta = self._rate(stage)
         rejected = f", {stage.rejected} rejected" if stage.rejected else ""
         self._say(f"{node.name}: {stage.done}/{stage.shards} shards, {stage.rows} rows{rejected}, {rate}{eta}")

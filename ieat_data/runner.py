@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ieat_data.engines import registry
+from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.client import EngineDown
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.planner import Node, Plan
@@ -85,8 +86,9 @@ class Runner:
                     finished(node, task.outputs)
                     continue
                 self.progress.start(node.name)
-                pools = {r: self._pool(ray, r) for r in node.stage.engines}
-                running[remote.remote(self._job(node, task), pools, meter)] = task
+                # a recording needs no engine
+                pools = {} if self.plan.recording else {r: self._pool(ray, r) for r in node.stage.engines}
+                running[remote.remote(self.plan.job(node, task), pools, meter)] = task
             if not running:
                 continue
             done, _ = ray.wait(list(running), num_returns=1, timeout=1.0)
@@ -117,24 +119,6 @@ class Runner:
             elif record is not None:
                 node.table.forget(shard)
         return node.done(task)
-
-    def _job(self, node: Node, task: Task) -> Job:
-        parts = {}
-        for table, shard in task.reads:
-            owner = self.plan.owner(table, shard)
-            parts[table, shard] = (owner.table.folder, owner.records[shard])
-        inputs = self.plan.input_digests(task)
-        assert inputs is not None
-        return Job(
-            task,
-            self.plan.pipeline.model_dump(mode="json"),
-            self.plan.profile.model_dump(mode="json"),
-            parts,
-            inputs,
-            node.table.folder,
-            self.plan.work / "answers" / node.name / task.name,
-            {r: self.plan.engine_identities[r] for r in node.stage.engines},
-        )
 
     def _pool(self, ray: Any, role: str) -> RayPool:
         """The actors of an engine, started when first needed, with those that they call on."""
@@ -181,7 +165,9 @@ class Runner:
         rows = sum(r.rows for r in node.records.values())
         rejects: Counter[str] = Counter()
         for record in node.records.values():
-            rejects.update({k: n for k, n in record.rejects.items() if k not in node.stage.expected})
+            # what a recording lacks is told at the end, all of it (build.py)
+            expected = {*node.stage.expected, NOT_RECORDED}
+            rejects.update({k: n for k, n in record.rejects.items() if k not in expected})
         limit = node.stage.settings.max_reject_rate or self.plan.pipeline.max_reject_rate
         bad = sum(rejects.values())
         if rows >= self.plan.pipeline.min_rows_for_rate and bad > limit * rows:

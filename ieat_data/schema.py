@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2  # 2: spans name the clip that they were cut from
 
 OK, REJECTED, SKIPPED = "ok", "rejected", "skipped"
 
@@ -125,6 +125,7 @@ SPAN = pa.struct(
         ("kind", pa.string()),  # utterance | gap | question
         ("ref", pa.string()),  # utterance or instruction id
         ("speaker", pa.string()),
+        ("clip", pa.string()),  # audio.content_hash of the encoded clip it was made from; null for a gap
     ]
 )
 ORIGIN = pa.struct(

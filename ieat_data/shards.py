@@ -178,7 +178,8 @@ class Table:
     def quarantined(self, record: Record) -> list[dict[str, Any]]:
         if record.quarantine is None:
             return []
-        return [json.loads(line) for line in (self.folder / record.quarantine).read_text().splitlines()]
+        # not splitlines: payloads may hold U+2028 and its like
+        return [json.loads(x) for x in (self.folder / record.quarantine).read_text("utf-8").split("\n") if x]
 
     # -- writing -------------------------------------------------------------------------------------------------
 

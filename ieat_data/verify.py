@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,15 @@ _SLACK_S = 1e-3
 
 
 def load_manifest(out: Path) -> dict[str, Any]:
-    """The manifest of an output folder. Raises UserError where there is none or it is another version's."""
-    path = out / MANIFEST
+    """The manifest of an output folder, or one that lies elsewhere and leads there by its `root`.
+
+    Raises UserError where there is none or it is another version's.
+    """
+    path = out / MANIFEST if out.is_dir() else out
     try:
         made = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{out}: holds no {MANIFEST}: not an output folder, or its build has not ended") from None
+        raise UserError(f"{out}: holds or is no {MANIFEST}: no output folder, or its build has not ended") from None
     except ValueError as e:
         raise UserError(f"{path}: is not JSON: {e}") from None
     if not isinstance(made, dict) or made.get("schema_version") != schema.VERSION:
@@ -38,10 +41,17 @@ def load_manifest(out: Path) -> dict[str, Any]:
     return made
 
 
+def root(out: Path, made: Mapping[str, Any]) -> Path:
+    """The output folder of a manifest: `out` itself, or where a manifest file leads."""
+    return out if out.is_dir() else out.parent / made.get("root", "")
+
+
 def samples(out: Path) -> Iterator[dict[str, Any]]:
     """Every sample of an output folder, in the order of its shards, a few rows in memory at a time."""
-    for shard in load_manifest(out)["shards"]:
-        for batch in pq.ParquetFile(out / shard["path"]).iter_batches(batch_size=64):
+    made = load_manifest(out)
+    folder = root(out, made)
+    for shard in made["shards"]:
+        for batch in pq.ParquetFile(folder / shard["path"]).iter_batches(batch_size=64):
             yield from batch.to_pylist()
 
 
@@ -53,6 +63,7 @@ def content_digest(out: Path) -> str:
 def verify(out: Path) -> list[str]:
     """A line for each fault; none means that all is well."""
     made = load_manifest(out)
+    out = root(out, made)
     faults: list[str] = []
     seen: set[str] = set()
     summaries = []

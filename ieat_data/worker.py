@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ieat_data.answers import Answers
-from ieat_data.config import Pipeline, Profile
+from ieat_data.config import EngineConfig, Pipeline, Profile
 from ieat_data.engines import registry
-from ieat_data.engines.client import EngineClient, EngineDown, Pool
+from ieat_data.engines.client import Client, EngineClient, EngineDown, Pool
+from ieat_data.recording.files import Recording, recorded_answers
+from ieat_data.recording.replay import ReplayClient
 from ieat_data.shards import Record, Table
 from ieat_data.stages import STAGES
-from ieat_data.stages.base import Context, Inputs, Task
+from ieat_data.stages.base import Context, Inputs, Stage, Task
 
 
 @dataclass(frozen=True)
@@ -29,34 +33,44 @@ class Job:
     folder: Path
     answers: Path
     engines: Mapping[str, Mapping[str, Any]]  # role → identity
+    known: Path | None  # a recording whose answers need not be asked for
 
 
-def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[Record]:
-    """Do a task and commit its outputs."""
-    started = time.monotonic()
+# role, its block in the profile, what every client takes
+MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
+
+
+def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[Stage, Context, str, pa.Table]]:
+    """Do a task: yields each shard that comes out, and commits nothing."""
     pipeline, profile = Pipeline.model_validate(job.pipeline), Profile.model_validate(job.profile)
     cls = STAGES[job.task.table]
     stage = cls(cls.Settings.model_validate(pipeline.stages.get(cls.name, {})))
-    answers = Answers(job.answers)
     clients = {}
     for role in cls.engines:
         engine = profile.engines[role]  # type: ignore[index]
-        kind = registry.engine_class(role, engine.engine)
-        clients[role] = EngineClient(
-            pools[role],
-            chunk=engine.chunk,
-            identity=job.engines[role],
-            answers=answers,
-            wants={
-                "transcript": getattr(kind, "wants_transcript", False),
-                "peers": getattr(kind, "wants_peers", False),
-            },
-            progress=lambda n: progress(job.task.table, n),
-        )
-    records = []
+        common = {"identity": job.engines[role], "answers": answers, "wants": registry.wants(role, engine)}
+        clients[role] = client(role, engine, common)
     ctx = Context(pipeline, profile, clients)
+    for shard, table in stage.run(job.task, Inputs(job.parts), ctx):
+        yield stage, ctx, shard, table
+
+
+def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[Record]:
+    """Do a task with the engines behind `pools`, or where the profile says so from a recording; commit its outputs."""
+    started = time.monotonic()
+    replayed = job.profile["recording"] is not None
+    recorded = recorded_answers(job.known, job.task.table) if job.known else {}
+    answers = Answers(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()})
+
+    def client(role: str, engine: EngineConfig, common: dict[str, Any]) -> Client:
+        if replayed:
+            assert job.known is not None
+            return ReplayClient(role, recorded, Recording(job.known).header.engines[role], **common)
+        return EngineClient(pools[role], chunk=engine.chunk, progress=lambda n: progress(job.task.table, n), **common)
+
+    records = []
     try:
-        for shard, table in stage.run(job.task, Inputs(job.parts), ctx):
+        for stage, ctx, shard, table in perform(job, answers, client):
             ids = set(table.column("id").to_pylist())
             rejected = [q for q in ctx.quarantine if q["id"] in ids]
             records.append(

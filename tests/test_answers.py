@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ieat_data.engines.base import (
     Transcribe,
     Transcript,
 )
-from ieat_data.engines.client import EngineClient, EngineDown, LocalPool
+from ieat_data.engines.client import EngineClient, EngineDown
 
 GIVEN = {
     "a": Completion((" because", "好的。"), "stop", 12, (1, 2, 3)),
@@ -80,19 +81,31 @@ class _Engine:
         return [Transcript(r.audio.decode()) for r in requests][: 1 if self.short else None]
 
 
+class _Pool:
+    """One engine in this process."""
+
+    def __init__(self, engine: _Engine) -> None:
+        self.engine = engine
+
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any]]]:
+        for i, chunk in enumerate(chunks):
+            yield i, getattr(self.engine, method)(list(chunk))
+
+
 def _client(engine: _Engine, folder: Path, chunk: int = 2) -> EngineClient:
-    return EngineClient(LocalPool(engine), chunk=chunk, identity={"engine": "e"}, answers=Answers(folder))
+    return EngineClient(_Pool(engine), chunk=chunk, identity={"engine": "e"}, answers=Answers(folder))
 
 
 def test_a_client_asks_once_for_each_distinct_request_and_keeps_the_order(tmp_path: Path) -> None:
     engine = _Engine()
     requests = [Transcribe(x, "en") for x in (b"a", b"b", b"a", b"c", b"b")]
-    assert [t.text for t in _client(engine, tmp_path).transcribe(requests)] == ["a", "b", "a", "c", "b"]
+    rows = ["row"] * 5
+    assert [t.text for t in _client(engine, tmp_path).transcribe(requests, rows)] == ["a", "b", "a", "c", "b"]
     assert engine.asked == [2, 1]
-    assert [t.text for t in _client(engine, tmp_path).transcribe(requests[::-1])] == ["b", "c", "a", "b", "a"]
+    assert [t.text for t in _client(engine, tmp_path).transcribe(requests[::-1], rows)] == ["b", "c", "a", "b", "a"]
     assert engine.asked == [2, 1], "the second client found all answers"
 
 
 def test_an_engine_that_loses_an_answer_is_found_out(tmp_path: Path) -> None:
     with pytest.raises(EngineDown, match="gave 1 answers to 2 requests"):
-        _client(_Engine(short=True), tmp_path).transcribe([Transcribe(b"a", "en"), Transcribe(b"b", "en")])
+        _client(_Engine(short=True), tmp_path).transcribe([Transcribe(b"a", "en"), Transcribe(b"b", "en")], ["x", "y"])

@@ -52,6 +52,18 @@ def build(
     work: WorkOpt = None,
     set_: SetOpt = None,
     limit: LimitOpt = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the engines' raw answers into a recording, for a profile that replays it. "
+            "What DIR holds already is not asked again.",
+            show_default=False,
+        ),
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the manifest there, too.", show_default=False)
+    ] = None,
 ) -> None:
     """Build a pipeline into a dataset folder.
 
@@ -62,7 +74,7 @@ def build(
     from ieat_data.build import build as run
     from ieat_data.cli.show import after_build
 
-    made = run(make_plan(pipeline, profile, out, work, set_, limit), out.resolve())
+    made = run(make_plan(pipeline, profile, out, work, set_, limit), out.resolve(), record, manifest)
     after_build(made, out)
 
 

@@ -13,12 +13,18 @@ from rich.table import Table
 from ieat_data.planner import Plan
 
 
+def printable(text: str) -> str:
+    """Corpus text for a terminal: no control characters."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
 def escape(text: str) -> str:
-    """Corpus text for a terminal: no markup, no control characters."""
-    return escape_markup("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text))
+    """`printable`, and no markup of rich's either."""
+    return escape_markup(printable(text))
 
 
-def _console() -> Console:
+def new_console() -> Console:
+    """For stdout; 120 columns where it is no terminal."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 120
@@ -51,7 +57,7 @@ def plan_table(plan: Plan) -> None:
             str(bad or ""),
             escape(plan.why(node)),
         )
-    console = _console()
+    console = new_console()
     console.print(table)
     roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
     console.print(
@@ -61,7 +67,7 @@ def plan_table(plan: Plan) -> None:
 
 def after_build(made: Mapping[str, Any], out: Path) -> None:
     """One screen: what was built, what was rejected, where it is, what to try next."""
-    console = _console()
+    console = new_console()
     console.print(
         f"\n[bold]{escape(made['name'])}[/bold]: {made['rows']} samples, {made['audio_s'] / 60:.1f} min of audio"
     )
@@ -111,7 +117,7 @@ def show_samples(
     from ieat_data.errors import UserError
     from ieat_data.verify import samples
 
-    console, shown = _console(), 0
+    console, shown = new_console(), 0
     for row in samples(folder):
         fits = (id_ is None or row["id"].startswith(id_)) and task in (None, row["task"])
         if fits and language in (None, row["language"]):

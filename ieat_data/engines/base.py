@@ -128,6 +128,9 @@ class Clip:
     duration_s: float
 
 
+NOT_RECORDED = "not_recorded"  # the reason of a Failure where a recording answers and has no answer
+
+
 @dataclass(frozen=True)
 class Failure:
     """An engine's answer to a request it cannot do (undecodable audio, empty text): a reason code and a message.

@@ -20,62 +20,71 @@ class Pool(Protocol):
         ...
 
 
-class LocalPool:
-    """One engine in this process."""
+class Client:
+    """An engine as one stage's task uses it: the batch calls of all roles. Subclasses say who answers.
 
-    def __init__(self, engine: Any) -> None:
-        self.engine = engine
+    Each call takes the requests and, for each, the id of the row that it is asked for; it gives the answers in their
+    order, and an answer may be a `Failure`.
 
-    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any]]]:
-        for i, chunk in enumerate(chunks):
-            yield i, getattr(self.engine, method)(list(chunk))
-
-
-class EngineClient:
-    """An engine as one stage's task uses it."""
+    Args:
+        identity: what the engine's answers depend on (`registry.identity`).
+        answers: the store to look into first.
+        wants: what else the engine asks for in a request: `transcript`, `peers`.
+    """
 
     def __init__(
-        self,
-        pool: Pool,
-        *,
-        chunk: int,
-        identity: Mapping[str, Any],
-        answers: Answers,
-        voices: Mapping[str, Sequence[str]] | None = None,
-        wants: Mapping[str, bool] | None = None,
-        progress: Callable[[int], None] = lambda n: None,
+        self, *, identity: Mapping[str, Any], answers: Answers, wants: Mapping[str, bool] | None = None
     ) -> None:
-        self._pool, self._chunk, self._identity, self._answers = pool, chunk, identity, answers
-        self._progress = progress
-        self.voices = voices or {}
+        self.identity, self.answers = identity, answers
         self.wants_transcript = (wants or {}).get("transcript", False)
         self.wants_peers = (wants or {}).get("peers", False)
         self.name = str(identity.get("engine", ""))
 
-    def __call__(self, method: str, requests: Sequence[Any]) -> list[Any]:
-        """The answers to `requests`, in their order; an answer may be a `Failure`."""
-        keys = [answer_key(method, r, self._identity) for r in requests]
-        missing = {k: r for k, r in zip(keys, requests, strict=True) if k not in self._answers}
+    def ask(self, method: str, missing: Mapping[str, tuple[str, Any]]) -> None:
+        """Put an answer for each key of `missing` (key → row and request) into the store."""
+        raise TypeError(f"{type(self).__name__} has no ask")
+
+    def keys(self, method: str, requests: Sequence[Any]) -> list[str]:
+        return [answer_key(method, r, self.identity) for r in requests]
+
+    def __call__(self, method: str, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
+        keys = self.keys(method, requests)
+        asked = zip(keys, rows, requests, strict=True)
+        missing = {k: (row, r) for k, row, r in asked if k not in self.answers}
+        if missing:
+            self.ask(method, missing)
+        return [self.answers.get(k) for k in keys]
+
+    def generate(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
+        return self("generate", requests, rows)
+
+    def choose(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
+        return self("choose", requests, rows)
+
+    def transcribe(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
+        return self("transcribe", requests, rows)
+
+    def classify(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
+        return self("classify", requests, rows)
+
+    def synthesize(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
+        return self("synthesize", requests, rows)
+
+
+class EngineClient(Client):
+    """Asks the engine's pool, `chunk` requests in a call; `progress` is told of every answer that arrives."""
+
+    def __init__(
+        self, pool: Pool, *, chunk: int, progress: Callable[[int], None] = lambda n: None, **rest: Any
+    ) -> None:
+        super().__init__(**rest)
+        self._pool, self._chunk, self._progress = pool, chunk, progress
+
+    def ask(self, method: str, missing: Mapping[str, tuple[str, Any]]) -> None:
         todo = list(missing)
         chunks = [todo[i : i + self._chunk] for i in range(0, len(todo), self._chunk)]
-        for i, got in self._pool.run(method, [[missing[k] for k in c] for c in chunks]):
+        for i, got in self._pool.run(method, [[missing[k][1] for k in c] for c in chunks]):
             if len(got) != len(chunks[i]):
                 raise EngineDown(f"{self.name}.{method} gave {len(got)} answers to {len(chunks[i])} requests")
-            self._answers.put(dict(zip(chunks[i], got, strict=True)))
+            self.answers.put(dict(zip(chunks[i], got, strict=True)))
             self._progress(len(got))
-        return [self._answers.get(k) for k in keys]
-
-    def generate(self, requests: Sequence[Any]) -> list[Any]:
-        return self("generate", requests)
-
-    def choose(self, requests: Sequence[Any]) -> list[Any]:
-        return self("choose", requests)
-
-    def transcribe(self, requests: Sequence[Any]) -> list[Any]:
-        return self("transcribe", requests)
-
-    def classify(self, requests: Sequence[Any]) -> list[Any]:
-        return self("classify", requests)
-
-    def synthesize(self, requests: Sequence[Any]) -> list[Any]:
-        return self("synthesize", requests)

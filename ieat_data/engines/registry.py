@@ -40,9 +40,15 @@ def uses(role: str, config: EngineConfig) -> tuple[str, ...]:
     return tuple(getattr(engine_class(role, config.engine), "uses", ()))
 
 
-def identity(role: str, profile: Profile) -> dict[str, Any]:
-    """All that an engine's answers depend on: its name, settings, models by hash, prompts, and whom it calls on."""
+def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """All that an engine's answers depend on: its name, settings, models by hash, prompts, and whom it calls on.
+
+    With the identity that a recording holds of the role, models are taken at its word: their files need not be here.
+    """
     from ieat_data import models
+
+    def model(name: str) -> Mapping[str, Any]:
+        return models.identity(name) if recorded is None else models.recorded_identity(name, recorded["models"])
 
     config = profile.engines[role]  # type: ignore[index]
     cls = engine_class(role, config.engine)
@@ -51,9 +57,9 @@ def identity(role: str, profile: Profile) -> dict[str, Any]:
     return {
         "engine": config.engine,
         "settings": {k: v for k, v in sorted(config.settings.items()) if k not in neutral and v not in needed},
-        "models": [models.identity(name) for name in needed],
+        "models": [model(name) for name in needed],
         "prompts": prompt_hashes(getattr(cls, "prompts", ())),
-        "uses": {r: identity(r, profile) for r in uses(role, config)},
+        "uses": {r: identity(r, profile, recorded and recorded["uses"].get(r)) for r in uses(role, config)},
         "exact": bool(cls.exact),
         "grade": getattr(cls, "grade", None),
     }
@@ -80,6 +86,12 @@ def missing(role: str, profile: Profile) -> list[str]:
     lacking = [r for r in uses(role, config) if r not in profile.engines]
     faults += [f"engine {role}: {config.engine} calls on {r!r}, which the profile lacks" for r in lacking]
     return faults
+
+
+def wants(role: str, config: EngineConfig) -> dict[str, bool]:
+    """What the engine asks for in a request besides the clip: `transcript`, `peers`."""
+    cls = engine_class(role, config.engine)
+    return {w: bool(getattr(cls, f"wants_{w}", False)) for w in ("transcript", "peers")}
 
 
 def build(role: str, config: EngineConfig, helpers: Mapping[str, Any]) -> Any:

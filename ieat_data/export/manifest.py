@@ -59,11 +59,23 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]]) -> dict[
             for s in plan.sources
         ],
         "non_commercial": any(s.non_commercial for s in plan.sources),
-        "made_with": {
-            "ieat-data": __version__,
-            "python": platform.python_version(),
-            **{p: metadata.version(p) for p in ("pyarrow", "ray", "numpy", "soundfile")},
-        },
+        "recording": plan.recording.identity() if plan.recording else None,
+        "made_with": made_with(),
+    }
+
+
+def content_digest(plan: Plan) -> str:
+    """Content digest of what a finished plan gives out."""
+    digest: str = merge(r.summary for node in plan.targets for r in node.records.values())["content_digest"]
+    return digest
+
+
+def made_with() -> dict[str, str]:
+    """Versions of what the bytes of an output may depend on."""
+    return {
+        "ieat-data": __version__,
+        "python": platform.python_version(),
+        **{p: metadata.version(p) for p in ("pyarrow", "ray", "numpy", "soundfile")},
     }
 
 

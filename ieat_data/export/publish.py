@@ -13,8 +13,11 @@ from ieat_data.planner import Plan
 from ieat_data.shards import Record, fsync_dir, replace_file
 
 
-def publish(plan: Plan, out: Path) -> dict[str, Any]:
-    """Put the finished targets into `out`. Names hold the content's hash: an old manifest stays true till the new."""
+def publish(plan: Plan, out: Path, manifest_copy: Path | None = None) -> dict[str, Any]:
+    """Put the finished targets into `out`. Names hold the content's hash: an old manifest stays true till the new.
+
+    `manifest_copy`: another file for the manifest; its `root` leads from there to `out`.
+    """
     files: dict[str, list[tuple[str, Record]]] = {}
     for node in plan.targets:
         folder = out / "data" / node.name
@@ -30,14 +33,21 @@ def publish(plan: Plan, out: Path) -> dict[str, Any]:
         if listed:
             files[node.name] = listed
     made = manifest.make(plan, files)
-    data = (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
     replace_file(out / "README.md", card.render(made).encode())
-    replace_file(out / manifest.MANIFEST, data)
+    replace_file(out / manifest.MANIFEST, _json(made))
+    if manifest_copy is not None:
+        root = os.path.relpath(out.absolute(), manifest_copy.absolute().parent)
+        manifest_copy.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(manifest_copy, _json({"root": Path(root).as_posix(), **made}))
     named = {path for listed in files.values() for path, _ in listed}
     for old in (out / "data").glob("*/*.parquet"):
         if old.relative_to(out).as_posix() not in named:
             old.unlink()
     return made
+
+
+def _json(made: dict[str, Any]) -> bytes:
+    return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _put(source: Path, target: Path) -> None:

@@ -5,6 +5,6 @@
 
 from ieat_data.models.catalogue import ModelError
 from ieat_data.models.download import fetch
-from ieat_data.models.store import cache_dir, identity, resolve, status
+from ieat_data.models.store import cache_dir, identity, recorded_identity, resolve, status
 
-__all__ = ["ModelError", "cache_dir", "fetch", "identity", "resolve", "status"]
+__all__ = ["ModelError", "cache_dir", "fetch", "identity", "recorded_identity", "resolve", "status"]

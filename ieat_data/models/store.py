@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,14 +57,7 @@ def identity(name_or_path: str) -> dict[str, Any]:
     (name → sha256). Raises ModelError as `resolve` does.
     """
     if name_or_path in load().models:
-        model, source = get(name_or_path), checked(name_or_path)
-        return {
-            "name": name_or_path,
-            "origin": [f"{p.registry} {p}" for p in source.packages],
-            "licence": model.licence,
-            "upstream": f"{model.upstream} (as claimed by the packages; not compared with the upstream files)",
-            "files": {name: file.sha256 for name, file in sorted(source.files.items())},
-        }
+        return _catalogued(name_or_path, checked(name_or_path))
     path = _local(name_or_path)
     return {
         "name": path.name,
@@ -72,6 +65,32 @@ def identity(name_or_path: str) -> dict[str, Any]:
         "licence": "not stated",
         "upstream": "not stated",
         "files": _local_hashes(path),
+    }
+
+
+def recorded_identity(name_or_path: str, recorded: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What a model is where its files need not be: as it was recorded, as long as it is still the same model.
+
+    `recorded`: the identities that a recording holds. A model of another name, or of other bytes in the catalogue,
+    gives an identity that is none of them.
+    """
+    catalogued = name_or_path in load().models
+    name = name_or_path if catalogued else Path(name_or_path).name
+    was = next((m for m in recorded if m.get("name") == name), None)
+    if not catalogued:
+        return was or {"name": name, "files": "not recorded"}
+    today = [_catalogued(name, source) for source in get(name).sources]
+    return was if was in today else today[0]
+
+
+def _catalogued(name: str, source: ModelSource) -> dict[str, Any]:
+    model = get(name)
+    return {
+        "name": name,
+        "origin": [f"{p.registry} {p}" for p in source.packages],
+        "licence": model.licence,
+        "upstream": f"{model.upstream} (as claimed by the packages; not compared with the upstream files)",
+        "files": {n: file.sha256 for n, file in sorted(source.files.items())},
     }
 
 

@@ -17,9 +17,10 @@ import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile, Strict
-from ieat_data.engines.base import Sampling
-from ieat_data.engines.client import EngineClient, EngineDown
+from ieat_data.engines.base import NOT_RECORDED, Sampling
+from ieat_data.engines.client import Client, EngineDown
 from ieat_data.engines.llm.descriptor import load_descriptor
+from ieat_data.errors import UserError
 from ieat_data.identity import child_id, top_k
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.prompts import Prompts
@@ -79,7 +80,7 @@ class Context:
 
     pipeline: Pipeline
     profile: Profile
-    engines: Mapping[str, EngineClient] = field(default_factory=dict)
+    engines: Mapping[str, Client] = field(default_factory=dict)
     quarantine: list[Row] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)  # what the task's commit records say besides
 
@@ -234,7 +235,7 @@ def guarded(process: Callable[[list[Row]], Sequence[Any]], rows: list[Row]) -> l
         return []
     try:
         return list(process(rows))
-    except EngineDown:
+    except (EngineDown, UserError):  # no fault of a row
         raise
     except Exception:
         if len(rows) == 1:
@@ -252,7 +253,8 @@ def retry(
 ) -> list[tuple[Any, int]]:
     """Ask for each item until its answer is no `Reject`, at most `attempts` times: (last answer, tries made).
 
-    All items of one round are asked together, so that an engine's batches stay full.
+    All items of one round are asked together, so that an engine's batches stay full. A recording that lacks an answer
+    lacks it for good: that item is not asked for again.
     """
     answers: list[tuple[Any, int]] = [(Reject("not_asked"), 0)] * len(items)
     open_items = list(range(len(items)))
@@ -260,7 +262,13 @@ def retry(
         if not open_items:
             break
         got = ask([(items[i], attempt) for i in open_items])
+        still_open = []
         for i, answer in zip(open_items, got, strict=True):
+            before = answers[i][0]
+            if isinstance(answer, Reject) and answer.reason != NOT_RECORDED:
+                still_open.append(i)
+            elif isinstance(answer, Reject) and attempt:
+                answer = replace(answer, message=f"try {attempt} is rejected now ({before.reason}); {answer.message}")
             answers[i] = (answer, attempt + 1)
-        open_items = [i for i in open_items if isinstance(answers[i][0], Reject)]
+        open_items = still_open
     return answers

@@ -7,12 +7,13 @@ are in the order of their hashed ids.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
-from ieat_data.audio import decode, encode_flac
+from ieat_data.audio import content_hash, decode, encode_flac
 from ieat_data.audio_join import Piece, join, match_loudness
 from ieat_data.config import Pipeline, Profile
 from ieat_data.export.features import SAMPLE_SCHEMA
@@ -40,7 +41,7 @@ class Utterances:
 
     def clip(self, utterance: str) -> Piece:
         row = self.by_id[utterance]
-        return Piece("utterance", decode(row["audio"], RATE)[0], utterance, row["speaker"])
+        return _piece("utterance", row["audio"], utterance, row["speaker"])
 
     def origin(self, utterance: str) -> Row:
         row = self.by_id[utterance]
@@ -89,6 +90,7 @@ class Sample:
 class Compose(Stage):
     """What the four targets share."""
 
+    version = 2  # 2: spans name their clips
     schema = SAMPLE_SCHEMA
     single: ClassVar[tuple[str, ...]] = ()  # what a task for one utterance shard reads besides utterances
     dialogue: ClassVar[tuple[str, ...]] = ()  # what a task for one group reads
@@ -197,7 +199,7 @@ class Questioned(Compose):
     def _sample(self, target: Row, spoken: Row, utterances: Utterances, ctx: Context) -> Row:
         drawn = target["instruction"]
         sample = Sample(child_id(target["id"], self.name, 0), self.task, "stage1_2", target["language"], utterances)
-        question = Piece("question", decode(spoken["audio"], RATE)[0], drawn["id"], drawn["speaker"])
+        question = _piece("question", spoken["audio"], drawn["id"], drawn["speaker"])
         *history, last = target["turns"]
         for turn in history:
             sample.user([utterances.clip(turn["utterance"])], turn["transcript"], emotion=turn["emotion"])
@@ -214,8 +216,8 @@ class Questioned(Compose):
             gap_s = low + (high - low) * share("gap", target["id"], ctx.pipeline.seed)
             gap = Piece("gap", np.zeros(round(gap_s * RATE), np.float32))
             parts = [
-                (Piece("question", asked, question.ref, question.speaker), drawn["text"]),
-                (Piece("utterance", said, clip.ref, clip.speaker), last["transcript"]),
+                (replace(question, samples=asked), drawn["text"]),
+                (replace(clip, samples=said), last["transcript"]),
             ]
             if drawn["placement"] == "joined_after":
                 parts.reverse()
@@ -238,6 +240,10 @@ class Trajectory(Questioned):
 
     name = "stage1_2_trajectory"
     task = "trajectory"
+
+
+def _piece(kind: str, encoded: bytes, ref: str, speaker: str) -> Piece:
+    return Piece(kind, decode(encoded, RATE)[0], ref, speaker, content_hash(encoded))
 
 
 def _accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Row]:

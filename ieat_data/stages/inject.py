@@ -90,7 +90,7 @@ class Injection(ExpandStage):
 
         def ask(tries: list[tuple[Target, int]]) -> list[Accepted | Reject]:
             requests = [Generate(t.prompt.segments, sampling, draw(t, n), t.prompt.shared) for t, n in tries]
-            answers = ctx.engines["llm"].generate(requests)
+            answers = ctx.engines["llm"].generate(requests, [t.row["id"] for t, _ in tries])
             return [_judge(t, a, ctx) for (t, _), a in zip(tries, answers, strict=True)]
 
         made: list[Child] = []

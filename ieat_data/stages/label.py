@@ -45,7 +45,7 @@ class Label(MapStage):
                     tuple(peers[: self.settings.max_peers]) if engine.wants_peers else (),
                 )
             )
-        return [self._judge(a, ctx) for a in engine.classify(requests)]
+        return [self._judge(a, ctx) for a in engine.classify(requests, [r["id"] for r in rows])]
 
     def _judge(self, answer: object, ctx: Context) -> Row | Reject:
         if isinstance(answer, Failure):

@@ -38,7 +38,7 @@ class Respond(MapStage):
                 prompt = ctx.prompts.respond(row["language"], row["text"])
                 draw = seed(row["id"], self.name, attempt, ctx.pipeline.seed)
                 requests.append(Generate(prompt.segments, sampling, draw, prompt.shared))
-            answers = ctx.engines["llm"].generate(requests)
+            answers = ctx.engines["llm"].generate(requests, [row["id"] for row, _ in tries])
             return [_judge(row, a, ctx) for (row, _), a in zip(tries, answers, strict=True)]
 
         results = retry(rows, self.settings.attempts, ask)

@@ -49,10 +49,12 @@ def speak(
             Synthesize(x.text, x.language, x.voice, seed(x.id, stage, attempt, ctx.pipeline.seed))
             for x, attempt in tries
         ]
-        clips = ctx.engines["tts"].synthesize(asked)
+        clips = ctx.engines["tts"].synthesize(asked, [x.id for x, _ in tries])
         results: list[Spoken | Reject] = [_look(x, clip) for (x, _), clip in zip(tries, clips, strict=True)]
         sound = [i for i, r in enumerate(results) if not isinstance(r, Reject)]
-        heard = ctx.engines["asr"].transcribe([Transcribe(clips[i].audio, tries[i][0].language) for i in sound])
+        heard = ctx.engines["asr"].transcribe(
+            [Transcribe(clips[i].audio, tries[i][0].language) for i in sound], [tries[i][0].id for i in sound]
+        )
         for i, answer in zip(sound, heard, strict=True):
             line = tries[i][0]
             if isinstance(answer, Failure):

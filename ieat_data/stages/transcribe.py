@@ -32,8 +32,9 @@ class Transcribe(MapStage):
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         unheard = [r for r in rows if r["check_text"] is None]
-        answers = ctx.engines["asr"].transcribe([Request(r["audio"], r["language"]) for r in unheard])
-        heard = {r["id"]: a for r, a in zip(unheard, answers, strict=True)}
+        ids = [r["id"] for r in unheard]
+        answers = ctx.engines["asr"].transcribe([Request(r["audio"], r["language"]) for r in unheard], ids)
+        heard = dict(zip(ids, answers, strict=True))
         return [self._judge(r, heard.get(r["id"]), self.settings) for r in rows]
 
     def _judge(self, row: Row, answer: object, settings: TranscribeSettings) -> Row | Reject:

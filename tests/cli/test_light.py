@@ -39,7 +39,18 @@ def test_importing_the_stages_loads_no_engine_and_no_ray() -> None:
 
 def test_every_command_teaches() -> None:
     runner = CliRunner()
-    commands = ["build", "plan", "status", "verify", "digest", "show", "sources", "models list", "models fetch"]
+    commands = [
+        "build",
+        "check",
+        "plan",
+        "status",
+        "verify",
+        "digest",
+        "show",
+        "sources",
+        "models list",
+        "models fetch",
+    ]
     for command in commands:
         result = runner.invoke(app, [*command.split(), "--help"])
         assert result.exit_code == 0, command

@@ -9,6 +9,7 @@ import pytest
 
 from ieat_data import config, paths
 from ieat_data.config import load_pipeline, load_profile
+from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.client import EngineDown
 from ieat_data.errors import UserError
 from ieat_data.schema import OK
@@ -27,11 +28,12 @@ def test_one_row_that_breaks_a_batch_is_the_only_reject() -> None:
     assert "ZeroDivisionError" in results[1].message
 
 
-def test_a_dead_engine_is_no_fault_of_a_row() -> None:
+@pytest.mark.parametrize("error", [EngineDown, UserError])
+def test_a_dead_engine_or_a_user_s_error_is_no_fault_of_a_row(error: type[Exception]) -> None:
     def process(rows: list[dict[str, Any]]) -> list[Any]:
-        raise EngineDown("gone")
+        raise error("gone")
 
-    with pytest.raises(EngineDown):
+    with pytest.raises(error):
         guarded(process, [{}, {}])
 
 
@@ -44,6 +46,19 @@ def test_retry_asks_again_only_for_what_failed_and_together() -> None:
 
     assert retry([0, 1, 9], 3, ask) == [(0, 1), (10, 2), (Reject("no"), 3)]
     assert asked == [[(0, 0), (1, 0), (9, 0)], [(1, 1), (9, 1)], [(9, 2)]]
+
+
+def test_what_a_recording_lacks_is_not_asked_again_and_says_why_it_was_asked() -> None:
+    asked: list[int] = []
+
+    def ask(tries: list[tuple[int, int]]) -> list[int | Reject]:
+        asked.append(len(tries))
+        return [Reject(NOT_RECORDED, "seed") if item == attempt else Reject("refusal") for item, attempt in tries]
+
+    (first, _), (second, tries) = retry([0, 1], 5, ask)
+    assert asked == [2, 1]
+    assert first == Reject(NOT_RECORDED, "seed")
+    assert (second, tries) == (Reject(NOT_RECORDED, "try 1 is rejected now (refusal); seed"), 2)
 
 
 def test_groups_are_fixed_and_consecutive() -> None:

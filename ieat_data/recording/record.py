@@ -1,0 +1,73 @@
+"""After a build: gather the answers that it used, and the rows that it made of them, into a recording.
+
+Every task that asks an engine is done once more, from the answers in the work folder. So a recording holds just what
+the build used, whoever made which shard and whenever, and none of what earlier settings left in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ieat_data.answers import Answers
+from ieat_data.engines.client import Client
+from ieat_data.errors import UserError
+from ieat_data.export.manifest import content_digest, made_with
+from ieat_data.paths import prompt_hashes
+from ieat_data.planner import Node, Plan
+from ieat_data.recording.compare import source_hashes
+from ieat_data.recording.files import FORMAT, Asked, Counts, Header, describe, recorded_answers, write
+from ieat_data.recording.rows import reference_rows
+from ieat_data.worker import perform
+
+
+class _Tracer(Client):
+    """Answers from the store of a finished build, and notes what is asked."""
+
+    def __init__(self, role: str, seen: dict[str, Asked], **rest: Any) -> None:
+        super().__init__(**rest)
+        self._role, self._seen = role, seen
+
+    def __call__(self, method: str, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
+        answers = super().__call__(method, requests, rows)
+        for key, row, request in zip(self.keys(method, requests), rows, requests, strict=True):
+            asked = Asked(key, row, self._role, method, describe(request), self.answers.encoded(key))
+            self._seen.setdefault(key, asked)
+        return answers
+
+    def ask(self, method: str, missing: Mapping[str, tuple[str, Any]]) -> None:
+        raise UserError(
+            f"the answers of {self.name} to {len(missing)} requests are gone from the work folder, but not the rows "
+            "made of them: build and record with a new --work folder"
+        )
+
+
+def record(plan: Plan, folder: Path) -> Header:
+    """Write the recording of a finished build. Raises UserError where its answers are no longer there."""
+    answers = {name: _answers(plan, node) for name, node in plan.nodes.items() if node.stage.engines}
+    rows = {name: list(reference_rows(node)) for name, node in plan.nodes.items()}
+    header = Header(
+        format=FORMAT,
+        content_digest=content_digest(plan),
+        pipeline=plan.pipeline.model_dump(mode="json"),
+        profile=plan.profile.model_dump(mode="json"),
+        engines=plan.engine_identities,
+        prompts=prompt_hashes(["**/*"]),
+        sources=source_hashes(plan),
+        stages={n: Counts(answers=len(answers.get(n, ())), rows=len(rows[n])) for n in plan.nodes},
+        made_with=made_with(),
+    )
+    write(folder, header, answers, rows)
+    return header
+
+
+def _answers(plan: Plan, node: Node) -> list[Asked]:
+    known = recorded_answers(plan.known, node.name) if plan.known else {}
+    seen: dict[str, Asked] = {}
+    for task in node.tasks:
+        job = plan.job(node, task)
+        store = Answers(job.answers, {k: a.answer for k, a in known.items()})
+        for _ in perform(job, store, lambda role, _, common: _Tracer(role, seen, **common)):
+            pass
+    return list(seen.values())
