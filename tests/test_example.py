@@ -1,4 +1,4 @@
-"""`examples/pipeline-repository` does as its README says: recorded (with the tests' engines), checked by its workflow."""
+"""`examples/pipeline-repository` keeps its README's word: recorded with the tests' engines, checked by the workflow."""
 
 from __future__ import annotations
 

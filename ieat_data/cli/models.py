@@ -87,7 +87,10 @@ def _of_profile(name: str) -> list[str]:
     from ieat_data import config
     from ieat_data.models.catalogue import load
 
-    engines = config.load_profile(name).engines.values()
+    profile = config.load_profile(name)
+    if profile.recording is not None:
+        return []  # no engine is loaded
+    engines = profile.engines.values()
     named = [str(e.settings[key]) for e in engines for key in _MODEL_SETTINGS if e.settings.get(key)]
     known = load().models
     for other in dict.fromkeys(n for n in named if n not in known):

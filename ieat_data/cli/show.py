@@ -60,9 +60,12 @@ def plan_table(plan: Plan) -> None:
     console = new_console()
     console.print(table)
     roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
-    console.print(
-        f"\nengines to load: {', '.join(roles) or 'none'}; work folder: {plan.work}", soft_wrap=True, markup=False
+    engines = (
+        f"answers from recording {plan.recording.name}"
+        if plan.recording
+        else f"engines to load: {', '.join(roles) or 'none'}"
     )
+    console.print(f"\n{engines}; work folder: {plan.work}", soft_wrap=True, markup=False)
 
 
 def after_build(made: Mapping[str, Any], out: Path) -> None:

@@ -40,6 +40,13 @@ def test_fetch_for_a_profile(site: Site, tmp_path: Path) -> None:
     assert "/my/own/folder: not of the catalogue" in result.output
 
 
+def test_a_profile_that_replays_needs_no_model(site: Site, tmp_path: Path) -> None:
+    profile = tmp_path / "profile.yaml"
+    profile.write_text(PROFILE + "recording: ./anything\n")
+    assert CliRunner().invoke(app, ["fetch", "--for", str(profile)]).exit_code == 0
+    assert status("tiny") == "missing"
+
+
 def test_fetch_without_names_is_for_the_cpu_profile(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

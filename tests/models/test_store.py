@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ieat_data.models import ModelError, archives, cache_dir, identity, resolve, status, store
+from ieat_data.models import ModelError, archives, cache_dir, identity, recorded_identity, resolve, status, store
 from tests.models.conftest import CONFIG, PART1, PART2, Site, digest
 
 
@@ -164,3 +164,17 @@ def test_an_empty_or_huge_folder_is_no_model(site: Site, tmp_path: Path) -> None
         (empty / str(n)).touch()
     with pytest.raises(ModelError, match="over 1000 files"):
         identity(str(empty))
+
+
+def test_a_recorded_model_need_not_be_here_but_must_be_the_same(site: Site) -> None:
+    site.put_tiny()
+    here = identity("tiny")
+    shutil.rmtree(site.cache / "tiny")
+    assert recorded_identity("tiny", [{"name": "other"}, here]) == here
+    assert recorded_identity("tiny", [{**here, "files": {"model.bin": "0" * 64}}]) == here, (
+        "as the catalogue has it now"
+    )
+    assert recorded_identity("tiny", []) == here
+    mine = {"name": "mine.gguf", "files": {"mine.gguf": "1" * 64}}
+    assert recorded_identity("/not/here/mine.gguf", [mine]) == mine
+    assert recorded_identity("/not/here/other.gguf", [mine]) == {"name": "other.gguf", "files": "not recorded"}
