@@ -88,7 +88,7 @@ def _stage(node: Any) -> dict[str, Any]:
         "shards": len(node.shards),
         "rows": sum(r.rows for r in node.records.values()),
         "ok": sum(r.ok for r in node.records.values()),
-        "rejects": dict(rejects.most_common()),
+        "rejects": dict(sorted(rejects.items(), key=lambda kv: (-kv[1], kv[0]))),
     }
 
 
