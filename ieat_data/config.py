@@ -32,6 +32,7 @@ class EngineConfig(Strict):
     chunk: int = Field(8, ge=1, description="requests in one call")
     num_cpus: float = Field(0.0, ge=0, description="Ray CPUs of one actor")
     num_gpus: float = Field(0.0, ge=0, description="Ray GPUs of one actor")
+    python: str | None = Field(None, description="Python of another environment, for an engine that needs its own")
     voices: Mapping[Language, tuple[str, ...]] = Field(default_factory=dict, description="tts: voices by language")
     settings: Mapping[str, Any] = Field(default_factory=dict, description="what the engine's class takes")
 

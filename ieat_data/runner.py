@@ -137,8 +137,13 @@ class Runner:
                 max_task_retries=ENGINE_RESTARTS,
             )(EngineActor)
             profile = self.plan.profile.model_dump(mode="json")
+            options = {
+                "max_concurrency": registry.concurrent_calls(role, config),
+                "runtime_env": {"py_executable": config.python} if config.python else None,
+            }
             self.actors[role] = [
-                cls.options(name=_actor_name(role, i)).remote(role, profile, helpers) for i in range(config.replicas)
+                cls.options(name=_actor_name(role, i), **options).remote(role, profile, helpers)
+                for i in range(config.replicas)
             ]
             try:
                 ray.get([a.ready.remote() for a in self.actors[role]])

@@ -98,7 +98,8 @@ class LLM(Double):
     def _answer(self, r: Generate) -> Completion:
         prompt = "".join(s.text for s in r.prompt)
         chinese = bool(re.search(r"[\u4e00-\u9fff]", prompt))
-        thinking = "<think>" in prompt.rpartition("assistant\n")[2]
+        opened = prompt.rpartition("assistant\n")[2]
+        thinking = "<think>" in opened and "</think>" not in opened
         if r.seed % 7 == 0:
             return Completion(("cut off",), "length")
         if not thinking:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from ieat_data.paths import prompt_hashes
 
 ENGINES: dict[tuple[str, str], str] = {
     ("llm", "llamacpp"): "ieat_data.engines.llm.llamacpp:LlamaCpp",
+    ("llm", "vllm"): "ieat_data.engines.llm.vllm:VLLM",
     ("asr", "faster_whisper"): "ieat_data.engines.asr.faster_whisper:FasterWhisper",
     ("ser", "prosody_appraisal"): "ieat_data.engines.ser.prosody_appraisal:ProsodyAppraisal",
     ("tts", "kokoro"): "ieat_data.engines.tts.kokoro:Kokoro",
@@ -73,10 +75,11 @@ def missing(role: str, profile: Profile) -> list[str]:
     cls = engine_class(role, config.engine)
     faults = []
     for need in cls.requirements(config.settings):
-        if need.kind == "module" and importlib.util.find_spec(need.name) is None:
+        if need.kind == "module" and not _has_module(need.name, config.python):
+            where = f" (in the environment of {config.python})" if config.python else ""
             faults.append(
                 f"engine {role}: {config.engine} needs the Python package that brings {need.name!r}: "
-                f"pip install 'ieat-data[{cls.extra}]'"
+                f"pip install 'ieat-data[{cls.extra}]'{where}"
             )
         elif need.kind == "model":
             try:
@@ -92,6 +95,21 @@ def wants(role: str, config: EngineConfig) -> dict[str, bool]:
     """What the engine asks for in a request besides the clip: `transcript`, `peers`."""
     cls = engine_class(role, config.engine)
     return {w: bool(getattr(cls, f"wants_{w}", False)) for w in ("transcript", "peers")}
+
+
+def concurrent_calls(role: str, config: EngineConfig) -> int:
+    """How many calls an engine takes at the same time: one, unless its class says that it batches across calls."""
+    return int(getattr(engine_class(role, config.engine), "concurrent_calls", 1))
+
+
+def _has_module(name: str, python: str | None) -> bool:
+    if python is None:
+        return importlib.util.find_spec(name) is not None
+    look = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)"
+    try:
+        return subprocess.run([python, "-c", look, name], check=False, timeout=60).returncode == 0
+    except OSError as e:
+        raise UserError(f"profile: python {python!r} cannot be started: {e.strerror}") from None
 
 
 def build(role: str, config: EngineConfig, helpers: Mapping[str, Any]) -> Any:

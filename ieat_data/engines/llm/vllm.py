@@ -1,0 +1,209 @@
+"""vLLM in process: the production LLM. Prompts are token ids, every request has its own seed.
+
+Calls from several shards at once (`concurrent_calls`) join one continuous batch; a call waits for its requests alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import threading
+import uuid
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Requirement, Sampling, Segment
+from ieat_data.errors import UserError
+
+
+class VLLM:
+    """A language model served by vLLM's asynchronous engine inside this process.
+
+    Args:
+        model: a folder in Hugging Face layout (`config.json`, `tokenizer.json`, weights as safetensors).
+        descriptor: the model's family, a file of `prompts/models/` or a path.
+        context: tokens of prompt and continuation together.
+        tensor_parallel: GPUs that hold one copy of the model; give the actor as many (`num_gpus`).
+        gpu_memory: share of a GPU's memory that vLLM may take.
+        max_num_seqs: requests that are decoded at the same time.
+        engine_args: more of vLLM's own `EngineArgs`, as they are called there.
+
+    Raises UserError when the folder is no model, or the descriptor does not fit it.
+    """
+
+    # what a request gets depends in its last bits on the batch that it is decoded in
+    exact: ClassVar[bool] = False
+    neutral_settings: ClassVar[frozenset[str]] = frozenset({"gpu_memory", "max_num_seqs", "tensor_parallel"})
+    extra: ClassVar[str] = "vllm"
+    prompts: ClassVar[tuple[str, ...]] = ("models/*.yaml",)
+    concurrent_calls: ClassVar[int] = 64
+
+    def __init__(
+        self,
+        model: str,
+        descriptor: str,
+        context: int = 4096,
+        tensor_parallel: int = 1,
+        gpu_memory: float = 0.9,
+        max_num_seqs: int = 256,
+        engine_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        from ieat_data import models
+        from ieat_data.engines.llm.descriptor import load_descriptor
+        from ieat_data.engines.llm.tokenizer import Tokenizer
+
+        folder = models.resolve(model)
+        if not (folder / "config.json").is_file():
+            raise UserError(f"engine vllm: {folder} holds no config.json: name the folder of a model")
+        known = load_descriptor(descriptor)
+        self.tokenizer = Tokenizer.load(folder, known)
+        self._stops = _stops(folder, known.end_of_turn_id)
+        self._context = context
+        args = {
+            "tensor_parallel_size": tensor_parallel,
+            "gpu_memory_utilization": gpu_memory,
+            "max_num_seqs": max_num_seqs,
+            **(engine_args or {}),
+        }
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="vllm", daemon=True).start()
+        self._engine = self._run(_start(str(folder), context, args))
+
+    @classmethod
+    def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
+        if not settings.get("model") or not settings.get("descriptor"):
+            raise UserError("engine vllm: needs the settings `model` (a model folder) and `descriptor` (e.g. qwen3)")
+        return [Requirement("module", "vllm"), Requirement("model", str(settings["model"]))]
+
+    def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]:
+        """Continue each prompt. A prompt that leaves no room in the context gives `finish_reason="context"`."""
+        answers: list[Completion | Failure] = self._run(_gather([self._generate(r) for r in requests]))
+        return answers
+
+    def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]:
+        """Compare the choices by their first tokens, as the model expects them right after the prompt.
+
+        Failure `ambiguous_choices`: two of them begin with the same token.
+        """
+        answers: list[Chosen | Failure] = self._run(_gather([self._choose(r) for r in requests]))
+        return answers
+
+    def close(self) -> None:
+        """End vLLM's processes."""
+        self._run(_end(self._engine))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def _generate(self, request: Generate) -> Completion | Failure:
+        ids = self._encode(request.prompt)
+        if isinstance(ids, Failure):
+            return ids
+        room = self._context - len(ids)
+        if room < 1:
+            return Completion((), "context", len(ids))
+        params = {**_sampling(request.sampling), "max_tokens": min(request.sampling.max_tokens, room)}
+        output = await self._ask(ids, seed=request.seed, **params)
+        if isinstance(output, Failure):
+            return output
+        tokens = list(output.token_ids)
+        if output.finish_reason not in ("stop", "length"):
+            return Failure("engine_error", f"vllm stopped for an unknown reason: {output.finish_reason!r}")
+        if output.finish_reason == "stop" and tokens and tokens[-1] in self._stops:
+            tokens.pop()
+        return Completion(self.tokenizer.parts(tokens), output.finish_reason, len(ids), tuple(tokens))
+
+    async def _choose(self, request: Choose) -> Chosen | Failure:
+        ids = self._encode(request.prompt)
+        if isinstance(ids, Failure):
+            return ids
+        if len(ids) >= self._context:
+            return Failure("context", f"the prompt of {len(ids)} tokens does not fit into {self._context}")
+        tokens = [first[0] for choice in request.choices if (first := self.tokenizer.encode_plain(choice)[:1])]
+        if len(set(tokens)) != len(request.choices):
+            return Failure("ambiguous_choices", f"two of {list(request.choices)} begin with the same token")
+        output = await self._ask(ids, temperature=0.0, max_tokens=1, logprob_token_ids=tokens)
+        if isinstance(output, Failure):
+            return output
+        found = output.logprobs[0]
+        logs = [float(found[t].logprob) for t in tokens]
+        most = max(logs)
+        weights = [math.exp(x - most) for x in logs]
+        return Chosen(tuple(w / sum(weights) for w in weights))
+
+    def _encode(self, prompt: tuple[Segment, ...]) -> list[int] | Failure:
+        from ieat_data.engines.llm.tokenizer import ControlTokenError
+
+        try:
+            return self.tokenizer.encode(prompt)
+        except ControlTokenError as e:
+            return Failure("unsafe_control_text", str(e))
+
+    async def _ask(self, ids: list[int], **params: Any) -> Any:
+        """vLLM's one output for a prompt, or a Failure for a request that it refuses."""
+        from vllm import SamplingParams, TokensPrompt
+        from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            # our own tokenizer decodes: vLLM need not
+            wanted = SamplingParams(
+                **params, detokenize=False, stop_token_ids=sorted(self._stops), output_kind=RequestOutputKind.FINAL_ONLY
+            )
+            stream = self._engine.generate(TokensPrompt(prompt_token_ids=ids), wanted, uuid.uuid4().hex)
+            outputs = [output async for output in stream]
+            return outputs[-1].outputs[0] if outputs else Failure("engine_error", "vllm gave no output")
+        except EngineDeadError:
+            os._exit(1)  # nothing will come of this process any more: Ray starts another, within the limit
+        except (ValueError, RuntimeError) as e:
+            return Failure("engine_error", f"vllm: {type(e).__name__}: {e}")
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+async def _gather(work: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    return list(await asyncio.gather(*work))
+
+
+async def _start(model: str, context: int, args: Mapping[str, Any]) -> Any:
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    # `generation_config="vllm"`: a model's own defaults for sampling do not mix with the request's
+    fixed = {"model": model, "max_model_len": context, "generation_config": "vllm", "enable_prefix_caching": True}
+    try:
+        wanted = AsyncEngineArgs(**fixed, trust_remote_code=False, enable_log_requests=False, **args)
+    except TypeError as e:
+        raise UserError(f"engine vllm: engine_args: {e}") from None
+    return AsyncLLM.from_engine_args(wanted)
+
+
+async def _end(engine: Any) -> None:
+    engine.shutdown()
+    others = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def _stops(folder: Path, end_of_turn: int) -> frozenset[int]:
+    """The ids that end an answer: the family's end of turn and those that the model names itself."""
+    try:
+        own = json.loads((folder / "generation_config.json").read_text(encoding="utf-8")).get("eos_token_id", [])
+    except (OSError, ValueError):
+        own = []
+    return frozenset({end_of_turn, *(own if isinstance(own, list) else [own])})
+
+
+def _sampling(s: Sampling) -> dict[str, Any]:
+    return {
+        "temperature": s.temperature,
+        "top_p": s.top_p,
+        "top_k": s.top_k,
+        "min_p": s.min_p,
+        "presence_penalty": s.presence_penalty,
+    }
