@@ -15,9 +15,12 @@ from ieat_data.paths import prompt_hashes
 ENGINES: dict[tuple[str, str], str] = {
     ("llm", "llamacpp"): "ieat_data.engines.llm.llamacpp:LlamaCpp",
     ("llm", "vllm"): "ieat_data.engines.llm.vllm:VLLM",
+    ("llm", "openai"): "ieat_data.engines.llm.openai:OpenAICompletions",
     ("asr", "faster_whisper"): "ieat_data.engines.asr.faster_whisper:FasterWhisper",
+    ("asr", "openai"): "ieat_data.engines.asr.openai:OpenAITranscriptions",
     ("ser", "prosody_appraisal"): "ieat_data.engines.ser.prosody_appraisal:ProsodyAppraisal",
     ("tts", "kokoro"): "ieat_data.engines.tts.kokoro:Kokoro",
+    ("tts", "openai"): "ieat_data.engines.tts.openai:OpenAISpeech",
 }
 
 

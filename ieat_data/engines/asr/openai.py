@@ -1,0 +1,97 @@
+"""Speech recognition behind OpenAI-compatible servers: `/v1/audio/transcriptions`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from ieat_data import audio
+from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
+from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, check_settings, encodable
+
+_MAX_BYTES = 4 << 20
+_LANGUAGES = ("en", "zh")
+# how a clip's bytes begin, and what a server is told of it; some go by the file's name
+_FORMATS = {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}
+_OTHER_FORMAT = "mp3"
+
+
+class OpenAITranscriptions:
+    """Speech to text behind one or several servers.
+
+    Args:
+        base_urls: the servers, see `HttpClient`; all serve the same model.
+        model: the name under which they serve it.
+        min_s, max_s: clips outside of these durations (seconds) are not transcribed.
+        server: the other settings of `HttpClient`.
+
+    Raises UserError when a setting is wrong.
+    """
+
+    exact: ClassVar[bool] = False
+    neutral_settings: ClassVar[frozenset[str]] = NEUTRAL_SETTINGS
+    extra: ClassVar[str] = "server"
+
+    def __init__(
+        self, base_urls: str | Sequence[str], model: str, min_s: float = 0.1, max_s: float = 120.0, **server: Any
+    ) -> None:
+        from opencc import OpenCC
+
+        self._model, self._min_s, self._max_s = model, min_s, max_s
+        self._simplified = OpenCC("t2s")
+        self._client = HttpClient("openai", base_urls, max_bytes=_MAX_BYTES, **server)
+
+    @classmethod
+    def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
+        check_settings("openai", cls, settings, ("base_urls", "model"))
+        return [Requirement("module", name) for name in ("httpx", "opencc")]
+
+    def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
+        """The words of each clip, Mandarin in Simplified script; an empty text where there is no speech.
+
+        Failures: `undecodable_audio`, `empty_audio`, `not_finite_audio`, `too_short_audio`, `too_long_audio`,
+        `unsupported_language`, `server_refused`, `oversized_answer`, `malformed_answer`. Raises EngineDown when no
+        server is there.
+        """
+        heard = self._client.each(self._transcribe, requests)
+        # not in the threads of the client: OpenCC reads its dictionaries at its first conversion
+        return [
+            Transcript(self._simplified.convert(t.text)) if r.language == "zh" and isinstance(t, Transcript) else t
+            for r, t in zip(requests, heard, strict=True)
+        ]
+
+    def _transcribe(self, request: Transcribe) -> Transcript | Failure:
+        if request.language not in _LANGUAGES:
+            known = " and ".join(_LANGUAGES)
+            return Failure("unsupported_language", f"{request.language!r}; {known} can be transcribed")
+        try:
+            samples, rate = audio.decode(request.audio, max_s=self._max_s + 0.1)
+        except audio.AudioError as e:
+            return Failure(e.reason, str(e))
+        seconds = samples.size / rate
+        if seconds < self._min_s:
+            return Failure("too_short_audio", f"{seconds:.3f} s, at least {self._min_s:g} s are needed")
+        if seconds > self._max_s:
+            return Failure("too_long_audio", f"over {self._max_s:g} s")
+        form = _FORMATS.get(request.audio[:4], _OTHER_FORMAT)
+        reply = self._client.post(
+            "/audio/transcriptions",
+            files={"file": (f"clip.{form}", request.audio, f"audio/{form}")},
+            data={
+                "model": self._model,
+                "language": request.language,
+                "response_format": "json",
+                "temperature": "0",
+            },
+        )
+        if isinstance(reply, Failure):
+            return reply
+        if not reply.ok:
+            return reply.failure()
+        try:
+            text = reply.json()["text"]
+        except (ValueError, KeyError):
+            text = None
+        if not isinstance(text, str):
+            return Failure("malformed_answer", "the server's answer is no JSON with a `text`")
+        return Transcript(" ".join(encodable(text).split()))

@@ -1,0 +1,322 @@
+"""Language models behind OpenAI-compatible servers: vLLM's, llama.cpp's and others that speak `/v1/completions`.
+
+The chat call is not used: it closes a think block that should stay open, and reads control tokens in corpus text. The
+prompt is made here and goes out as token ids.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Requirement, Sampling, Segment
+from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, Reply, check_settings, encodable
+from ieat_data.engines.llm.descriptor import Descriptor
+from ieat_data.errors import UserError
+
+_MAX_BYTES = 16 << 20
+# added to the logits of the choices, see `choose`
+_CHOICE_BIAS = 50.0
+_MAX_LOGPROBS = 20  # that servers give by default
+# how vLLM and other servers, and llama.cpp's, say that a prompt is too long
+_TOO_LONG = ("maximum context length", "exceeds the available context size")
+# what reading a JSON value of another form than expected raises
+_UNREADABLE = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
+
+
+class Prompt(NamedTuple):
+    """A prompt as it is sent, and its length in tokens."""
+
+    sent: list[int] | str
+    n: int
+
+
+class OpenAICompletions:
+    """An LLM behind one or several servers.
+
+    Args:
+        base_urls: the servers, see `HttpClient`; all serve the same model.
+        model: the name under which they serve it.
+        tokenizer: the model's: a `tokenizer.json`, a folder that holds one, a GGUF file, or a name in the catalogue.
+        descriptor: the model's family, a file of `prompts/models/` or a path.
+        context: tokens of prompt and continuation together that the servers take. Without it a server refuses a prompt
+            that leaves too little room for `max_tokens`, and that counts as too long.
+        prompt_as: `ids` or `text`. With `text` a request whose contents hold a control string is a Failure, because
+            the server would read it as one.
+        stop_by: how a turn ends, `ids` (vLLM; llama.cpp knows the end of a turn itself) or `text`.
+        server: the other settings of `HttpClient`.
+
+    Raises UserError when a setting is wrong or the descriptor does not fit the tokenizer.
+    """
+
+    exact: ClassVar[bool] = False
+    # the tokenizer counts by its hash and not by its place
+    neutral_settings: ClassVar[frozenset[str]] = NEUTRAL_SETTINGS | {"tokenizer"}
+    extra: ClassVar[str] = "server"
+    prompts: ClassVar[tuple[str, ...]] = ("models/*.yaml",)
+
+    def __init__(
+        self,
+        base_urls: str | Sequence[str],
+        model: str,
+        tokenizer: str,
+        descriptor: str,
+        context: int | None = None,
+        prompt_as: Literal["ids", "text"] = "ids",
+        stop_by: Literal["ids", "text"] = "ids",
+        **server: Any,
+    ) -> None:
+        from ieat_data.engines.llm.descriptor import load_descriptor
+
+        for name, value in (("prompt_as", prompt_as), ("stop_by", stop_by)):
+            if value not in ("ids", "text"):
+                raise UserError(f"engine openai: `{name}` is `ids` or `text`, not {value!r}")
+        self.descriptor = load_descriptor(descriptor)
+        self.tokenizer = _load_tokenizer(tokenizer, self.descriptor)
+        self.context, self._as_text = context, prompt_as == "text"
+        stop = {"stop_token_ids": [self.descriptor.end_of_turn_id]}
+        self._common = {
+            "model": model,
+            "add_special_tokens": False,
+            "skip_special_tokens": False,  # a think block may be closed by a special token
+            "return_token_ids": True,
+            **(stop if stop_by == "ids" else {"stop": [self.descriptor.end_of_turn]}),
+        }
+        self._client = HttpClient("openai", base_urls, max_bytes=_MAX_BYTES, **server)
+
+    @classmethod
+    def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
+        check_settings("openai", cls, settings, ("base_urls", "model", "tokenizer", "descriptor"))
+        modules = [Requirement("module", name) for name in ("httpx", "tokenizers")]
+        return [*modules, Requirement("model", _tokenizer_file(str(settings["tokenizer"])))]
+
+    def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]:
+        """Continue each prompt. A prompt that leaves no room in the context gives `finish_reason="context"`.
+
+        Failures: `empty_prompt`, `unsafe_control_text`, `server_refused`, `oversized_answer`, `malformed_answer`,
+        `prompt_changed` (the server added or left out tokens), `engine_error`. Raises EngineDown when no server is
+        there.
+        """
+        return self._client.each(self._generate, requests)
+
+    def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]:
+        """Compare the choices by their first tokens, as the model expects them right after the prompt.
+
+        Failures besides those of `generate`: `ambiguous_choices` (two begin with the same token), `context`,
+        `choose_unsupported` (the server does not give the probabilities that are needed).
+        """
+        return self._client.each(self._choose, requests)
+
+    def _generate(self, request: Generate) -> Completion | Failure:
+        prompt = self._prompt(request.prompt)
+        if isinstance(prompt, Failure):
+            return prompt
+        wanted = request.sampling.max_tokens
+        if self.context is not None:
+            if prompt.n >= self.context:
+                return Completion((), "context", prompt.n)
+            wanted = min(wanted, self.context - prompt.n)
+        draw = {"max_tokens": wanted, "seed": _seed(request.seed), **_sampling(request.sampling)}
+        reply = self._client.post_json("/completions", {"prompt": prompt.sent, **self._common, **draw})
+        if isinstance(reply, Failure):
+            return reply
+        if not reply.ok:
+            return Completion((), "context", prompt.n) if _too_long(reply) else reply.failure()
+        try:
+            return self._completion(reply.json(), prompt)
+        except _UNREADABLE as e:
+            return _malformed(e)
+
+    def _completion(self, answer: Mapping[str, Any], prompt: Prompt) -> Completion | Failure:
+        choice = answer["choices"][0]
+        if changed := _changed(answer, choice, prompt):
+            return changed
+        reason = choice["finish_reason"]
+        if reason not in ("stop", "length"):
+            return Failure("engine_error", f"the server stopped for another reason: {str(reason)[:40]!r}")
+        if choice.get("token_ids") is None:
+            text = encodable(choice["text"]).removesuffix(self.descriptor.end_of_turn)
+            return Completion(tuple(text.split(self.descriptor.think_close)), reason, prompt.n)
+        ids = [_token_id(t) for t in choice["token_ids"]]
+        # the end-of-turn token, or another that ends a text
+        if (
+            reason == "stop"
+            and ids
+            and self.tokenizer.is_control(ids[-1])
+            and ids[-1] != self.descriptor.think_close_id
+        ):
+            ids.pop()
+        return Completion(self.tokenizer.parts(ids), reason, prompt.n, tuple(ids))
+
+    def _choose(self, request: Choose) -> Chosen | Failure:
+        prompt = self._prompt(request.prompt)
+        if isinstance(prompt, Failure):
+            return prompt
+        if self.context is not None and prompt.n >= self.context:
+            return Failure("context", f"the prompt of {prompt.n} tokens does not fit into {self.context}")
+        first = [self.tokenizer.encode_plain(choice)[:1] for choice in request.choices]
+        tokens = [t[0] for t in first if t]
+        if len(set(tokens)) != len(request.choices):
+            return Failure("ambiguous_choices", f"two of {list(request.choices)} begin with the same token")
+        body = {"prompt": prompt.sent, **self._common, **_comparing(tokens)}
+        reply = self._client.post_json("/completions", body)
+        if isinstance(reply, Failure):
+            return reply
+        if not reply.ok:
+            if _too_long(reply):
+                return Failure("context", f"the prompt of {prompt.n} tokens is too long for the server")
+            return Failure("choose_unsupported", f"{reply.status}: {reply.message}")
+        try:
+            answer = reply.json()
+            choice = answer["choices"][0]
+            if changed := _changed(answer, choice, prompt):
+                return changed
+            found = self._weights(choice.get("logprobs") or {}, tokens)
+        except _UNREADABLE as e:
+            return _malformed(e)
+        if lacking := len(set(tokens) - set(found)):
+            return Failure(
+                "choose_unsupported", f"the server gives no probability for {lacking} of {len(tokens)} choices"
+            )
+        total = sum(found[t] for t in tokens)
+        return Chosen(tuple(found[t] / total for t in tokens))
+
+    def _weights(self, logprobs: Mapping[str, Any], tokens: Sequence[int]) -> dict[int, float]:
+        """Token → number proportional to its probability, in the form of llama.cpp's server or in OpenAI's."""
+        if content := logprobs.get("content"):
+            if "top_probs" in content[0]:
+                given = {int(p["id"]): float(p["prob"]) for p in content[0]["top_probs"]}
+                # it leaves out what is zero; where other tokens stand before the choices, it did not take the bias
+                weights = {t: given.get(t, 0.0) for t in tokens} if set(given) <= set(tokens) else {}
+                return weights if 0 < sum(weights.values()) < math.inf else {}
+            logs = {int(p["id"]): float(p["logprob"]) for p in content[0].get("top_logprobs") or []}
+        else:
+            top = (logprobs.get("top_logprobs") or [{}])[0]
+            names = {t: (f"token_id:{t}", self.tokenizer.decode([t])) for t in tokens}
+            logs = {t: float(top[n]) for t, both in names.items() for n in both if n in top}
+        logs = {t: v for t, v in logs.items() if t in set(tokens) and math.isfinite(v)}
+        most = max(logs.values(), default=0.0)
+        return {t: math.exp(v - most) for t, v in logs.items()}
+
+    def _prompt(self, segments: Sequence[Segment]) -> Prompt | Failure:
+        from ieat_data.engines.llm.tokenizer import ControlTokenError
+
+        try:
+            ids = self.tokenizer.encode(segments)
+        except ControlTokenError as e:
+            return Failure("unsafe_control_text", str(e))
+        if not ids:
+            return Failure("empty_prompt", "the prompt holds no tokens")
+        return self._text(segments, ids) if self._as_text else Prompt(ids, len(ids))
+
+    def _text(self, segments: Sequence[Segment], ids: Sequence[int]) -> Prompt | Failure:
+        """The prompt as a server's tokenizer sees it whole: no control string may come but from the template."""
+        pieces = [s.text if s.control else self.tokenizer.normalize(s.text) for s in segments]
+        text = "".join(pieces)
+        for string in self.descriptor.control_strings:
+            # the whole text is looked at too: contents may join with what stands beside them
+            own = sum(s.text.count(string) for s in segments if s.control)
+            if text.count(string) != own:
+                return Failure("unsafe_control_text", f"a content holds {string!r}; `prompt_as: ids` can send it")
+        read = self.tokenizer.encode_control(text)
+        control = self.tokenizer.is_control
+        if [i for i in read if control(i)] != [i for i in ids if control(i)]:
+            return Failure("unsafe_control_text", "a content holds a control token; `prompt_as: ids` can send it")
+        return Prompt(text, len(read))
+
+
+def _comparing(tokens: Sequence[int]) -> dict[str, Any]:
+    """One token, and the probabilities of `tokens`.
+
+    vLLM gives them by `logprob_token_ids`. For llama.cpp's server the bias lifts them above all others and keeps the
+    ratios between them, top_k leaves nothing else. Other servers ignore what they do not know.
+    """
+    return {
+        "max_tokens": 1,
+        "seed": 0,
+        **_sampling(Sampling(temperature=1.0, top_k=len(tokens))),
+        "logit_bias": {str(t): _CHOICE_BIAS for t in tokens},
+        "logprobs": max(len(tokens), _MAX_LOGPROBS),
+        "logprob_token_ids": list(tokens),
+        "return_tokens_as_token_ids": True,
+        "samplers": ["top_k"],
+        "post_sampling_probs": True,
+    }
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    """Nothing is left to a server's defaults; what one server does not know it ignores.
+
+    vLLM's defaults may come from the model's generation_config.json. llama.cpp's server draws in another order by
+    itself; its presence penalty counts the tokens of the prompt too.
+    """
+    return {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": 0.0,
+        "repetition_penalty": 1.0,
+        "repeat_penalty": 1.0,
+        "repeat_last_n": -1 if sampling.presence_penalty else 0,
+        "samplers": ["penalties", "top_k", "temperature", "min_p", "top_p"],
+    }
+
+
+def _seed(seed: int) -> int:
+    """llama.cpp takes 32 bits, and the largest number means a random seed."""
+    return seed % 0xFFFFFFFF
+
+
+def _changed(answer: Mapping[str, Any], choice: Mapping[str, Any], prompt: Prompt) -> Failure | None:
+    """Where the server says what prompt it took: is it the one that was sent?"""
+    if isinstance(prompt.sent, str):
+        return None
+    echoed, counted = choice.get("prompt_token_ids"), (answer.get("usage") or {}).get("prompt_tokens")
+    if (echoed is not None and echoed != prompt.sent) or (counted is not None and counted != prompt.n):
+        n = counted if echoed is None else len(echoed)
+        return Failure("prompt_changed", f"{prompt.n} tokens were sent, the server took {n} or others")
+    return None
+
+
+def _token_id(value: Any) -> int:
+    if not isinstance(value, int) or not 0 <= value < 1 << 31:
+        raise ValueError(f"{str(value)[:40]!r} is no token id")
+    return value
+
+
+def _too_long(reply: Reply) -> bool:
+    return reply.status == 400 and any(words in reply.message for words in _TOO_LONG)
+
+
+def _malformed(error: Exception) -> Failure:
+    return Failure(
+        "malformed_answer", f"the server's answer cannot be read: {type(error).__name__}: {str(error)[:120]}"
+    )
+
+
+def _tokenizer_file(setting: str) -> str:
+    """What of a setting `tokenizer` is read and hashed: of a folder with a model's weights its `tokenizer.json` alone.
+
+    It goes by the name, because a build from a recording has no such files.
+    """
+    from ieat_data.models.catalogue import load
+
+    alone = setting in load().models or Path(setting).suffix in (".json", ".gguf")
+    return setting if alone else str(Path(setting) / "tokenizer.json")
+
+
+def _load_tokenizer(setting: str, descriptor: Descriptor) -> Any:
+    from ieat_data import models
+    from ieat_data.engines.llm.llamacpp import gguf_file
+    from ieat_data.engines.llm.tokenizer import Tokenizer
+
+    path = models.resolve(_tokenizer_file(setting))
+    if path.suffix != ".json":
+        return Tokenizer.load(gguf_file(path), descriptor)
+    if path.name != "tokenizer.json":
+        raise UserError(f"{path}: a tokenizer's file is called tokenizer.json; name it so, or give its folder")
+    return Tokenizer.load(path.parent, descriptor)

@@ -1,0 +1,155 @@
+"""Speech synthesis behind OpenAI-compatible servers: `/v1/audio/speech`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ieat_data import audio
+from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
+from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, check_settings, encodable
+from ieat_data.errors import UserError
+
+_MAX_BYTES = 64 << 20  # of an answer: more than ten minutes at 48 kHz
+_MAX_REFERENCE_BYTES = 16 << 20
+
+
+class OpenAISpeech:
+    """Text to speech behind one or several servers.
+
+    Args:
+        base_urls: the servers, see `HttpClient`; all serve the same model.
+        model: the name under which they serve it.
+        voices_file: JSON lines {"id", "audio", "transcript"}, a reference clip for each voice. It lies in a folder of
+            its own with the clips; `audio` is a path in that folder. The folder's content is part of the identity.
+        send_reference: send the voice's clip and transcript (`ref_audio`, `ref_text`) with each request.
+        send_seed: send `seed`; servers that do not know it may refuse it.
+        max_chars: longer texts are not spoken.
+        max_s: longer clips (seconds) are not taken.
+        server: the other settings of `HttpClient`.
+
+    Raises UserError when a setting or the file of voices is wrong.
+    """
+
+    exact: ClassVar[bool] = False
+    # the voices count by their hashes and not by their place
+    neutral_settings: ClassVar[frozenset[str]] = NEUTRAL_SETTINGS | {"voices_file"}
+    extra: ClassVar[str] = "server"
+
+    def __init__(
+        self,
+        base_urls: str | Sequence[str],
+        model: str,
+        voices_file: str | None = None,
+        send_reference: bool = False,
+        send_seed: bool = False,
+        max_chars: int = 1000,
+        max_s: float = 120.0,
+        **server: Any,
+    ) -> None:
+        if send_reference and not voices_file:
+            raise UserError("engine openai: `send_reference` needs the setting `voices_file`")
+        self._model, self._send_seed, self._max_chars, self._max_s = model, send_seed, max_chars, max_s
+        # without a file the server alone knows its voices
+        self._voices = _read_voices(Path(voices_file).expanduser()) if voices_file else None
+        self._send_reference = send_reference
+        self._client = HttpClient("openai", base_urls, max_bytes=_MAX_BYTES, **server)
+
+    @classmethod
+    def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
+        check_settings("openai", cls, settings, ("base_urls", "model"))
+        voices = settings.get("voices_file")
+        folder = [Requirement("model", str(Path(str(voices)).expanduser().absolute().parent))] if voices else []
+        return [Requirement("module", "httpx"), *folder]
+
+    def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
+        """Speak each text.
+
+        Failures: `empty_text`, `too_long_text`, `unknown_voice`, `undecodable_audio`, `empty_audio`,
+        `not_finite_audio`, `too_long_audio`, `server_refused`, `oversized_answer`. Raises EngineDown when no server is
+        there.
+        """
+        return self._client.each(self._synthesize, requests)
+
+    def _synthesize(self, request: Synthesize) -> Clip | Failure:
+        if not request.text.strip():
+            return Failure("empty_text", "there is nothing to speak")
+        if len(request.text) > self._max_chars:
+            return Failure("too_long_text", f"{len(request.text)} characters, at most {self._max_chars} are spoken")
+        if self._voices is not None and request.voice not in self._voices:
+            return Failure(
+                "unknown_voice", f"no voice {request.voice!r} among the {len(self._voices)} of `voices_file`"
+            )
+        body: dict[str, Any] = {
+            "model": self._model,
+            "input": encodable(request.text),
+            "voice": request.voice,
+            "response_format": "wav",
+        }
+        if self._send_seed:
+            body["seed"] = request.seed
+        if self._send_reference and self._voices is not None:
+            body |= self._voices[request.voice]
+        reply = self._client.post_json("/audio/speech", body)
+        if isinstance(reply, Failure):
+            return reply
+        return self._clip(reply.body) if reply.ok else reply.failure()
+
+    def _clip(self, data: bytes) -> Clip | Failure:
+        try:
+            samples, rate = audio.decode(data, max_s=self._max_s + 0.1)
+        except audio.AudioError as e:
+            return Failure(e.reason, str(e))
+        seconds = samples.size / rate
+        if seconds > self._max_s:
+            return Failure("too_long_audio", f"over {self._max_s:g} s were spoken")
+        return Clip(audio.encode_flac(samples, rate), rate, seconds)
+
+
+def _read_voices(path: Path) -> dict[str, dict[str, str]]:
+    """Voice → the fields of a request that say how it sounds."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as e:
+        raise UserError(f"{path}: cannot be read: {getattr(e, 'strerror', None) or 'it is not UTF-8'}") from None
+    voices: dict[str, dict[str, str]] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            entry = json.loads(line)
+            name, clip, transcript = (entry[key] for key in ("id", "audio", "transcript"))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            name = clip = transcript = None
+        if not all(isinstance(v, str) and v for v in (name, clip, transcript)):
+            raise UserError(f'{where}: a line is {{"id": …, "audio": …, "transcript": …}}, all of them texts')
+        if name in voices:
+            raise UserError(f"{where}: the voice {name!r} is there twice")
+        voices[name] = {"ref_audio": _data_url(path.parent, clip, where), "ref_text": transcript}
+    if not voices:
+        raise UserError(f"{path}: holds no voices")
+    return voices
+
+
+def _data_url(folder: Path, clip: str, where: str) -> str:
+    file = folder / clip
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{where}: the clip {clip!r} lies outside of the folder of voices; put it in")
+    try:
+        data = file.read_bytes()
+        seconds, _ = audio.duration(data)
+    except OSError as e:
+        raise UserError(f"{file}: cannot be read: {e.strerror} ({where})") from None
+    except audio.AudioError as e:
+        raise UserError(f"{file}: is no clip: {e} ({where})") from None
+    if len(data) > _MAX_REFERENCE_BYTES or not (math.isfinite(seconds) and seconds > 0):
+        raise UserError(
+            f"{file}: a reference clip has some sound and at most {_MAX_REFERENCE_BYTES >> 20} MB ({where})"
+        )
+    kind = {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}.get(data[:4], "mpeg")
+    return f"data:audio/{kind};base64,{base64.b64encode(data).decode()}"
