@@ -14,6 +14,8 @@ from ieat_data.paths import prompt_hashes
 ENGINES: dict[tuple[str, str], str] = {
     ("llm", "llamacpp"): "ieat_data.engines.llm.llamacpp:LlamaCpp",
     ("asr", "faster_whisper"): "ieat_data.engines.asr.faster_whisper:FasterWhisper",
+    ("asr", "funasr"): "ieat_data.engines.asr.funasr:FunASR",
+    ("ser", "emotion2vec"): "ieat_data.engines.ser.emotion2vec:Emotion2Vec",
     ("ser", "prosody_appraisal"): "ieat_data.engines.ser.prosody_appraisal:ProsodyAppraisal",
     ("tts", "kokoro"): "ieat_data.engines.tts.kokoro:Kokoro",
 }
