@@ -46,7 +46,8 @@ def model_folder(model: str) -> Path:
 
 def configuration(folder: Path) -> dict[str, Any]:
     """What the folder says of its model, as FunASR reads it: `model`, `model_conf`, `init_param` (the checkpoint), …"""
-    from funasr.download.download_model_from_hub import download_model
+    with _quiet():
+        from funasr.download.download_model_from_hub import download_model
 
     try:
         with _quiet():
@@ -73,7 +74,8 @@ def load(folder: Path, config: Mapping[str, Any], device: str, unused: Sequence[
     shapes = _shapes(checkpoint)
     excluded = config.get("excludes") or ()
     excluded = [*(excluded.split(",") if isinstance(excluded, str) else excluded), *unused]
-    from funasr import AutoModel
+    with _quiet():
+        from funasr import AutoModel
 
     try:
         with _quiet():

@@ -38,7 +38,7 @@ class BatchClassifier:
     def __call__(self, clips: Sequence[audio.Samples]) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Probabilities, shape (clips, `tokens`), of clips of 16 kHz."""
         with torch.inference_mode():
-            return np.asarray(self._probabilities(clips).cpu().numpy())
+            return np.asarray(self._probabilities(clips).numpy())
 
     def _probabilities(self, clips: Sequence[audio.Samples]) -> torch.Tensor:
         lengths = torch.tensor([c.size for c in clips])
@@ -54,7 +54,7 @@ class BatchClassifier:
         features = self._model.extract_features(batch.to(self._device), padding_mask=mask)["x"]
         mean = features.masked_fill(self._padded[..., None], 0.0).sum(1) / frames.to(self._device)[:, None]
         logits: torch.Tensor = self._model.proj(mean)[:, self._used]
-        return logits.double().softmax(-1)
+        return logits.cpu().double().softmax(-1)
 
     def _frames(self, lengths: torch.Tensor) -> torch.Tensor:
         """Frames of 20 ms that the convolutions make of so many samples."""

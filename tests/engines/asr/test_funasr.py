@@ -223,11 +223,21 @@ def test_the_shortest_clip_is_heard(sensevoice: FunASR, paraformer: FunASR) -> N
 
 
 @engines
-def test_a_batch_in_which_nobody_speaks_is_empty_texts(folders: dict[str, Path]) -> None:
-    asr = FunASR(str(folders["silent"]), device="cpu")
+def test_a_batch_in_which_nobody_speaks_is_empty_texts(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asr, asked = FunASR(str(folders["silent"]), device="cpu"), []
+    inference = asr._auto.model.inference
+
+    def watched(data_in: Any, **rest: Any) -> Any:
+        asked.append(len(data_in))
+        return inference(data_in=data_in, **rest)
+
+    monkeypatch.setattr(asr._auto.model, "inference", watched)
     # FunASR's own answer: a single one without a key
     assert asr._auto.generate(input=VOICES[:3], batch_size=3) == [{"text": ""}]
     assert texts(asr, CLIPS) == [""] * len(CLIPS)
+    assert asked == [3, len(CLIPS)]  # it is understood as it is, and not asked again clip by clip
 
 
 @engines
@@ -432,6 +442,7 @@ def test_loading_is_quiet_and_leaves_the_process_as_it_was(
     import torch
 
     root = logging.getLogger()
+    torch.set_num_threads(1)
     before = (root.level, list(root.handlers), torch.get_num_threads())
     config = EngineConfig(engine="funasr", settings={"model": str(folders["sensevoice"]), "device": "cpu"})
     asr = registry.build("asr", config, {})
