@@ -18,6 +18,8 @@ ENGINES: dict[tuple[str, str], str] = {
     ("llm", "openai"): "ieat_data.engines.llm.openai:OpenAICompletions",
     ("asr", "faster_whisper"): "ieat_data.engines.asr.faster_whisper:FasterWhisper",
     ("asr", "openai"): "ieat_data.engines.asr.openai:OpenAITranscriptions",
+    ("asr", "funasr"): "ieat_data.engines.asr.funasr:FunASR",
+    ("ser", "emotion2vec"): "ieat_data.engines.ser.emotion2vec:Emotion2Vec",
     ("ser", "prosody_appraisal"): "ieat_data.engines.ser.prosody_appraisal:ProsodyAppraisal",
     ("tts", "kokoro"): "ieat_data.engines.tts.kokoro:Kokoro",
     ("tts", "openai"): "ieat_data.engines.tts.openai:OpenAISpeech",

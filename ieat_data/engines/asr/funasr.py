@@ -1,0 +1,113 @@
+"""SenseVoice, Paraformer and the other models of FunASR, in batches on a GPU.
+
+Not exact: the company of a clip may turn a word. On a GPU it moves the last bits, and the part of Paraformer that
+counts the words sees the padding behind a clip, on any device.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from ieat_data import audio
+from ieat_data.engines import batching, funasr_loading
+from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
+
+_LANGUAGES = ("en", "zh")
+# SenseVoice writes language, emotion and events into its text: <|zh|><|HAPPY|><|Speech|><|withitn|>…
+_TAG = re.compile(r"<\|[^<>|]*\|>")
+
+
+class FunASR:
+    """Speech to text with a model that FunASR's AutoModel opens.
+
+    Args:
+        model: its folder, as the hub's client downloads it.
+        device: torch's name of it, e.g. `cuda:0`, `cpu`.
+        batch_s: seconds of audio in one batch, padding included; a batch that needs too much memory is halved.
+        max_s: longer clips (seconds) are not transcribed.
+        use_itn: written with punctuation and numerals, by models that are told which (SenseVoice).
+        unused_weights: beginnings of the names of weights that the checkpoint may lack, because nothing that is said
+            depends on them (`ctc_decoder.` and `ctc.` of Fun-ASR-Nano).
+
+    Raises UserError when the model cannot be loaded as a whole on this device.
+    """
+
+    exact: ClassVar[bool] = False
+    # they only change the company of a clip
+    neutral_settings: ClassVar[frozenset[str]] = frozenset({"device", "batch_s"})
+    extra: ClassVar[str] = "funasr"
+
+    def __init__(
+        self,
+        model: str,
+        device: str = "cuda:0",
+        batch_s: float = 300.0,
+        max_s: float = 120.0,
+        use_itn: bool = True,
+        unused_weights: Sequence[str] = (),
+    ) -> None:
+        folder = funasr_loading.model_folder(model)
+        import torch
+        from opencc import OpenCC
+
+        config = funasr_loading.configuration(folder)
+        self._auto = funasr_loading.load(folder, config, device, unused_weights)
+        self._batch_s, self._max_s, self._use_itn = batch_s, max_s, use_itn
+        self._out_of_memory, self._fatal = torch.OutOfMemoryError, torch.AcceleratorError
+        # only SenseVoice knows languages by these names
+        self._told = getattr(self._auto.model, "lid_dict", {})
+        self._simplified = OpenCC("t2s")
+
+    @classmethod
+    def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
+        return funasr_loading.requirements("funasr", settings)
+
+    def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
+        """The words of each clip; an empty text where there is no speech.
+
+        Failures: `unsupported_language`, those of `batching.hear`, `out_of_memory`, `engine_error`.
+        """
+        answers: list[Any] = [self._hear(r) for r in requests]
+        heard = [i for i, a in enumerate(answers) if not isinstance(a, Failure)]
+        for language in _LANGUAGES:
+            asked = [i for i in heard if requests[i].language == language]
+            said = self._transcribe([answers[i] for i in asked], language)
+            for i, answer in zip(asked, said, strict=True):
+                answers[i] = answer
+        return answers
+
+    def _hear(self, request: Transcribe) -> audio.Samples | Failure:
+        if request.language not in _LANGUAGES:
+            known = " and ".join(_LANGUAGES)
+            return Failure("unsupported_language", f"{request.language!r}; {known} can be transcribed")
+        return batching.hear(request.audio, self._max_s)
+
+    def _transcribe(self, clips: Sequence[audio.Samples], language: str) -> list[Transcript | Failure]:
+        texts = batching.run(
+            [c.size / batching.RATE for c in clips],
+            self._batch_s,
+            lambda batch: self._texts([clips[i] for i in batch], language),
+            self._out_of_memory,
+            self._fatal,
+        )
+        return [t if isinstance(t, Failure) else Transcript(self._clean(t, language)) for t in texts]
+
+    def _texts(self, clips: list[audio.Samples], language: str) -> list[str]:
+        """What FunASR says of a batch, in its order: the keys in its answers are the same for all clips."""
+        told = {"language": language} if language in self._told else {}
+        said = self._auto.generate(input=clips, batch_size=len(clips), use_itn=self._use_itn, **told)
+        if len(said) == 1 and "key" not in said[0]:
+            # Paraformer's one answer to a batch in which nobody speaks
+            said = said * len(clips)
+        return [str(s["text"]) for s in said]
+
+    def _clean(self, text: str, language: str) -> str:
+        text = without_tags(text)
+        return self._simplified.convert(text) if language == "zh" else text
+
+
+def without_tags(text: str) -> str:
+    """`text` without SenseVoice's tags, with single spaces."""
+    return " ".join(_TAG.sub(" ", text).split())

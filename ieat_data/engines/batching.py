@@ -1,0 +1,89 @@
+"""Clips of all durations through a model in batches: short with short, long with long, and none lost with another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ieat_data import audio
+from ieat_data.engines.base import Failure
+
+RATE = 16_000
+MIN_SAMPLES = 400  # one frame of 25 ms: the models raise on less
+
+
+def hear(data: bytes, max_s: float) -> audio.Samples | Failure:
+    """The clip as speech models want it: float32, shape (n,), mono, 16 kHz; else why it cannot be used.
+
+    Failures: `undecodable_audio`, `empty_audio`, `not_finite_audio`, `too_short` (under 25 ms), `too_long` (over
+    `max_s` seconds).
+    """
+    try:
+        samples, _ = audio.decode(data, RATE, max_s + 0.1)
+    except audio.AudioError as e:
+        return Failure(e.reason, str(e))
+    if samples.size < MIN_SAMPLES:
+        return Failure("too_short", f"{samples.size} samples at 16 kHz, at least {MIN_SAMPLES} are needed")
+    if samples.size > max_s * RATE:
+        return Failure("too_long", f"over {max_s:g} s")
+    return samples
+
+
+def buckets(seconds: Sequence[float], batch_s: float) -> list[list[int]]:
+    """Indices of clips that go together, longest first.
+
+    A batch is padded to its longest clip; so padded it holds at most `batch_s` seconds, or a single clip.
+    """
+    batches: list[list[int]] = []
+    for i in sorted(range(len(seconds)), key=lambda i: -seconds[i]):
+        if batches and seconds[batches[-1][0]] * (len(batches[-1]) + 1) <= batch_s:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches
+
+
+def run(
+    seconds: Sequence[float],
+    batch_s: float,
+    call: Callable[[list[int]], Sequence[Any]],
+    out_of_memory: type[Exception],
+    fatal: type[Exception],
+) -> list[Any]:
+    """The answers of `call` (indices of clips to as many answers) for all clips, in their order.
+
+    A batch that raises `out_of_memory` is halved, one that fails otherwise is asked again clip by clip. A clip that
+    fails on its own is a Failure, `out_of_memory` or `engine_error`. Raises `fatal`: nothing can be asked any more.
+    """
+    answers: dict[int, Any] = {}
+    waiting = buckets(seconds, batch_s)[::-1]
+    while waiting:
+        batch = waiting.pop()
+        try:
+            got = call(batch)
+            if len(got) != len(batch):
+                raise ValueError(f"{len(got)} answers to {len(batch)} clips")
+        except fatal:
+            raise
+        except out_of_memory as e:
+            failure, size = (
+                Failure("out_of_memory", f"a clip of {seconds[batch[0]]:.1f} s: {one_line(e)}"),
+                -(-len(batch) // 2),
+            )
+        except Exception as e:  # the models raise what they like
+            failure, size = Failure("engine_error", f"{type(e).__name__}: {one_line(e)}"), 1
+        else:
+            answers.update(zip(batch, got, strict=True))
+            continue
+        # asked again out here, where the exception, and with it the batch's memory, is let go
+        if len(batch) == 1:
+            answers[batch[0]] = failure
+        else:
+            waiting += [batch[i : i + size] for i in range(0, len(batch), size)][::-1]
+    return [answers[i] for i in range(len(seconds))]
+
+
+def one_line(e: Exception) -> str:
+    """What an exception says, in short: those of torch and FunASR run over many lines."""
+    words = " ".join(str(e).split())
+    return words if len(words) <= 200 else f"{words[:200]}…"

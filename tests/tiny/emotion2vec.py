@@ -1,0 +1,136 @@
+"""A tiny emotion2vec with random weights: files, classes and code path of the published ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+CLASSES = (
+    "生气/angry",
+    "厌恶/disgusted",
+    "恐惧/fearful",
+    "开心/happy",
+    "中立/neutral",
+    "其他/other",
+    "难过/sad",
+    "吃惊/surprised",
+    "<unk>",
+)
+_WIDTH, _HEADS, _DEPTH = 32, 4, 2
+
+
+def config() -> dict[str, Any]:
+    """What stands in config.yaml. Frames are 20 ms, as in the published models."""
+    off = dict.fromkeys(
+        (
+            "start_drop_path_rate",
+            "end_drop_path_rate",
+            "activation_dropout",
+            "dropout_input",
+            "prenet_dropout",
+            "keep_masked_pct",
+            "mask_dropout",
+            "mask_channel_prob",
+        ),
+        0.0,
+    )
+    drop = {"encoder_dropout": 0.1, "post_mlp_drop": 0.1, "attention_dropout": 0.1, "layerdrop": 0.05}
+    decoder = {
+        "decoder_dim": 16,
+        "decoder_groups": 4,
+        "decoder_kernel": 7,
+        "decoder_layers": 2,
+        "input_dropout": 0.1,
+        "add_positions_masked": False,
+        "add_positions_all": False,
+        "decoder_residual": True,
+        "projection_layers": 1,
+        "projection_ratio": 2.0,
+    }
+    encoder = off | {
+        "type": "AUDIO",
+        "prenet_depth": 2,
+        "prenet_layerdrop": 0.05,
+        "num_extra_tokens": 10,
+        "init_extra_token_zero": True,
+        "mask_noise_std": 0.01,
+        "mask_prob_min": None,
+        "mask_prob": 0.5,
+        "mask_prob_adjust": 0.05,
+        "inverse_mask": False,
+        "mask_length": 5,
+        "add_masks": False,
+        "remove_masks": False,
+        "encoder_zero_mask": True,
+        "mask_channel_length": 64,
+        "ema_local_encoder": False,
+        "local_grad_mult": 1.0,
+        "use_alibi_encoder": True,
+        "alibi_scale": 1.0,
+        "learned_alibi": False,
+        "alibi_max_pos": None,
+        "learned_alibi_scale": True,
+        "learned_alibi_scale_per_head": True,
+        "learned_alibi_scale_per_layer": False,
+        "num_alibi_heads": _HEADS,
+        "model_depth": _DEPTH,
+        "decoder": decoder,
+        "extractor_mode": "layer_norm",
+        "feature_encoder_spec": "[(16, 10, 5)] + [(16, 3, 2)] * 4 + [(16,2,2)] + [(16,2,2)]",
+        "conv_pos_width": 95,
+        "conv_pos_groups": 4,
+        "conv_pos_depth": 5,
+        "conv_pos_pre_ln": False,
+    }
+    model = drop | {k: off[k] for k in list(off)[:4]}
+    model |= {
+        "depth": _DEPTH,
+        "num_heads": _HEADS,
+        "embed_dim": _WIDTH,
+        "mlp_ratio": 4.0,
+        "norm_eps": 1e-5,
+        "norm_affine": True,
+        "layer_norm_first": False,
+        "average_top_k_layers": _DEPTH,
+        "end_of_block_targets": False,
+        "loss_beta": 0.0,
+        "loss_scale": None,
+        "clone_batch": 8,
+        "normalize": True,
+        "modalities": {"audio": encoder},
+    }
+    return {
+        "model": "Emotion2vec",
+        "model_conf": model,
+        "tokenizer": "CharTokenizer",
+        "tokenizer_conf": {"unk_symbol": "<unk>", "split_with_space": True},
+        "scope_map": ["d2v_model.", "none"],
+    }
+
+
+def write(folder: Path, classes: tuple[str, ...] = CLASSES) -> Path:
+    """Write the model's folder. As in the published ones, the decoder of the pre-training is not in the checkpoint."""
+    import torch
+    import yaml
+    from funasr.models.emotion2vec.model import Emotion2vec
+
+    folder.mkdir(parents=True)
+    settings = config()
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True), "utf-8")
+    (folder / "tokens.txt").write_text("".join(f"{c}\n" for c in classes), "utf-8")
+    metas = {"init_param": "model.pt", "tokenizer_conf": {"token_list": "tokens.txt"}, "config": "config.yaml"}
+    (folder / "configuration.json").write_text(
+        json.dumps({"task": "emotion-recognition", "model": {"type": "funasr"}, "file_path_metas": metas})
+    )
+    torch.manual_seed(0)
+    model = Emotion2vec(model_conf=settings["model_conf"], vocab_size=len(classes))
+    with torch.no_grad():
+        model.proj.weight.mul_(3)  # spreads the scores of random weights
+    held = {
+        name if name.startswith("proj.") else f"d2v_model.{name}": weight
+        for name, weight in model.state_dict().items()
+        if ".decoder." not in name
+    }
+    torch.save({"model": held}, folder / "model.pt")
+    return folder
