@@ -16,6 +16,7 @@ ENGINES: dict[tuple[str, str], str] = {
     ("asr", "faster_whisper"): "ieat_data.engines.asr.faster_whisper:FasterWhisper",
     ("ser", "prosody_appraisal"): "ieat_data.engines.ser.prosody_appraisal:ProsodyAppraisal",
     ("tts", "kokoro"): "ieat_data.engines.tts.kokoro:Kokoro",
+    ("tts", "cosyvoice2"): "ieat_data.engines.tts.cosyvoice2:CosyVoice2",
 }
 
 
