@@ -23,6 +23,7 @@ ENGINES: dict[tuple[str, str], str] = {
     ("ser", "prosody_appraisal"): "ieat_data.engines.ser.prosody_appraisal:ProsodyAppraisal",
     ("tts", "kokoro"): "ieat_data.engines.tts.kokoro:Kokoro",
     ("tts", "openai"): "ieat_data.engines.tts.openai:OpenAISpeech",
+    ("tts", "cosyvoice2"): "ieat_data.engines.tts.cosyvoice2:CosyVoice2",
 }
 
 

@@ -1,0 +1,141 @@
+"""An object in a process of its own, for libraries whose calls may never return.
+
+A thread that hangs cannot be ended, and it keeps its locks and its share of the GPU. A process can be ended: the call
+that hung is given up, a new process takes the next one, and whoever asks (a Ray actor) lives on, however often it
+happens.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from ieat_data.errors import UserError
+
+_END_S = 10.0  # a killed process is gone at once, unless the driver of its GPU holds it
+
+
+class ChildError(RuntimeError):
+    """A call that was not answered: what happened. Its process is gone, the next call starts another."""
+
+
+class TimedOut(ChildError):
+    """The call took longer than its time limit."""
+
+
+class Died(ChildError):
+    """The process ended in the call: it crashed, or the call raised an exception."""
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """What a process sends before it ends."""
+
+    error: str
+    user: bool
+
+
+class Child:
+    """`build(*arguments)` in a process of its own, which is started again after it had to be ended.
+
+    Args:
+        build: a class or function that the process imports by its name, so of the top level of a module.
+        arguments: what it is called with, picklable.
+
+    Raises UserError when `build` raises it, Died when it fails otherwise.
+    """
+
+    def __init__(self, build: Callable[..., Any], *arguments: Any) -> None:
+        self._build, self._arguments = build, arguments
+        self._process: Any = None
+        self._start()
+
+    def call(self, method: str, *arguments: Any, timeout_s: float) -> Any:
+        """What `method` of the object returns. Raises TimedOut after `timeout_s` seconds, and Died.
+
+        An exception in `method` ends the process: who wants to keep it returns its errors. A process that is gone when
+        the call begins is no fault of the call: another one is started, without a time limit.
+        """
+        if self._process is None or not self._process.is_alive():
+            self.close()
+            self._start()
+        try:
+            self._connection.send((method, arguments))
+            if not self._connection.poll(timeout_s):
+                raise TimedOut(f"no answer within {timeout_s:g} s")
+            return self._receive()
+        except (EOFError, OSError):
+            raise Died(f"its process ended{self._exit()}") from None
+        except ChildError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join(_END_S)
+            self._connection.close()
+            self._process = None
+
+    def _start(self) -> None:
+        # a forked process would inherit the locks of threads that it does not have
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self._build, self._arguments), daemon=True)
+        self._process.start()
+        theirs.close()  # the only copy is now the process's: when it ends, reading ends too
+        try:
+            self._receive()
+        except (EOFError, OSError):
+            raise Died(f"its process ended while it was loading{self._exit()}") from None
+        except (ChildError, UserError):
+            self.close()
+            raise
+
+    def _receive(self) -> Any:
+        answer = self._connection.recv()
+        if isinstance(answer, _Raised):
+            raise UserError(answer.error) if answer.user else Died(answer.error)
+        return answer
+
+    def _exit(self) -> str:
+        """` (exit code N)` of the process, which is no more."""
+        process = self._process
+        process.join(_END_S)
+        code = process.exitcode
+        self.close()
+        return f" (exit code {code})"
+
+
+def _serve(connection: Connection, build: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        served = build(*arguments)
+        connection.send(None)
+        while True:
+            method, given = connection.recv()
+            connection.send(getattr(served, method)(*given))
+    except EOFError:
+        pass  # nobody asks any more
+    except Exception as e:
+        traceback.print_exc()
+        user = isinstance(e, UserError)
+        connection.send(_Raised(str(e) if user else f"{type(e).__name__}: {e}", user))
+    finally:
+        os._exit(1)  # not waiting for threads that hang
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

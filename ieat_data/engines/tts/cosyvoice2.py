@@ -1,0 +1,116 @@
+"""CosyVoice2 on a GPU: speech in the voices of a bank of prompts, in either language.
+
+The library runs in a process of its own, which is ended and started again when a call hangs or CUDA fails. Not exact:
+GPU kernels differ between cards and versions, so the same seed gives the same clip on the same machine at best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
+from ieat_data.engines.child import Child, Died, TimedOut
+from ieat_data.engines.tts import cosyvoice2_load, voices
+from ieat_data.engines.tts.cosyvoice2_speaker import Speaker
+from ieat_data.engines.tts.cosyvoice2_text import PIECE
+from ieat_data.errors import UserError
+
+_ESTIMATOR = "flow.decoder.estimator.fp32.onnx"  # what TensorRT's plan is made from
+
+
+class CosyVoice2:
+    """Text to speech at 24 kHz, one utterance at a time: more of them at once are more `replicas`.
+
+    A voice speaks its own language by zero-shot cloning, the other one cross-lingually, and as it is told where its
+    line in the bank has an `instruction`. The code comes from a clone of FunAudioLLM/CosyVoice (with submodules) in the
+    environment variable COSYVOICE_HOME, else from an installed package that brings `cosyvoice.cli`.
+
+    Args:
+        model: folder of a CosyVoice2 model.
+        voices_file: the bank (`voices.py`); the profile's `voices` are ids of it.
+        timeout_s: seconds for one utterance; a call that takes longer is ended.
+        max_chars: longer texts are not spoken.
+        require_gpu: refuse to run on the CPU.
+        fp16, load_trt, load_vllm: the library's own options. TensorRT and vLLM write what they make into `model`.
+
+    Raises UserError when the model, the bank or the library cannot be loaded.
+    """
+
+    exact: ClassVar[bool] = False
+    # the model counts by its files: the library writes others beside them
+    neutral_settings: ClassVar[frozenset[str]] = frozenset({"model", "require_gpu"})
+    extra: ClassVar[str] = "cosyvoice"
+    speaker: ClassVar[type[Speaker]] = Speaker
+
+    def __init__(
+        self,
+        model: str,
+        voices_file: str,
+        timeout_s: float = 120.0,
+        max_chars: int = 1000,
+        require_gpu: bool = True,
+        fp16: bool = False,
+        load_trt: bool = False,
+        load_vllm: bool = False,
+    ) -> None:
+        if timeout_s <= 0:
+            raise UserError(f"engine cosyvoice2: timeout_s {timeout_s} must be over 0")
+        self._timeout_s, self._max_chars = timeout_s, max_chars
+        self._voices = voices.read(Path(voices_file).expanduser().absolute())
+        options = [o for o, on in {"fp16": fp16, "load_trt": load_trt, "load_vllm": load_vllm}.items() if on]
+        folder = Path(model).expanduser().absolute()
+        try:
+            self._child = Child(self.speaker, folder, self._voices, require_gpu, options)
+        except Died as e:
+            raise UserError(f"engine cosyvoice2: {folder} cannot be loaded: {e}") from None
+
+    @classmethod
+    def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
+        for name in ("model", "voices_file"):
+            if not settings.get(name):
+                raise UserError(f"engine cosyvoice2: needs the setting `{name}`")
+        modules = ["torch", "torchaudio", "transformers", "hyperpyyaml"]
+        if not cosyvoice2_load.home():
+            modules += ["cosyvoice", "matcha"]
+        names = [*cosyvoice2_load.FILES, cosyvoice2_load.TOKENIZER, *([_ESTIMATOR] if settings.get("load_trt") else [])]
+        # which of the folder's banks, and all that lies in the folder
+        bank = str(settings["voices_file"])
+        paths = [
+            *(str(Path(settings["model"]) / n) for n in names),
+            bank,
+            str(Path(bank).expanduser().absolute().parent),
+        ]
+        return [*(Requirement("module", m) for m in modules), *(Requirement("model", p) for p in paths)]
+
+    def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
+        """Speak each text.
+
+        Failures: `empty_text`, `too_long_text`, `unsupported_language`, `unknown_voice`, `unspeakable_text` (nothing
+        in it has a sound), `timeout`, `engine_error`.
+        """
+        return [self._synthesize(r) for r in requests]
+
+    def _synthesize(self, request: Synthesize) -> Clip | Failure:
+        if fault := self._fault(request):
+            return fault
+        try:
+            answer: Clip | Failure = self._child.call("speak", request, timeout_s=self._timeout_s)
+        except TimedOut as e:
+            return Failure("timeout", f"cosyvoice: {e}")
+        except Died as e:
+            return Failure("engine_error", str(e))
+        return answer
+
+    def _fault(self, request: Synthesize) -> Failure | None:
+        if not request.text.strip():
+            return Failure("empty_text", "there is nothing to speak")
+        if len(request.text) > self._max_chars:
+            return Failure("too_long_text", f"{len(request.text)} characters, at most {self._max_chars} are spoken")
+        if request.language not in PIECE:
+            return Failure("unsupported_language", f"{request.language!r}; {' and '.join(PIECE)} can be spoken")
+        if request.voice not in self._voices:
+            some = ", ".join(list(self._voices)[:4])
+            return Failure("unknown_voice", f"no voice {request.voice!r} among {len(self._voices)}, such as {some}")
+        return None

@@ -1,0 +1,128 @@
+"""CosyVoice2 in this process: prompts, seeds, and what goes wrong inside of the library."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ieat_data import audio
+from ieat_data.engines.base import Clip, Failure, Synthesize
+from ieat_data.engines.tts import cosyvoice2_load
+from ieat_data.engines.tts.cosyvoice2_text import plain, spoken_pieces
+from ieat_data.engines.tts.text import Language
+from ieat_data.engines.tts.voices import Voice
+
+_END_OF_PROMPT = "<|endofprompt|>"
+_PROMPT_RATE = 16_000
+
+
+class Speaker:
+    """Speaks one text at a time. The arguments after `voices` are those of `cosyvoice2_load.load`."""
+
+    def __init__(self, folder: Path, voices: Mapping[str, Voice], require_gpu: bool, options: Collection[str]) -> None:
+        self.library = cosyvoice2_load.load(folder, require_gpu=require_gpu, options=options)
+        self._paths = cosyvoice2_load.takes_paths(self.library)
+        self._voices = voices
+        self._learnt: set[str] = set()
+        frontend = self.library.frontend
+        frontend.spk2info = _Copies(frontend.spk2info)
+
+    def speak(self, request: Synthesize) -> Clip | Failure:
+        """`request` spoken; its voice and language are known. Failures: `unspeakable_text`, `engine_error`.
+
+        Raises RuntimeError where CUDA fails: then nothing works any more in this process.
+        """
+        voice = self._voices[request.voice]
+        language: Language = "zh" if request.language == "zh" else "en"
+        parts = spoken_pieces(request.text, language)
+        if not parts:
+            return Failure("unspeakable_text", f"nothing in {request.text[:80]!r} has a sound")
+        chunks: list[Any] = []
+        with _thread_errors() as errors:
+            try:
+                self._learn(voice)
+                _seed(request.seed)
+                for part in parts:
+                    chunks += [c["tts_speech"].numpy()[0] for c in self._say(part, voice, language)]
+            except Exception as e:  # torch, onnxruntime and asserts raise what they like
+                errors.append(e)
+        if errors:
+            # the first is the cause: what the LLM's thread raised lets the rest fail, or cuts the speech off
+            message = f"cosyvoice: {type(errors[0]).__name__}: {errors[0]}"
+            if "CUDA error" in message:
+                raise RuntimeError(message)
+            return Failure("engine_error", message)
+        whole = np.concatenate(chunks).astype(np.float32) if chunks else np.zeros(0, np.float32)
+        if not whole.size or not np.isfinite(whole).all():
+            return Failure("engine_error", "cosyvoice gave no usable samples")
+        rate = cosyvoice2_load.RATE
+        return Clip(audio.encode_flac(whole, rate), rate, whole.size / rate)
+
+    def _learn(self, voice: Voice) -> None:
+        """Compute the features of a voice's prompt, once.
+
+        What is said before the text is part of them: the transcript, or the instruction where there is one. Of a voice
+        that is cached, `inference_instruct2` does not look at the instruction it is given.
+        """
+        if voice.id in self._learnt:
+            return
+        before = plain(voice.instruction) + _END_OF_PROMPT if voice.instruction else plain(voice.transcript)
+        self.library.add_zero_shot_spk(before, self._prompt(voice), voice.id)
+        self._learnt.add(voice.id)
+
+    def _prompt(self, voice: Voice) -> Any:
+        if self._paths:
+            return voice.audio
+        import torch
+
+        samples, _ = audio.decode(Path(voice.audio).read_bytes(), _PROMPT_RATE)
+        return torch.from_numpy(samples)[None]
+
+    def _say(self, text: str, voice: Voice, language: Language) -> Iterator[Mapping[str, Any]]:
+        # streaming waits for ever where the LLM fails
+        how: dict[str, Any] = {"zero_shot_spk_id": voice.id, "stream": False, "text_frontend": False}
+        if voice.instruction:
+            said: Iterator[Mapping[str, Any]] = self.library.inference_instruct2(text, voice.instruction, None, **how)
+        elif voice.language != language:
+            said = self.library.inference_cross_lingual(text, None, **how)
+        else:
+            said = self.library.inference_zero_shot(text, "", None, **how)
+        return said
+
+
+class _Copies(dict[str, dict[str, Any]]):
+    """Features by voice, handed out as copies: the library writes the text into what it gets, and for another language
+    takes the prompt out of it."""
+
+    def __getitem__(self, voice: str) -> dict[str, Any]:
+        return {**super().__getitem__(voice)}
+
+
+@contextlib.contextmanager
+def _thread_errors() -> Iterator[list[BaseException]]:
+    """What threads raise meanwhile. The library's LLM runs in one, and nobody asks how it ended."""
+    errors: list[BaseException] = []
+    before = threading.excepthook
+
+    def note(args: threading.ExceptHookArgs) -> None:
+        errors.append(args.exc_value or args.exc_type())
+
+    threading.excepthook = note
+    try:
+        yield errors
+    finally:
+        threading.excepthook = before
+
+
+def _seed(seed: int) -> None:
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)  # of all devices
