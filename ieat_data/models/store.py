@@ -170,7 +170,10 @@ def _local(text: str) -> Path:
     path = Path(text).expanduser()
     if not text or not path.exists():
         hint = "" if os.sep in text else did_you_mean(text, load().models)
-        raise ModelError(f"model {text!r} is neither a name of the catalogue nor an existing file or folder{hint}")
+        raise ModelError(
+            f"model {text!r} is neither a name of the catalogue nor an existing file or folder{hint}; download a hub's "
+            "model first: hf download NAME --local-dir FOLDER, or modelscope download --model NAME --local_dir FOLDER"
+        )
     return path.absolute()
 
 
