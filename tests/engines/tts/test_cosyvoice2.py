@@ -385,10 +385,10 @@ def test_it_runs_in_a_ray_actor_and_ends_with_it(model: Path, voices_file: Path)
         assert isinstance(answers[1], Failure)
         pid = ray.get(actor.__ray_call__.remote(lambda self: self.engine.pid()))
         os.kill(ray.get(actor.__ray_call__.remote(lambda self: os.getpid())), signal.SIGKILL)
-        until = time.monotonic() + 60
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+        until = time.monotonic() + 60  # a process that is no more but that nobody has waited for has no exe
+        while Path(f"/proc/{pid}/exe").exists() and time.monotonic() < until:
             time.sleep(0.1)
-        assert not Path(f"/proc/{pid}").exists()
+        assert not Path(f"/proc/{pid}/exe").exists()
     finally:
         ray.shutdown()
 
