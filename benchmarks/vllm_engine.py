@@ -110,19 +110,20 @@ def side(name: str, folder: Path, repeats: int, pipe: Any) -> None:
 def main() -> None:
     folder, repeats = Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 8
     context = multiprocessing.get_context("spawn")
-    pipes = {}
-    for name in ("raw", "pipeline"):
-        pipes[name], theirs = context.Pipe()
-        context.Process(target=side, args=(name, folder, repeats, theirs)).start()
-        theirs.close()  # else a side that died would be waited for
-        pipes[name].recv()
     rates: dict[str, list[float]] = {"raw": [], "pipeline": []}
-    for turn in range(ROUNDS):  # in turns, so that what else the machine does meets both
-        for name, pipe in pipes.items():
+    for name in rates:  # one after the other: two vLLM on the same cores stand in each other's way, idle or not
+        pipe, theirs = context.Pipe()
+        process = context.Process(target=side, args=(name, folder, repeats, theirs))
+        process.start()
+        theirs.close()  # else a side that died would be waited for
+        pipe.recv()
+        for turn in range(ROUNDS):
             pipe.send(turn)
             rates[name].append(pipe.recv())
-    for pipe in pipes.values():
         pipe.send(None)
+        process.join(60)
+        if process.is_alive():
+            process.kill()
     medians = {name: round(statistics.median(r)) for name, r in rates.items()}
     prompts = len(requests(folder, repeats))
     print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import subprocess
 import threading
 import time
 from email.utils import formatdate
@@ -23,24 +24,6 @@ from tests.servers import Asked, Say, dead_url, in_turn, serving
 
 OK = Say(body={"ok": 1})
 KEY = "sk-Very.Secret_123"
-# of 127.0.0.1, signed by itself, for this test alone
-CERTIFICATE = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgXSARnz9+Kq0c2DcH
-n5haaJc8huqnuj99ApkKd5/qZa+hRANCAAQvDWeo6LaQijTZ8gFQDIhcOysadzjC
-vD8HmLTY68lHTzlIbbmMdVPVsRhkqfFKP6+7jGruoJg6of98T0jteifb
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBaDCCAQ2gAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
-c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
-CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABC8NZ6jotpCKNNny
-AVAMiFw7Kxp3OMK8PweYtNjryUdPOUhtuYx1U9WxGGSp8Uo/r7uMau6gmDqh/3xP
-SO16J9ujTjBMMA8GA1UdEwEB/wQFMAMBAf8wGgYDVR0RBBMwEYcEfwAAAYIJbG9j
-YWxob3N0MB0GA1UdDgQWBBQfzwR98d4TzPyYQzxwFjLoGAtDljAKBggqhkjOPQQD
-AgNJADBGAiEAowVqZWs9ndcmqwFtcrzHuB9FcjB6kdyIMJ+asuwCFyECIQD50SwV
-CzfIbaUoah9OZfoDf+UvrXI+n4ELWcpSHW4bNg==
------END CERTIFICATE-----
-"""
 
 
 def client(urls: Any, **settings: Any) -> HttpClient:
@@ -366,9 +349,18 @@ def test_identities_hold_neither_key_nor_servers(monkeypatch: pytest.MonkeyPatch
     assert before != identity("llm", roles["llm"] | here)
 
 
+def own_certificate(pem: Path) -> Path:
+    """A key and a certificate of 127.0.0.1, signed by itself."""
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-days", "2"]
+    kind = ["-x509", "-newkey", "rsa:2048", "-nodes"]
+    command = ["openssl", "req", *kind, *name, "-keyout", str(pem), "-out", f"{pem}.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    pem.write_text(pem.read_text() + Path(f"{pem}.crt").read_text())
+    return pem
+
+
 def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pem = tmp_path / "server.pem"
-    pem.write_text(CERTIFICATE, encoding="utf-8")
+    pem = own_certificate(tmp_path / "server.pem")
     with serving(OK, certificate=pem) as server:
         with pytest.raises(UserError, match=r"(?i)certificate"):
             post(client(server.url))
