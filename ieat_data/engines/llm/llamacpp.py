@@ -103,10 +103,9 @@ class LlamaCpp:
         shared, ids = encoded
         if len(ids) >= self.context:
             return Failure("context", f"the prompt of {len(ids)} tokens does not fit into {self.context}")
-        first = [self.tokenizer.encode_plain(choice)[:1] for choice in request.choices]
-        tokens = [t[0] for t in first if t]
-        if len(set(tokens)) != len(request.choices):
-            return Failure("ambiguous_choices", f"two of {list(request.choices)} begin with the same token")
+        tokens = self.tokenizer.first_tokens(request.choices)
+        if isinstance(tokens, Failure):
+            return tokens
         # the bias keeps the ratios between the choices, top_k leaves nothing but them
         answer = self._ask(
             shared,

@@ -156,10 +156,9 @@ class OpenAICompletions:
             return prompt
         if self.context is not None and prompt.n >= self.context:
             return Failure("context", f"the prompt of {prompt.n} tokens does not fit into {self.context}")
-        first = [self.tokenizer.encode_plain(choice)[:1] for choice in request.choices]
-        tokens = [t[0] for t in first if t]
-        if len(set(tokens)) != len(request.choices):
-            return Failure("ambiguous_choices", f"two of {list(request.choices)} begin with the same token")
+        tokens = self.tokenizer.first_tokens(request.choices)
+        if isinstance(tokens, Failure):
+            return tokens
         body = {"prompt": prompt.sent, **self._common, **_comparing(tokens)}
         reply = self._client.post_json("/completions", body)
         if isinstance(reply, Failure):
@@ -201,14 +200,9 @@ class OpenAICompletions:
         return {t: math.exp(v - most) for t, v in logs.items()}
 
     def _prompt(self, segments: Sequence[Segment]) -> Prompt | Failure:
-        from ieat_data.engines.llm.tokenizer import ControlTokenError
-
-        try:
-            ids = self.tokenizer.encode(segments)
-        except ControlTokenError as e:
-            return Failure("unsafe_control_text", str(e))
-        if not ids:
-            return Failure("empty_prompt", "the prompt holds no tokens")
+        ids = self.tokenizer.prompt(segments)
+        if isinstance(ids, Failure):
+            return ids
         return self._text(segments, ids) if self._as_text else Prompt(ids, len(ids))
 
     def _text(self, segments: Sequence[Segment], ids: Sequence[int]) -> Prompt | Failure:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ieat_data.engines.base import Segment
+from ieat_data.engines.base import Failure, Segment
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.errors import UserError
 
@@ -72,6 +72,22 @@ class Tokenizer:
         for segment in segments:
             ids += self.encode_control(segment.text) if segment.control else self.encode_plain(segment.text)
         return ids
+
+    def prompt(self, segments: Iterable[Segment]) -> list[int] | Failure:
+        """`encode` for an engine: `unsafe_control_text` and `empty_prompt` are Failures of the request."""
+        try:
+            ids = self.encode(segments)
+        except ControlTokenError as e:
+            return Failure("unsafe_control_text", str(e))
+        return ids or Failure("empty_prompt", "the prompt holds no tokens")
+
+    def first_tokens(self, choices: Sequence[str]) -> list[int] | Failure:
+        """The token that each choice begins with; `ambiguous_choices` when two begin alike, or one is empty."""
+        first = [self.encode_plain(choice)[:1] for choice in choices]
+        tokens = [t[0] for t in first if t]
+        if len(set(tokens)) != len(choices):
+            return Failure("ambiguous_choices", f"two of {list(choices)} begin with the same token")
+        return tokens
 
     def encode_control(self, text: str) -> list[int]:
         """Ids of a template piece: control strings become control tokens."""

@@ -15,7 +15,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Requirement, Sampling, Segment
+from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Requirement, Sampling
 from ieat_data.errors import UserError
 
 
@@ -97,7 +97,7 @@ class VLLM:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _generate(self, request: Generate) -> Completion | Failure:
-        ids = self._encode(request.prompt)
+        ids = self.tokenizer.prompt(request.prompt)
         if isinstance(ids, Failure):
             return ids
         room = self._context - len(ids)
@@ -115,14 +115,14 @@ class VLLM:
         return Completion(self.tokenizer.parts(tokens), output.finish_reason, len(ids), tuple(tokens))
 
     async def _choose(self, request: Choose) -> Chosen | Failure:
-        ids = self._encode(request.prompt)
+        ids = self.tokenizer.prompt(request.prompt)
         if isinstance(ids, Failure):
             return ids
         if len(ids) >= self._context:
             return Failure("context", f"the prompt of {len(ids)} tokens does not fit into {self._context}")
-        tokens = [first[0] for choice in request.choices if (first := self.tokenizer.encode_plain(choice)[:1])]
-        if len(set(tokens)) != len(request.choices):
-            return Failure("ambiguous_choices", f"two of {list(request.choices)} begin with the same token")
+        tokens = self.tokenizer.first_tokens(request.choices)
+        if isinstance(tokens, Failure):
+            return tokens
         output = await self._ask(ids, temperature=0.0, max_tokens=1, logprob_token_ids=tokens)
         if isinstance(output, Failure):
             return output
@@ -131,14 +131,6 @@ class VLLM:
         most = max(logs)
         weights = [math.exp(x - most) for x in logs]
         return Chosen(tuple(w / sum(weights) for w in weights))
-
-    def _encode(self, prompt: tuple[Segment, ...]) -> list[int] | Failure:
-        from ieat_data.engines.llm.tokenizer import ControlTokenError
-
-        try:
-            return self.tokenizer.encode(prompt)
-        except ControlTokenError as e:
-            return Failure("unsafe_control_text", str(e))
 
     async def _ask(self, ids: list[int], **params: Any) -> Any:
         """vLLM's one output for a prompt, or a Failure for a request that it refuses."""
