@@ -37,7 +37,7 @@ def requests(folder: Path, repeats: int) -> list[Generate]:
     return [Generate(p, sampling, seed) for seed in range(repeats) for p in prompts]
 
 
-def raw(folder: Path, asked: list[Generate]) -> Callable[[int], int]:
+def raw(folder: Path, asked: list[Generate]) -> Callable[[int | None], int]:
     """vLLM as its quick start uses it."""
     from vllm import LLM, SamplingParams, TokensPrompt
 
@@ -50,7 +50,10 @@ def raw(folder: Path, asked: list[Generate]) -> Callable[[int], int]:
     tokenizer = Tokenizer.load(folder / "qwen3", load_descriptor("qwen3"))
     prompts = [TokensPrompt(prompt_token_ids=tokenizer.encode(r.prompt)) for r in asked]
 
-    def run(turn: int) -> int:
+    def run(turn: int | None) -> int:
+        if turn is None:
+            model.llm_engine.engine_core.shutdown()
+            return 0
         params = [
             SamplingParams(temperature=0.6, top_k=20, max_tokens=200, seed=r.seed + 1000 * turn, detokenize=False)
             for r in asked
@@ -60,7 +63,7 @@ def raw(folder: Path, asked: list[Generate]) -> Callable[[int], int]:
     return run
 
 
-def pipeline(folder: Path, asked: list[Generate]) -> Callable[[int], int]:
+def pipeline(folder: Path, asked: list[Generate]) -> Callable[[int | None], int]:
     """As the tasks of four shards in flight ask it in a build."""
     import ray
 
@@ -74,7 +77,10 @@ def pipeline(folder: Path, asked: list[Generate]) -> Callable[[int], int]:
     actor = ray.remote(num_cpus=0, max_concurrency=VLLM.concurrent_calls)(EngineActor).remote("llm", profile, {})
     ray.get(actor.ready.remote())
 
-    def run(turn: int) -> int:
+    def run(turn: int | None) -> int:
+        if turn is None:
+            ray.get(actor.close.remote())  # or vLLM's own process stays behind
+            return 0
         counts: list[int] = []
 
         def shard(i: int, work: str) -> None:
@@ -105,6 +111,7 @@ def side(name: str, folder: Path, repeats: int, pipe: Any) -> None:
         began = time.perf_counter()
         tokens = run(turn)
         pipe.send(tokens / (time.perf_counter() - began))
+    run(None)
 
 
 def main() -> None:

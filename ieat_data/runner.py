@@ -26,6 +26,7 @@ from ieat_data.worker import EngineActor, Job, RayPool, run_job
 
 TASK_TRIES = 3  # of a task whose worker or engine died: rows are judged inside the stage
 ENGINE_RESTARTS = 3
+ENGINE_CLOSES_S = 10.0  # for engines to end what they started; one that is stuck is not waited for
 
 
 @dataclass
@@ -46,6 +47,9 @@ class Runner:
         try:
             self._loop(ray)
         finally:
+            closed = [actor.close.remote() for pool in self.actors.values() for actor in pool]
+            if closed:
+                ray.wait(closed, num_returns=len(closed), timeout=ENGINE_CLOSES_S)
             ray.shutdown()
 
     def _loop(self, ray: Any) -> None:

@@ -102,6 +102,11 @@ class EngineActor:
     def ready(self) -> bool:
         return True
 
+    def close(self) -> None:
+        """End what the engine started: processes of its own would live on when this one is killed."""
+        if close := getattr(self.engine, "close", None):
+            close()
+
     def call(self, method: str, requests: list[Any]) -> list[Any]:
         answers: list[Any] = getattr(self.engine, method)(requests)
         return answers

@@ -139,6 +139,8 @@ def test_a_build_with_vllm_in_an_environment_of_its_own(tmp_path: Path) -> None:
     whole(made, out)
     assert made["engines"]["llm"]["engine"] == "vllm"
     assert made["engines"]["llm"]["models"][0]["files"]["config.json"]
+    left = subprocess.run(["pgrep", "-f", "VLLM::EngineCore"], capture_output=True, text=True).stdout.split()
+    assert not left, "vLLM's process ends with the build, or it keeps the memory of its GPU"
 
 
 def test_vllm_s_process_is_killed_in_the_middle(tmp_path: Path) -> None:
