@@ -35,8 +35,8 @@ class Encoded(NamedTuple):
 
 
 def answer_key(method: str, request: Any, engine: Mapping[str, Any]) -> str:
-    """Key of a request: what is asked, in full, and who is asked (model, settings)."""
-    return fingerprint([method, asdict(request), engine])
+    """Key of a request: what is asked, in full, and who is asked (model, settings). What is None is not asked."""
+    return fingerprint([method, {k: v for k, v in asdict(request).items() if v is not None}, engine])
 
 
 def encode(answer: Any) -> Encoded:

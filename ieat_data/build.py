@@ -21,6 +21,7 @@ from ieat_data.runner import Runner
 from ieat_data.shards import replace_file
 from ieat_data.stages.base import load_prompts
 from ieat_data.stages.instructions import bank
+from ieat_data.stages.speakers import clones
 
 _SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
 
@@ -31,10 +32,9 @@ def preflight(plan: Plan) -> None:
     roles = {r for node in plan.nodes.values() if node.todo for r in node.stage.engines}
     for role in sorted(roles) if plan.recording is None else ():
         faults += registry.missing(role, plan.profile)
-    languages = {n.language for n in plan.sources}
-    for language in sorted(languages):
-        if "tts" in roles and not plan.profile.voices(language):
-            faults.append(f"profile {plan.profile.name}: engines.tts.voices has none for {language!r}")
+    languages = {n.language for n in plan.corpora}
+    if "tts" in roles:
+        faults += _voice_faults(plan, sorted(languages))
     if "llm" in roles:
         faults += _prompt_faults(plan, sorted(languages))
     plan.work.mkdir(parents=True, exist_ok=True)
@@ -45,6 +45,18 @@ def preflight(plan: Plan) -> None:
         )
     if faults:
         raise UserError("\n      ".join(faults))
+
+
+def _voice_faults(plan: Plan, languages: list[str]) -> list[str]:
+    if not clones(plan.profile):
+        silent = [x for x in languages if not plan.profile.voices(x)]
+        return [f"profile {plan.profile.name}: engines.tts.voices has none for {x!r}" for x in silent]
+    if plan.pipeline.sources.speakers:
+        return []
+    return [
+        f"pipeline {plan.pipeline.name}: sources.speakers is empty: name the speech whose voices "
+        f"{plan.profile.engines['tts'].engine} is to clone, or the voices in engines.tts.voices of the profile"
+    ]
 
 
 def _prompt_faults(plan: Plan, languages: list[str]) -> list[str]:

@@ -92,6 +92,7 @@ class Source(Strict):
 class Sources(Strict):
     speech: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
+    speakers: tuple[str, ...] = Field((), description="speech whose clips are the prompts of a TTS that clones voices")
 
 
 class Instructions(Strict):
@@ -113,7 +114,7 @@ class Pipeline(Strict):
     rows_per_shard: int = Field(512, ge=1)
     group_shards: int = Field(64, ge=1, description="consecutive shards within which dialogues are formed")
     limit: int | None = Field(None, ge=1, description="only the first N records of each source")
-    speakers: int = Field(50, ge=1, description="voices per language, drawn by hash from the profile's")
+    speakers: int = Field(50, ge=1, description="voices per language, drawn by hash (stages/speakers.py)")
     instructions: Instructions = Instructions()
     max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects more stops the build")
     min_rows_for_rate: int = Field(40, ge=1, description="rows before the reject rate is looked at")

@@ -61,7 +61,12 @@ def pick(options: Sequence[T], *parts: Any) -> T:
 
 def top_k(names: Iterable[str], k: int, *parts: Any) -> list[str]:
     """The k names with the smallest hash, in that order: the same k whatever the order of `names`."""
-    return sorted(names, key=lambda n: (fingerprint(["top", n, *parts]), n))[:k]
+    return sorted(names, key=lambda n: rank(n, *parts))[:k]
+
+
+def rank(name: str, *parts: Any) -> tuple[str, str]:
+    """Where `top_k` puts a name: the smaller the earlier."""
+    return fingerprint(["top", name, *parts]), name
 
 
 def content_digest(row_digests: Iterable[bytes], start: int = 0) -> int:

@@ -23,6 +23,7 @@ from ieat_data.recording.files import open_recording
 from ieat_data.shards import Record, Table, replace_file
 from ieat_data.stages import STAGES, TARGETS, UNIONS
 from ieat_data.stages.base import Stage, Task
+from ieat_data.stages.speakers import speaker_sources
 from ieat_data.worker import Job
 
 _INPUTS_LISTED = 256  # in a record
@@ -82,8 +83,14 @@ class Plan:
         return {r: registry.identity(r, self.profile, recorded[r]) for r in sorted(roles)}
 
     @property
-    def sources(self) -> list[Source]:
+    def corpora(self) -> list[Source]:
+        """Where the samples come from."""
         return [load_source(n) for n in (*self.pipeline.sources.speech, *self.pipeline.sources.text)]
+
+    @property
+    def sources(self) -> list[Source]:
+        """All whose terms the output is under: where the voices come from, too."""
+        return [*self.corpora, *(load_source(n) for n in speaker_sources(self.pipeline, self.profile))]
 
     @property
     def targets(self) -> list[Node]:
@@ -115,7 +122,7 @@ class Plan:
             cls.Settings, self.pipeline.stages.get(name, {}), f"pipeline {self.pipeline.name}: stages.{name}"
         )
         stage = cls(settings)
-        inputs = tuple(t for i in cls.inputs for t in self.concrete(i))
+        inputs = tuple(t for i in (*cls.inputs, *cls.whole) for t in self.concrete(i))
         description = {
             "stage": name,
             "version": cls.version,
@@ -130,7 +137,7 @@ class Plan:
             description["recording"] = self.recording.digest(name)
         folder = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
         node = Node(stage, inputs, description, Table(folder))
-        node.tasks = _persisted(node) or list(stage.tasks(self.shards, self.pipeline))
+        node.tasks = _persisted(node) or list(stage.tasks(self.shards, self.pipeline, self.profile))
         return node
 
     def _load(self, node: Node) -> None:
@@ -219,8 +226,13 @@ def _needed(pipeline: Pipeline) -> set[str]:
         name = open_names.pop()
         if name not in needed:
             needed.add(name)
-            open_names += [t for i in STAGES[name].inputs for t in UNIONS.get(i, (i,))]
+            open_names += _inputs(name)
     return needed
+
+
+def _inputs(name: str) -> list[str]:
+    """The tables that a stage reads."""
+    return [t for i in (*STAGES[name].inputs, *STAGES[name].whole) for t in UNIONS.get(i, (i,))]
 
 
 def _order(names: set[str]) -> list[str]:
@@ -230,9 +242,8 @@ def _order(names: set[str]) -> list[str]:
     def visit(name: str) -> None:
         if name in out:
             return
-        for i in STAGES[name].inputs:
-            for table in UNIONS.get(i, (i,)):
-                visit(table)
+        for table in _inputs(name):
+            visit(table)
         out.append(name)
 
     for name in STAGES:

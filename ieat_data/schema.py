@@ -42,6 +42,18 @@ UTTERANCES = table(
     ("check_text", pa.string()),  # what the ASR round trip of a synthesized clip heard
     ("extra", pa.string()),  # JSON: what else the corpus says of it
 )
+# The speakers of a build. What is null but `voice` and `language` is so for a voice that the TTS engine has by itself.
+SPEAKERS = table(
+    ("voice", pa.string()),
+    ("language", pa.string()),
+    ("source", pa.string()),
+    ("key", pa.string()),
+    ("audio", pa.binary()),  # the prompt clip, encoded, as it came
+    ("sample_rate", pa.int32()),
+    ("duration_s", pa.float64()),
+    ("transcript", pa.string()),
+    ("dnsmos", pa.float64()),
+)
 QUERIES = table(("source", pa.string()), ("key", pa.string()), ("language", pa.string()), ("text", pa.string()))
 SELECTION = table()
 TRANSCRIPTS = table(

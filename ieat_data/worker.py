@@ -50,8 +50,10 @@ def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[St
         engine = profile.engines[role]  # type: ignore[index]
         common = {"identity": job.engines[role], "answers": answers, "wants": registry.wants(role, engine)}
         clients[role] = client(role, engine, common)
-    ctx = Context(pipeline, profile, clients)
-    for shard, table in stage.run(job.task, Inputs(job.parts), ctx):
+    inputs = Inputs(job.parts)
+    speakers = [r for s in inputs.shards("speakers") for r in inputs.rows("speakers", s)]
+    ctx = Context(pipeline, profile, clients, speakers)
+    for shard, table in stage.run(job.task, inputs, ctx):
         yield stage, ctx, shard, table
 
 

@@ -173,6 +173,18 @@ class TTS(Double):
         return out
 
 
+class CloningTTS(TTS):
+    """Speaks only with a clip to clone the voice from."""
+
+    @classmethod
+    def takes_prompts(cls, settings: dict[str, Any]) -> bool:
+        return True
+
+    def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
+        assert all(r.speaker is not None and r.speaker.transcript and text_of(r.speaker.audio) for r in requests)
+        return super().synthesize(requests)
+
+
 class DyingLLM(LLM):
     """Its process dies in the middle of the first call, once."""
 

@@ -110,13 +110,26 @@ class EmotionScores:
 
 
 @dataclass(frozen=True)
+class SpeakerPrompt:
+    """A clip (encoded) of the speaker whose voice is to be cloned, what is said in it, and in which language."""
+
+    audio: bytes
+    transcript: str
+    language: str
+
+
+@dataclass(frozen=True)
 class Synthesize:
-    """Speak `text` with `voice` (a name of the profile's voices)."""
+    """Speak `text` with `voice`: one that the engine knows, or with `speaker` one that is named here.
+
+    The same `voice` always comes with the same `speaker`: what an engine computes of a prompt may be kept by its name.
+    """
 
     text: str
     language: str
     voice: str
     seed: int
+    speaker: SpeakerPrompt | None = None
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,12 @@ def wants(role: str, config: EngineConfig) -> dict[str, bool]:
     return {w: bool(getattr(cls, f"wants_{w}", False)) for w in ("transcript", "peers")}
 
 
+def takes_prompts(config: EngineConfig) -> bool:
+    """Whether a TTS engine, as it is set here, clones the voices of clips that come with the requests."""
+    asked = getattr(engine_class("tts", config.engine), "takes_prompts", None)
+    return bool(asked and asked(config.settings))
+
+
 def concurrent_calls(role: str, config: EngineConfig) -> int:
     """How many calls an engine takes at the same time: one, unless its class says that it batches across calls."""
     return int(getattr(engine_class(role, config.engine), "concurrent_calls", 1))

@@ -47,6 +47,7 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]]) -> dict[
         "configs": configs,
         "shards": shards,
         "dialogues": _dialogues(plan),
+        "speakers": _speakers(plan),
         "stages": {name: _stage(node) for name, node in plan.nodes.items()},
         "pipeline": plan.pipeline.model_dump(mode="json"),
         "profile": plan.profile.name,
@@ -99,6 +100,14 @@ def _dialogues(plan: Plan) -> dict[str, int]:
         for r in node.records.values():
             total.update(r.summary["samples"])
     return dict(total)
+
+
+def _speakers(plan: Plan) -> list[dict[str, Any]]:
+    """The voices that were drawn from, and for a cloned one its prompt."""
+    node = plan.nodes["speakers"]
+    columns = [c for c in node.stage.schema.names if c not in ("id", "audio", "sample_rate", "status", "reason")]
+    rows = (r for record in node.records.values() for r in node.table.read(record, columns).to_pylist())
+    return [{k: v for k, v in row.items() if v is not None} for row in rows]
 
 
 def _exact(identity: Mapping[str, Any]) -> bool:

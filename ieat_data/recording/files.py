@@ -72,9 +72,11 @@ def describe(request: Any) -> dict[str, Any]:
             return {"sha256": hashlib.sha256(value).hexdigest()}
         if isinstance(value, (list, tuple)):
             return [plain(v) for v in value]
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
         return value
 
-    described = {k: plain(v) for k, v in asdict(request).items()}
+    described = {k: plain(v) for k, v in asdict(request).items() if v is not None}
     if "prompt" in described:
         described["prompt"] = [[s["text"], s["control"]] for s in described["prompt"]]
     return described

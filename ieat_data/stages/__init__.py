@@ -11,6 +11,7 @@ from ieat_data.stages.label import Label
 from ieat_data.stages.reorganise import Reorganise
 from ieat_data.stages.respond import Respond
 from ieat_data.stages.select import Select
+from ieat_data.stages.speakers import PromptClips, Speakers
 from ieat_data.stages.synthesize import Synthesize
 from ieat_data.stages.transcribe import Transcribe
 
@@ -20,6 +21,8 @@ STAGES: dict[str, type[Stage]] = {
         Ingest,
         Queries,
         Select,
+        PromptClips,
+        Speakers,
         Synthesize,
         Transcribe,
         Respond,

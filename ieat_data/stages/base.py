@@ -17,11 +17,11 @@ import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile, Strict
-from ieat_data.engines.base import NOT_RECORDED, Sampling
+from ieat_data.engines.base import NOT_RECORDED, Sampling, SpeakerPrompt
 from ieat_data.engines.client import Client, EngineDown
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError
-from ieat_data.identity import child_id, top_k
+from ieat_data.identity import child_id
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.prompts import Prompts
 from ieat_data.schema import OK, REJECTED, SKIPPED, to_table
@@ -81,6 +81,7 @@ class Context:
     pipeline: Pipeline
     profile: Profile
     engines: Mapping[str, Client] = field(default_factory=dict)
+    speakers: Sequence[Row] = ()  # rows of the `speakers` table, where the task reads it
     quarantine: list[Row] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)  # what the task's commit records say besides
 
@@ -95,9 +96,15 @@ class Context:
         return replace(recommended, max_tokens=max_tokens)
 
     def voices(self, language: str) -> list[str]:
-        """The speakers of this build: the pipeline's number of them, drawn by hash from the profile's voices."""
-        known = self.profile.voices(language)
-        return sorted(top_k(known, self.pipeline.speakers, "speakers", self.pipeline.seed))
+        """The speakers of this build in a language; where none of its own has a prompt, all of them: a cloned voice
+        speaks the other language too."""
+        own = [s["voice"] for s in self.speakers if s["language"] == language]
+        return sorted(own or (s["voice"] for s in self.speakers))
+
+    def prompt(self, voice: str) -> SpeakerPrompt | None:
+        """What a TTS engine is to clone `voice` from; None for a voice that it has by itself."""
+        s = next(s for s in self.speakers if s["voice"] == voice)
+        return None if s["audio"] is None else SpeakerPrompt(s["audio"], s["transcript"], s["language"])
 
     def reject(self, row: str, r: Reject) -> None:
         """Put a row into quarantine."""
@@ -127,6 +134,7 @@ class Stage:
     name: ClassVar[str]
     version: ClassVar[int] = 1  # raise it when the rows come out different for the same inputs
     inputs: ClassVar[tuple[str, ...]] = ()
+    whole: ClassVar[tuple[str, ...]] = ()  # small tables that each task reads all of
     engines: ClassVar[tuple[str, ...]] = ()
     prompts: ClassVar[tuple[str, ...]] = ()  # globs under prompts/
     schema: ClassVar[pa.Schema]
@@ -140,12 +148,13 @@ class Stage:
         """What else the rows depend on (a source's files, the size of a group)."""
         return {}
 
-    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline) -> Iterable[Task]:
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         """The stage's work, given the shard names of its inputs. As it stands: a task for each shard."""
         known = {t: frozenset(shards(t)) for t in self.inputs}
+        whole = tuple((t, s) for t in self.whole for s in shards(t))
         for shard in shards(self.inputs[0]):
             reads = tuple((t, shard) for t in self.inputs if shard in known[t])
-            yield Task(self.name, shard, (shard,), reads)
+            yield Task(self.name, shard, (shard,), reads + whole)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         """What a shard's commit record says of it besides its rows and rejects."""
@@ -229,7 +238,7 @@ def merge(inputs: Inputs, shard: str, columns: Mapping[str, Sequence[str]]) -> l
     return merged
 
 
-def guarded(process: Callable[[list[Row]], Sequence[Any]], rows: list[Row]) -> list[Any]:
+def guarded(process: Callable[[list[T]], Sequence[Any]], rows: list[T]) -> list[Any]:
     """`process(rows)`; where it raises, row by row, so that the one that breaks it becomes a reject and no other."""
     if not rows:
         return []

@@ -98,7 +98,7 @@ class Compose(Stage):
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"instructions": pipeline.instructions.model_dump(mode="json")}
 
-    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline) -> Iterable[Task]:
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         base = ("utterances", "transcribe")
         questions = [(t, s) for t in ("questions", "speak_questions") if t in self.inputs for s in shards(t)]
         for group, members in groups(shards("utterances"), pipeline.group_shards):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,22 +31,26 @@ class SourceStage(Stage):
 
     kind: Literal["speech", "text"]
 
-    def names(self, pipeline: Pipeline) -> Sequence[str]:
+    def names(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
+        """The sources that are read."""
         return pipeline.sources.speech if self.kind == "speech" else pipeline.sources.text
+
+    def rows_per_task(self, pipeline: Pipeline) -> int:
+        return pipeline.rows_per_shard
 
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         files = {}
-        for name in self.names(pipeline):
+        for name in self.names(pipeline, profile):
             source, _ = _open(name, self.kind)
             with _of_source(name):
                 files[name] = [source.reader, source.language, files_identity(source.path())]
-        return {"sources": files, "rows_per_shard": pipeline.rows_per_shard, "limit": pipeline.limit}
+        return {"sources": files, "rows_per_shard": self.rows_per_task(pipeline), "limit": pipeline.limit}
 
-    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline) -> Iterable[Task]:
-        for name in self.names(pipeline):
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
+        for name in self.names(pipeline, profile):
             source, reader = _open(name, self.kind)
             left = pipeline.limit
-            for i, unit in enumerate(_plan(reader, name, pipeline.rows_per_shard)):
+            for i, unit in enumerate(_plan(reader, name, self.rows_per_task(pipeline))):
                 take = unit.rows if left is None else min(left, unit.rows)
                 shard = f"{source.name}-{i:05d}"
                 yield Task(self.name, shard, (shard,), unit={"source": name, "take": take, **asdict(unit)})
@@ -53,17 +58,21 @@ class SourceStage(Stage):
                 if left == 0:
                     break
 
-    def check(self, record: Any, source: Source, ctx: Context) -> Row | Reject:
-        raise TypeError(f"{type(self).__name__} has no check")
-
-    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+    def records(self, task: Task) -> tuple[Source, Iterator[Any]]:
+        """The source of a task, and its records."""
         unit = dict(task.unit or {})
         take = unit.pop("take")
         source, reader = _open(unit.pop("source"), self.kind)
+        return source, itertools.islice(reader.read(Unit(**unit)), take)
+
+    def check(self, record: Any, source: Source) -> Row | Reject:
+        """The columns of a record, or why it goes no further."""
+        raise TypeError(f"{type(self).__name__} has no check")
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        source, records = self.records(task)
         out: list[Row] = []
-        for i, record in enumerate(reader.read(Unit(**unit))):
-            if i == take:
-                break
+        for record in records:
             row = {
                 "id": row_id(source.name, record.key),
                 "source": source.name,
@@ -74,7 +83,7 @@ class SourceStage(Stage):
             if isinstance(record, BadRecord):
                 result = Reject(record.reason, record.message, record.payload)
             else:
-                (result,) = guarded(lambda rs: [self.check(r, source, ctx) for r in rs], [record])
+                (result,) = guarded(lambda rs: [self.check(r, source) for r in rs], [record])
             if isinstance(result, Reject):
                 payload = result.payload if result.payload is not None else record.text
                 ctx.reject(row["id"], Reject(result.reason, result.message, {**row, "payload": payload}))
@@ -120,35 +129,44 @@ class Ingest(SourceStage):
     schema = UTTERANCES
     Settings = IngestSettings
 
-    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Row | Reject:
-        limits: IngestSettings = self.settings
-        try:
-            # a little more than the limit is enough to know that a clip is over it
-            samples, rate = decode(record.audio, max_s=limits.max_s + 1.0)
-        except AudioError as e:
-            return Reject(e.reason, str(e))
-        seconds = len(samples) / rate
-        if seconds < limits.min_s:
-            return Reject("too_short_audio", f"{seconds:.2f} s")
-        if seconds > limits.max_s:
-            return Reject("too_long_audio", f"over {limits.max_s:g} s")
-        if is_silent(samples):
-            return Reject("silent_audio")
-        if not record.text.strip():
-            return Reject("empty_transcript")
-        if CONTROL.search(record.text):
-            return Reject("control_text", payload=record.text)
-        if record.language and record.language.lower() != source.language:
-            return Reject("other_language", record.language)
-        return {
-            "speaker": f"{source.name}/{record.speaker}" if record.speaker else f"{source.name}/{record.key}",
-            "origin": "recorded",
-            "audio": record.audio,
-            "sample_rate": rate,
-            "duration_s": seconds,
-            "reference": record.text.strip(),
-            "extra": json.dumps(record.extra, ensure_ascii=False, sort_keys=True),
-        }
+    def check(self, record: SpeechRecord, source: Source) -> Row | Reject:
+        return utterance(record, source, self.settings.min_s, self.settings.max_s)
+
+
+def utterance(record: SpeechRecord, source: Source, min_s: float, max_s: float) -> Row | Reject:
+    """A clip of a corpus as columns of `utterances`, or why it is none. Lengths in seconds."""
+    try:
+        # a little more than the limit is enough to know that a clip is over it
+        samples, rate = decode(record.audio, max_s=max_s + 1.0)
+    except AudioError as e:
+        return Reject(e.reason, str(e))
+    seconds = len(samples) / rate
+    if seconds < min_s:
+        return Reject("too_short_audio", f"{seconds:.2f} s")
+    if seconds > max_s:
+        return Reject("too_long_audio", f"over {max_s:g} s")
+    if is_silent(samples):
+        return Reject("silent_audio")
+    if not record.text.strip():
+        return Reject("empty_transcript")
+    if CONTROL.search(record.text):
+        return Reject("control_text", payload=record.text)
+    if record.language and record.language.lower() != source.language:
+        return Reject("other_language", record.language)
+    return {
+        "speaker": speaker(record, source),
+        "origin": "recorded",
+        "audio": record.audio,
+        "sample_rate": rate,
+        "duration_s": seconds,
+        "reference": record.text.strip(),
+        "extra": json.dumps(record.extra, ensure_ascii=False, sort_keys=True),
+    }
+
+
+def speaker(record: SpeechRecord, source: Source) -> str:
+    """The speaker's name in the build; one who has none in the corpus is known by the clip."""
+    return f"{source.name}/{record.speaker or record.key}"
 
 
 class QueriesSettings(StageSettings):
@@ -164,7 +182,7 @@ class Queries(SourceStage):
     schema = QUERIES
     Settings = QueriesSettings
 
-    def check(self, record: QueryRecord, source: Source, ctx: Context) -> Row | Reject:
+    def check(self, record: QueryRecord, source: Source) -> Row | Reject:
         text = record.text.strip()
         reason = check_query(text, source.language)
         return Reject(reason, payload=text) if reason else {"text": text}

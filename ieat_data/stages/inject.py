@@ -20,7 +20,6 @@ from ieat_data.prompting.base import InjectedPrompt, Language, Turn
 from ieat_data.schema import TARGETS
 from ieat_data.stages.base import Context, ExpandStage, Reject, Row, StageSettings, retry
 from ieat_data.stages.instructions import QUESTIONED, draw_instruction
-from ieat_data.stages.synthesize import voices_identity
 
 Child = Row | tuple[Row, Reject]
 InjectedTask = Literal["reasoning", "empathy", "trajectory"]
@@ -49,6 +48,7 @@ class Target:
 class Injection(ExpandStage):
     """What both stages share: ask for the targets of all parents at once, keep what passes the accept rules."""
 
+    whole = ("speakers",)
     engines = ("llm",)
     prompts = (
         "tasks/empathy.*.yaml",
@@ -62,7 +62,7 @@ class Injection(ExpandStage):
     schema = TARGETS
 
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
-        return {**voices_identity(pipeline, profile), "instructions": pipeline.instructions.model_dump(mode="json")}
+        return {"instructions": pipeline.instructions.model_dump(mode="json")}
 
     def target(self, parent: str, task: InjectedTask, language: Language, turns: Sequence[Row], ctx: Context) -> Target:
         """Draw the question and build the prompt. `turns`: rows of schema.TURN."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import Field
 
-from ieat_data.config import Pipeline
+from ieat_data.config import Pipeline, Profile
 from ieat_data.errors import UserError
 from ieat_data.identity import child_id, number, pick, share
 from ieat_data.paths import prompts_dir
@@ -67,7 +67,7 @@ class Questions(Stage):
     schema = QUESTIONS
     Settings = QuestionsSettings
 
-    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline) -> Iterable[Task]:
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         reads = tuple((t, s) for t in self.inputs for s in shards(t))
         yield Task(self.name, "all", tuple(f"questions-{i:05d}" for i in range(self.settings.shards)), reads)
 
@@ -97,6 +97,7 @@ class SpeakQuestions(MapStage):
 
     name = "speak_questions"
     inputs = ("questions",)
+    whole = ("speakers",)
     columns: ClassVar = {"questions": ("language", "text", "speaker")}
     engines = ("tts", "asr")
     schema = SPOKEN

@@ -42,7 +42,7 @@ class Reorganise(Stage):
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"group_shards": pipeline.group_shards}
 
-    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline) -> Iterable[Task]:
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         for name, members in groups(shards("inject"), pipeline.group_shards):
             reads = [("inject", s) for s in members]
             if self.settings.same_speaker:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.checks.query import dedup_key
-from ieat_data.config import Pipeline
+from ieat_data.config import Pipeline, Profile
 from ieat_data.identity import fingerprint, top_k
 from ieat_data.schema import OK, REJECTED, SELECTION, SKIPPED, to_table
 from ieat_data.stages.base import Context, Inputs, Row, Stage, StageSettings, Task
@@ -27,7 +27,7 @@ class Select(Stage):
     Settings = SelectSettings
     expected = frozenset({"duplicate", "not_sampled"})
 
-    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline) -> Iterable[Task]:
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         names = tuple(shards("queries"))
         if names:
             yield Task(self.name, "all", names, tuple(("queries", s) for s in names))

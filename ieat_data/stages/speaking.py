@@ -46,7 +46,7 @@ def speak(
 
     def ask(tries: list[tuple[Line, int]]) -> list[Spoken | Reject]:
         asked = [
-            Synthesize(x.text, x.language, x.voice, seed(x.id, stage, attempt, ctx.pipeline.seed))
+            Synthesize(x.text, x.language, x.voice, seed(x.id, stage, attempt, ctx.pipeline.seed), ctx.prompt(x.voice))
             for x, attempt in tries
         ]
         clips = ctx.engines["tts"].synthesize(asked, [x.id for x, _ in tries])

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from ieat_data.config import Pipeline, Profile
 from ieat_data.identity import pick
 from ieat_data.schema import UTTERANCES
 from ieat_data.stages.base import Context, MapStage, Reject, Row
 from ieat_data.stages.speaking import Line, SpeakingSettings, speak
-
-
-def voices_identity(pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
-    """What a draw of voices depends on."""
-    return {"speakers": pipeline.speakers, "voices": {k: list(profile.voices(k)) for k in ("en", "zh")}}
 
 
 class Synthesize(MapStage):
@@ -23,13 +16,11 @@ class Synthesize(MapStage):
 
     name = "synthesize"
     inputs = ("queries", "select")
+    whole = ("speakers",)
     columns: ClassVar = {"queries": ("source", "key", "language", "text"), "select": ()}
     engines = ("tts", "asr")
     schema = UTTERANCES
     Settings = SpeakingSettings
-
-    def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
-        return voices_identity(pipeline, profile)
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         lines = []

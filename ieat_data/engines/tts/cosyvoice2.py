@@ -29,7 +29,8 @@ class CosyVoice2:
 
     Args:
         model: folder of a CosyVoice2 model.
-        voices_file: the bank (`voices.py`); the profile's `voices` are ids of it.
+        voices_file: a bank of one's own (`voices.py`); the profile's `voices` are ids of it. None: the voices are those
+            of the clips that come with the requests.
         timeout_s: seconds for one utterance; a call that takes longer is ended.
         max_chars: longer texts are not spoken.
         require_gpu: refuse to run on the CPU.
@@ -47,7 +48,7 @@ class CosyVoice2:
     def __init__(
         self,
         model: str,
-        voices_file: str,
+        voices_file: str | None = None,
         timeout_s: float = 120.0,
         max_chars: int = 1000,
         require_gpu: bool = True,
@@ -58,7 +59,7 @@ class CosyVoice2:
         if timeout_s <= 0:
             raise UserError(f"engine cosyvoice2: timeout_s {timeout_s} must be over 0")
         self._timeout_s, self._max_chars = timeout_s, max_chars
-        self._voices = voices.read(Path(voices_file).expanduser().absolute())
+        self._voices = voices.read(Path(voices_file).expanduser().absolute()) if voices_file else {}
         options = [o for o, on in {"fp16": fp16, "load_trt": load_trt, "load_vllm": load_vllm}.items() if on]
         folder = Path(model).expanduser().absolute()
         try:
@@ -68,21 +69,21 @@ class CosyVoice2:
 
     @classmethod
     def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
-        for name in ("model", "voices_file"):
-            if not settings.get(name):
-                raise UserError(f"engine cosyvoice2: needs the setting `{name}`")
+        if not settings.get("model"):
+            raise UserError("engine cosyvoice2: needs the setting `model`")
         modules = ["torch", "torchaudio", "transformers", "hyperpyyaml"]
         if not cosyvoice2_load.home():
             modules += ["cosyvoice", "matcha"]
         names = [*cosyvoice2_load.FILES, cosyvoice2_load.TOKENIZER, *([_ESTIMATOR] if settings.get("load_trt") else [])]
-        # which of the folder's banks, and all that lies in the folder
-        bank = str(settings["voices_file"])
-        paths = [
-            *(str(Path(settings["model"]) / n) for n in names),
-            bank,
-            str(Path(bank).expanduser().absolute().parent),
-        ]
+        paths = [str(Path(settings["model"]) / n) for n in names]
+        if bank := settings.get("voices_file"):
+            # which of the folder's banks, and all that lies in the folder
+            paths += [str(bank), str(Path(bank).expanduser().absolute().parent)]
         return [*(Requirement("module", m) for m in modules), *(Requirement("model", p) for p in paths)]
+
+    @classmethod
+    def takes_prompts(cls, settings: Mapping[str, Any]) -> bool:
+        return not settings.get("voices_file")
 
     def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
         """Speak each text.
@@ -110,7 +111,7 @@ class CosyVoice2:
             return Failure("too_long_text", f"{len(request.text)} characters, at most {self._max_chars} are spoken")
         if request.language not in PIECE:
             return Failure("unsupported_language", f"{request.language!r}; {' and '.join(PIECE)} can be spoken")
-        if request.voice not in self._voices:
+        if request.speaker is None and request.voice not in self._voices:
             some = ", ".join(list(self._voices)[:4])
             return Failure("unknown_voice", f"no voice {request.voice!r} among {len(self._voices)}, such as {some}")
         return None

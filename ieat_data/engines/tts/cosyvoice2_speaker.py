@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import random
+import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile as sf
 
 from ieat_data import audio
 from ieat_data.engines.base import Clip, Failure, Synthesize
@@ -20,6 +23,16 @@ from ieat_data.engines.tts.voices import Voice
 
 _END_OF_PROMPT = "<|endofprompt|>"
 _PROMPT_RATE = 16_000
+
+
+@dataclass(frozen=True)
+class _Prompt:
+    """What a voice is cloned from, and how it is to speak."""
+
+    audio: bytes
+    transcript: str
+    language: str
+    instruction: str = ""
 
 
 class Speaker:
@@ -38,7 +51,6 @@ class Speaker:
 
         Raises RuntimeError where CUDA fails: then nothing works any more in this process.
         """
-        voice = self._voices[request.voice]
         language: Language = "zh" if request.language == "zh" else "en"
         parts = spoken_pieces(request.text, language)
         if not parts:
@@ -46,10 +58,12 @@ class Speaker:
         chunks: list[Any] = []
         with _thread_errors() as errors:
             try:
-                self._learn(voice)
+                prompt = self._prompt(request)
+                self._learn(request.voice, prompt)
                 _seed(request.seed)
                 for part in parts:
-                    chunks += [c["tts_speech"].numpy()[0] for c in self._say(part, voice, language)]
+                    said = self._say(part, request.voice, prompt, language)
+                    chunks += [c["tts_speech"].numpy()[0] for c in said]
             except Exception as e:  # torch, onnxruntime and asserts raise what they like
                 errors.append(e)
         if errors:
@@ -64,32 +78,46 @@ class Speaker:
         rate = cosyvoice2_load.RATE
         return Clip(audio.encode_flac(whole, rate), rate, whole.size / rate)
 
-    def _learn(self, voice: Voice) -> None:
+    def _prompt(self, request: Synthesize) -> _Prompt:
+        """What the voice is cloned from: a clip of the bank, or the one that comes with the request."""
+        if request.speaker is not None:
+            return _Prompt(request.speaker.audio, request.speaker.transcript, request.speaker.language)
+        voice = self._voices[request.voice]
+        return _Prompt(Path(voice.audio).read_bytes(), voice.transcript, voice.language, voice.instruction)
+
+    def _learn(self, name: str, prompt: _Prompt) -> None:
         """Compute the features of a voice's prompt, once.
 
         What is said before the text is part of them: the transcript, or the instruction where there is one. Of a voice
         that is cached, `inference_instruct2` does not look at the instruction it is given.
         """
-        if voice.id in self._learnt:
+        if name in self._learnt:
             return
-        before = plain(voice.instruction) + _END_OF_PROMPT if voice.instruction else plain(voice.transcript)
-        self.library.add_zero_shot_spk(before, self._prompt(voice), voice.id)
-        self._learnt.add(voice.id)
+        before = plain(prompt.instruction) + _END_OF_PROMPT if prompt.instruction else plain(prompt.transcript)
+        with self._clip(prompt.audio) as clip:
+            self.library.add_zero_shot_spk(before, clip, name)
+        self._learnt.add(name)
 
-    def _prompt(self, voice: Voice) -> Any:
+    @contextlib.contextmanager
+    def _clip(self, data: bytes) -> Iterator[Any]:
+        """A clip as the library takes it: samples at 16 kHz, in newer versions the path of a file at any rate."""
         if self._paths:
-            return voice.audio
-        import torch
+            samples, rate = audio.decode(data)
+            with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+                sf.write(file, samples, rate, format="WAV", subtype="FLOAT")
+                file.flush()
+                yield file.name
+        else:
+            import torch
 
-        samples, _ = audio.decode(Path(voice.audio).read_bytes(), _PROMPT_RATE)
-        return torch.from_numpy(samples)[None]
+            yield torch.from_numpy(audio.decode(data, _PROMPT_RATE)[0])[None]
 
-    def _say(self, text: str, voice: Voice, language: Language) -> Iterator[Mapping[str, Any]]:
+    def _say(self, text: str, name: str, prompt: _Prompt, language: Language) -> Iterator[Mapping[str, Any]]:
         # streaming waits for ever where the LLM fails
-        how: dict[str, Any] = {"zero_shot_spk_id": voice.id, "stream": False, "text_frontend": False}
-        if voice.instruction:
-            said: Iterator[Mapping[str, Any]] = self.library.inference_instruct2(text, voice.instruction, None, **how)
-        elif voice.language != language:
+        how: dict[str, Any] = {"zero_shot_spk_id": name, "stream": False, "text_frontend": False}
+        if prompt.instruction:
+            said: Iterator[Mapping[str, Any]] = self.library.inference_instruct2(text, prompt.instruction, None, **how)
+        elif prompt.language != language:
             said = self.library.inference_cross_lingual(text, None, **how)
         else:
             said = self.library.inference_zero_shot(text, "", None, **how)

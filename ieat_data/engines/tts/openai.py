@@ -26,7 +26,8 @@ class OpenAISpeech:
         model: the name under which they serve it.
         voices_file: JSON lines {"id", "audio", "transcript"}, a reference clip for each voice. It lies in a folder of
             its own with the clips; `audio` is a path in that folder. The folder's content is part of the identity.
-        send_reference: send the voice's clip and transcript (`ref_audio`, `ref_text`) with each request.
+        send_reference: send the voice's clip and transcript (`ref_audio`, `ref_text`) with each request: those of
+            `voices_file`, or without one those that come with the requests.
         send_seed: send `seed`; servers that do not know it may refuse it.
         max_chars: longer texts are not spoken.
         max_s: longer clips (seconds) are not taken.
@@ -51,8 +52,6 @@ class OpenAISpeech:
         max_s: float = 120.0,
         **server: Any,
     ) -> None:
-        if send_reference and not voices_file:
-            raise UserError("engine openai: `send_reference` needs the setting `voices_file`")
         self._model, self._send_seed, self._max_chars, self._max_s = model, send_seed, max_chars, max_s
         # without a file the server alone knows its voices
         self._voices = _read_voices(Path(voices_file).expanduser()) if voices_file else None
@@ -65,6 +64,10 @@ class OpenAISpeech:
         voices = settings.get("voices_file")
         folder = [Requirement("model", str(Path(str(voices)).expanduser().absolute().parent))] if voices else []
         return [Requirement("module", "httpx"), *folder]
+
+    @classmethod
+    def takes_prompts(cls, settings: Mapping[str, Any]) -> bool:
+        return bool(settings.get("send_reference")) and not settings.get("voices_file")
 
     def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
         """Speak each text.
@@ -92,12 +95,19 @@ class OpenAISpeech:
         }
         if self._send_seed:
             body["seed"] = request.seed
-        if self._send_reference and self._voices is not None:
-            body |= self._voices[request.voice]
+        if self._send_reference:
+            body |= self._reference(request)
         reply = self._client.post_json("/audio/speech", body)
         if isinstance(reply, Failure):
             return reply
         return self._clip(reply.body) if reply.ok else reply.failure()
+
+    def _reference(self, request: Synthesize) -> dict[str, str]:
+        if self._voices is not None:
+            return self._voices[request.voice]
+        if request.speaker is None:
+            return {}
+        return {"ref_audio": _as_url(request.speaker.audio), "ref_text": request.speaker.transcript}
 
     def _clip(self, data: bytes) -> Clip | Failure:
         try:
@@ -151,5 +161,9 @@ def _data_url(folder: Path, clip: str, where: str) -> str:
         raise UserError(
             f"{file}: a reference clip has some sound and at most {_MAX_REFERENCE_BYTES >> 20} MB ({where})"
         )
+    return _as_url(data)
+
+
+def _as_url(data: bytes) -> str:
     kind = {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}.get(data[:4], "mpeg")
     return f"data:audio/{kind};base64,{base64.b64encode(data).decode()}"
