@@ -20,7 +20,7 @@ import pytest
 from ieat_data.audio import decode, encode_flac
 from ieat_data.config import EngineConfig, Profile
 from ieat_data.engines import registry
-from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
+from ieat_data.engines.base import Clip, Failure, Requirement, SpeakerPrompt, Synthesize
 from ieat_data.engines.tts import cosyvoice2_load, voices
 from ieat_data.engines.tts.cosyvoice2 import CosyVoice2
 from ieat_data.engines.tts.cosyvoice2_speaker import Speaker
@@ -134,9 +134,14 @@ def test_requirements_name_the_files_of_the_model_the_bank_and_the_modules(monke
     needed = CosyVoice2.requirements({"model": "/m", "voices_file": "/bank/v.jsonl", "load_trt": True})
     assert Requirement("module", "cosyvoice") not in needed
     assert Requirement("model", "/m/flow.decoder.estimator.fp32.onnx") in needed
-    for lacking, given in (("model", {"voices_file": "v"}), ("voices_file", {"model": "m"})):
-        with pytest.raises(UserError, match=f"needs the setting `{lacking}`"):
-            CosyVoice2.requirements(given)
+    with pytest.raises(UserError, match="needs the setting `model`"):
+        CosyVoice2.requirements({"voices_file": "v"})
+    assert {r.name for r in CosyVoice2.requirements({"model": "/m"}) if r.kind == "model"} == models - {
+        "/bank",
+        "/bank/v.jsonl",
+    }
+    for settings, takes in (({"model": "/m"}, True), ({"model": "/m", "voices_file": "v"}, False)):
+        assert registry.takes_prompts(EngineConfig(engine="cosyvoice2", settings=settings)) is takes
 
 
 def test_its_identity_is_the_content_of_model_and_bank_wherever_they_lie(
@@ -244,6 +249,21 @@ def test_prompts_are_learnt_once_and_never_get_lost(model: Path, voices_file: Pa
 
 
 @pytest.mark.engines
+def test_a_voice_is_cloned_from_the_clip_that_comes_with_the_request(
+    loaded: Speaker, calls: Calls, voices_file: Path
+) -> None:
+    li = voices_file.parent / "li.flac"
+    prompt = SpeakerPrompt(li.read_bytes(), "早上好。", "zh")
+    own = clip(loaded.speak(Synthesize(ZH.text, "zh", "corpus/li", 1, prompt)))
+    assert own == clip(loaded.speak(Synthesize(ZH.text, "zh", "li", 1))), "as the same clip in a bank"
+    clip(loaded.speak(Synthesize(EN.text, "en", "corpus/li", 1, prompt)))
+    assert calls.names("add_zero_shot_spk").count("add_zero_shot_spk") <= 2
+    assert calls.names(*SPOKEN) == ["inference_zero_shot", "inference_zero_shot", "inference_cross_lingual"]
+    bad = loaded.speak(Synthesize(EN.text, "en", "corpus/bad", 1, SpeakerPrompt(b"no clip", "x", "en")))
+    assert isinstance(bad, Failure) and bad.reason == "engine_error" and "libsndfile" in bad.message
+
+
+@pytest.mark.engines
 def test_long_texts_are_spoken_piece_by_piece_and_joined(loaded: Speaker, calls: Calls) -> None:
     text = "The shop around the corner opens at nine every day. " * 12
     answer = clip(loaded.speak(Synthesize(text, "en", "anna", 1)))
@@ -295,7 +315,7 @@ def test_versions_that_take_a_path_are_given_one(
     monkeypatch.setattr(cosyvoice2_load, "load", lambda folder, **given: library)
     speaker = Speaker(model, voices.read(voices_file), False, ())
     assert speaker.speak(EN) == loaded.speak(EN)
-    assert taken == [str(voices_file.parent / "anna.flac")]
+    assert len(taken) == 1 and not Path(taken[0]).exists(), "a file for as long as the library reads it"
     library.add_zero_shot_spk = lambda text, sound: None
     with pytest.raises(UserError, match=r"takes no prompt that is known \(text, sound\)"):
         Speaker(model, voices.read(voices_file), False, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 import struct
@@ -16,7 +17,7 @@ import soundfile as sf
 from ieat_data.audio import decode, encode_flac
 from ieat_data.config import EngineConfig, Profile
 from ieat_data.engines import registry
-from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
+from ieat_data.engines.base import Clip, Failure, Requirement, SpeakerPrompt, Synthesize
 from ieat_data.engines.client import EngineDown
 from ieat_data.engines.tts.openai import OpenAISpeech
 from ieat_data.errors import UserError
@@ -167,9 +168,27 @@ def test_a_wrong_file_of_voices_is_one_clear_line(voices: Path, content: bytes, 
     assert "\n" not in str(e.value)
 
 
-def test_a_reference_needs_voices() -> None:
-    with pytest.raises(UserError, match="needs the setting `voices_file`"):
-        tts("http://h/v1", send_reference=True)
+def test_the_clip_that_comes_with_a_request_is_the_reference() -> None:
+    prompt = SpeakerPrompt(encode_flac(TONE, RATE), "早上好。", "zh")
+    with serving(Say(body=wav())) as server:
+        engine = tts(server.url, send_reference=True)
+        engine.synthesize([dataclasses.replace(HELLO, voice="corpus/a", speaker=prompt), HELLO])
+        with_prompt, without = sorted((a.json for a in server.asked), key=lambda body: "ref_text" not in body)
+    assert (with_prompt["voice"], with_prompt["ref_text"]) == ("corpus/a", "早上好。")
+    assert base64.b64decode(with_prompt["ref_audio"].partition(",")[2]) == prompt.audio
+    assert not {"ref_audio", "ref_text"} & set(without)
+
+
+def test_it_takes_prompts_where_it_sends_them_and_has_no_voices_of_its_own() -> None:
+    for settings, takes in (
+        ({"send_reference": True}, True),
+        ({"send_reference": True, "voices_file": "v"}, False),
+        ({}, False),
+    ):
+        assert registry.takes_prompts(EngineConfig(engine="openai", settings=settings)) is takes
+
+
+def test_a_file_of_voices_that_is_not_there_is_one_line() -> None:
     with pytest.raises(UserError, match="cannot be read: No such file"):
         tts("http://h/v1", voices_file="/nowhere/voices.jsonl")
 
