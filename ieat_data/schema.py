@@ -114,11 +114,14 @@ SPOKEN = table(
     ("attempts", pa.int32()),
 )
 
+PAIRS = table(("text", pa.string()))
+SPEECH_TOKENS = table(("tokens", pa.list_(pa.int32())), ("rate_hz", pa.float64()))
+
 AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 MESSAGE = pa.struct(
     [
         ("role", pa.string()),  # user | assistant
-        ("kind", pa.string()),  # speech | question | reply
+        ("kind", pa.string()),  # speech | text | question | reply
         ("content", pa.string()),  # empty where the user spoke
         ("transcript", pa.string()),
         ("audio", pa.int32()),  # index into audios
@@ -159,8 +162,10 @@ PROVENANCE = pa.struct(
 SAMPLES = pa.schema(
     [
         pa.field("id", pa.string()),
-        pa.field("task", pa.string()),  # response | reasoning | empathy | trajectory
-        pa.field("stage", pa.string()),  # stage1_1 | stage1_2
+        pa.field(
+            "task", pa.string()
+        ),  # response | reasoning | empathy | trajectory | alignment | synthesis | continuation
+        pa.field("stage", pa.string()),  # stage1_1 | stage1_2 | stage2
         pa.field("language", pa.string()),
         pa.field("n_turns", pa.int32()),  # the user's utterances, never the question
         pa.field("messages", pa.list_(MESSAGE)),

@@ -132,8 +132,8 @@ def _sample(row: dict[str, Any]) -> Iterator[str]:
     for s in row["spans"]:
         if not 0 <= s["audio"] < len(lengths) or not 0 <= s["start_s"] <= s["end_s"] <= lengths[s["audio"]] + _SLACK_S:
             yield f"a span ({s['kind']}) lies outside its audio"
-    if row["n_turns"] != sum(m["kind"] == "speech" for m in row["messages"]):
-        yield "n_turns is not the number of utterances"
+    if row["n_turns"] != sum(m["role"] == "user" and m["kind"] != "question" for m in row["messages"]):
+        yield "n_turns is not the number of the user's turns"
     known = {u["utterance"] for u in row["provenance"]["utterances"]}
     if any(s["kind"] == "utterance" and s["ref"] not in known for s in row["spans"]):
         yield "a span refers to an utterance that provenance does not name"

@@ -80,8 +80,9 @@ def after_build(made: Mapping[str, Any], out: Path) -> None:
         counts = [languages.get("en", 0), languages.get("zh", 0), *(turns.get(str(n), 0) for n in range(1, 5))]
         table.add_row(name, str(c["rows"]), *(str(n or "") for n in counts))
     console.print(table)
-    console.print("\n[bold]emotions[/bold]  " + _bars(made["counts"]["emotion"]))
-    console.print("[bold]first → last[/bold]  " + escape(_inline(made["counts"]["transition"]) or "none"))
+    if made["counts"]["emotion"]:
+        console.print("\n[bold]emotions[/bold]  " + _bars(made["counts"]["emotion"]))
+        console.print("[bold]first → last[/bold]  " + escape(_inline(made["counts"]["transition"]) or "none"))
     use = made["dialogues"]
     if use["pool"]:
         console.print(
@@ -144,14 +145,15 @@ def _sample(console: Console, row: Mapping[str, Any]) -> None:
     for m in row["messages"]:
         if m["role"] == "user":
             felt = f" [magenta]({m['emotion']['label']} {m['emotion']['score']:.2f})[/magenta]" if m["emotion"] else ""
-            console.print(f"[bold]user[/bold] {_spans(row, m['audio'])}{felt}: {escape(m['transcript'] or '')}")
+            console.print(f"[bold]user[/bold] {_spans(row, m['audio'])}{felt}: {escape(m['transcript'] or m['content'])}")
             continue
         if m["think"]:
             cut = m["injected_chars"]
             body, rest = escape(m["think"][:cut]), escape(m["think"][cut:])
             console.print(f"  [dim]think[/dim] [yellow]⟦{body}⟧[/yellow][cyan]{rest}[/cyan]")
         mark = "[green]assistant ●[/green]" if m["train"] else "[bold]assistant[/bold]"
-        console.print(f"{mark} {escape(m['content'])}")
+        heard = f"{_spans(row, m['audio'])} " if m["audio"] is not None else ""
+        console.print(f"{mark} {heard}{escape(m['content'])}")
     if row["instruction"]:
         console.print(
             f"[dim]question {row['instruction']['id']} ({row['instruction']['placement']}), "
@@ -164,4 +166,4 @@ def _sample(console: Console, row: Mapping[str, Any]) -> None:
 
 def _spans(row: Mapping[str, Any], audio: int | None) -> str:
     parts = [f"{s['kind']} {s['end_s'] - s['start_s']:.1f}s" for s in row["spans"] if s["audio"] == audio]
-    return f"[dim]♪ {' + '.join(parts)}[/dim]"
+    return f"[dim]♪ {' + '.join(parts)}[/dim]" if parts else "[dim]wrote[/dim]"

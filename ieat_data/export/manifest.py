@@ -104,7 +104,9 @@ def _dialogues(plan: Plan) -> dict[str, int]:
 
 def _speakers(plan: Plan) -> list[dict[str, Any]]:
     """The voices that were drawn from, and for a cloned one its prompt."""
-    node = plan.nodes["speakers"]
+    node = plan.nodes.get("speakers")
+    if node is None:
+        return []
     columns = [c for c in node.stage.schema.names if c not in ("id", "audio", "sample_rate", "status", "reason")]
     rows = (r for record in node.records.values() for r in node.table.read(record, columns).to_pylist())
     return [{k: v for k, v in row.items() if v is not None} for row in rows]

@@ -8,11 +8,14 @@ from ieat_data.stages.ingest import Ingest, Queries
 from ieat_data.stages.inject import Inject, InjectDialogues
 from ieat_data.stages.instructions import Questions, SpeakQuestions
 from ieat_data.stages.label import Label
+from ieat_data.stages.pairs import Pairs
 from ieat_data.stages.reorganise import Reorganise
 from ieat_data.stages.respond import Respond
 from ieat_data.stages.select import Select
 from ieat_data.stages.speakers import PromptClips, Speakers
+from ieat_data.stages.stage2 import Alignment, Continuation, Synthesis
 from ieat_data.stages.synthesize import Synthesize
+from ieat_data.stages.tokenize import Tokenize
 from ieat_data.stages.transcribe import Transcribe
 
 STAGES: dict[str, type[Stage]] = {
@@ -36,6 +39,11 @@ STAGES: dict[str, type[Stage]] = {
         Reasoning,
         Empathy,
         Trajectory,
+        Pairs,
+        Tokenize,
+        Alignment,
+        Synthesis,
+        Continuation,
     )
 }
 
@@ -43,4 +51,12 @@ STAGES: dict[str, type[Stage]] = {
 UNIONS: dict[str, tuple[str, ...]] = {"utterances": ("ingest", "synthesize")}
 
 # What a pipeline may ask for: the tables that go out, each a config of the dataset.
-TARGETS: tuple[str, ...] = ("stage1_1", "stage1_2_reasoning", "stage1_2_empathy", "stage1_2_trajectory")
+TARGETS: tuple[str, ...] = (
+    "stage1_1",
+    "stage1_2_reasoning",
+    "stage1_2_empathy",
+    "stage1_2_trajectory",
+    "stage2_alignment",
+    "stage2_synthesis",
+    "stage2_continuation",
+)
