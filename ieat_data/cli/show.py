@@ -145,7 +145,8 @@ def _sample(console: Console, row: Mapping[str, Any]) -> None:
     for m in row["messages"]:
         if m["role"] == "user":
             felt = f" [magenta]({m['emotion']['label']} {m['emotion']['score']:.2f})[/magenta]" if m["emotion"] else ""
-            console.print(f"[bold]user[/bold] {_spans(row, m['audio'])}{felt}: {escape(m['transcript'] or m['content'])}")
+            said = escape(m["transcript"] or m["content"])
+            console.print(f"[bold]user[/bold] {_spans(row, m['audio'])}{felt}: {said}")
             continue
         if m["think"]:
             cut = m["injected_chars"]

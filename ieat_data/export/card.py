@@ -41,7 +41,8 @@ def render(manifest: Mapping[str, Any]) -> str:
         "```",
         "",
     ]
-    lines += ["## Emotions", "", _inline(manifest["counts"]["emotion"]), ""]
+    if manifest["counts"]["emotion"]:
+        lines += ["## Emotions", "", _inline(manifest["counts"]["emotion"]), ""]
     for role, grade in manifest["grades"].items():
         lines += [f"The `{role}` engine of this build is of **{grade} grade**: do not train on its labels.", ""]
     lines += ["## Sources", "", "| source | licence | terms |", "|---|---|---|"]
