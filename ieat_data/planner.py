@@ -67,7 +67,7 @@ class Plan:
         # a recording whose answers need not be asked for again
         self.known: Path | None = self.recording.folder if self.recording else None
         self.nodes: dict[str, Node] = {}
-        for name in _order(_needed(pipeline)):
+        for name in _order(_needed(pipeline), pipeline):
             self.nodes[name] = self._node(name)
         for node in self.nodes.values():
             self._load(node)
@@ -122,7 +122,7 @@ class Plan:
             cls.Settings, self.pipeline.stages.get(name, {}), f"pipeline {self.pipeline.name}: stages.{name}"
         )
         stage = cls(settings)
-        inputs = tuple(t for i in (*cls.inputs, *cls.whole) for t in self.concrete(i))
+        inputs = tuple(_inputs(name, self.pipeline))
         description = {
             "stage": name,
             "version": cls.version,
@@ -226,23 +226,25 @@ def _needed(pipeline: Pipeline) -> set[str]:
         name = open_names.pop()
         if name not in needed:
             needed.add(name)
-            open_names += _inputs(name)
+            open_names += _inputs(name, pipeline)
     return needed
 
 
-def _inputs(name: str) -> list[str]:
+def _inputs(name: str, pipeline: Pipeline) -> list[str]:
     """The tables that a stage reads."""
-    return [t for i in (*STAGES[name].inputs, *STAGES[name].whole) for t in UNIONS.get(i, (i,))]
+    cls = STAGES[name]
+    wanted = (t for t in cls.optional if t in pipeline.stages)
+    return [t for i in (*cls.inputs, *cls.whole, *wanted) for t in UNIONS.get(i, (i,))]
 
 
-def _order(names: set[str]) -> list[str]:
+def _order(names: set[str], pipeline: Pipeline) -> list[str]:
     """Inputs first; among equals the order of STAGES."""
     out: list[str] = []
 
     def visit(name: str) -> None:
         if name in out:
             return
-        for table in _inputs(name):
+        for table in _inputs(name, pipeline):
             visit(table)
         out.append(name)
 

@@ -106,6 +106,7 @@ QUESTIONS = table(
     ("instruction_id", pa.string()), ("language", pa.string()), ("text", pa.string()), ("speaker", pa.string())
 )
 SPOKEN = table(
+    ("speaker", pa.string()),
     ("audio", pa.binary()),
     ("sample_rate", pa.int32()),
     ("duration_s", pa.float64()),

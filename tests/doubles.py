@@ -185,6 +185,16 @@ class CloningTTS(TTS):
         return super().synthesize(requests)
 
 
+class ToneTTS(TTS):
+    """Is told how to speak a reply, and only that."""
+
+    def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
+        told = [r for r in requests if r.instruction is not None]
+        assert all(r.instruction and ("Speak" in r.instruction) == (r.language == "en") for r in told)
+        assert len(told) in (0, len(requests)), "questions and queries have no tone"
+        return super().synthesize(requests)
+
+
 class DyingLLM(LLM):
     """Its process dies in the middle of the first call, once."""
 

@@ -123,6 +123,7 @@ class Synthesize:
     """Speak `text` with `voice`: one that the engine knows, or with `speaker` one that is named here.
 
     The same `voice` always comes with the same `speaker`: what an engine computes of a prompt may be kept by its name.
+    `instruction`: how to speak, in words; an engine that takes none speaks as it does.
     """
 
     text: str
@@ -130,6 +131,7 @@ class Synthesize:
     voice: str
     seed: int
     speaker: SpeakerPrompt | None = None
+    instruction: str | None = None
 
 
 @dataclass(frozen=True)

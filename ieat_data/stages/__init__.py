@@ -10,6 +10,7 @@ from ieat_data.stages.instructions import Questions, SpeakQuestions
 from ieat_data.stages.label import Label
 from ieat_data.stages.pairs import Pairs
 from ieat_data.stages.reorganise import Reorganise
+from ieat_data.stages.replies import SpeakReplies
 from ieat_data.stages.respond import Respond
 from ieat_data.stages.select import Select
 from ieat_data.stages.speakers import PromptClips, Speakers
@@ -35,6 +36,7 @@ STAGES: dict[str, type[Stage]] = {
         InjectDialogues,
         Questions,
         SpeakQuestions,
+        SpeakReplies,
         Stage11,
         Reasoning,
         Empathy,
@@ -47,8 +49,11 @@ STAGES: dict[str, type[Stage]] = {
     )
 }
 
-# A name that stands for several tables with the same schema, whose shards it chains.
-UNIONS: dict[str, tuple[str, ...]] = {"utterances": ("ingest", "synthesize")}
+# Names that stand for several tables with the same schema, whose shards they chain.
+UNIONS: dict[str, tuple[str, ...]] = {
+    "utterances": ("ingest", "synthesize"),
+    "targets": ("inject", "inject_dialogues"),
+}
 
 # What a pipeline may ask for: the tables that go out, each a config of the dataset.
 TARGETS: tuple[str, ...] = (

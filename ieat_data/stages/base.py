@@ -135,6 +135,7 @@ class Stage:
     version: ClassVar[int] = 1  # raise it when the rows come out different for the same inputs
     inputs: ClassVar[tuple[str, ...]] = ()
     whole: ClassVar[tuple[str, ...]] = ()  # small tables that each task reads all of
+    optional: ClassVar[tuple[str, ...]] = ()  # tables that are made and read where the pipeline has a block for them
     engines: ClassVar[tuple[str, ...]] = ()
     prompts: ClassVar[tuple[str, ...]] = ()  # globs under prompts/
     schema: ClassVar[pa.Schema]
@@ -175,8 +176,8 @@ class MapStage(Stage):
 
     columns: ClassVar[Mapping[str, tuple[str, ...]]]
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
-        """New columns for each row, or why it is rejected."""
+    def process(self, rows: list[Row], ctx: Context) -> Sequence[Row | Reject | None]:
+        """New columns for each row, or why it is rejected; None for one that the stage is not for."""
         raise TypeError(f"{type(self).__name__} has no process")
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:

@@ -61,15 +61,27 @@ class Sample:
         self._utterances = utterances
 
     def user(self, pieces: list[Piece], transcript: str, kind: str = "speech", emotion: Row | None = None) -> None:
+        index = self._audio(pieces)
+        self.used += [p.ref for p in pieces if p.kind == "utterance" and p.ref]
+        self._say("user", kind, "", train=False, transcript=transcript, audio=index, emotion=emotion)
+
+    def assistant(
+        self,
+        text: str,
+        train: bool,
+        think: str | None = None,
+        injected_chars: int | None = None,
+        spoken: Piece | None = None,
+    ) -> None:
+        index = self._audio([spoken]) if spoken else None
+        self._say("assistant", "reply", text, train=train, think=think, injected_chars=injected_chars, audio=index)
+
+    def _audio(self, pieces: list[Piece]) -> int:
         samples, spans = join(pieces, RATE)
         index = len(self.audios)
         self.audios.append({"bytes": encode_flac(samples, RATE), "path": f"{self.row['id']}-{index}.flac"})
         self.spans += [{"audio": index, **span} for span in spans]
-        self.used += [p.ref for p in pieces if p.kind == "utterance" and p.ref]
-        self._say("user", kind, "", train=False, transcript=transcript, audio=index, emotion=emotion)
-
-    def assistant(self, text: str, train: bool, think: str | None = None, injected_chars: int | None = None) -> None:
-        self._say("assistant", "reply", text, train=train, think=think, injected_chars=injected_chars)
+        return index
 
     def _say(self, role: str, kind: str, content: str, **rest: Any) -> None:
         self.messages.append({"role": role, "kind": kind, "content": content, **rest})
@@ -100,13 +112,16 @@ class Compose(Stage):
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         base = ("utterances", "transcribe")
+        made = {t: frozenset(shards(t)) for t in self.optional}
         questions = [(t, s) for t in ("questions", "speak_questions") if t in self.inputs for s in shards(t)]
         for group, members in groups(shards("utterances"), pipeline.group_shards):
             for shard in members if self.single else ():
                 reads = [(t, group if t == "reorganise" else shard) for t in (*base, *self.single)]
+                reads += [(t, shard) for t in self.optional if shard in made[t]]
                 yield Task(self.name, shard, (shard,), (*reads, *questions))
             if self.dialogue:
                 reads = [(t, s) for t in base for s in members] + [(t, group) for t in self.dialogue]
+                reads += [(t, s) for t in self.optional for s in (*members, group) if s in made[t]]
                 yield Task(self.name, group, (group,), (*reads, *questions))
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
@@ -146,6 +161,7 @@ class Empathy(Compose):
 
     name = "stage1_2_empathy"
     inputs = ("utterances", "transcribe", "inject", "reorganise", "inject_dialogues")
+    optional = ("speak_replies",)
     single = ("inject", "reorganise")
     dialogue = ("reorganise", "inject_dialogues")
 
@@ -156,26 +172,31 @@ class Empathy(Compose):
             return
         anew = {t["parent"]: t for t in _accepted(inputs, "inject_dialogues", name, "empathy")}
         utterances = Utterances(inputs, _wanted(dialogues))
+        spoken = _spoken(
+            inputs, {t["sample"] for d in dialogues for t in d["turns"]} | {t["id"] for t in anew.values()}
+        )
         for d in dialogues:
             last = anew.get(d["id"])
             if d["regenerate"] and last is None:
                 continue  # its new last reply was rejected, and stands in quarantine
             sample = Sample(child_id(d["id"], self.name, 0), "empathy", "stage1_2", d["language"], utterances)
-            turns = [*d["turns"][:-1], {**d["turns"][-1], **_reply(last)}]
+            turns = [*d["turns"][:-1], {**d["turns"][-1], **_reply(last), **({"sample": last["id"]} if last else {})}]
             for turn in turns:
                 sample.user([utterances.clip(turn["utterance"])], turn["transcript"], emotion=turn["emotion"])
-                sample.assistant(turn["reply"], True, turn["think"], turn["injected_chars"])
+                clip = spoken.get(turn["sample"])
+                sample.assistant(turn["reply"], True, turn["think"], turn["injected_chars"], clip)
             yield sample.finish(d["id"], last["attempts"] if last else 1, last["seed"] if last else None)
 
     def _single(self, name: str, inputs: Inputs, in_dialogues: set[str]) -> Iterator[Row]:
         utterances = Utterances(inputs)
-        for target in _accepted(inputs, "inject", name, "empathy"):
-            if target["id"] in in_dialogues:
-                continue
+        targets = [t for t in _accepted(inputs, "inject", name, "empathy") if t["id"] not in in_dialogues]
+        spoken = _spoken(inputs, {t["id"] for t in targets})
+        for target in targets:
             (turn,) = target["turns"]
             sample = Sample(child_id(target["id"], self.name, 0), "empathy", "stage1_2", target["language"], utterances)
             sample.user([utterances.clip(turn["utterance"])], turn["transcript"], emotion=turn["emotion"])
-            sample.assistant(target["answer"], True, target["think"], target["injected_chars"])
+            clip = spoken.get(target["id"])
+            sample.assistant(target["answer"], True, target["think"], target["injected_chars"], clip)
             yield sample.finish(target["parent"], target["attempts"], target["seed"])
 
 
@@ -256,6 +277,16 @@ def _reply(target: Row | None) -> Row:
     if target is None:
         return {}
     return {"reply": target["answer"], "think": target["think"], "injected_chars": target["injected_chars"]}
+
+
+def _spoken(inputs: Inputs, wanted: set[str]) -> dict[str, Piece]:
+    """The spoken replies of these targets, where there are any."""
+    found = {}
+    for shard in inputs.shards("speak_replies"):
+        for row in inputs.rows("speak_replies", shard, ["id", "speaker", "audio", "status"]):
+            if row["id"] in wanted and row["status"] == OK:
+                found[row["id"]] = _piece("reply", row["audio"], row["id"], row["speaker"])
+    return found
 
 
 def _wanted(rows: Iterable[Row]) -> dict[str, set[str]]:

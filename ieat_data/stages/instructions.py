@@ -16,7 +16,7 @@ from ieat_data.identity import child_id, number, pick, share
 from ieat_data.paths import prompts_dir
 from ieat_data.schema import OK, QUESTIONS, SPOKEN, to_table
 from ieat_data.stages.base import Context, Inputs, MapStage, Reject, Row, Stage, StageSettings, Task
-from ieat_data.stages.speaking import Line, SpeakingSettings, speak
+from ieat_data.stages.speaking import Line, SpeakingSettings, speak, spoken_row
 
 QUESTIONED = ("trajectory", "reasoning")  # the empathy task needs no question
 USABLE = ("checked", "accepted")
@@ -105,19 +105,8 @@ class SpeakQuestions(MapStage):
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         lines = [Line(r["id"], r["text"], r["language"], r["speaker"]) for r in rows]
-        out: list[Row | Reject] = []
-        for spoken, attempts in speak(lines, self.name, self.settings, ctx):
-            if isinstance(spoken, Reject):
-                out.append(spoken)
-                continue
-            out.append(
-                {
-                    "audio": spoken.clip.audio,
-                    "sample_rate": spoken.clip.sample_rate,
-                    "duration_s": spoken.clip.duration_s,
-                    "asr_text": spoken.heard,
-                    "error_rate": spoken.error_rate,
-                    "attempts": attempts,
-                }
-            )
-        return out
+        spoken = speak(lines, self.name, self.settings, ctx)
+        return [
+            s if isinstance(s, Reject) else spoken_row(line, s, attempts)
+            for line, (s, attempts) in zip(lines, spoken, strict=True)
+        ]

@@ -11,7 +11,7 @@ from ieat_data.audio import decode
 from ieat_data.checks.speech import error_rate, is_silent, pace_fault
 from ieat_data.engines.base import Clip, Failure, Synthesize, Transcribe
 from ieat_data.identity import seed
-from ieat_data.stages.base import Context, Reject, StageSettings, retry
+from ieat_data.stages.base import Context, Reject, Row, StageSettings, retry
 
 
 class SpeakingSettings(StageSettings):
@@ -27,6 +27,7 @@ class Line:
     text: str
     language: str
     voice: str
+    instruction: str | None = None  # how to speak, in words
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,12 @@ def speak(
     Reject reasons: the TTS engine's and the ASR engine's own, `silent_audio`, `too_fast`, `too_slow`, `asr_mismatch`.
     """
 
+    def draw(line: Line, attempt: int) -> int:
+        return seed(line.id, stage, attempt, ctx.pipeline.seed)
+
     def ask(tries: list[tuple[Line, int]]) -> list[Spoken | Reject]:
         asked = [
-            Synthesize(x.text, x.language, x.voice, seed(x.id, stage, attempt, ctx.pipeline.seed), ctx.prompt(x.voice))
+            Synthesize(x.text, x.language, x.voice, draw(x, attempt), ctx.prompt(x.voice), x.instruction)
             for x, attempt in tries
         ]
         clips = ctx.engines["tts"].synthesize(asked, [x.id for x, _ in tries])
@@ -68,6 +72,20 @@ def speak(
         return results
 
     return retry(lines, settings.attempts, ask)
+
+
+def spoken_row(line: Line, spoken: Spoken, attempts: int) -> Row:
+    """The columns of `schema.SPOKEN`."""
+    clip = spoken.clip
+    return {
+        "speaker": line.voice,
+        "audio": clip.audio,
+        "sample_rate": clip.sample_rate,
+        "duration_s": clip.duration_s,
+        "asr_text": spoken.heard,
+        "error_rate": spoken.error_rate,
+        "attempts": attempts,
+    }
 
 
 def _look(line: Line, clip: Clip | Failure) -> Spoken | Reject:

@@ -142,7 +142,7 @@ def follows(one: Row, two: Row, max_gap_s: float) -> bool:
     a, b = json.loads(one["extra"] or "{}"), json.loads(two["extra"] or "{}")
     if "recording" in a or "recording" in b:
         same = a.get("recording") == b.get("recording")
-        return same and 0 <= b["begin_s"] - a["end_s"] <= max_gap_s
+        return bool(same and 0 <= b["begin_s"] - a["end_s"] <= max_gap_s)
     numbers = [re.fullmatch(r"(.*)_W(\d+)", str(x.get("id", ""))) for x in (a, b)]
     first, second = numbers
     return bool(first and second and first[1] == second[1] and int(second[2]) == int(first[2]) + 1)

@@ -59,10 +59,11 @@ class Speaker:
         with _thread_errors() as errors:
             try:
                 prompt = self._prompt(request)
-                self._learn(request.voice, prompt)
+                name = f"{request.voice} {request.instruction or ''}"
+                self._learn(name, prompt)
                 _seed(request.seed)
                 for part in parts:
-                    said = self._say(part, request.voice, prompt, language)
+                    said = self._say(part, name, prompt, language)
                     chunks += [c["tts_speech"].numpy()[0] for c in said]
             except Exception as e:  # torch, onnxruntime and asserts raise what they like
                 errors.append(e)
@@ -81,9 +82,11 @@ class Speaker:
     def _prompt(self, request: Synthesize) -> _Prompt:
         """What the voice is cloned from: a clip of the bank, or the one that comes with the request."""
         if request.speaker is not None:
-            return _Prompt(request.speaker.audio, request.speaker.transcript, request.speaker.language)
+            told = request.instruction or ""
+            return _Prompt(request.speaker.audio, request.speaker.transcript, request.speaker.language, told)
         voice = self._voices[request.voice]
-        return _Prompt(Path(voice.audio).read_bytes(), voice.transcript, voice.language, voice.instruction)
+        told = request.instruction or voice.instruction
+        return _Prompt(Path(voice.audio).read_bytes(), voice.transcript, voice.language, told)
 
     def _learn(self, name: str, prompt: _Prompt) -> None:
         """Compute the features of a voice's prompt, once.

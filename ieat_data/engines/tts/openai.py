@@ -93,6 +93,8 @@ class OpenAISpeech:
             "voice": request.voice,
             "response_format": "wav",
         }
+        if request.instruction:
+            body["instructions"] = encodable(request.instruction)
         if self._send_seed:
             body["seed"] = request.seed
         if self._send_reference:
