@@ -19,6 +19,7 @@ from ieat_data.recording.files import is_recording
 from ieat_data.recording.record import record
 from ieat_data.runner import Runner
 from ieat_data.shards import replace_file
+from ieat_data.stages import SOURCE_TABLES
 from ieat_data.stages.base import load_prompts
 from ieat_data.stages.instructions import bank
 from ieat_data.stages.speakers import clones
@@ -84,6 +85,8 @@ def build(plan: Plan, out: Path, record_to: Path | None = None, manifest_copy: P
         record_to: a folder to write the recording of this build into. What it holds already is not asked for again.
         manifest_copy: a second place for the manifest, with the way from there to `out`.
     """
+    if tables := sorted(set(plan.pipeline.targets) & set(SOURCE_TABLES)):
+        raise UserError(f"pipeline {plan.pipeline.name}: targets: {tables[0]} is no dataset: ieat ingest makes it")
     if record_to is not None:
         if plan.recording is not None:
             raise UserError(f"profile {plan.profile.name} answers from a recording: --record wants real engines")

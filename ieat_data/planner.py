@@ -21,7 +21,7 @@ from ieat_data.identity import fingerprint
 from ieat_data.paths import prompt_hashes
 from ieat_data.recording.files import open_recording
 from ieat_data.shards import Record, Table, replace_file
-from ieat_data.stages import STAGES, TARGETS, UNIONS
+from ieat_data.stages import SOURCE_TABLES, STAGES, TARGETS, UNIONS
 from ieat_data.stages.base import Stage, Task
 from ieat_data.stages.speakers import speaker_sources
 from ieat_data.worker import Job
@@ -215,7 +215,7 @@ def _worded(change: str) -> str:
 
 def _needed(pipeline: Pipeline) -> set[str]:
     for target in pipeline.targets:
-        if target not in TARGETS:
+        if target not in (*TARGETS, *SOURCE_TABLES):
             raise UserError(f"pipeline {pipeline.name}: targets: {target!r} is none{did_you_mean(target, TARGETS)}")
     for name in pipeline.stages:
         if name not in STAGES:

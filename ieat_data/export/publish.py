@@ -27,7 +27,7 @@ def publish(plan: Plan, out: Path, manifest_copy: Path | None = None) -> dict[st
             record = node.records[shard]
             if record.rows:
                 path = folder / f"{shard}-{record.sha256[:8]}.parquet"
-                _put(node.table.folder / record.file, path)
+                put(node.table.folder / record.file, path)
                 listed.append((path.relative_to(out).as_posix(), record))
         fsync_dir(folder)
         if listed:
@@ -50,7 +50,7 @@ def _json(made: dict[str, Any]) -> bytes:
     return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _put(source: Path, target: Path) -> None:
+def put(source: Path, target: Path) -> None:
     """A hard link where the file system allows, a copy elsewhere; never a half file under the final name."""
     if target.exists():
         return

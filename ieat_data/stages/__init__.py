@@ -55,6 +55,9 @@ UNIONS: dict[str, tuple[str, ...]] = {
     "targets": ("inject", "inject_dialogues"),
 }
 
+# What may be asked for beside them: a source as it is (`ieat ingest`).
+SOURCE_TABLES: tuple[str, ...] = ("ingest", "queries")
+
 # What a pipeline may ask for: the tables that go out, each a config of the dataset.
 TARGETS: tuple[str, ...] = (
     "stage1_1",

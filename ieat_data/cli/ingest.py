@@ -1,0 +1,65 @@
+"""`ieat ingest`: one source as a normalised table, with statistics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ieat_data.cli.build import LimitOpt
+
+if TYPE_CHECKING:
+    from ieat_data.statistics import Statistics
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(ingest)
+
+
+def ingest(
+    source: Annotated[str, typer.Argument(help="A name under manifests/sources/ or a path to a YAML file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where table, statistics and picture go.")],
+    limit: LimitOpt = None,
+    rows_per_shard: Annotated[int, typer.Option(min=1, help="Records in one shard.")] = 2048,
+) -> None:
+    """Read one corpus into a table of utterances (or queries), and say what is in it. Goes on where it was broken off.
+
+    Example: ieat ingest emilia-en --out data/emilia-en
+    """
+    from ieat_data.export.publish import put
+    from ieat_data.ingest import ingest as run
+    from ieat_data.shards import replace_file
+    from ieat_data.statistics import draw, statistics
+
+    node = run(source, out.resolve() / ".work", limit, rows_per_shard)
+    folder = out / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    for shard in node.shards:
+        put(node.table.folder / node.records[shard].file, folder / f"{shard}.parquet")
+    found = statistics(source, node)
+    replace_file(out / "statistics.json", (json.dumps(found.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
+    _print(found, out)
+    if not found.durations:
+        return
+    try:
+        draw(found, out / "statistics.png")
+    except ImportError:
+        typer.echo("no picture: pip install 'ieat-data[plot]'", err=True)
+
+
+def _print(found: Statistics, out: Path) -> None:
+    from rich.table import Table
+
+    from ieat_data.cli.show import escape, new_console
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in found.as_json().items():
+        shown = ", ".join(f"{k}: {n}" for k, n in value.items()) if isinstance(value, dict) else str(value)
+        table.add_row(name, escape(shown or "none"))
+    console = new_console()
+    console.print(table)
+    console.print(f"\nrows {out}/data/*.parquet   rejected {out}/.work/tables/*/quarantine-*", soft_wrap=True)
