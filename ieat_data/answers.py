@@ -22,7 +22,16 @@ from ieat_data.identity import fingerprint
 
 _SCHEMA = pa.schema([("key", pa.string()), ("kind", pa.string()), ("value", pa.string()), ("audio", pa.binary())])
 _KINDS: dict[str, type] = {
-    c.__name__: c for c in (base.Completion, base.Chosen, base.Transcript, base.EmotionScores, base.Clip, base.Failure)
+    c.__name__: c
+    for c in (
+        base.Completion,
+        base.Chosen,
+        base.Transcript,
+        base.EmotionScores,
+        base.Clip,
+        base.SpeechTokens,
+        base.Failure,
+    )
 }
 
 
@@ -51,7 +60,7 @@ def decode(encoded: Encoded) -> Any:
     if encoded.audio is not None:
         loaded["audio"] = encoded.audio
     lists = {f.name for f in fields(cls) if str(f.type).startswith("tuple")}
-    return cls(**{k: tuple(v) if k in lists else v for k, v in loaded.items()})
+    return cls(**{k: tuple(v) if k in lists and v is not None else v for k, v in loaded.items()})
 
 
 class Answers:

@@ -16,6 +16,7 @@ from ieat_data.engines.base import (
     Generate,
     Sampling,
     Segment,
+    SpeechTokens,
     Transcribe,
     Transcript,
 )
@@ -28,6 +29,8 @@ GIVEN = {
     "d": EmotionScores({"sad": 1.0}, {"arousal": 0.2}),
     "e": Clip(b"fLaC\x00\xff", 16_000, 1.5),
     "f": Failure("too_short", "0.01 s"),
+    "g": SpeechTokens((6560, 0), 25.0),
+    "h": SpeechTokens(None, 0.0),
 }
 
 

@@ -143,6 +143,21 @@ class Clip:
     duration_s: float
 
 
+@dataclass(frozen=True)
+class Encode:
+    """`audio`: an encoded clip whose speech is to become discrete tokens."""
+
+    audio: bytes
+
+
+@dataclass(frozen=True)
+class SpeechTokens:
+    """A clip as indices into a codebook, `rate_hz` of them a second; `tokens` is None without a codec."""
+
+    tokens: tuple[int, ...] | None
+    rate_hz: float
+
+
 NOT_RECORDED = "not_recorded"  # the reason of a Failure where a recording answers and has no answer
 
 
@@ -198,3 +213,7 @@ class SER(Engine, Protocol):
 
 class TTS(Engine, Protocol):
     def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]: ...
+
+
+class Codec(Engine, Protocol):
+    def encode(self, requests: Sequence[Encode]) -> list[SpeechTokens | Failure]: ...

@@ -70,6 +70,9 @@ class Client:
     def synthesize(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
         return self("synthesize", requests, rows)
 
+    def encode(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
+        return self("encode", requests, rows)
+
 
 class EngineClient(Client):
     """Asks the engine's pool, `chunk` requests in a call; `progress` is told of every answer that arrives."""

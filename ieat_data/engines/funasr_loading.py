@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ieat_data.engines import devices
 from ieat_data.engines.base import Requirement
 from ieat_data.engines.batching import one_line
 from ieat_data.errors import UserError
@@ -66,7 +67,7 @@ def load(folder: Path, config: Mapping[str, Any], device: str, unused: Sequence[
     """
     import torch
 
-    _check_device(device)
+    devices.check(device)
     checkpoint = Path(str(config.get("init_param")))
     if not checkpoint.is_file():
         raise UserError(f"{folder}: its configuration names no checkpoint that is there (model.pt)")
@@ -101,15 +102,6 @@ def load(folder: Path, config: Mapping[str, Any], device: str, unused: Sequence[
         raise UserError(f"{folder}: FunASR loads it on {auto.kwargs['device']!r} instead of {device!r}")
     _check_weights(auto.model, shapes, config.get("scope_map") or (), excluded, checkpoint)
     return auto
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(1, device=device)
-    except Exception as e:  # another one for each kind of device
-        raise UserError(f"setting `device`: {device!r} cannot be used, try cuda:0 or cpu: {one_line(e)}") from None
 
 
 def _shapes(checkpoint: Path) -> dict[str, tuple[int, ...]]:
