@@ -23,8 +23,10 @@ from ieat_data.engines.base import (
     Clip,
     Completion,
     EmotionScores,
+    Encode,
     Failure,
     Generate,
+    SpeechTokens,
     Synthesize,
     Transcribe,
     Transcript,
@@ -183,6 +185,19 @@ class CloningTTS(TTS):
     def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
         assert all(r.speaker is not None and r.speaker.transcript and text_of(r.speaker.audio) for r in requests)
         return super().synthesize(requests)
+
+
+class Codec(Double):
+    """25 tokens a second that follow from the samples."""
+
+    def encode(self, requests: Sequence[Encode]) -> list[SpeechTokens | Failure]:
+        self.called(requests)
+        out: list[SpeechTokens | Failure] = []
+        for r in requests:
+            samples, rate = decode(r.audio)
+            n = round(25 * len(samples) / rate)
+            out.append(SpeechTokens(tuple(int(abs(samples[i]) * 6560) for i in range(n)), 25.0))
+        return out
 
 
 class ToneTTS(TTS):
