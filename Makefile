@@ -10,7 +10,7 @@ TINY := $(CURDIR)/.tiny
 ON_CPU := IEAT_TINY=$(TINY) VLLM_CPU_KVCACHE_SPACE=1
 
 .PRECIOUS: $(VENV)-%/.ready
-.PHONY: help core setup models build-stage1-1 build-stage1-2 sample check-sample check-sample-pyarrow record-sample \
+.PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
 	sample-sources test test-fast test-engines bench lint lock clean
 
 help: ## what can be made
@@ -37,6 +37,9 @@ build-stage1-1: models ## speech and natural replies, into data/stage1-1
 
 build-stage1-2: models ## stages 1-1 and 1-2 on the sample sources, into data/stage1-2
 	$(IEAT) build stage1-2 --profile $(PROFILE) --out $(OUT)
+
+build-stage2: setup ## pairs of speech and text, into data/stage2
+	$(IEAT) build stage2 --profile $(PROFILE) --out data/stage2
 
 sample: core ## the sample shards from the shipped recording, into data/sample: no model, no GPU
 	$(IEAT) build stage1-2 --profile replay --out data/sample --manifest manifests/sample.json

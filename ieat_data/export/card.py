@@ -45,6 +45,8 @@ def render(manifest: Mapping[str, Any]) -> str:
         lines += ["## Emotions", "", _inline(manifest["counts"]["emotion"]), ""]
     for role, grade in manifest["grades"].items():
         lines += [f"The `{role}` engine of this build is of **{grade} grade**: do not train on its labels.", ""]
+    if manifest["engines"].get("codec", {}).get("engine") == "none":
+        lines += ["`speech_tokens` are null: the profile of this build has no codec.", ""]
     lines += ["## Sources", "", "| source | licence | terms |", "|---|---|---|"]
     lines += [f"| {s['name']} | {s['licence']} | {s['terms']} |" for s in manifest["sources"]]
     if manifest["non_commercial"]:
