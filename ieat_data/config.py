@@ -74,6 +74,7 @@ class Source(Strict):
     non_commercial: bool
     homepage: str = ""
     notes: str = ""
+    options: Mapping[str, Any] = Field(default_factory=dict, description="what this reader takes besides")
 
     def path(self) -> Path:
         """The corpus folder: `./…` is in the working directory, other relative paths in the project, ${VAR} comes from

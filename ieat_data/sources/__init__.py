@@ -10,6 +10,7 @@ from ieat_data.sources.base import Reader, SourceError
 # name in the manifest -> "module:Class"; a reader's module is imported only when it is asked for
 READERS: dict[str, str] = {
     "emilia": "ieat_data.sources.emilia:EmiliaReader",
+    "wenetspeech4tts": "ieat_data.sources.wenetspeech4tts:WenetSpeech4TTSReader",
     "belle": "ieat_data.sources.belle:BelleReader",
     "ultrachat": "ieat_data.sources.ultrachat:UltraChatReader",
 }

@@ -59,15 +59,21 @@ class BadRecord:
 
 
 class Reader(Protocol):
-    """One corpus in its native layout. `kind`: `speech` gives SpeechRecord, `text` gives QueryRecord."""
+    """One corpus in its native layout. `kind`: `speech` gives SpeechRecord, `text` gives QueryRecord.
+
+    A reader takes its own options by name, as a source manifest gives them under `options`; it raises SourceError for a
+    value that it cannot use. One that reads only some of the files below its root says which in a method `identity`,
+    with the return value of `sources/identity.py`.
+    """
 
     kind: ClassVar[str]
 
-    def __init__(self, root: Path, language: str) -> None: ...
+    def __init__(self, root: Path, language: str, **options: Any) -> None: ...
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Cut the corpus, in a fixed order of files, reading as little as the format allows (bounded memory).
 
+        A unit holds at most `rows_per_unit` records, but more where the format has to be read from its beginning.
         Raises SourceError when the root is missing or holds none of the corpus's files (say what was looked for).
         """
         ...

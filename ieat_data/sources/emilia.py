@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ieat_data.sources.base import BadRecord, SpeechRecord, Unit
 from ieat_data.sources.files import File, bad_record, corpus_files, exactly, is_storable, open_file, record_key
-from ieat_data.sources.tar import Group, groups
+from ieat_data.sources.tar import MESSAGES, Group, groups
 
 MAX_JSON_BYTES = 1 << 20
 MAX_AUDIO_BYTES = 64 << 20  # 20 minutes of 24 kHz 16-bit WAV are 58 MB
@@ -22,12 +22,6 @@ _EXTRA: dict[str, type[str] | tuple[type[int], type[float]]] = {
     "duration": (int, float),
     "dnsmos": (int, float),
     "phone_count": (int, float),
-}
-_MESSAGES = {
-    "corrupt_tar": "a damaged tar header; the archive is read on behind it",
-    "truncated_tar": "the archive ends inside this member; is the download whole?",
-    "unsafe_name": "a member's name is absolute, leaves its folder or holds unprintable characters",
-    "not_a_file": "a member is a link or a device, not a file",
 }
 
 
@@ -88,7 +82,7 @@ class EmiliaReader:
             return bad_record(file.path, ordinal, name, reason, f"{where}: {message}", payload)
 
         if group.problem:
-            return bad(group.problem, _MESSAGES[group.problem], file.read(group.start, 2048))
+            return bad(group.problem, MESSAGES[group.problem], file.read(group.start, 2048))
         meta = group.members.get("json")
         clip = next((group.members[e] for e in AUDIO_EXTENSIONS if e in group.members), None)
         if meta is not None and meta.size > MAX_JSON_BYTES:

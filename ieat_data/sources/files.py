@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from ieat_data.sources.base import BadRecord, SourceError, Unit
 
@@ -17,6 +17,16 @@ T = TypeVar("T")
 CHUNK = 1 << 20  # bytes read at once while scanning
 MAX_PAYLOAD = 64 << 10  # bytes of a broken record that go to quarantine
 MAX_NAME = 200  # characters of a corpus's own id that go into a key
+
+
+class Readable(Protocol):
+    """Bytes that are read by position: a file, or what is inflated of one."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    def read(self, offset: int, n: int) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -82,13 +92,17 @@ def record_key(path: str, ordinal: int, name: str) -> str:
     A corpus's own ids repeat, across files and within them, and a unit is read without the others, so that a repeated
     id cannot be seen. The file and the ordinal make the key unique whatever the ids are.
     """
-    clean = "".join(c if c.isprintable() else "?" for c in name[:MAX_NAME])
-    return f"{clean}@{path}#{ordinal}"
+    return f"{printable(name[:MAX_NAME])}@{path}#{ordinal}"
+
+
+def printable(text: str) -> str:
+    """A corpus's own text as it can stand in a key, a line or a file: what cannot be printed becomes `?`."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def bad_record(path: str, ordinal: int, name: str, reason: str, message: str, payload: bytes = b"") -> BadRecord:
     """A BadRecord with the file named in its message and the payload cut."""
-    return BadRecord(record_key(path, ordinal, name), reason, f"{path}: {message}", payload[:MAX_PAYLOAD])
+    return BadRecord(record_key(path, ordinal, name), reason, f"{path}: {printable(message)}", payload[:MAX_PAYLOAD])
 
 
 def is_storable(text: str) -> bool:

@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ieat_data.shards import sha256_file
 from ieat_data.sources.base import SourceError
 
 _HASHED_BYTES = 64 << 20  # above this, hashing at every start would cost more than it saves
+_LISTED_FILES = 10_000  # of one folder; more of them are one entry, by their sizes and times of change
 
 
-def files_identity(root: Path) -> list[list[object]]:
-    """For each file its path under `root`, its size in bytes, and its sha256 or its time of change."""
+def files_identity(root: Path, parts: Sequence[str] = ("",)) -> list[list[object]]:
+    """For each file its path under `root`, its size in bytes, and its sha256 or its time of change.
+
+    `parts`: files and folders below `root` that count; as it stands, everything. A folder of very many files is one
+    entry: their number, and a hash over their names, sizes and times of change.
+    """
     if not root.exists():
         raise SourceError(f"{root}: no such folder; set `root` in the source manifest to the folder of the corpus")
-    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
     found: list[list[object]] = []
+    for part in parts:
+        top = root / part
+        if top.is_file():
+            found.append(_file(top, part or top.name))
+            continue
+        for folder, _, names in os.walk(top):
+            files = [p for name in sorted(names) if (p := Path(folder, name)).is_file()]
+            if len(files) > _LISTED_FILES:
+                found.append(_folder(files, f"{_name(Path(folder), root)}/"))
+            else:
+                found += [_file(path, _name(path, root)) for path in files]
+    return sorted(found, key=lambda entry: str(entry[0]).split("/"))
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _file(path: Path, name: str) -> list[object]:
+    stat = path.stat()
+    return [name, stat.st_size, sha256_file(path) if stat.st_size <= _HASHED_BYTES else stat.st_mtime_ns]
+
+
+def _folder(files: Sequence[Path], name: str) -> list[object]:
+    digest = hashlib.sha256()
     for path in files:
         stat = path.stat()
-        mark = sha256_file(path) if stat.st_size <= _HASHED_BYTES else stat.st_mtime_ns
-        found.append([path.name if path == root else path.relative_to(root).as_posix(), stat.st_size, mark])
-    return found
+        digest.update(os.fsencode(f"{path.name}\0{stat.st_size}\0{stat.st_mtime_ns}\0"))
+    return [name, len(files), digest.hexdigest()]

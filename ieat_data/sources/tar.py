@@ -11,11 +11,17 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ieat_data.sources.files import CHUNK, File
+from ieat_data.sources.files import CHUNK, Readable
 
 BLOCK = 512
 MAX_EXTENDED_HEADER = 1 << 20  # bytes of a PAX or GNU long-name header
 MAX_MEMBER_NAME = 4096
+MESSAGES = {
+    "corrupt_tar": "a damaged tar header; the archive is read on behind it",
+    "truncated_tar": "the archive ends inside this member; is the download whole?",
+    "unsafe_name": "a member's name is absolute, leaves its folder or holds unprintable characters",
+    "not_a_file": "a member is a link or a device, not a file",
+}
 _PAX_RECORD = re.compile(rb"(\d{1,9}) ([^=\n]+)=")
 _SPLIT = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)", re.DOTALL)
 _WITHOUT_DATA = (tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE)
@@ -95,13 +101,14 @@ def _pax(data: bytes) -> tuple[str | None, int | None]:
     return name, size
 
 
-def _is_unsafe(name: str) -> bool:
+def is_unsafe(name: str) -> bool:
+    """Whether a member's name is absolute, leaves its folder, or holds what a name should not."""
     # a corpus names its members plainly; nothing is ever unpacked to disk, but such names are a lie in any case
     odd = not name.isprintable() or "\\" in name or ".." in name.split("/")
     return odd or name.startswith("/") or len(name) > MAX_MEMBER_NAME
 
 
-def _member_at(file: File, start: int, end: int) -> Member | None:
+def _member_at(file: Readable, start: int, end: int) -> Member | None:
     """The member whose headers begin at `start`; None for a global PAX header. Raises _Damaged."""
     long_name, long_size, pos = None, None, start
     while True:
@@ -130,13 +137,13 @@ def _member_at(file: File, start: int, end: int) -> Member | None:
         problem = "" if info.isreg() else "not_a_file"
         if info.type == tarfile.DIRTYPE:
             name, problem = name.rstrip("/") + "/", ""
-        if _is_unsafe(name):
+        if is_unsafe(name):
             problem = "unsafe_name"
         # the padding of the last member may be missing
         return Member(name, start, data, stored, min(data + _padded(stored), end), problem)
 
 
-def _next_header(file: File, start: int, end: int) -> int:
+def _next_header(file: Readable, start: int, end: int) -> int:
     """Offset of the first believable header at or after `start` (a multiple of 512), or `end`."""
     pos = start
     while pos < end:
@@ -155,11 +162,13 @@ def _next_header(file: File, start: int, end: int) -> int:
     return end
 
 
-def _skip_zeros(file: File, start: int, end: int) -> int:
+def _skip_zeros(file: Readable, start: int, end: int) -> int:
     """Offset of the first block at or after `start` that is not all zero, or `end`."""
     pos = start
     while pos < end:
         chunk = file.read(pos, min(CHUNK, end - pos))
+        if not chunk:
+            break
         zeros = len(chunk) - len(chunk.lstrip(b"\0"))
         if zeros < len(chunk):
             return pos + zeros // BLOCK * BLOCK
@@ -167,21 +176,24 @@ def _skip_zeros(file: File, start: int, end: int) -> int:
     return end
 
 
-def members(file: File, start: int, end: int) -> Iterator[Member]:
+def members(file: Readable, start: int, end: int) -> Iterator[Member]:
     """The members whose headers lie in [start, end), damaged regions among them; directories are left out.
 
     An archive goes on behind its end mark when something stands there (`cat a.tar b.tar`; a zeroed block): what was
     written must not vanish without a word.
+
+    Where `file` is a stream its end is not known before it is met: then the last member is not told to be truncated;
+    its data is shorter than its size.
     """
     pos = start
-    while pos < end:
+    while pos < min(end, file.size):
         if file.read(pos, min(BLOCK, end - pos)).strip(b"\0") == b"":
             pos = _skip_zeros(file, pos, end)
             continue
         try:
             member = _member_at(file, pos, end)
         except _Damaged:
-            after = _next_header(file, pos + BLOCK, end)
+            after = min(_next_header(file, pos + BLOCK, end), file.size)
             yield Member("", pos, pos, 0, after, "truncated_tar" if file.size - pos < BLOCK else "corrupt_tar")
             pos = after
             continue
@@ -198,7 +210,7 @@ def members(file: File, start: int, end: int) -> Iterator[Member]:
             yield member
 
 
-def groups(file: File, start: int, end: int, extensions: frozenset[str], required: int = 2) -> Iterator[Group]:
+def groups(file: Readable, start: int, end: int, extensions: frozenset[str], required: int = 2) -> Iterator[Group]:
     """The samples in [start, end), which begins at a sample. Members with other extensions are passed by.
 
     `required`: how many of the wanted members make a sample whole. A damaged region is told with the sample it broke

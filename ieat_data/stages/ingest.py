@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from ieat_data.checks.query import check_query
 from ieat_data.checks.reply import CONTROL
 from ieat_data.checks.speech import is_silent
 from ieat_data.config import Pipeline, Profile, Source, load_source
-from ieat_data.errors import UserError
+from ieat_data.errors import UserError, did_you_mean
 from ieat_data.identity import row_id
 from ieat_data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
 from ieat_data.sources import reader_class
@@ -27,7 +28,10 @@ from ieat_data.stages.base import Context, Inputs, Reject, Row, Stage, StageSett
 
 
 class SourceStage(Stage):
-    """Units of corpora to shards: a shard is `rows_per_shard` consecutive records of one source."""
+    """Units of corpora to shards: a shard is `rows_per_shard` consecutive records of one source.
+
+    A unit that holds more records is one task all the same, which gives several shards: it is read once.
+    """
 
     kind: Literal["speech", "text"]
 
@@ -36,24 +40,33 @@ class SourceStage(Stage):
         return pipeline.sources.speech if self.kind == "speech" else pipeline.sources.text
 
     def rows_per_task(self, pipeline: Pipeline) -> int:
+        """Into how many records a reader is asked to cut a corpus; of one that it cannot cut a task reads more."""
         return pipeline.rows_per_shard
+
+    def shards_of_task(self, rows: int, pipeline: Pipeline) -> int:
+        return -(-rows // pipeline.rows_per_shard)
 
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         files = {}
         for name in self.names(pipeline, profile):
-            source, _ = _open(name, self.kind)
+            source, reader = _open(name, self.kind)
             with _of_source(name):
-                files[name] = [source.reader, source.language, files_identity(source.path())]
+                own = reader.identity() if hasattr(reader, "identity") else files_identity(source.path())
+            options = [dict(source.options)] if source.options else []
+            files[name] = [source.reader, source.language, own, *options]
         return {"sources": files, "rows_per_shard": self.rows_per_task(pipeline), "limit": pipeline.limit}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         for name in self.names(pipeline, profile):
             source, reader = _open(name, self.kind)
             left = pipeline.limit
-            for i, unit in enumerate(_plan(reader, name, self.rows_per_task(pipeline))):
+            numbers = itertools.count()
+            for unit in _plan(reader, name, self.rows_per_task(pipeline)):
                 take = unit.rows if left is None else min(left, unit.rows)
-                shard = f"{source.name}-{i:05d}"
-                yield Task(self.name, shard, (shard,), unit={"source": name, "take": take, **asdict(unit)})
+                parts = self.shards_of_task(take, pipeline)
+                shards_of_unit = tuple(f"{source.name}-{next(numbers):05d}" for _ in range(parts))
+                task_unit = {"source": name, "take": take, **asdict(unit)}
+                yield Task(self.name, shards_of_unit[0], shards_of_unit, unit=task_unit)
                 left = None if left is None else left - take
                 if left == 0:
                     break
@@ -71,26 +84,28 @@ class SourceStage(Stage):
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         source, records = self.records(task)
-        out: list[Row] = []
-        for record in records:
-            row = {
-                "id": row_id(source.name, record.key),
-                "source": source.name,
-                "key": record.key,
-                "language": source.language,
-            }
-            result: Row | Reject
-            if isinstance(record, BadRecord):
-                result = Reject(record.reason, record.message, record.payload)
-            else:
-                (result,) = guarded(lambda rs: [self.check(r, source) for r in rs], [record])
-            if isinstance(result, Reject):
-                payload = result.payload if result.payload is not None else record.text
-                ctx.reject(row["id"], Reject(result.reason, result.message, {**row, "payload": payload}))
-                out.append({**row, "status": REJECTED, "reason": result.reason})
-            else:
-                out.append({**row, **result, "status": OK})
-        yield task.name, to_table(out, self.schema)
+        for shard in task.outputs:
+            some = itertools.islice(records, ctx.pipeline.rows_per_shard)
+            yield shard, to_table([self._row(r, source, ctx) for r in some], self.schema)
+            ctx.quarantine.clear()  # committed with its shard
+
+    def _row(self, record: Any, source: Source, ctx: Context) -> Row:
+        row = {
+            "id": row_id(source.name, record.key),
+            "source": source.name,
+            "key": record.key,
+            "language": source.language,
+        }
+        result: Row | Reject
+        if isinstance(record, BadRecord):
+            result = Reject(record.reason, record.message, record.payload)
+        else:
+            (result,) = guarded(lambda rs: [self.check(r, source) for r in rs], [record])
+        if isinstance(result, Reject):
+            payload = result.payload if result.payload is not None else record.text
+            ctx.reject(row["id"], Reject(result.reason, result.message, {**row, "payload": payload}))
+            return {**row, "status": REJECTED, "reason": result.reason}
+        return {**row, **result, "status": OK}
 
 
 @contextmanager
@@ -108,7 +123,13 @@ def _open(name: str, kind: str) -> tuple[Source, Any]:
         cls = reader_class(source.reader)
     if cls.kind != kind:
         raise UserError(f"source {name!r} holds {cls.kind}; list it under sources.{cls.kind} of the pipeline")
-    return source, cls(source.path(), source.language)
+    known = list(inspect.signature(cls).parameters)[2:]  # besides root and language
+    for option in source.options:
+        if option not in known:
+            hint = did_you_mean(option, known) if known else " (it takes none)"
+            raise UserError(f"source {name!r}: reader {source.reader!r} has no option {option!r}{hint}")
+    with _of_source(name):
+        return source, cls(source.path(), source.language, **source.options)
 
 
 def _plan(reader: Any, name: str, rows: int) -> Iterator[Unit]:

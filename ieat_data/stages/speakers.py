@@ -62,6 +62,9 @@ class PromptClips(SourceStage):
         rows: int = self.settings.rows_per_task
         return rows
 
+    def shards_of_task(self, rows: int, pipeline: Pipeline) -> int:
+        return 1
+
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {**super().identity(pipeline, profile), "speakers": pipeline.speakers}
 

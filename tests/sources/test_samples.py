@@ -26,14 +26,15 @@ def manifest(name: str) -> dict[str, Any]:
 
 def read(name: str) -> list[Any]:
     source = manifest(name)
-    reader = reader_class(source["reader"])(PROJECT / source["root"], source["language"])
+    options = source.get("options", {})
+    reader = reader_class(source["reader"])(PROJECT / source["root"], source["language"], **options)
     return [r for unit in reader.plan(4) for r in reader.read(unit)]
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: p.stem)
 def test_manifests(path: Path) -> None:
     source = manifest(path.stem)
-    assert set(source) == KEYS and source["name"] == path.stem
+    assert set(source) - {"options"} == KEYS and source["name"] == path.stem
     assert source["reader"] in READERS and source["language"] in ("zh", "en")
     assert isinstance(source["non_commercial"], bool)
     assert source["root"].startswith("${") or (PROJECT / source["root"]).is_dir()
@@ -67,6 +68,19 @@ def test_speech(name: str, broken: str) -> None:
     assert sorted(speakers.values()) == ([1, 1, 2, 4, 4] if language == "en" else [4, 4, 4])
     human = [r for r in good if "synthesized" not in r.extra["origin"]]
     assert len(human) == (4 if language == "en" else 0)
+
+
+def test_wenetspeech4tts() -> None:
+    records = read("sample-wenetspeech4tts")
+    assert [r.reason for r in records if isinstance(r, BadRecord)] == ["missing_text", "id_mismatch"]
+    good = [r for r in records if isinstance(r, SpeechRecord)]
+    assert len(good) == 10 == len({r.text for r in good}) and {r.language for r in good} == {"zh"}
+    assert sorted(Counter(r.speaker for r in good).values()) == [1, 1, 2, 2, 2, 2]
+    assert Counter(r.extra["subset"] for r in good) == {"Premium": 7, "Basic": 3}
+    for record in good:
+        samples, rate = decode(record.audio)
+        assert rate == 16_000 and 2.5 < samples.size / rate < 10 and 0.05 < abs(samples).max() <= 1
+        assert 3.6 < record.extra["dnsmos"] < 4.5
 
 
 @pytest.mark.parametrize("name", ["sample-belle", "sample-ultrachat"])
