@@ -47,7 +47,7 @@ def pipeline(folder: Path, options: dict[str, Any] | None = None, **more: Any) -
 
 
 def tasks(p: Pipeline) -> list[Task]:
-    return list(STAGE.tasks(lambda table: (), p))
+    return list(STAGE.tasks(lambda table: (), p, PROFILE))
 
 
 def test_a_unit_that_cannot_be_cut_gives_several_shards(tmp_path: Path) -> None:
