@@ -232,6 +232,7 @@ def _start_ray(plan: Plan) -> Any:
         ray.init(address=config.address, **quiet)
     else:
         ray.init(
+            address="local",  # not a cluster that happens to run here
             num_cpus=config.num_cpus,
             object_store_memory=config.object_store_mb << 20,
             include_dashboard=False,
