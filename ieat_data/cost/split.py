@@ -44,7 +44,7 @@ def split(work: Sequence[float], shares: Sequence[float], gpus: int) -> list[int
     if gpus_needed(shares, [1] * len(work)) > gpus:
         return None
     bound = sum(w * s for w, s in zip(work, shares, strict=True)) / gpus  # no placing is faster
-    most = [math.floor(gpus / s) for s in shares]
+    most = [gpus * _UNIT // round(s * _UNIT) for s in shares]
     times = {w / k for w, top in zip(work, most, strict=True) for k in range(1, top + 1)}
     for time in sorted(t for t in times if t >= bound * (1 - 1e-9) and t > 0):
         counts = [max(1, math.ceil(w / time * (1 - 1e-9))) for w in work]
