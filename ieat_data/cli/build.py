@@ -16,7 +16,9 @@ ProfileOpt = Annotated[
     str, typer.Option("--profile", "-p", help="Who does the work: a name under pipelines/profiles/, or a path.")
 ]
 OutOpt = Annotated[Path, typer.Option("--out", "-o", help="The dataset folder.")]
-WorkOpt = Annotated[Path | None, typer.Option("--work", help="Tables and answers in the making [default: OUT/.work].")]
+WorkOpt = Annotated[
+    Path | None, typer.Option("--work", help="Tables and answers in the making.", show_default="OUT/.work")
+]
 SetOpt = Annotated[
     list[str] | None,
     typer.Option(
@@ -97,7 +99,9 @@ def plan(
     limit: LimitOpt = None,
     gpus: Annotated[
         int | None,
-        typer.Option(min=1, help="GPUs to spread the engines over [default: what the profile's replicas take]."),
+        typer.Option(
+            min=1, help="GPUs to spread the engines over.", show_default="as many as the profile's replicas take"
+        ),
     ] = None,
     price: Annotated[
         float | None, typer.Option(min=0, metavar="USD", help="Of a GPU-hour.", show_default=False)
@@ -118,9 +122,12 @@ def plan(
 ) -> None:
     """Say what a build would do and what it would cost, before anything runs.
 
-    With --out: shards and rows per table, what is there already, and why something is built again. Then an estimate:
-    rows, audio and tokens of each stage, the work of each engine, the best split of the GPUs, time, storage, money. It
-    rests on figures that are measured in the work folder, published, from the small sample, or guessed: it says which.
+    With --out: shards and rows per table, what is there already, and why something is built again.
+
+    Then an estimate: rows, audio and tokens of each stage, the work of each engine, the best split of the GPUs, time,
+    storage, money; of the whole build, what is there already included.
+
+    It rests on figures that are measured in the work folder, published, of the small sample, or guessed: it says which.
 
     Example: ieat plan stage1-2 --profile gpu --rows 50M --gpus 8 --price 2.5
     """

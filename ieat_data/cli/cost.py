@@ -77,18 +77,22 @@ def estimate_tables(e: Estimate) -> None:
 
 
 def _pools(e: Estimate) -> None:
-    best = f"best on {e.gpus} GPU{'s' if e.gpus > 1 else ''}"
-    table = new_table(
-        "engine", "work", "one replica does", "GPUs of one", "one alone", "in the profile", *[best] * bool(e.gpus)
-    )
+    columns = ["engine", "work", "one replica does", "in the profile"]
+    if e.gpus:
+        columns += ["GPUs of one", "GPU-hours", f"best on {e.gpus} GPUs"]
+    table = new_table(*columns)
     for role, p in e.pools.items():
-        hours = p.hours
+
+        def time(replicas: int, hours: float | None = p.hours) -> str:
+            return f"{replicas}: {clock(None if hours is None else hours / replicas)}"
+
         speed = f"{_speed(p.speed.value if p.speed else None, p.unit)}{f' ({p.speed.kind})' if p.speed else ''}"
-        cells = [_work(p.work, p.unit), speed, f"{p.gpus:g}" if p.gpus else "CPU", clock(hours)]
-        for n in (p.replicas, e.replicas[role])[: 2 if e.gpus else 1]:
-            cells.append(f"{n}: {clock(None if hours is None else hours / n)}")
-        name = f"{role} {p.engine} {Path(p.model).name}".strip()
-        table.add_row(escape(name) + (" ◀" if role == e.slowest else ""), *map(escape, cells))
+        cells = [_work(p.work, p.unit), speed, time(p.replicas)]
+        if e.gpus:
+            paid = "?" if p.gpu_hours is None else f"{p.gpu_hours:,.0f}"
+            cells += [f"{p.gpus:g}", paid, time(e.replicas[role])] if p.gpus else ["CPU", "", time(p.replicas)]
+        name = f"{role}{' ◀' if role == e.slowest else ''} {p.engine} {Path(p.model).name}"
+        table.add_row(escape(name), *map(escape, cells))
     console = new_console()
     console.print()
     console.print(table)
@@ -108,11 +112,12 @@ def _sums(e: Estimate) -> None:
         money = "" if e.money is None else f", {e.money:,.0f} USD at {e.price:g} a GPU-hour"
         lines.append(f"time: at least {clock(e.hours)} on {e.gpus} GPUs; {paid}{money}")
         if e.profile_hours and e.replicas != {r: p.replicas for r, p in e.pools.items()}:
-            lines.append(
-                f"as the profile stands: at least {clock(e.profile_hours)} on {e.profile_gpus} GPUs; the best split is"
-            )
-            sets = (f"--set profile.engines.{r}.replicas={n}" for r, n in e.replicas.items() if e.pools[r].gpus)
-            lines.append(f"  {' '.join(sets)}")
+            profile = f"{clock(e.profile_hours)} on {e.profile_gpus} GPUs"
+            lines.append(f"as the profile stands: at least {profile}; the best split is")
+            servers = ", ".join(f"{r} {n}" for r, n in e.replicas.items() if e.pools[r].served)
+            own = {r: n for r, n in e.replicas.items() if e.pools[r].gpus and not e.pools[r].served}
+            sets = " ".join(f"--set profile.engines.{r}.replicas={n}" for r, n in own.items())
+            lines.append("  " + "; ".join(filter(None, [servers and f"servers: {servers}", sets])))
     else:
         lines.append(f"time: at least {clock(e.hours)} (no engine has a GPU)")
     lines.append(f"storage: {size(sum(e.stored.values()))} in the work folder; what is published are links to it")

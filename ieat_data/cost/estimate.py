@@ -9,7 +9,7 @@ from typing import Any
 
 from ieat_data.config import Pipeline, Profile, Role
 from ieat_data.cost.corpora import Corpus
-from ieat_data.cost.figures import Figure, Figures, gpus_of
+from ieat_data.cost.figures import Figure, Figures, gpus_of, servers_of
 from ieat_data.cost.funnel import Ask, Funnel, Load
 from ieat_data.cost.split import gpus_needed, split
 from ieat_data.errors import UserError
@@ -24,7 +24,8 @@ class Pool:
     engine: str
     model: str
     gpus: float  # of one replica
-    replicas: int  # in the profile
+    replicas: int  # in the profile; where the model is served, its servers
+    served: bool
     unit: str
     work: float  # in units
     speed: Figure | None  # units in a second of one replica
@@ -32,6 +33,10 @@ class Pool:
     @property
     def hours(self) -> float | None:
         return self.work / self.speed.value / 3600 if self.speed and self.speed.value else None
+
+    @property
+    def gpu_hours(self) -> float | None:
+        return None if self.hours is None else self.hours * self.gpus
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Estimate:
     @property
     def gpu_hours(self) -> float:
         """GPU-hours in which engines work: what is paid for is `gpus * hours`."""
-        return sum((p.hours or 0.0) * p.gpus for p in self.pools.values())
+        return sum(p.gpu_hours or 0.0 for p in self.pools.values())
 
     @property
     def money(self) -> float | None:
@@ -70,7 +75,7 @@ class Estimate:
     def plain(self) -> dict[str, Any]:
         """As JSON."""
         pools = {
-            r: {**asdict(p), "speed": p.speed.model_dump() if p.speed else None, "hours": p.hours}
+            r: {**asdict(p), "speed": p.speed and p.speed.model_dump(), "hours": p.hours, "gpu_hours": p.gpu_hours}
             for r, p in self.pools.items()
         }
         more = {"slowest": self.slowest, "gpu_hours": self.gpu_hours, "money": self.money}
@@ -149,7 +154,9 @@ def _pool(role: Role, ask: Ask, profile: Profile, figures: Figures) -> Pool:
     unit, speed = figures.speed(role, config)
     model = str(config.settings.get("model", ""))
     work = getattr(ask, unit)
-    return Pool(role, config.engine, model, gpus_of(config), config.replicas, unit, work, speed)
+    servers = servers_of(config)
+    gpus, replicas = gpus_of(config), servers or config.replicas
+    return Pool(role, config.engine, model, gpus, replicas, servers > 0, unit, work, speed)
 
 
 def _hours(pools: Mapping[str, Pool], replicas: Mapping[str, int], profile: Profile) -> float | None:

@@ -79,9 +79,14 @@ def sample_accept() -> dict[str, Figure]:
     return found
 
 
+def servers_of(config: EngineConfig) -> int:
+    """How many servers an engine asks; 0 for one that runs in the build. Each is taken to have one GPU."""
+    return len(config.settings.get("base_urls", ()))
+
+
 def gpus_of(config: EngineConfig) -> float:
-    """GPUs of one replica. A served model is taken to have one for each server, which the build does not start."""
-    return float(len(config.settings["base_urls"])) if "base_urls" in config.settings else config.num_gpus
+    """GPUs of one replica or server."""
+    return 1.0 if servers_of(config) else config.num_gpus
 
 
 class Figures:
@@ -102,10 +107,13 @@ class Figures:
         raise KeyError(f"cost figures: none of {', '.join(names)}")
 
     def speed(self, role: str, config: EngineConfig) -> tuple[Unit, Figure | None]:
-        """What an engine's work is counted in, and how much of it a replica does in a second, where that is known."""
+        """What an engine's work is counted in, and how much of it a replica or server does in a second, where that is
+        known."""
         found = next((s for s in cost_table().speeds if s.fits(role, config)), None)
         unit: Unit = found.unit if found else "tokens_out" if role == "llm" else "audio_s"
-        figure = self._measured.get(f"speed.{role}") or (found.figure(gpus_of(config)) if found else None)
+        figure = found.figure(gpus_of(config)) if found else None
+        if own := self._measured.get(f"speed.{role}"):  # of all servers together
+            figure = own.model_copy(update={"value": own.value / max(servers_of(config), 1)})
         if figure:
             self.used[f"speed.{role}"] = figure
         return unit, figure

@@ -122,6 +122,11 @@ def test_a_replica_with_a_part_of_a_gpu_has_that_part_of_its_speed() -> None:
 
     assert speed(num_gpus=0.15) == pytest.approx(12.2 * 0.15)
     assert speed(num_gpus=1) == 4.0, "one process speaks one utterance at a time"
+    served = {"engine": "openai", "settings": {"model": "CosyVoice2-0.5B", "base_urls": ["http://a", "http://b"]}}
+    profile = Profile.model_validate({"name": "p", "engines": {"tts": served}})
+    assert Figures().speed("tts", profile.engines["tts"])[1].value == 12.2  # type: ignore[union-attr]
+    both = Figures(measured(speed__tts=30.0)).speed("tts", profile.engines["tts"])
+    assert both[1].value == 15, "of one server"  # type: ignore[union-attr]
     cpu = load_profile("cpu")
     assert {r: Figures().speed(r, c)[1].value for r, c in cpu.engines.items()} == {  # type: ignore[union-attr]
         "llm": 12,
