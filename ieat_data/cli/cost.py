@@ -43,6 +43,10 @@ def size(n: float) -> str:
     return f"{n / 1e3:,.0f} kB"
 
 
+def _few(n: float) -> str:
+    return f"{n:,.0f}" if n >= 10 else f"{n:.2f}"
+
+
 def _work(n: float, unit: str) -> str:
     return f"{clock(n / 3600)} {_WORDS[unit]}" if unit == "audio_s" else f"{count(n)} {_WORDS[unit]}"
 
@@ -50,9 +54,8 @@ def _work(n: float, unit: str) -> str:
 def _speed(value: float | None, unit: str) -> str:
     if value is None:
         return "not known"
-    if unit == "audio_s":
-        return f"{value:.3g}x real time"
-    return f"{value:,.0f} tokens/s" if value >= 100 else f"{value:.3g} tokens/s"
+    number = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{number}x real time" if unit == "audio_s" else f"{number} tokens/s"
 
 
 def estimate_tables(e: Estimate) -> None:
@@ -89,7 +92,7 @@ def _pools(e: Estimate) -> None:
         speed = f"{_speed(p.speed.value if p.speed else None, p.unit)}{f' ({p.speed.kind})' if p.speed else ''}"
         cells = [_work(p.work, p.unit), speed, time(p.replicas)]
         if e.gpus:
-            paid = "?" if p.gpu_hours is None else f"{p.gpu_hours:,.0f}"
+            paid = "?" if p.gpu_hours is None else _few(p.gpu_hours)
             cells += [f"{p.gpus:g}", paid, time(e.replicas[role])] if p.gpus else ["CPU", "", time(p.replicas)]
         name = f"{role}{' ◀' if role == e.slowest else ''} {p.engine} {Path(p.model).name}"
         table.add_row(escape(name), *map(escape, cells))
@@ -108,8 +111,8 @@ def _sums(e: Estimate) -> None:
             f"time: not known, for there is no speed of {', '.join(unknown)}: build a part (--limit 100) and plan again"
         )
     elif e.gpus:
-        paid = f"{e.gpus * e.hours:,.0f} GPU-hours are paid, {e.gpu_hours:,.0f} worked"
-        money = "" if e.money is None else f", {e.money:,.0f} USD at {e.price:g} a GPU-hour"
+        paid = f"{_few(e.gpus * e.hours)} GPU-hours are paid, {_few(e.gpu_hours)} worked"
+        money = "" if e.money is None else f", {_few(e.money)} USD at {e.price:g} a GPU-hour"
         lines.append(f"time: at least {clock(e.hours)} on {e.gpus} GPUs; {paid}{money}")
         if e.profile_hours and e.replicas != {r: p.replicas for r, p in e.pools.items()}:
             profile = f"{clock(e.profile_hours)} on {e.profile_gpus} GPUs"
