@@ -69,7 +69,7 @@ class Funnel:
                 load = self.loads[name] = makers[name]()
                 if not STAGES[name].engines:
                     load.core_s = load.rows * self.figures.get(f"core_s.{name}")
-                if not load.bytes:
+                if load.rows and not load.bytes:
                     load.bytes = load.rows * self.figures.get(f"bytes.{name}")
         return self.loads
 

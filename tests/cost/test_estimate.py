@@ -150,6 +150,34 @@ def test_an_engine_of_ones_own_has_no_speed_and_no_time_is_told() -> None:
     assert e.pools["tts"].work > 0
 
 
+def test_a_pipeline_may_lack_speech_or_text_and_targets() -> None:
+    profile, pipeline = load_profile("gpu"), load_pipeline("stage1-1")
+    speech = estimate(pipeline, profile, [SPEECH], Figures(ROUND))
+    assert set(speech.loads) == {
+        "ingest",
+        "queries",
+        "select",
+        "synthesize",
+        "transcribe",
+        "respond",
+        "label",
+        "stage1_1",
+    }
+    assert speech.pools["tts"].work == 0
+    assert speech.loads["stage1_1"].rows == pytest.approx(900 * 0.5 * 0.8)
+    text = estimate(pipeline, profile, [TEXT], Figures(ROUND))
+    assert text.loads["transcribe"].asks["asr"].audio_s == 0
+    assert text.loads["stage1_1"].rows == pytest.approx(300 * 0.5 * 0.8)
+    nothing = estimate(load_pipeline("stage1-2"), profile, [], Figures(ROUND))
+    assert nothing.hours == 0
+
+
+def test_a_source_gives_no_more_than_the_pipeline_takes() -> None:
+    stages = {"select": {"per_source": 100}}
+    assert plan({"stages": stages}).loads["select"].ok == 100
+    assert plan({"stages": {"select": {"per_source": 1000}}}).loads["select"].ok == pytest.approx(400)
+
+
 def test_engines_that_take_turns_add_up() -> None:
     e = plan(profile="cpu")
     assert e.gpus == 0
