@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.config import Pipeline, Profile
+from ieat_data.cost.report import remember
 from ieat_data.engines import registry
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.errors import BuildStopped, UserError
@@ -109,6 +110,7 @@ def make_tables(plan: Plan) -> None:
         node.table.sweep()
     configs = {"pipeline": plan.pipeline.model_dump(mode="json"), "profile": plan.profile.model_dump(mode="json")}
     replace_file(plan.work / "build.json", json.dumps(configs, indent=1, ensure_ascii=False).encode())
+    remember(plan)
     with Progress(plan) as progress:
         Runner(plan, progress).run()
 

@@ -67,7 +67,7 @@ class Plan:
         # a recording whose answers need not be asked for again
         self.known: Path | None = self.recording.folder if self.recording else None
         self.nodes: dict[str, Node] = {}
-        for name in _order(_needed(pipeline), pipeline):
+        for name in stages_of(pipeline):
             self.nodes[name] = self._node(name)
         for node in self.nodes.values():
             self._load(node)
@@ -211,6 +211,11 @@ class Plan:
 def _worded(change: str) -> str:
     """An input table is named by a hash, which says nothing."""
     return f"input {change.split()[0].removeprefix('inputs.')}" if change.startswith("inputs.") else change
+
+
+def stages_of(pipeline: Pipeline) -> list[str]:
+    """The stages that a pipeline's targets need, inputs first."""
+    return _order(_needed(pipeline), pipeline)
 
 
 def _needed(pipeline: Pipeline) -> set[str]:

@@ -49,6 +49,7 @@ class Record:
     quarantine: str | None = None
     seconds: float = 0.0
     finished: float = 0.0  # Unix time
+    engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # role → what was asked (engines/usage.py)
 
 
 def sha256_file(path: Path) -> str:
@@ -192,6 +193,7 @@ class Table:
         inputs: Mapping[str, str] | None = None,
         summary: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
+        engines: Mapping[str, Mapping[str, float]] | None = None,
     ) -> Record:
         """Write one shard and its record. Where another writer was first, theirs stands and is returned."""
         attempt = uuid.uuid4().hex[:12]
@@ -216,6 +218,7 @@ class Table:
             quarantine=beside.name if beside else None,
             seconds=round(seconds, 3),
             finished=round(time.time(), 3),
+            engines=dict(engines or {}),
         )
         if self._publish(record):
             return record

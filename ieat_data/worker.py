@@ -14,6 +14,7 @@ from ieat_data.answers import Answers
 from ieat_data.config import EngineConfig, Pipeline, Profile
 from ieat_data.engines import registry
 from ieat_data.engines.client import Client, EngineClient, EngineDown, Pool
+from ieat_data.engines.usage import BusyClock
 from ieat_data.recording.files import Recording, recorded_answers
 from ieat_data.recording.replay import ReplayClient
 from ieat_data.shards import Record, Table
@@ -68,9 +69,13 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
         if replayed:
             assert job.known is not None
             return ReplayClient(role, recorded, Recording(job.known).header.engines[role], **common)
-        return EngineClient(pools[role], chunk=engine.chunk, progress=lambda n: progress(job.task.table, n), **common)
+        asking[role] = EngineClient(
+            pools[role], chunk=engine.chunk, progress=lambda n: progress(job.task.table, n), **common
+        )
+        return asking[role]
 
     records = []
+    asking: dict[str, EngineClient] = {}
     try:
         for stage, ctx, shard, table in perform(job, answers, client):
             ids = set(table.column("id").to_pylist())
@@ -83,6 +88,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
                     inputs=job.inputs,
                     summary={**stage.summarise(table), **ctx.notes},
                     seconds=time.monotonic() - started,
+                    engines={role: c.take_usage() for role, c in asking.items()},
                 )
             )
     finally:
@@ -100,6 +106,7 @@ class EngineActor:
         # by name: an actor that is started again looks up those it calls on again
         called = {r: _Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
         self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
+        self.clock = BusyClock()
 
     def ready(self) -> bool:
         return True
@@ -109,9 +116,11 @@ class EngineActor:
         if close := getattr(self.engine, "close", None):
             close()
 
-    def call(self, method: str, requests: list[Any]) -> list[Any]:
-        answers: list[Any] = getattr(self.engine, method)(requests)
-        return answers
+    def call(self, method: str, requests: list[Any]) -> tuple[list[Any], float]:
+        """The answers, and the seconds of the engine that they took."""
+        with self.clock.call() as busy_s:
+            answers: list[Any] = getattr(self.engine, method)(requests)
+        return answers, busy_s()
 
 
 class RayPool:
@@ -120,7 +129,7 @@ class RayPool:
     def __init__(self, actors: Sequence[Any]) -> None:
         self.actors = actors
 
-    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any]]]:
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
         import ray
         from ray.exceptions import RayActorError
 
@@ -136,7 +145,7 @@ class RayPool:
             i, at = running.pop(ref)
             load[at] -= 1
             try:
-                yield i, ray.get(ref)
+                yield i, *ray.get(ref)
             except RayActorError as e:
                 raise EngineDown(f"the engine's process died: {e}") from e
 

@@ -90,9 +90,9 @@ class _Pool:
     def __init__(self, engine: _Engine) -> None:
         self.engine = engine
 
-    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any]]]:
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
         for i, chunk in enumerate(chunks):
-            yield i, getattr(self.engine, method)(list(chunk))
+            yield i, getattr(self.engine, method)(list(chunk)), 0.0
 
 
 def _client(engine: _Engine, folder: Path, chunk: int = 2) -> EngineClient:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from ieat_data.config import Pipeline, Profile
     from ieat_data.planner import Plan
 
 PipelineArg = Annotated[str, typer.Argument(help="A name under pipelines/ (stage1-2) or a path to a YAML file.")]
@@ -15,7 +16,9 @@ ProfileOpt = Annotated[
     str, typer.Option("--profile", "-p", help="Who does the work: a name under pipelines/profiles/, or a path.")
 ]
 OutOpt = Annotated[Path, typer.Option("--out", "-o", help="The dataset folder.")]
-WorkOpt = Annotated[Path | None, typer.Option("--work", help="Tables and answers in the making [default: OUT/.work].")]
+WorkOpt = Annotated[
+    Path | None, typer.Option("--work", help="Tables and answers in the making.", show_default="OUT/.work")
+]
 SetOpt = Annotated[
     list[str] | None,
     typer.Option(
@@ -31,18 +34,21 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def make_plan(
-    pipeline: str, profile: str, out: Path, work: Path | None, sets: list[str] | None, limit: int | None
-) -> Plan:
+def load(pipeline: str, profile: str, sets: list[str] | None, limit: int | None) -> tuple[Pipeline, Profile]:
     from ieat_data.config import load_pipeline, load_profile, split_assignments
-    from ieat_data.planner import Plan
 
     for_pipeline, for_profile = split_assignments(sets or [])
     if limit is not None:
         for_pipeline.append(f"limit={limit}")
-    return Plan(
-        load_pipeline(pipeline, for_pipeline), load_profile(profile, for_profile), (work or out / ".work").resolve()
-    )
+    return load_pipeline(pipeline, for_pipeline), load_profile(profile, for_profile)
+
+
+def make_plan(
+    pipeline: str, profile: str, out: Path, work: Path | None, sets: list[str] | None, limit: int | None
+) -> Plan:
+    from ieat_data.planner import Plan
+
+    return Plan(*load(pipeline, profile, sets, limit), (work or out / ".work").resolve())
 
 
 def build(
@@ -72,32 +78,77 @@ def build(
     Example: ieat build stage1-2 --profile cpu --out data/stage1-2
     """
     from ieat_data.build import build as run
+    from ieat_data.cli.cost import compared_table
     from ieat_data.cli.show import after_build
+    from ieat_data.cost.report import compared
 
-    made = run(make_plan(pipeline, profile, out, work, set_, limit), out.resolve(), record, manifest)
-    after_build(made, out)
+    planned = make_plan(pipeline, profile, out, work, set_, limit)
+    after_build(run(planned, out.resolve(), record, manifest), out)
+    compared_table(compared(planned))
 
 
 def plan(
     pipeline: PipelineArg,
-    out: OutOpt,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The dataset folder; none: only the cost is told.", show_default=False),
+    ] = None,
     profile: ProfileOpt = "cpu",
     work: WorkOpt = None,
     set_: SetOpt = None,
     limit: LimitOpt = None,
+    gpus: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="GPUs to spread the engines over.", show_default="as many as the profile's replicas take"
+        ),
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="Of a GPU-hour.", show_default=False)
+    ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[SOURCE=]N",
+            help="Plan for a corpus that is not here: records of a source, or (N alone: 50M, 250k) of all the other "
+            "sources together, in equal parts.",
+        ),
+    ] = None,
+    hours: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[SOURCE=]H", help="The same in hours of speech, by the corpus' mean clip."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Say what a build would do: shards and rows per table, what is there already, and why something is built again."""
-    from ieat_data.cli.show import plan_table
+    """Say what a build would do and what it would cost, before anything runs.
 
-    plan_table(make_plan(pipeline, profile, out, work, set_, limit))
+    With --out: shards and rows per table, what is there already, and why something is built again.
+
+    Then an estimate: rows, audio and tokens of each stage, the work of each engine, the best split of the GPUs, time,
+    storage, money; of the whole build, what is there already included.
+
+    It rests on figures that are measured in the work folder, published, of the small sample, or guessed: it says which.
+
+    Example: ieat plan stage1-2 --profile gpu --rows 50M --gpus 8 --price 2.5
+    """
+    from ieat_data.cli.plan import show_plan
+    from ieat_data.cost.corpora import Stated, parse_sizes
+
+    stated = Stated(parse_sizes("--rows", rows or []), parse_sizes("--hours", hours or []))
+    folder = work or (out / ".work" if out else None)
+    show_plan(*load(pipeline, profile, set_, limit), folder and folder.resolve(), stated, gpus, price, as_json)
 
 
 def status(
     out: Annotated[Path, typer.Argument(help="The dataset folder of a build, running or not.")],
     work: WorkOpt = None,
 ) -> None:
-    """Say how far the last build into a folder is, from its commit records."""
+    """Say how far the last build into a folder is, and what it took beside what was planned, by its commit records."""
     from ieat_data.build import load_build
+    from ieat_data.cli.cost import compared_table
     from ieat_data.cli.show import plan_table
+    from ieat_data.cost.report import compared
 
-    plan_table(load_build((work or out / ".work").resolve()))
+    begun = load_build((work or out / ".work").resolve())
+    plan_table(begun)
+    compared_table(compared(begun))

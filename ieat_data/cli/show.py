@@ -31,32 +31,38 @@ def new_console() -> Console:
     return console
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right")
     return table
 
 
+def plan_rows(plan: Plan) -> list[dict[str, Any]]:
+    """Of each table: its shards and rows; what is there and why the rest is not."""
+    return [
+        {
+            "table": node.name,
+            "shards": len(node.shards),
+            "there": len(node.records),
+            "rows": sum(r.rows for r in node.records.values()),
+            "to_read": sum(int(t.unit["take"]) for t in node.tasks if t.unit),
+            "rejected": sum(sum(r.rejects.values()) for r in node.records.values()),
+            "why": plan.why(node),
+        }
+        for node in plan.nodes.values()
+    ]
+
+
 def plan_table(plan: Plan) -> None:
-    """Shards and rows per table; what is there and why the rest is not."""
-    table = _table("table", "shards", "there", "to do", "rows", "rejected")
+    """`plan_rows`, readable."""
+    table = new_table("table", "shards", "there", "to do", "rows", "rejected")
     table.add_column("why")
-    for node in plan.nodes.values():
-        rows = sum(r.rows for r in node.records.values())
-        taken = [int(t.unit["take"]) for t in node.tasks if t.unit]
-        known = str(rows) if node.records else f"{sum(taken)} to read" if taken else ""
-        bad = sum(sum(r.rejects.values()) for r in node.records.values())
-        there = len(node.records)
-        table.add_row(
-            node.name,
-            str(len(node.shards)),
-            str(there),
-            str(len(node.shards) - there),
-            known,
-            str(bad or ""),
-            escape(plan.why(node)),
-        )
+    for x in plan_rows(plan):
+        known = str(x["rows"]) if x["there"] else f"{x['to_read']} to read" if x["to_read"] else ""
+        left = x["shards"] - x["there"]
+        cells = [x["table"], x["shards"], x["there"], left, known, x["rejected"] or "", escape(x["why"])]
+        table.add_row(*map(str, cells))
     console = new_console()
     console.print(table)
     roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
@@ -74,7 +80,7 @@ def after_build(made: Mapping[str, Any], out: Path) -> None:
     console.print(
         f"\n[bold]{escape(made['name'])}[/bold]: {made['rows']} samples, {made['audio_s'] / 60:.1f} min of audio"
     )
-    table = _table("config", "samples", "en", "zh", "1 turn", "2", "3", "4")
+    table = new_table("config", "samples", "en", "zh", "1 turn", "2", "3", "4")
     for name, c in made["configs"].items():
         languages, turns = c["language"], c["n_turns"]
         counts = [languages.get("en", 0), languages.get("zh", 0), *(turns.get(str(n), 0) for n in range(1, 5))]

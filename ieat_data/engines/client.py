@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ieat_data.answers import Answers, answer_key
+from ieat_data.engines.usage import Usage
 
 
 class EngineDown(RuntimeError):
@@ -15,8 +16,8 @@ class EngineDown(RuntimeError):
 class Pool(Protocol):
     """Runs calls on the replicas of one engine."""
 
-    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any]]]:
-        """Yields (index of the chunk, its answers) as they arrive, in any order."""
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
+        """Yields (index of the chunk, its answers, seconds of the engine) as they arrive, in any order."""
         ...
 
 
@@ -75,19 +76,30 @@ class Client:
 
 
 class EngineClient(Client):
-    """Asks the engine's pool, `chunk` requests in a call; `progress` is told of every answer that arrives."""
+    """Asks the engine's pool, `chunk` requests in a call; `progress` is told of every answer that arrives.
+
+    `usage` counts what the engine itself was asked: nothing of what the store knew.
+    """
 
     def __init__(
         self, pool: Pool, *, chunk: int, progress: Callable[[int], None] = lambda n: None, **rest: Any
     ) -> None:
         super().__init__(**rest)
         self._pool, self._chunk, self._progress = pool, chunk, progress
+        self.usage = Usage()
 
     def ask(self, method: str, missing: Mapping[str, tuple[str, Any]]) -> None:
         todo = list(missing)
         chunks = [todo[i : i + self._chunk] for i in range(0, len(todo), self._chunk)]
-        for i, got in self._pool.run(method, [[missing[k][1] for k in c] for c in chunks]):
+        requests = [[missing[k][1] for k in c] for c in chunks]
+        for i, got, busy_s in self._pool.run(method, requests):
             if len(got) != len(chunks[i]):
                 raise EngineDown(f"{self.name}.{method} gave {len(got)} answers to {len(chunks[i])} requests")
             self.answers.put(dict(zip(chunks[i], got, strict=True)))
+            self.usage.add(requests[i], got, busy_s)
             self._progress(len(got))
+
+    def take_usage(self) -> dict[str, float]:
+        """What was asked since this was last called."""
+        taken, self.usage = self.usage, Usage()
+        return taken.rounded()

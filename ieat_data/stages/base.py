@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile, Strict
@@ -158,8 +159,10 @@ class Stage:
             yield Task(self.name, shard, (shard,), reads + whole)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
-        """What a shard's commit record says of it besides its rows and rejects."""
-        return {}
+        """What a shard's commit record says of it besides its rows and rejects: of clips, how many seconds they are."""
+        if "duration_s" not in table.schema.names:
+            return {}
+        return {"audio_s": round(pc.sum(table.column("duration_s")).as_py() or 0.0, 3)}
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         """Yields (shard, its table) for each of the task's outputs."""

@@ -27,9 +27,9 @@ class LocalPool:
     def __init__(self, engine: Any) -> None:
         self.engine = engine
 
-    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any]]]:
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
         for i, chunk in enumerate(chunks):
-            yield i, getattr(self.engine, method)(list(chunk))
+            yield i, getattr(self.engine, method)(list(chunk)), 0.0
 
 
 class Teacher(doubles.LLM):

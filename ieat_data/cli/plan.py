@@ -1,0 +1,62 @@
+"""`ieat plan`: the tables of a build where they can be told, and its cost, readable or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ieat_data.cli.cost import compared_table, estimate_tables
+from ieat_data.cli.show import new_console, plan_rows, plan_table
+from ieat_data.config import Pipeline, Profile
+from ieat_data.cost.corpora import Stated, corpora
+from ieat_data.cost.estimate import estimate
+from ieat_data.cost.figures import Figures
+from ieat_data.cost.report import compared, estimate_plan
+from ieat_data.errors import UserError
+from ieat_data.planner import Plan
+
+
+def show_plan(
+    pipeline: Pipeline,
+    profile: Profile,
+    work: Path | None,
+    stated: Stated,
+    gpus: int | None,
+    price: float | None,
+    as_json: bool,
+) -> None:
+    """Print what a build would do in the work folder (None: in none) and what it would cost.
+
+    Where the tables cannot be told (a model or a corpus is not here), the cost is told nonetheless.
+    """
+    plan, why = None, None
+    try:
+        plan = Plan(pipeline, profile, work) if work else None
+    except UserError as e:
+        why = str(e)
+    cost = None
+    if profile.recording is None:
+        if plan is None:
+            figures = Figures()
+            cost = estimate(pipeline, profile, corpora(pipeline, profile, stated, figures), figures, gpus, price)
+        else:
+            cost = estimate_plan(plan, stated, gpus, price)
+    elif plan is None:
+        raise UserError(
+            why or f"profile {profile.name} answers from a recording: no engine is asked that would cost time"
+        )
+    if as_json:
+        told: dict[str, Any] = {"tables": plan_rows(plan) if plan else None, "no_tables": why}
+        told |= {"cost": cost.plain() if cost else None, "measured": compared(plan) if plan else {}}
+        sys.stdout.write(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        return
+    if plan:
+        plan_table(plan)
+    elif why:
+        new_console().print(f"The tables cannot be told: {why}", markup=False, soft_wrap=True)
+    if cost:
+        estimate_tables(cost)
+    if plan:
+        compared_table(compared(plan))

@@ -1,0 +1,94 @@
+"""What builds in a work folder have measured, from their commit records, in place of the figures of `costs.yaml`.
+
+Tables of other settings count too (a build of the first hundred records measures for the whole), if the same engines
+made them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ieat_data.cost.figures import Figure
+from ieat_data.shards import Record, Table
+from ieat_data.stages import STAGES
+
+ENOUGH = 20  # rows or requests below which nothing is concluded
+
+
+def measured(work: Path, identities: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
+    """Figures by name. `identities`: the engines of the plan by role (`registry.identity`)."""
+    records: dict[str, list[Record]] = defaultdict(list)
+    known = json.loads(json.dumps(identities))
+    for stage, engines, table in _tables(work):
+        if all(known.get(role) == engine for role, engine in engines.items()):
+            records[stage] += table.records().values()
+    found = dict(_speeds(usage(r for rs in records.values() for r in rs)))
+    for stage, rs in records.items():
+        found.update(_of_stage(stage, rs))
+    return found
+
+
+def _tables(work: Path) -> Iterator[tuple[str, Mapping[str, Any], Table]]:
+    for path in sorted((work / "tables").glob("*/plan.json")):
+        described = json.loads(path.read_text(encoding="utf-8"))["description"]
+        if described["stage"] in STAGES:
+            yield described["stage"], described["engines"], Table(path.parent)
+
+
+def usage(records: Iterable[Record]) -> dict[str, Counter[str]]:
+    """What was asked of each role, in all (`engines/usage.py`)."""
+    totals: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        for role, counts in record.engines.items():
+            totals[role].update(counts)
+    return dict(totals)
+
+
+def _speeds(totals: Mapping[str, Counter[str]]) -> Iterator[tuple[str, Figure]]:
+    for role, c in totals.items():
+        unit, what = ("tokens_out", "tokens") if role == "llm" else ("audio_s", "s of audio")
+        if c["requests"] >= ENOUGH and c["busy_s"] > 0 and c[unit] > 0:
+            yield f"speed.{role}", _figure(c[unit], c["busy_s"], f"{c[unit]:.0f} {what} in {c['busy_s']:.0f} s")
+
+
+def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figure]]:
+    rows: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    by_source: dict[str, Counter[str]] = defaultdict(Counter)
+    for r in records:
+        expected = r.rejects.get("not_sampled", 0)  # no fault of a row: the pipeline wanted fewer
+        one = Counter({"ok": r.ok + expected, "all": r.ok + sum(r.rejects.values()), "bytes": r.bytes})
+        one.update({"audio_s": r.summary.get("audio_s", 0.0), "core_s": r.seconds, **r.summary.get("samples", {})})
+        rows.update(one)
+        by_source[r.shard.rpartition("-")[0]].update(one)
+        if STAGES[name].engines and (counts := r.engines.get(STAGES[name].engines[0])):
+            asked.update({**counts, "rows": one["all"]})
+    if rows["pool"] >= ENOUGH:
+        yield f"used.{name}", _figure(rows["used"], rows["pool"], f"{rows['used']} of {rows['pool']} samples")
+    if rows["all"] < ENOUGH:
+        return
+    yield f"accept.{name}", _figure(rows["ok"], rows["all"], f"{rows['ok']} of {rows['all']} rows")
+    yield f"bytes.{name}", _figure(rows["bytes"], rows["all"], f"{rows['all']} rows")
+    if not STAGES[name].engines:
+        yield f"core_s.{name}", _figure(rows["core_s"], rows["all"], f"{rows['all']} rows")
+    if rows["audio_s"]:
+        yield f"clip_s.{name}", _figure(rows["audio_s"], rows["ok"], f"{rows['ok']} clips")
+        yield f"bytes_per_s.{name}", _figure(rows["bytes"], rows["audio_s"], f"{rows['audio_s']:.0f} s")
+    for source, c in by_source.items() if name == "ingest" else ():
+        if c["ok"] >= ENOUGH:
+            yield f"clip_s.{source}", _figure(c["audio_s"], c["ok"], f"{c['ok']} clips")
+            yield f"bytes_per_s.{source}", _figure(c["bytes"], c["audio_s"], f"{c['audio_s']:.0f} s")
+    # a task that was broken off and begun again finds answers of its first try, which no record counts
+    if asked["requests"] >= max(asked["rows"], ENOUGH):
+        yield f"tries.{name}", _figure(asked["requests"], asked["rows"], f"{asked['requests']} requests")
+    if asked["requests"] >= ENOUGH and asked["tokens_out"]:
+        for what in ("tokens_in", "tokens_out"):
+            yield f"{what}.{name}", _figure(asked[what], asked["requests"], f"{asked['requests']} requests")
+
+
+def _figure(a: float, b: float, how: str) -> Figure:
+    return Figure(value=a / b, kind="measured", source=f"{how} in this work folder")

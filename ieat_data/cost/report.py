@@ -1,0 +1,78 @@
+"""The estimate of a plan with its work folder; what was planned before a build, beside what it measured."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from ieat_data.cost.corpora import Stated, corpora
+from ieat_data.cost.estimate import Estimate, estimate
+from ieat_data.cost.figures import Figures
+from ieat_data.cost.measured import measured, usage
+from ieat_data.identity import fingerprint
+from ieat_data.planner import Plan
+from ieat_data.shards import replace_file
+
+NAME = "cost.json"  # in the work folder: times are no part of what is published, nor of anything that is compared
+_NOTHING = Stated({}, {})
+
+
+def estimate_plan(
+    plan: Plan, stated: Stated = _NOTHING, gpus: int | None = None, price: float | None = None
+) -> Estimate:
+    """What a plan would cost, with what its work folder measured."""
+    figures = Figures(measured(plan.work, plan.engine_identities))
+    counted: Counter[str] = Counter()
+    for name in ("ingest", "queries"):
+        for task in plan.nodes[name].tasks if name in plan.nodes else ():
+            counted[str((task.unit or {})["source"])] += int((task.unit or {})["take"])
+    # a source of the pipeline without a task is empty
+    counted.update(dict.fromkeys((*plan.pipeline.sources.speech, *plan.pipeline.sources.text), 0))
+    sizes = corpora(plan.pipeline, plan.profile, stated, figures, counted)
+    return estimate(plan.pipeline, plan.profile, sizes, figures, gpus, price)
+
+
+def remember(plan: Plan) -> None:
+    """Write down the estimate before a build begins; one that goes on keeps the first."""
+    if plan.recording is None and not _planned(plan):
+        planned = {"tables": _key(plan), "planned": estimate_plan(plan).plain()}
+        replace_file(plan.work / NAME, json.dumps(planned, indent=1, ensure_ascii=False).encode())
+
+
+def _planned(plan: Plan) -> dict[str, Any]:
+    """The estimate that this build began with; empty where it is of other tables, or none was made."""
+    path = plan.work / NAME
+    written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return dict(written["planned"]) if written.get("tables") == _key(plan) else {}
+
+
+def _key(plan: Plan) -> str:
+    return fingerprint(sorted(node.table.folder.name for node in plan.nodes.values()))
+
+
+def compared(plan: Plan) -> dict[str, dict[str, Any]]:
+    """By role: what the build was planned to ask, and what its committed shards asked. Empty where no engine was asked.
+
+    `work` is in `unit`, `hours` are those of one replica, `per_s` is work in a second of one.
+    """
+    asked = usage(r for node in plan.nodes.values() for r in node.records.values())
+    pools = _planned(plan).get("pools", {})
+    found = {}
+    for role, counts in asked.items():
+        if not counts["requests"]:
+            continue
+        pool = pools.get(role)
+        unit = pool["unit"] if pool else "tokens_out" if role == "llm" else "audio_s"
+        hours = counts["busy_s"] / 3600
+        per_s = counts[unit] / counts["busy_s"] if counts["busy_s"] else None
+        found[role] = {
+            "unit": unit,
+            "planned": pool and _of_pool(pool),
+            "measured": {"requests": counts["requests"], "work": counts[unit], "hours": hours, "per_s": per_s},
+        }
+    return found
+
+
+def _of_pool(pool: dict[str, Any]) -> dict[str, Any]:
+    return {"work": pool["work"], "hours": pool["hours"], "per_s": pool["speed"]["value"] if pool["speed"] else None}

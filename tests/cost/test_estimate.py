@@ -1,0 +1,226 @@
+"""The arithmetic of an estimate, by hand on round figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ieat_data.config import Pipeline, Profile, load_pipeline, load_profile
+from ieat_data.cost.corpora import Corpus, Stated, corpora, parse_sizes
+from ieat_data.cost.estimate import Estimate, estimate
+from ieat_data.cost.figures import Figure, Figures, cost_table, sample_accept
+from ieat_data.errors import UserError
+from ieat_data.stages import TARGETS
+
+SPEECH = Corpus("s", "speech", "emilia", "en", 1000, True)
+TEXT = Corpus("t", "text", "ultrachat", "en", 1000, True)
+
+
+def measured(**values: float) -> dict[str, Figure]:
+    return {k.replace("__", "."): Figure(value=v, kind="measured", source="by hand") for k, v in values.items()}
+
+
+ROUND = measured(
+    accept__ingest=0.9, accept__queries=0.5, accept__select=0.8, accept__synthesize=0.75, accept__transcribe=0.5,
+    accept__respond=0.8, accept__label=0.5, accept__inject=0.5, accept__inject_dialogues=0.5, accept__speak_questions=1,
+    neutral__inject=0.5, used__reorganise=0.5,
+    clip_s__s=10, clip_s__synthesize=6, clip_s__speak_questions=2,
+    tries__respond=2, tries__inject=3, tries__inject_dialogues=2, tries__synthesize=1.5, tries__speak_questions=1,
+    tokens_in__respond=100, tokens_in__inject=400, tokens_in__inject_dialogues=500,
+    tokens_out__respond=20, tokens_out__inject=50, tokens_out__inject_dialogues=100,
+    bytes_per_s__s=8000, bytes__respond=300,
+    speed__llm=100, speed__asr=50, speed__ser=20, speed__tts=2,
+)  # fmt: skip
+
+
+def plan(
+    pipeline: dict[str, Any] | None = None, profile: str = "gpu", figures: Figures | None = None, **rest: Any
+) -> Estimate:
+    stages = {
+        "inject": {"neutral_share": 0.5, "reasoning_share": 0.5},
+        "reorganise": {"share": 0.4, "turns": {2: 1, 4: 1}},
+    }
+    given = {"name": "p", "sources": {}, "targets": TARGETS, "instructions": {"gap_s": [0.5, 0.5]}, "stages": stages}
+    given.update(pipeline or {})
+    figures = figures or Figures(ROUND)
+    return estimate(Pipeline.model_validate(given), load_profile(profile), [SPEECH, TEXT], figures, **rest)
+
+
+def test_rows_audio_and_tokens_by_hand() -> None:
+    e = plan()
+    x = e.loads
+    assert (x["ingest"].rows, x["ingest"].ok, x["ingest"].audio_s) == (1000, 900, 9000)
+    assert x["ingest"].bytes == 9000 * 8000
+    assert (x["queries"].ok, x["select"].ok) == (500, 400)
+    assert (x["synthesize"].rows, x["synthesize"].ok, x["synthesize"].audio_s) == (400, 300, 1800)
+    assert x["synthesize"].asks["tts"].requests == x["synthesize"].asks["asr"].requests == 600
+    assert x["synthesize"].asks["tts"].audio_s == 3600
+    assert x["transcribe"].asks["asr"].audio_s == 9000, "what was synthesized was heard at its check"
+    assert (x["transcribe"].rows, x["transcribe"].ok) == (1200, 600)
+    assert x["respond"].asks["llm"].tokens_out == 600 * 2 * 20
+    assert x["respond"].asks["llm"].tokens_in == 600 * 2 * 100
+    assert x["respond"].bytes == 600 * 300
+    assert x["label"].asks["ser"].audio_s == pytest.approx(600 * 9)  # 10,800 s in 1,200 clips
+    # 600 labelled, half fit, 0.8 of them replied to, half of the neutral half left out: 180, of which 1.5 targets each
+    assert x["inject"].rows == pytest.approx(600 * 0.5 * 0.8 * 0.75 * 1.5)
+    assert x["inject"].ok == pytest.approx(135)
+    # 90 empathy samples, 0.4 of them drawn, half of those used, in dialogues of 3 turns on average
+    assert x["reorganise"].ok == pytest.approx(90 * 0.4 * 0.5 / 3)
+    assert x["inject_dialogues"].rows == pytest.approx(6 * 1.5)  # trajectory 1, reasoning 0.5
+    assert x["stage1_1"].rows == pytest.approx(480)
+    assert x["stage1_1"].audio_s == pytest.approx(480 * 9)
+    assert x["stage1_2_empathy"].rows == pytest.approx(90 - 18 + 6)
+    assert x["stage1_2_empathy"].audio_s == pytest.approx((72 + 18) * 9)
+    assert x["stage1_2_reasoning"].rows == pytest.approx(45 + 1.5)
+    assert x["stage1_2_trajectory"].rows == pytest.approx(3)
+    assert x["stage1_2_trajectory"].audio_s == pytest.approx(3 * (27 + 2.5))
+
+
+def test_work_hours_and_money_by_hand() -> None:
+    e = plan(gpus=4, price=2.0)
+    tokens = 600 * 2 * 20 + 270 * 3 * 50 + 9 * 2 * 100
+    assert e.pools["llm"].work == pytest.approx(tokens)
+    assert e.pools["llm"].hours == pytest.approx(tokens / 100 / 3600)
+    assert e.pools["ser"].hours == pytest.approx(5400 / 20 / 3600)
+    times = {r: p.hours / e.replicas[r] for r, p in e.pools.items() if p.hours}
+    assert e.hours == pytest.approx(max(times.values()))
+    assert e.slowest == max(times, key=times.get)  # type: ignore[arg-type]
+    assert e.money == pytest.approx(4 * e.hours * 2.0)
+    assert e.gpu_hours == pytest.approx(sum(p.hours * p.gpus for p in e.pools.values()))
+
+
+def test_more_gpus_are_never_slower_and_too_few_are_refused() -> None:
+    hours = [plan(gpus=n).hours for n in range(2, 40)]
+    assert hours == sorted(hours, reverse=True)
+    assert hours[0] > 10 * hours[-1]
+    with pytest.raises(UserError, match=r"--gpus 1: one replica of each engine \(llm 1, asr 0.2, .*\) takes 2"):
+        plan(gpus=1)
+    assert plan().gpus == 2, "what the profile's replicas take"
+
+
+def test_what_is_measured_takes_the_place_of_what_is_published() -> None:
+    published, own = plan(figures=Figures()), plan(figures=Figures(measured(speed__llm=1000.0)))
+    assert published.pools["llm"].speed.value == 6300  # type: ignore[union-attr]
+    assert published.figures["speed.llm"].kind == "published"
+    assert own.figures["speed.llm"].kind == "measured"
+    assert own.pools["llm"].hours == pytest.approx(published.pools["llm"].hours * 6.3)
+    # also under a name for one model: what Qwen3 said here goes before the guess for Qwen3
+    assert published.figures["tokens_out.inject.qwen3"].kind == "guess"
+    said = plan(figures=Figures(measured(tokens_out__inject=70)))
+    assert said.figures["tokens_out.inject"].value == 70
+    assert "tokens_out.inject.qwen3" not in said.figures
+
+
+def test_a_replica_with_a_part_of_a_gpu_has_that_part_of_its_speed() -> None:
+    def speed(**tts: Any) -> float:
+        engine = {"engine": "cosyvoice2", "settings": {"model": "models/CosyVoice2-0.5B"}, **tts}
+        profile = Profile.model_validate({"name": "p", "engines": {"tts": engine}})
+        _, figure = Figures().speed("tts", profile.engines["tts"])
+        assert figure is not None
+        return figure.value
+
+    assert speed(num_gpus=0.15) == pytest.approx(12.2 * 0.15)
+    assert speed(num_gpus=1) == 4.0, "one process speaks one utterance at a time"
+    served = {"engine": "openai", "settings": {"model": "CosyVoice2-0.5B", "base_urls": ["http://a", "http://b"]}}
+    profile = Profile.model_validate({"name": "p", "engines": {"tts": served}})
+    assert Figures().speed("tts", profile.engines["tts"])[1].value == 12.2  # type: ignore[union-attr]
+    both = Figures(measured(speed__tts=30.0)).speed("tts", profile.engines["tts"])
+    assert both[1].value == 15, "of one server"  # type: ignore[union-attr]
+    cpu = load_profile("cpu")
+    assert {r: Figures().speed(r, c)[1].value for r, c in cpu.engines.items()} == {  # type: ignore[union-attr]
+        "llm": 12,
+        "asr": 3.7,
+        "ser": 4.1,
+        "tts": 1.9,
+    }
+
+
+def test_an_engine_of_ones_own_has_no_speed_and_no_time_is_told() -> None:
+    profile = Profile.model_validate({"name": "p", "engines": {"tts": {"engine": "my.tts:Mine"}}})
+    assert Figures().speed("tts", profile.engines["tts"]) == ("audio_s", None)
+    e = estimate(
+        load_pipeline("stage1-2"),
+        load_profile("gpu", ["engines.tts.engine=my.tts:Mine", "engines.tts.settings={}"]),
+        [SPEECH, TEXT],
+        Figures(),
+    )
+    assert e.hours is None
+    assert e.money is None
+    assert e.pools["tts"].work > 0
+
+
+def test_a_pipeline_may_lack_speech_or_text_and_targets() -> None:
+    profile, pipeline = load_profile("gpu"), load_pipeline("stage1-1")
+    speech = estimate(pipeline, profile, [SPEECH], Figures(ROUND))
+    assert set(speech.loads) == {
+        "ingest",
+        "queries",
+        "select",
+        "synthesize",
+        "transcribe",
+        "respond",
+        "label",
+        "stage1_1",
+    }
+    assert speech.pools["tts"].work == 0
+    assert speech.loads["stage1_1"].rows == pytest.approx(900 * 0.5 * 0.8)
+    text = estimate(pipeline, profile, [TEXT], Figures(ROUND))
+    assert text.loads["transcribe"].asks["asr"].audio_s == 0
+    assert text.loads["stage1_1"].rows == pytest.approx(300 * 0.5 * 0.8)
+    nothing = estimate(load_pipeline("stage1-2"), profile, [], Figures(ROUND))
+    assert nothing.hours == 0
+
+
+def test_a_source_gives_no_more_than_the_pipeline_takes() -> None:
+    stages = {"select": {"per_source": 100}}
+    assert plan({"stages": stages}).loads["select"].ok == 100
+    assert plan({"stages": {"select": {"per_source": 1000}}}).loads["select"].ok == pytest.approx(400)
+
+
+def test_engines_that_take_turns_add_up() -> None:
+    e = plan(profile="cpu")
+    assert e.gpus == 0
+    assert e.hours == pytest.approx(sum(p.hours for p in e.pools.values()))
+
+
+def test_sizes_are_stated_for_one_source_or_for_all_the_others() -> None:
+    pipeline, profile, figures = load_pipeline("stage1-2"), load_profile("gpu"), Figures()
+
+    def rows(stated: Stated) -> dict[str, tuple[int, bool]]:
+        return {c.name: (c.rows, c.stated) for c in corpora(pipeline, profile, stated, figures)}
+
+    there = rows(Stated({}, {}))
+    assert there == {f"sample-{n}": (r, False) for n, r in
+                     (("emilia-en", 15), ("emilia-zh", 15), ("belle", 21), ("ultrachat", 21))}  # fmt: skip
+    assert set(rows(Stated({"": 400}, {})).values()) == {(100, True)}
+    one = rows(Stated({"sample-belle": 7, "": 300}, {}))
+    assert one["sample-belle"] == (7, True)
+    assert one["sample-ultrachat"] == (100, True)
+    hours = rows(Stated({}, {"sample-emilia-en": 99}))
+    assert hours["sample-emilia-en"] == (36_000, True), "9.9 s a clip"
+    assert hours["sample-emilia-zh"] == (15, False)
+    both = rows(Stated({"": 50}, {"": 198}))
+    assert both["sample-emilia-en"] == (36_000, True)
+    assert both["sample-belle"] == (25, True)
+    limited = pipeline.model_copy(update={"limit": 10})
+    assert {c.rows for c in corpora(limited, profile, Stated({"": 4000}, {}), figures)} == {10}
+
+
+def test_sizes_that_cannot_be_are_one_line() -> None:
+    assert parse_sizes("--rows", ["50M", "a=2.5k", "b=1_000"]) == {"": 50e6, "a": 2500, "b": 1000}
+    for wrong in ("many", "-3", "a=", "5G"):
+        with pytest.raises(UserError, match=r"--rows '.*': expected a number"):
+            parse_sizes("--rows", [wrong])
+    pipeline, profile = load_pipeline("stage1-2"), load_profile("gpu")
+    with pytest.raises(UserError, match=r"'sample-bele' is no source .*\(did you mean 'sample-belle'\?\)"):
+        corpora(pipeline, profile, Stated({"sample-bele": 1}, {}), Figures())
+    with pytest.raises(UserError, match="sample-belle holds text: say --rows"):
+        corpora(pipeline, profile, Stated({}, {"sample-belle": 1}), Figures())
+
+
+def test_every_figure_has_a_source_and_every_stage_an_accept_rate() -> None:
+    assert all(len(f.source) > 3 and f.kind != "measured" for f in cost_table().figures.values())
+    assert all(len(s.source) > 20 and s.kind != "measured" for s in cost_table().speeds)
+    assert 0.5 < sample_accept()["accept.inject"].value < 1
+    assert "manifests/sample.json" in sample_accept()["accept.inject"].source
