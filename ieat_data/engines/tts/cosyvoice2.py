@@ -18,6 +18,11 @@ from ieat_data.engines.tts.cosyvoice2_text import PIECE
 from ieat_data.errors import UserError
 
 _ESTIMATOR = "flow.decoder.estimator.fp32.onnx"  # what TensorRT's plan is made from
+_CLONE = (
+    "pip install 'ieat-data[cosyvoice]', and clone FunAudioLLM/CosyVoice with its submodules and export "
+    "COSYVOICE_HOME=CLONE (docs/gpu.md)"
+)
+_BANK = "`voices_file` is a bank of voices in a folder of its own (docs/gpu.md)"
 
 
 class CosyVoice2:
@@ -71,18 +76,19 @@ class CosyVoice2:
         for name in ("model", "voices_file"):
             if not settings.get(name):
                 raise UserError(f"engine cosyvoice2: needs the setting `{name}`")
-        modules = ["torch", "torchaudio", "transformers", "hyperpyyaml"]
+        modules, hint = ["torch", "torchaudio", "transformers", "hyperpyyaml"], ""
         if not cosyvoice2_load.home():
             modules += ["cosyvoice", "matcha"]
+            hint = _CLONE
         names = [*cosyvoice2_load.FILES, cosyvoice2_load.TOKENIZER, *([_ESTIMATOR] if settings.get("load_trt") else [])]
         # which of the folder's banks, and all that lies in the folder
-        bank = str(settings["voices_file"])
-        paths = [
-            *(str(Path(settings["model"]) / n) for n in names),
-            bank,
-            str(Path(bank).expanduser().absolute().parent),
+        bank = Path(str(settings["voices_file"]))
+        banks = [str(bank), str(bank.expanduser().absolute().parent)]
+        return [
+            *(Requirement("module", m, hint) for m in modules),
+            *(Requirement("model", str(Path(settings["model"]) / n)) for n in names),
+            *(Requirement("model", p, _BANK) for p in banks),
         ]
-        return [*(Requirement("module", m) for m in modules), *(Requirement("model", p) for p in paths)]
 
     def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
         """Speak each text.
