@@ -107,7 +107,8 @@ def connected(profile: Profile) -> Iterator[Any]:
         except (OSError, RuntimeError, ValueError) as e:
             raise UserError(
                 f"profile {profile.name}: ray.address {config.address!r} cannot be joined: {' '.join(str(e).split())} "
-                "(is the cluster up, with this version of Ray and Python, and the same RAY_AUTH_MODE and token? see docs/gpu.md)"
+                "(is the cluster up, with this version of Ray and Python, and the same RAY_AUTH_MODE and token? "
+                "see docs/gpu.md)"
             ) from None
     else:
         # `local`: a cluster that happens to run on this machine, or RAY_ADDRESS, is not what the profile asks for
