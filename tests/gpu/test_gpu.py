@@ -1,4 +1,4 @@
-"""What only a GPU and the published weights can show: `make test-gpu`, with a profile in IEAT_GPU_PROFILE (docs/gpu.md).
+"""What only a GPU and the published weights can show: `make test-gpu` with IEAT_GPU_PROFILE=my-gpu.yaml (docs/gpu.md).
 
 They never ran: no machine with a GPU was at hand when they were written. Each engine is asked through Ray, in its own
 environment, as in a build.
@@ -17,7 +17,16 @@ from ieat_data.checks.speech import error_rate
 from ieat_data.config import Profile, load_profile
 from ieat_data.doctor import calls
 from ieat_data.doctor.examine import examine
-from ieat_data.engines.base import Classify, Clip, Completion, Generate, Synthesize, Transcribe, Transcript
+from ieat_data.engines.base import (
+    Classify,
+    Clip,
+    Completion,
+    EmotionScores,
+    Generate,
+    Synthesize,
+    Transcribe,
+    Transcript,
+)
 from ieat_data.pools import EnginePools, connected
 from ieat_data.prompting.base import Turn
 from ieat_data.stages.base import load_prompts
