@@ -25,7 +25,7 @@ from ieat_data.stages.base import load_prompts
 from ieat_data.stages.instructions import bank
 from ieat_data.stages.speakers import clones
 
-_SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
+SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
 
 
 def preflight(plan: Plan) -> None:
@@ -41,10 +41,8 @@ def preflight(plan: Plan) -> None:
         faults += _prompt_faults(plan, sorted(languages))
     plan.work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(plan.work).free
-    if roles and free < _SPARE_BYTES:
-        faults.append(
-            f"{plan.work}: {free / 1e9:.1f} GB free on its disk, at least {_SPARE_BYTES / 1e9:.1f} are needed"
-        )
+    if roles and free < SPARE_BYTES:
+        faults.append(f"{plan.work}: {free / 1e9:.1f} GB free on its disk, at least {SPARE_BYTES / 1e9:.1f} are needed")
     if faults:
         raise UserError("\n      ".join(faults))
 

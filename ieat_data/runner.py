@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import os
-import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from ieat_data.engines import registry
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.client import EngineDown
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.planner import Node, Plan
+from ieat_data.pools import EnginePools, connected, lacking, last_line
 from ieat_data.progress import Progress
 from ieat_data.stages.base import Task
-from ieat_data.worker import EngineActor, Job, RayPool, run_job
+from ieat_data.worker import Job, RayPool, run_job
 
 TASK_TRIES = 3  # of a task whose worker or engine died: rows are judged inside the stage
-ENGINE_RESTARTS = 3
-ENGINE_CLOSES_S = 10.0  # for engines to end what they started; one that is stuck is not waited for
 
 
 @dataclass
@@ -35,7 +31,6 @@ class Runner:
 
     plan: Plan
     progress: Progress
-    actors: dict[str, list[Any]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Do what is to be done. Raises BuildStopped with what is wrong; everything committed stays."""
@@ -43,16 +38,23 @@ class Runner:
             self._check_rate(node)
         if not any(node.todo for node in self.plan.nodes.values()):
             return
-        ray = _start_ray(self.plan)
-        try:
-            self._loop(ray)
-        finally:
-            closed = [actor.close.remote() for pool in self.actors.values() for actor in pool]
-            if closed:
-                ray.wait(closed, num_returns=len(closed), timeout=ENGINE_CLOSES_S)
-            ray.shutdown()
+        with connected(self.plan.profile) as ray:
+            self._check_resources(ray)
+            engines = EnginePools(ray, self.plan.profile, self.progress.note)
+            try:
+                self._loop(ray, engines)
+            finally:
+                engines.close()
 
-    def _loop(self, ray: Any) -> None:
+    def _check_resources(self, ray: Any) -> None:
+        roles = {r for node in self.plan.nodes.values() if node.todo for r in node.stage.engines}
+        faults = lacking(ray, self.plan.profile, roles) if self.plan.recording is None else []
+        if faults and self.plan.profile.ray.address is None:
+            raise UserError("\n      ".join(faults))
+        for fault in faults:  # a cluster may still grow
+            self.progress.note(f"waiting: {fault}")
+
+    def _loop(self, ray: Any, engines: EnginePools) -> None:
         depth = {name: i for i, name in enumerate(self.plan.nodes)}
         waiting: dict[tuple[str, str], int] = {}
         dependents: dict[tuple[str, str], list[Task]] = {}
@@ -70,7 +72,11 @@ class Runner:
                 waiting[node.name, task.name] = len(missing)
                 if not missing:
                     push(task)
-        meter = ray.remote(num_cpus=0)(_Meter).remote()
+        # on the driver's own node: it is not to die with another one
+        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        )
+        meter = ray.remote(num_cpus=0, scheduling_strategy=here)(_Meter).remote()
         remote = ray.remote(num_cpus=0, max_retries=0)(_run_job)
         running: dict[Any, Task] = {}
         tries: Counter[tuple[str, str]] = Counter()
@@ -91,7 +97,7 @@ class Runner:
                     continue
                 self.progress.start(node.name)
                 # a recording needs no engine
-                pools = {} if self.plan.recording else {r: self._pool(ray, r) for r in node.stage.engines}
+                pools = {} if self.plan.recording else {r: engines.pool(r) for r in node.stage.engines}
                 running[remote.remote(self.plan.job(node, task), pools, meter)] = task
             if not running:
                 continue
@@ -124,37 +130,6 @@ class Runner:
                 node.table.forget(shard)
         return node.done(task)
 
-    def _pool(self, ray: Any, role: str) -> RayPool:
-        """The actors of an engine, started when first needed, with those that they call on."""
-        if role not in self.actors:
-            config = self.plan.profile.engines[role]  # type: ignore[index]
-            helpers = {}
-            for r in registry.uses(role, config):
-                helpers[r] = [_actor_name(r, i) for i in range(len(self._pool(ray, r).actors))]
-            self.progress.note(
-                f"loading {role}: {config.engine}" + (f" x{config.replicas}" if config.replicas > 1 else "")
-            )
-            cls = ray.remote(
-                num_cpus=config.num_cpus,
-                num_gpus=config.num_gpus,
-                max_restarts=ENGINE_RESTARTS,
-                max_task_retries=ENGINE_RESTARTS,
-            )(EngineActor)
-            profile = self.plan.profile.model_dump(mode="json")
-            options = {
-                "max_concurrency": registry.concurrent_calls(role, config),
-                "runtime_env": {"py_executable": config.python} if config.python else None,
-            }
-            self.actors[role] = [
-                cls.options(name=_actor_name(role, i), **options).remote(role, profile, helpers)
-                for i in range(config.replicas)
-            ]
-            try:
-                ray.get([a.ready.remote() for a in self.actors[role]])
-            except Exception as e:
-                raise BuildStopped(f"engine {role} ({config.engine}) did not start: {_cause(e)}") from e
-        return RayPool(self.actors[role])
-
     def _failed(self, error: Exception, task: Task, tries: int) -> None:
         cause = getattr(error, "cause", None) or error
         if isinstance(cause, UserError):
@@ -166,7 +141,7 @@ class Runner:
         died = isinstance(cause, EngineDown) or "Died" in type(error).__name__ or "Crashed" in type(error).__name__
         if not died or tries >= TASK_TRIES:
             raise BuildStopped(
-                f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {_cause(error)} "
+                f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {last_line(error)} "
                 f"(the whole of it: {log}). What is committed stays: mend the cause and start the same command again"
             ) from error
 
@@ -200,42 +175,5 @@ class _Meter:
         return self.counts
 
 
-def _actor_name(role: str, i: int) -> str:
-    return f"{role}-{i}"
-
-
 def _run_job(job: Job, pools: dict[str, RayPool], meter: Any) -> Any:
     return run_job(job, pools, lambda table, n: meter.add.remote(table, n))
-
-
-def _cause(error: BaseException) -> str:
-    """The last line of what went wrong."""
-    lines = [x.strip() for x in str(getattr(error, "cause", None) or error).splitlines() if x.strip()]
-    return lines[-1] if lines else type(error).__name__
-
-
-def _start_ray(plan: Plan) -> Any:
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    import logging
-
-    import ray
-
-    config = plan.profile.ray
-    # a namespace of its own: two builds on one cluster do not meet each other's engines
-    quiet: dict[str, Any] = {
-        "logging_level": logging.ERROR,
-        "log_to_driver": False,
-        "namespace": f"ieat-{uuid.uuid4().hex[:12]}",
-    }
-    if config.address:
-        ray.init(address=config.address, **quiet)
-    else:
-        ray.init(
-            address="local",  # not a cluster that happens to run here
-            num_cpus=config.num_cpus,
-            object_store_memory=config.object_store_mb << 20,
-            include_dashboard=False,
-            **quiet,
-        )
-    return ray

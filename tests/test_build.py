@@ -246,6 +246,8 @@ def test_faults_are_told_before_anything_is_loaded(tmp_path: Path) -> None:
         make_plan(c.pipeline, c.profile, tmp_path / "out", None, ["stages.inject.attempt=3"], None)
     with pytest.raises(UserError, match=r"engines.asr.engine 'whisper' is not known"):
         make_plan(c.pipeline, c.profile, tmp_path / "out", None, ["profile.engines.asr.engine=whisper"], None)
+    with pytest.raises(UserError, match=r"ask for 64 GPUs \(asr 64\), Ray has \d+: lower `replicas` or `num_gpus`"):
+        run(c, tmp_path / "out", "profile.engines.asr.num_gpus=64")  # Ray would wait for them without end
     plan = make_plan(c.pipeline, c.profile, tmp_path / "out", None, ["profile.engines.tts.voices={en: [ann]}"], None)
     with pytest.raises(UserError, match="voices has none for 'zh'"):
         build(plan, tmp_path / "out")

@@ -189,10 +189,14 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Requirement:
-    """A Python module (`kind="module"`) or a model's files (`kind="model"`: `name` is of the catalogue, or a path)."""
+    """A Python module (`kind="module"`) or a model's files (`kind="model"`: `name` is of the catalogue, or a path).
+
+    `hint`: how what is missing is had, where the engine's extra or a hub does not bring it.
+    """
 
     kind: str
     name: str
+    hint: str = field(default="", compare=False)
 
 
 class LLM(Engine, Protocol):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import subprocess
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ieat_data.config import EngineConfig, Profile
+from ieat_data.engines.base import Requirement
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.paths import prompt_hashes
 
@@ -76,27 +79,47 @@ def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = N
 
 
 def missing(role: str, profile: Profile) -> list[str]:
-    """What must be there before the engine can be built and is not, a line each."""
+    """What must be there before the engine can be built and is not, a line for each thing to do."""
     from ieat_data import models
 
     config: EngineConfig = profile.engines[role]  # type: ignore[index]
     cls = engine_class(role, config.engine)
-    faults = []
-    for need in cls.requirements(config.settings):
-        if need.kind == "module" and not _has_module(need.name, config.python):
-            where = f" (in the environment of {config.python})" if config.python else ""
-            faults.append(
-                f"engine {role}: {config.engine} needs the Python package that brings {need.name!r}: "
-                f"pip install 'ieat-data[{cls.extra}]'{where}"
+    needs = cls.requirements(config.settings)
+    faults = _missing_modules(role, config, [n for n in needs if n.kind == "module"])
+    files = [n for n in needs if n.kind == "model"]
+    shared = Counter(Path(n.name).expanduser().parent for n in files)
+    lines: dict[str, None] = {}  # a set that keeps its order
+    for need in files:
+        folder = Path(need.name).expanduser().parent
+        whole = shared[folder] > 1 and not folder.exists()  # one line for a folder, not one for each of its files
+        try:
+            models.resolve(str(folder) if whole else need.name)
+        except UserError as e:
+            lines[f"engine {role}: {need.name!r} is not there: {need.hint}" if need.hint else f"engine {role}: {e}"] = (
+                None
             )
-        elif need.kind == "model":
-            try:
-                models.resolve(need.name)
-            except UserError as e:
-                faults.append(f"engine {role}: {e}")
+    faults += lines
     lacking = [r for r in uses(role, config) if r not in profile.engines]
     faults += [f"engine {role}: {config.engine} calls on {r!r}, which the profile lacks" for r in lacking]
     return faults
+
+
+def _missing_modules(role: str, config: EngineConfig, needs: Sequence[Requirement]) -> list[str]:
+    where = f" (in the environment of {config.python})" if config.python else ""
+    try:
+        absent = absent_modules([n.name for n in needs], config.python)
+    except UserError as e:
+        return [f"engine {role}: {e}"]
+    install = f"pip install 'ieat-data[{engine_class(role, config.engine).extra}]'"
+    by_hint: dict[str, list[str]] = {}
+    for need in needs:
+        if need.name in absent:
+            by_hint.setdefault(need.hint or install, []).append(need.name)
+    return [
+        f"engine {role}: {config.engine} needs the Python package that brings {', '.join(map(repr, names))}: "
+        f"{hint}{where}"
+        for hint, names in by_hint.items()
+    ]
 
 
 def wants(role: str, config: EngineConfig) -> dict[str, bool]:
@@ -116,14 +139,24 @@ def concurrent_calls(role: str, config: EngineConfig) -> int:
     return int(getattr(engine_class(role, config.engine), "concurrent_calls", 1))
 
 
-def _has_module(name: str, python: str | None) -> bool:
+def absent_modules(names: Sequence[str], python: str | None) -> set[str]:
+    """Which of these modules cannot be found by `python` (this interpreter by default).
+
+    Raises UserError when it cannot be run.
+    """
     if python is None:
-        return importlib.util.find_spec(name) is not None
-    look = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)"
+        return {n for n in names if importlib.util.find_spec(n) is None}
+    if not names:
+        return set()
+    look = "import importlib.util, sys; print(*(n for n in sys.argv[1:] if importlib.util.find_spec(n) is None))"
     try:
-        return subprocess.run([python, "-c", look, name], check=False, timeout=60).returncode == 0
-    except OSError as e:
-        raise UserError(f"profile: python {python!r} cannot be started: {e.strerror}") from None
+        done = subprocess.run([python, "-c", look, *names], capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise UserError(f"python {python!r} cannot be started: {getattr(e, 'strerror', None) or 'no answer'}") from None
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise UserError(f"python {python!r} does not work (exit code {done.returncode}): {said}")
+    return set(done.stdout.split())
 
 
 def build(role: str, config: EngineConfig, helpers: Mapping[str, Any]) -> Any:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("ray", "torch", "datasets", "pyarrow", "numpy", "soundfile", "faster_whisper", "xllamacpp", "kokoro_onnx")
 
 
-@pytest.mark.parametrize("args", [["--help"], ["build", "--help"], ["models", "fetch", "--help"]])
+@pytest.mark.parametrize("args", [["--help"], ["build", "--help"], ["doctor", "--help"], ["models", "fetch", "--help"]])
 def test_help_loads_nothing_heavy(args: list[str]) -> None:
     code = (
         "import sys\n"
@@ -43,6 +43,7 @@ def test_every_command_teaches() -> None:
         "build",
         "check",
         "plan",
+        "doctor",
         "status",
         "verify",
         "digest",

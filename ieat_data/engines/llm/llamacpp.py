@@ -14,11 +14,14 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Requirement, Sampling, Segment
 from ieat_data.engines.llm.states import StateFolder
 from ieat_data.errors import UserError
+
+if TYPE_CHECKING:
+    from ieat_data.engines.llm.tokenizer import Tokenizer
 
 # added to the logits of the choices: far above all other tokens, so that the choices are the most likely ones
 _CHOICE_BIAS = 50.0
@@ -46,11 +49,10 @@ class LlamaCpp:
     def __init__(self, model: str, descriptor: str, threads: int = 2, context: int = 4096) -> None:
         from ieat_data import models
         from ieat_data.engines.llm.descriptor import load_descriptor
-        from ieat_data.engines.llm.tokenizer import Tokenizer
 
         path = gguf_file(models.resolve(model))
         self.descriptor = load_descriptor(descriptor)
-        self.tokenizer = Tokenizer.load(path, self.descriptor)
+        self.tokenizer = self.open_tokenizer(model, descriptor)
         self.context = context
         self._folder = StateFolder()
         self._saved: OrderedDict[tuple[int, ...], str] = OrderedDict()
@@ -64,6 +66,15 @@ class LlamaCpp:
             raise UserError("engine llamacpp: needs the settings `model` (a GGUF file) and `descriptor` (e.g. qwen3)")
         modules = [Requirement("module", name) for name in ("xllamacpp", "tokenizers")]
         return [*modules, Requirement("model", str(settings["model"]))]
+
+    @staticmethod
+    def open_tokenizer(model: str, descriptor: str, **others: Any) -> Tokenizer:
+        """The tokenizer alone, from the engine's settings. Raises UserError when the descriptor does not fit it."""
+        from ieat_data import models
+        from ieat_data.engines.llm.descriptor import load_descriptor
+        from ieat_data.engines.llm.tokenizer import Tokenizer
+
+        return Tokenizer.load(gguf_file(models.resolve(model)), load_descriptor(descriptor))
 
     def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]:
         """Continue each prompt. A prompt that leaves no room in the context gives `finish_reason="context"`."""

@@ -74,7 +74,7 @@ class OpenAICompletions:
             if value not in ("ids", "text"):
                 raise UserError(f"engine openai: `{name}` is `ids` or `text`, not {value!r}")
         self.descriptor = load_descriptor(descriptor)
-        self.tokenizer = _load_tokenizer(tokenizer, self.descriptor)
+        self.tokenizer = self.open_tokenizer(tokenizer, descriptor)
         self.context, self._as_text = context, prompt_as == "text"
         stop = {"stop_token_ids": [self.descriptor.end_of_turn_id]}
         self._common = {
@@ -91,6 +91,13 @@ class OpenAICompletions:
         check_settings("openai", cls, settings, ("base_urls", "model", "tokenizer", "descriptor"))
         modules = [Requirement("module", name) for name in ("httpx", "tokenizers")]
         return [*modules, Requirement("model", _tokenizer_file(str(settings["tokenizer"])))]
+
+    @staticmethod
+    def open_tokenizer(tokenizer: str, descriptor: str, **others: Any) -> Any:
+        """The tokenizer alone, from the engine's settings. Raises UserError when the descriptor does not fit it."""
+        from ieat_data.engines.llm.descriptor import load_descriptor
+
+        return _load_tokenizer(tokenizer, load_descriptor(descriptor))
 
     def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]:
         """Continue each prompt. A prompt that leaves no room in the context gives `finish_reason="context"`.

@@ -130,6 +130,16 @@ class Tokenizer:
         return token_id >= self._min_control or token_id in self._added
 
     def _check(self, descriptor: Descriptor, where: str) -> None:
+        self._check_ids(descriptor, where)
+        for token in template_tokens(descriptor):
+            ids = self.encode_control(token)
+            if len(ids) != 1 or not self.is_control(ids[0]):
+                raise UserError(
+                    f"{where}: the descriptor {descriptor.family!r} does not fit: {token!r} of its template is no "
+                    f"control token of the tokenizer, which reads it as {ids}; set `descriptor` to the model's family"
+                )
+
+    def _check_ids(self, descriptor: Descriptor, where: str) -> None:
         pairs = [(descriptor.end_of_turn, descriptor.end_of_turn_id), (self._close, self._close_id)]
         for token, expected in pairs:
             found = self._full.token_to_id(token)
@@ -140,6 +150,14 @@ class Tokenizer:
                 )
         if not self.is_control(descriptor.end_of_turn_id):
             raise UserError(f"{where}: the descriptor {descriptor.family!r} does not count its end of turn as control")
+
+
+def template_tokens(descriptor: Descriptor) -> list[str]:
+    """The control strings that its template is made of, and where its think block has tokens those of it."""
+    turns = (descriptor.turns.system, descriptor.turns.user, descriptor.turns.assistant)
+    thinks = descriptor.think_close_id is not None
+    pieces = [*(t.open + t.close for t in turns), *([descriptor.think_open, descriptor.think_close] if thinks else [])]
+    return [s for s in descriptor.control_strings if any(s in p for p in pieces)]
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -13,10 +13,13 @@ import threading
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Requirement, Sampling
 from ieat_data.errors import UserError
+
+if TYPE_CHECKING:
+    from ieat_data.engines.llm.tokenizer import Tokenizer
 
 
 class VLLM:
@@ -53,14 +56,12 @@ class VLLM:
     ) -> None:
         from ieat_data import models
         from ieat_data.engines.llm.descriptor import load_descriptor
-        from ieat_data.engines.llm.tokenizer import Tokenizer
 
         folder = models.resolve(model)
         if not (folder / "config.json").is_file():
             raise UserError(f"engine vllm: {folder} holds no config.json: name the folder of a model")
-        known = load_descriptor(descriptor)
-        self.tokenizer = Tokenizer.load(folder, known)
-        self._stops = _stops(folder, known.end_of_turn_id)
+        self.tokenizer = self.open_tokenizer(model, descriptor)
+        self._stops = _stops(folder, load_descriptor(descriptor).end_of_turn_id)
         self._context = context
         args = {
             "tensor_parallel_size": tensor_parallel,
@@ -77,6 +78,15 @@ class VLLM:
         if not settings.get("model") or not settings.get("descriptor"):
             raise UserError("engine vllm: needs the settings `model` (a model folder) and `descriptor` (e.g. qwen3)")
         return [Requirement("module", "vllm"), Requirement("model", str(settings["model"]))]
+
+    @staticmethod
+    def open_tokenizer(model: str, descriptor: str, **others: Any) -> Tokenizer:
+        """The tokenizer alone, from the engine's settings. Raises UserError when the descriptor does not fit it."""
+        from ieat_data import models
+        from ieat_data.engines.llm.descriptor import load_descriptor
+        from ieat_data.engines.llm.tokenizer import Tokenizer
+
+        return Tokenizer.load(models.resolve(model), load_descriptor(descriptor))
 
     def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]:
         """Continue each prompt. A prompt that leaves no room in the context gives `finish_reason="context"`."""

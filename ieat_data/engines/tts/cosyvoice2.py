@@ -18,6 +18,11 @@ from ieat_data.engines.tts.cosyvoice2_text import PIECE
 from ieat_data.errors import UserError
 
 _ESTIMATOR = "flow.decoder.estimator.fp32.onnx"  # what TensorRT's plan is made from
+_CLONE = (
+    "pip install 'ieat-data[cosyvoice]', and clone FunAudioLLM/CosyVoice with its submodules and export "
+    "COSYVOICE_HOME=CLONE (docs/gpu.md)"
+)
+_BANK = "`voices_file` is a bank of voices in a folder of its own (docs/gpu.md)"
 
 
 class CosyVoice2:
@@ -71,15 +76,20 @@ class CosyVoice2:
     def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
         if not settings.get("model"):
             raise UserError("engine cosyvoice2: needs the setting `model`")
-        modules = ["torch", "torchaudio", "transformers", "hyperpyyaml"]
+        modules, hint = ["torch", "torchaudio", "transformers", "hyperpyyaml"], ""
         if not cosyvoice2_load.home():
             modules += ["cosyvoice", "matcha"]
+            hint = _CLONE
         names = [*cosyvoice2_load.FILES, cosyvoice2_load.TOKENIZER, *([_ESTIMATOR] if settings.get("load_trt") else [])]
-        paths = [str(Path(settings["model"]) / n) for n in names]
+        banks = []
         if bank := settings.get("voices_file"):
             # which of the folder's banks, and all that lies in the folder
-            paths += [str(bank), str(Path(bank).expanduser().absolute().parent)]
-        return [*(Requirement("module", m) for m in modules), *(Requirement("model", p) for p in paths)]
+            banks = [str(bank), str(Path(bank).expanduser().absolute().parent)]
+        return [
+            *(Requirement("module", m, hint) for m in modules),
+            *(Requirement("model", str(Path(settings["model"]) / n)) for n in names),
+            *(Requirement("model", p, _BANK) for p in banks),
+        ]
 
     @classmethod
     def takes_prompts(cls, settings: Mapping[str, Any]) -> bool:

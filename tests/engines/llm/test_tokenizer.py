@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ieat_data.engines.base import Segment
-from ieat_data.engines.llm.descriptor import load_descriptor
+from ieat_data.engines.llm.descriptor import TurnTemplate, load_descriptor
 from ieat_data.engines.llm.tokenizer import ControlTokenError, Tokenizer
 from ieat_data.errors import UserError
 
@@ -108,3 +108,12 @@ def test_a_model_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps(tiny.spec()), encoding="utf-8")
     loaded = Tokenizer.load(tmp_path, tiny.descriptor())
     assert loaded.encode_plain("sad 难过") == TINY.encode_plain("sad 难过")
+
+
+def test_a_template_whose_token_the_tokenizer_does_not_know_is_refused() -> None:
+    known = tiny.descriptor()
+    user = TurnTemplate(open="<|turn_start|>user\n", close="<|im_end|>\n")
+    other = {"control_strings": (*known.control_strings, "<|turn_start|>")}
+    other |= {"turns": known.turns.model_copy(update={"user": user})}
+    with pytest.raises(UserError, match=r"'<\|turn_start\|>' of its template is no control token of the tokenizer"):
+        Tokenizer(tiny.spec(), tiny.descriptor(**other))
