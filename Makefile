@@ -11,7 +11,7 @@ ON_CPU := IEAT_TINY=$(TINY) VLLM_CPU_KVCACHE_SPACE=1
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources test test-fast test-engines bench lint lock clean
+	sample-sources test test-fast test-engines test-gpu bench lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -60,7 +60,7 @@ test: models ## all tests, those with the real models too
 	$(VENV)/bin/python -m pytest
 
 test-fast: setup ## the tests that need no model
-	$(VENV)/bin/python -m pytest -m "not models and not engines"
+	$(VENV)/bin/python -m pytest -m "not models and not engines and not gpu"
 
 test-engines: setup $(TINY)/qwen3/model.safetensors $(VENV)-speech/.ready ## real production engines on a CPU, tiny models
 	$(VENV)-speech/bin/python -m pytest -m engines tests/engines/asr/test_funasr.py tests/engines/ser/test_emotion2vec.py \
@@ -68,6 +68,10 @@ test-engines: setup $(TINY)/qwen3/model.safetensors $(VENV)-speech/.ready ## rea
 	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py
 	$(ON_CPU) IEAT_VLLM_PYTHON=$(CURDIR)/$(VENV)-vllm/bin/python \
 		$(VENV)/bin/python -m pytest -m engines tests/engines/test_vllm_build.py
+
+test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROFILE=my-gpu.yaml make test-gpu
+	@test -n "$(IEAT_GPU_PROFILE)" || { echo "IEAT_GPU_PROFILE names no profile, see docs/gpu.md" >&2; exit 2; }
+	$(VENV)/bin/python -m pytest -m gpu tests/gpu
 
 bench: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside the pipeline against raw vLLM, on a CPU
 	$(ON_CPU) HF_HUB_OFFLINE=1 $(VENV)-vllm/bin/python benchmarks/vllm_engine.py $(TINY) 4 2> /dev/null | tail -n 1

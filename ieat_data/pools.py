@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -101,14 +102,18 @@ def connected(profile: Profile) -> Iterator[Any]:
     }
     if config.address:
         try:
+            _reach(config.address)
             ray.init(address=config.address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as e:
+        except (OSError, RuntimeError, ValueError) as e:
             raise UserError(
                 f"profile {profile.name}: ray.address {config.address!r} cannot be joined: {' '.join(str(e).split())} "
-                "(is the cluster up, `ray start --head`, with this version of Ray and Python? see docs/gpu.md)"
+                "(is the cluster up, with this version of Ray and Python, and the same RAY_AUTH_MODE and token? "
+                "see docs/gpu.md)"
             ) from None
     else:
+        # `local`: a cluster that happens to run on this machine, or RAY_ADDRESS, is not what the profile asks for
         ray.init(
+            address="local",
             num_cpus=config.num_cpus,
             object_store_memory=config.object_store_mb << 20,
             include_dashboard=False,
@@ -118,6 +123,15 @@ def connected(profile: Profile) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Is anyone there? Ray itself ends this process after a minute where nobody is."""
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "")
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def lacking(ray: Any, profile: Profile, roles: Iterable[str]) -> list[str]:

@@ -72,7 +72,11 @@ class Runner:
                 waiting[node.name, task.name] = len(missing)
                 if not missing:
                     push(task)
-        meter = ray.remote(num_cpus=0)(_Meter).remote()
+        # on the driver's own node: it is not to die with another one
+        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        )
+        meter = ray.remote(num_cpus=0, scheduling_strategy=here)(_Meter).remote()
         remote = ray.remote(num_cpus=0, max_retries=0)(_run_job)
         running: dict[Any, Task] = {}
         tries: Counter[tuple[str, str]] = Counter()
