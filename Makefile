@@ -7,7 +7,11 @@ IEAT := $(VENV)/bin/ieat
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 OTHER_PYARROW ?= 17.0.0
 TINY := $(CURDIR)/.tiny
-ON_CPU := IEAT_TINY=$(TINY) VLLM_CPU_KVCACHE_SPACE=1
+PYTHON_OF = $(CURDIR)/$(VENV)-$(1)/bin/python
+ON_CPU := IEAT_TINY=$(TINY) IEAT_VLLM_PYTHON=$(call PYTHON_OF,vllm) IEAT_SPEECH_PYTHON=$(call PYTHON_OF,speech) \
+	VLLM_CPU_KVCACHE_SPACE=1
+TAUGHT_WITH := $(addprefix tests/,corpora.py doubles.py $(addprefix tiny/,cosyvoice2.py emotion2vec.py funasr_asr.py \
+	lessons.py settings.py teachers.py)) pipelines/stage1-2.yaml $(wildcard prompts/*.yaml prompts/*/*)
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
@@ -65,12 +69,11 @@ test: models ## all tests, those with the real models too
 test-fast: setup ## the tests that need no model
 	$(VENV)/bin/python -m pytest -m "not models and not engines and not gpu"
 
-test-engines: setup $(TINY)/qwen3/model.safetensors $(VENV)-speech/.ready ## real production engines on a CPU, tiny models
+test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines on a CPU, tiny models
 	$(VENV)-speech/bin/python -m pytest -m engines tests/engines/asr/test_funasr.py tests/engines/ser/test_emotion2vec.py \
 		tests/engines/tts/test_cosyvoice2.py
 	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py
-	$(ON_CPU) IEAT_VLLM_PYTHON=$(CURDIR)/$(VENV)-vllm/bin/python \
-		$(VENV)/bin/python -m pytest -m engines tests/engines/test_vllm_build.py
+	$(ON_CPU) $(VENV)/bin/python -m pytest -m engines tests/engines/test_whole_builds.py tests/engines/test_vllm_build.py
 
 test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROFILE=my-gpu.yaml make test-gpu
 	@test -n "$(IEAT_GPU_PROFILE)" || { echo "IEAT_GPU_PROFILE names no profile, see docs/gpu.md" >&2; exit 2; }
@@ -88,9 +91,11 @@ $(VENV)-%/.ready: requirements/%-cpu.lock
 	find $(VENV)-$* -path '*/torchaudio/lib/*.so' -delete
 	@touch $@
 
-$(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(VENV)/.ready tests/tiny/lessons.py tests/tiny/qwen3.py
-	mkdir -p $(TINY)
-	$(VENV)/bin/python -m tests.tiny.lessons $(TINY)/corpora $(TINY)/lessons.jsonl
+# The speech models and what the LLM is to learn; then the LLM.
+$(TINY)/lessons.jsonl: $(VENV)-speech/.ready $(TAUGHT_WITH)
+	$(VENV)-speech/bin/python -m tests.tiny.lessons $(TINY)
+
+$(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(TINY)/lessons.jsonl tests/tiny/qwen3.py
 	$(VENV)-vllm/bin/python -m tests.tiny.qwen3 $(TINY)/lessons.jsonl $(TINY)/qwen3
 
 lint: setup ## ruff and mypy

@@ -2,7 +2,8 @@
 
     python -m tests.tiny.cosyvoice2 FOLDER
 
-It speaks noise, about two seconds for a sentence. Its LLM hardly listens to its prompt: tests look at what it is given.
+It speaks noise that changes as quickly as speech does. Its LLM hardly listens to its prompt: the seed says which sounds
+come. So tests look at what it is given, and an ASR can learn what one text sounds like with one voice and one seed.
 """
 
 from __future__ import annotations
@@ -141,9 +142,45 @@ def build(folder: Path) -> Path:
         last.bias.zero_()
         last.bias[SPEECH_TOKENS] = 2.5  # the end comes soon after the shortest length that the library allows
         last.bias[SPEECH_TOKENS + 1 :] = -30  # the tokens of streaming never come
+    _voice(modules["flow"], modules["hift"])
     for name in ("llm", "flow", "hift"):
         torch.save(modules[name].state_dict(), folder / f"{name}.pt")
     return folder
+
+
+def _voice(flow: Any, hift: Any) -> None:
+    """Let the sound follow the speech tokens: with random weights alone it is the same even noise for all of them."""
+    import torch
+
+    random = torch.Generator().manual_seed(1)
+    signals = 4  # as many as the vocoder's last layer has channels
+
+    def near_zero(layer: Any) -> torch.Tensor:
+        return 1e-6 * torch.randn(layer.weight.shape, generator=random)  # weight norm cannot be of zeros
+
+    with torch.no_grad():
+        flow.encoder_proj.weight.mul_(10)
+        flow.decoder.estimator.final_proj.weight.mul_(5)
+        # slow signals, mixed of the mel's bands, go through the vocoder as they are ...
+        weight = near_zero(hift.conv_pre)
+        weight[:signals, :, weight.shape[2] // 2] = torch.randn(signals, MELS, generator=random) / MELS**0.5
+        hift.conv_pre.weight = weight
+        for up in hift.ups:
+            weight = near_zero(up)
+            for channel in range(signals):
+                weight[channel, channel] = up.stride[0] / up.kernel_size[0]
+            up.weight = weight
+        for convolution in (c for block in hift.resblocks for c in (*block.convs1, *block.convs2)):
+            convolution.weight = 0.01 * convolution.weight
+        # ... and shape the loudness of its bands; the phase is left to the noise of the source
+        bands = hift.istft_params["n_fft"] // 2 + 1
+        weight = near_zero(hift.conv_post)
+        weight[:bands, :, weight.shape[2] // 2] = 0.12 * torch.randn(bands, signals, generator=random)
+        weight[bands:] = 100 * hift.conv_post.weight[bands:]
+        hift.conv_post.weight = weight
+        for layer in (hift.conv_pre, *hift.ups):
+            layer.bias.zero_()
+        hift.conv_post.bias[:bands] = -4.5
 
 
 def _backbone(folder: Path) -> None:
