@@ -19,7 +19,7 @@ class SourceError(UserError):
 
 @dataclass(frozen=True)
 class Unit:
-    """The bytes [start, end) of the file `path` (relative to the corpus root) hold `rows` records."""
+    """The bytes [start, end) of the file `path` (below the corpus root) hold `rows` records; of a folder [0, 0)."""
 
     path: str
     start: int

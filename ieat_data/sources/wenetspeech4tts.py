@@ -42,7 +42,7 @@ class WenetSpeech4TTSReader:
         self.subsets = subsets
         if subsets is None:
             return
-        if isinstance(subsets, str) or not subsets:
+        if not isinstance(subsets, (list, tuple)) or not subsets:
             raise SourceError(f"option subsets: expected a list of {', '.join(SUBSETS)}, got {subsets!r}")
         for name in subsets:
             if name not in SUBSETS:

@@ -365,8 +365,9 @@ def test_roots_and_options_that_are_wrong(tmp_path: Path) -> None:
         list(WenetSpeech4TTSReader(tmp_path, "zh", ["Basic"]).plan(1))
     with pytest.raises(SourceError, match="unknown subset 'premium' \\(did you mean 'Premium'"):
         WenetSpeech4TTSReader(tmp_path, "zh", ["premium"])
-    with pytest.raises(SourceError, match="expected a list"):
-        WenetSpeech4TTSReader(tmp_path, "zh", "Premium")
+    for wrong in ("Premium", [], 3):
+        with pytest.raises(SourceError, match="expected a list"):
+            WenetSpeech4TTSReader(tmp_path, "zh", wrong)  # type: ignore[arg-type]
 
 
 def test_a_file_that_changed_since_the_plan_is_told(tmp_path: Path) -> None:
