@@ -19,13 +19,17 @@ class SourceError(UserError):
 
 @dataclass(frozen=True)
 class Unit:
-    """The bytes [start, end) of the file `path` (relative to the corpus root) hold `rows` records."""
+    """The part [start, end) of the file `path` (relative to the corpus root) holds `rows` records.
+
+    A part is counted in bytes; in a gzip file in those of its text, in Parquet in rows.
+    """
 
     path: str
     start: int
     end: int
     rows: int
     index: int  # ordinal of the first record in the file
+    skip: int = 0  # records at the start of the part that belong to the unit before it
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,15 @@ class BadRecord:
 
 
 class Reader(Protocol):
-    """One corpus in its native layout. `kind`: `speech` gives SpeechRecord, `text` gives QueryRecord."""
+    """One corpus in its native layout. `kind`: `speech` gives SpeechRecord, `text` gives QueryRecord.
+
+    A reader may take options, keyword arguments with a default (SourceError for a wrong value), and may have `folders`:
+    those outside the root whose files it reads as well.
+    """
 
     kind: ClassVar[str]
 
-    def __init__(self, root: Path, language: str) -> None: ...
+    def __init__(self, root: Path, language: str, **options: Any) -> None: ...
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Cut the corpus, in a fixed order of files, reading as little as the format allows (bounded memory).

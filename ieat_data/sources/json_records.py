@@ -150,18 +150,23 @@ def spans(file: File, start: int | None = None, end: int | None = None) -> Itera
     return scan(file, first if start is None else start, file.size if end is None else end)
 
 
-def load(file: File, span: Span) -> tuple[Any, bytes]:
+def load(file: File, span: Span, limit: int = MAX_RECORD_BYTES) -> tuple[Any, bytes]:
     """The parsed record and its bytes. Raises FieldError with the reject code when it cannot be had."""
     if span.problem:
         raise FieldError(span.problem, f"{_MESSAGES[span.problem]} ({span.stop - span.start} bytes are lost)")
     size = span.stop - span.start
-    if size > MAX_RECORD_BYTES:
-        raise FieldError("record_too_large", f"{size} bytes, over {MAX_RECORD_BYTES}")
+    if size > limit:
+        raise FieldError("record_too_large", f"{size} bytes, over {limit}")
     raw = file.read(span.start, size).strip(_BLANK)
+    return parse(raw), raw
+
+
+def parse(raw: bytes) -> Any:
+    """The record whose bytes are `raw`. Raises FieldError with the reject code."""
     if not raw:
         raise FieldError("empty_record", "an empty line or array element")
     try:
-        return json.loads(raw.decode("utf-8")), raw
+        return json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as e:
         raise FieldError("not_utf8", f"not UTF-8: {e.reason} at byte {e.start}") from None
     except (ValueError, RecursionError) as e:

@@ -19,7 +19,7 @@ from ieat_data.config import Pipeline, Profile, Source, load_source
 from ieat_data.errors import UserError
 from ieat_data.identity import row_id
 from ieat_data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
-from ieat_data.sources import reader_class
+from ieat_data.sources import check_options, reader_class
 from ieat_data.sources.base import BadRecord, QueryRecord, SourceError, SpeechRecord, Unit
 from ieat_data.sources.identity import files_identity
 from ieat_data.stages.base import Context, Inputs, Reject, Row, Stage, StageSettings, Task, guarded
@@ -34,11 +34,14 @@ class SourceStage(Stage):
         return pipeline.sources.speech if self.kind == "speech" else pipeline.sources.text
 
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
-        files = {}
+        files: dict[str, list[Any]] = {}
         for name in self.names(pipeline):
-            source, _ = _open(name, self.kind)
+            source, reader = _open(name, self.kind)
             with _of_source(name):
-                files[name] = [source.reader, source.language, files_identity(source.path())]
+                folders = [source.path(), *getattr(reader, "folders", ())]
+                files[name] = [source.reader, source.language, *(files_identity(f) for f in folders)]
+            if source.options:
+                files[name].append(dict(source.options))
         return {"sources": files, "rows_per_shard": pipeline.rows_per_shard, "limit": pipeline.limit}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline) -> Iterable[Task]:
@@ -97,9 +100,10 @@ def _open(name: str, kind: str) -> tuple[Source, Any]:
     source = load_source(name)
     with _of_source(name):
         cls = reader_class(source.reader)
-    if cls.kind != kind:
-        raise UserError(f"source {name!r} holds {cls.kind}; list it under sources.{cls.kind} of the pipeline")
-    return source, cls(source.path(), source.language)
+        check_options(source.reader, source.options)
+        if cls.kind != kind:
+            raise UserError(f"source {name!r} holds {cls.kind}; list it under sources.{cls.kind} of the pipeline")
+        return source, cls(source.path(), source.language, **source.arguments())
 
 
 def _plan(reader: Any, name: str, rows: int) -> Iterator[Unit]:
