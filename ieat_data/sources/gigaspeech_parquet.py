@@ -55,7 +55,7 @@ class GigaSpeechParquetReader:
                 yield Unit(path, start, end, end - start, start)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
-        """The rows of `unit`, sixteen in memory at a time."""
+        """The rows of `unit`; sixteen are in memory at a time, and the pages of the file that they are in."""
         if unit.end == 0:
             try:
                 with self._open(unit.path):
@@ -99,6 +99,8 @@ class GigaSpeechParquetReader:
             if row.get("begin_time") is not None:
                 extra["start"] = start = round(seconds(row["begin_time"], "begin_time"), 3)
                 extra["duration"] = round(seconds(row.get("end_time"), "end_time") - start, 3)
+                if extra["duration"] <= 0:
+                    raise FieldError("bad_times", f"the segment lasts {extra['duration']:g} s")
         except FieldError as e:
             message = f"{name or f'row {ordinal}'}: {e}"
             return bad_record(path, ordinal, name, e.reason, message, str(text or "").encode())

@@ -88,7 +88,7 @@ def _line(start: int, size: int, parts: list[bytes]) -> Line:
 
 # (file, size, time of change) -> (offset in its text, the lines from there on); one at most. Units are mostly read one
 # after another: without this, each would unpack all that is before it.
-_parked: dict[tuple[str, int, int], tuple[int, Iterator[Line]]] = {}
+_parked: dict[tuple[str, int, int], tuple[int, Iterator[Line] | None]] = {}
 
 
 def _opened(root: Path, path: str) -> Iterator[Line]:
@@ -101,9 +101,8 @@ def lines_from(root: Path, path: str, start: int, end: int) -> Iterator[Line]:
     full = root if root.is_file() else root / path
     stat = full.stat() if full.is_file() else None
     key = (str(full), stat.st_size, stat.st_mtime_ns) if stat else ("", 0, 0)
-    at, source = _parked.pop(key, (0, _opened(root, path)))
-    if at > start:
-        source = _opened(root, path)
+    at, parked = _parked.pop(key, (0, None))
+    source = _opened(root, path) if parked is None or at > start else parked
     for line in source:
         if line.end >= end:
             _parked.clear()

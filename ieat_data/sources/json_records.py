@@ -23,6 +23,10 @@ _BLANK = b" \t\r\n"
 _STRUCTURE = re.compile(rb'[\[\]{},"]')
 # possessive, so that nothing is kept to go back to: a megabyte of escapes costs no memory
 _IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+# what holds no bracket that is left open, two levels deep: most of a record in one step
+_FLAT = rb'[^\[\]{}"]++|"(?:[^"\\]++|\\.)*+"'
+_LEVEL = rb"%s|\[(?:%s)*+\]|\{(?:%s)*+\}" % (_FLAT, _FLAT, _FLAT)
+_CLOSED = re.compile(rb"(?:%s|\[(?:%s)*+\]|\{(?:%s)*+\})*+" % (_FLAT, _LEVEL, _LEVEL), re.DOTALL)
 _MESSAGES = {
     "truncated": "the file ends inside this record; is the download whole?",
     "unclosed_array": "the array has no closing bracket; is the download whole?",
@@ -102,6 +106,8 @@ def array_spans(file: File, start: int, end: int) -> Iterator[Span]:
                 if i <= len(chunk):
                     escaped = in_string = chunk[i - 1] == ord("\\")
                 continue
+            if depth and (match := _CLOSED.match(chunk, i)):
+                i = match.end()
             hit = _STRUCTURE.search(chunk, i)
             stop = hit.start() if hit else len(chunk)
             if blank and chunk[i:stop].strip(_BLANK):

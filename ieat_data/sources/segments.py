@@ -102,11 +102,12 @@ class Recordings:
         if path == self._path and self._sound is not None and self._sound.format in _SAMPLE_EXACT:
             return self._sound
         self._close()
-        full = self._root / path
-        if not full.is_file():  # a pipe would be waited for without end
-            raise FieldError("missing_audio", f"{full}: no such file; is the download whole?")
+        if not (self._root / path).is_file():  # a pipe would be waited for without end
+            raise FieldError(
+                "missing_audio", f"{path}: no such file in the folder of the audio; is the download whole?"
+            )
         try:
-            sound = sf.SoundFile(full)
+            sound = sf.SoundFile(self._root / path)
         except (sf.LibsndfileError, TypeError, ValueError, RuntimeError) as e:
             raise FieldError("undecodable_audio", f"{path}: {_words(e)}") from None
         self._path, self._sound = path, sound
