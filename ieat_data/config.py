@@ -79,15 +79,22 @@ class Source(Strict):
     def path(self) -> Path:
         """The corpus folder: `./…` is in the working directory, other relative paths in the project, ${VAR} comes from
         the environment."""
-        missing = [v for v in re.findall(r"\$\{(\w+)\}", self.root) if v not in os.environ]
-        if missing:
-            raise UserError(
-                f"source {self.name!r}: the folder {self.root!r} needs the environment variable {missing[0]}: "
-                f"export {missing[0]}=/folder/of/the/corpus"
-            )
-        path = Path(re.sub(r"\$\{(\w+)\}", lambda m: os.environ[m[1]], self.root)).expanduser()
+        path = Path(self._expanded(self.root)).expanduser()
         own = self.root.startswith(("./", "../"))
         return path.absolute() if own or path.is_absolute() else paths.project_root() / path
+
+    def arguments(self) -> dict[str, Any]:
+        """`options` as the reader gets them: ${VAR} in a text comes from the environment."""
+        return {k: self._expanded(v) if isinstance(v, str) else v for k, v in self.options.items()}
+
+    def _expanded(self, text: str) -> str:
+        missing = [v for v in re.findall(r"\$\{(\w+)\}", text) if v not in os.environ]
+        if missing:
+            raise UserError(
+                f"source {self.name!r}: the folder {text!r} needs the environment variable {missing[0]}: "
+                f"export {missing[0]}=/folder/of/the/corpus"
+            )
+        return re.sub(r"\$\{(\w+)\}", lambda m: os.environ[m[1]], text)
 
 
 class Sources(Strict):

@@ -75,7 +75,7 @@ def source_hashes(plan: Plan) -> dict[str, dict[str, str]]:
     return {
         name: {path: mark for path, _, mark in files if isinstance(mark, str)}
         for sources in described
-        for name, (_, _, files) in sources.items()
+        for name, (_, _, files, *_) in sources.items()
     }
 
 

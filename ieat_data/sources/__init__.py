@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Iterable
 
 from ieat_data.errors import did_you_mean
 from ieat_data.sources.base import Reader, SourceError
@@ -13,6 +15,9 @@ READERS: dict[str, str] = {
     "wenetspeech4tts": "ieat_data.sources.wenetspeech4tts:WenetSpeech4TTSReader",
     "belle": "ieat_data.sources.belle:BelleReader",
     "ultrachat": "ieat_data.sources.ultrachat:UltraChatReader",
+    "gigaspeech": "ieat_data.sources.gigaspeech:GigaSpeechReader",
+    "gigaspeech-parquet": "ieat_data.sources.gigaspeech_parquet:GigaSpeechParquetReader",
+    "libriheavy": "ieat_data.sources.libriheavy:LibriHeavyReader",
 }
 
 
@@ -24,3 +29,12 @@ def reader_class(name: str) -> type[Reader]:
     module, _, attribute = target.partition(":")
     cls: type[Reader] = getattr(importlib.import_module(module), attribute)
     return cls
+
+
+def check_options(name: str, given: Iterable[str]) -> None:
+    """Raises SourceError with the known options when the reader called `name` does not take one of `given`."""
+    known = list(inspect.signature(reader_class(name)).parameters)[2:]  # after root and language
+    for option in given:
+        if option not in known:
+            hint = did_you_mean(option, known) if known else "; it takes none"
+            raise SourceError(f"the reader {name!r} has no option {option!r}{hint}")

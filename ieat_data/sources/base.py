@@ -19,13 +19,17 @@ class SourceError(UserError):
 
 @dataclass(frozen=True)
 class Unit:
-    """The bytes [start, end) of the file `path` (below the corpus root) hold `rows` records; of a folder [0, 0)."""
+    """The part [start, end) of the file `path` (below the corpus root) holds `rows` records; of a folder [0, 0).
+
+    A part is counted in bytes; in a gzip file in those of its text, in Parquet in rows.
+    """
 
     path: str
     start: int
     end: int
     rows: int
     index: int  # ordinal of the first record in the file
+    skip: int = 0  # records at the start of the part that belong to the unit before it
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Reader(Protocol):
 
     A reader takes its own options by name, as a source manifest gives them under `options`; it raises SourceError for a
     value that it cannot use. One that reads only some of the files below its root says which in a method `identity`,
-    with the return value of `sources/identity.py`.
+    with the return value of `sources/identity.py`; one that reads files elsewhere as well names those folders in `outside`.
     """
 
     kind: ClassVar[str]

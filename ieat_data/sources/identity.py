@@ -10,7 +10,9 @@ from pathlib import Path
 from ieat_data.shards import sha256_file
 from ieat_data.sources.base import SourceError
 
-_HASHED_BYTES = 64 << 20  # above this, hashing at every start would cost more than it saves
+# above these, hashing at every start would cost more than it saves
+_HASHED_BYTES = 64 << 20  # of one file
+_HASHED_TOTAL = 1 << 30  # of all files below that size: the recordings of a corpus are many
 _LISTED_FILES = 10_000  # of one folder; more of them are one entry, by their sizes and times of change
 
 
@@ -22,18 +24,22 @@ def files_identity(root: Path, parts: Sequence[str] = ("",)) -> list[list[object
     """
     if not root.exists():
         raise SourceError(f"{root}: no such folder; set `root` in the source manifest to the folder of the corpus")
+    files: list[tuple[str, Path]] = []
     found: list[list[object]] = []
     for part in parts:
         top = root / part
         if top.is_file():
-            found.append(_file(top, part or top.name))
+            files.append((part or top.name, top))
             continue
         for folder, _, names in os.walk(top):
-            files = [p for name in sorted(names) if (p := Path(folder, name)).is_file()]
-            if len(files) > _LISTED_FILES:
-                found.append(_folder(files, f"{_name(Path(folder), root)}/"))
+            inside = [p for name in sorted(names) if (p := Path(folder, name)).is_file()]
+            if len(inside) > _LISTED_FILES:
+                found.append(_folder(inside, f"{_name(Path(folder), root)}/"))
             else:
-                found += [_file(path, _name(path, root)) for path in files]
+                files += [(_name(path, root), path) for path in inside]
+    sizes = [path.stat().st_size for _, path in files]
+    hashed = _HASHED_BYTES if sum(s for s in sizes if s <= _HASHED_BYTES) <= _HASHED_TOTAL else -1
+    found += [_file(path, name, hashed) for name, path in files]
     return sorted(found, key=lambda entry: str(entry[0]).split("/"))
 
 
@@ -41,9 +47,9 @@ def _name(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _file(path: Path, name: str) -> list[object]:
+def _file(path: Path, name: str, hashed: int) -> list[object]:
     stat = path.stat()
-    return [name, stat.st_size, sha256_file(path) if stat.st_size <= _HASHED_BYTES else stat.st_mtime_ns]
+    return [name, stat.st_size, sha256_file(path) if stat.st_size <= hashed else stat.st_mtime_ns]
 
 
 def _folder(files: Sequence[Path], name: str) -> list[object]:

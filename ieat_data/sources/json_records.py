@@ -23,6 +23,10 @@ _BLANK = b" \t\r\n"
 _STRUCTURE = re.compile(rb'[\[\]{},"]')
 # possessive, so that nothing is kept to go back to: a megabyte of escapes costs no memory
 _IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+# what holds no bracket that is left open, two levels deep: most of a record in one step
+_FLAT = rb'[^\[\]{}"]++|"(?:[^"\\]++|\\.)*+"'
+_LEVEL = rb"%s|\[(?:%s)*+\]|\{(?:%s)*+\}" % (_FLAT, _FLAT, _FLAT)
+_CLOSED = re.compile(rb"(?:%s|\[(?:%s)*+\]|\{(?:%s)*+\})*+" % (_FLAT, _LEVEL, _LEVEL), re.DOTALL)
 _MESSAGES = {
     "truncated": "the file ends inside this record; is the download whole?",
     "unclosed_array": "the array has no closing bracket; is the download whole?",
@@ -102,6 +106,8 @@ def array_spans(file: File, start: int, end: int) -> Iterator[Span]:
                 if i <= len(chunk):
                     escaped = in_string = chunk[i - 1] == ord("\\")
                 continue
+            if depth and (match := _CLOSED.match(chunk, i)):
+                i = match.end()
             hit = _STRUCTURE.search(chunk, i)
             stop = hit.start() if hit else len(chunk)
             if blank and chunk[i:stop].strip(_BLANK):
@@ -150,18 +156,23 @@ def spans(file: File, start: int | None = None, end: int | None = None) -> Itera
     return scan(file, first if start is None else start, file.size if end is None else end)
 
 
-def load(file: File, span: Span) -> tuple[Any, bytes]:
+def load(file: File, span: Span, limit: int = MAX_RECORD_BYTES) -> tuple[Any, bytes]:
     """The parsed record and its bytes. Raises FieldError with the reject code when it cannot be had."""
     if span.problem:
         raise FieldError(span.problem, f"{_MESSAGES[span.problem]} ({span.stop - span.start} bytes are lost)")
     size = span.stop - span.start
-    if size > MAX_RECORD_BYTES:
-        raise FieldError("record_too_large", f"{size} bytes, over {MAX_RECORD_BYTES}")
+    if size > limit:
+        raise FieldError("record_too_large", f"{size} bytes, over {limit}")
     raw = file.read(span.start, size).strip(_BLANK)
+    return parse(raw), raw
+
+
+def parse(raw: bytes) -> Any:
+    """The record whose bytes are `raw`. Raises FieldError with the reject code."""
     if not raw:
         raise FieldError("empty_record", "an empty line or array element")
     try:
-        return json.loads(raw.decode("utf-8")), raw
+        return json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as e:
         raise FieldError("not_utf8", f"not UTF-8: {e.reason} at byte {e.start}") from None
     except (ValueError, RecursionError) as e:

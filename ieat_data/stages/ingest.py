@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,10 +17,10 @@ from ieat_data.checks.query import check_query
 from ieat_data.checks.reply import CONTROL
 from ieat_data.checks.speech import is_silent
 from ieat_data.config import Pipeline, Profile, Source, load_source
-from ieat_data.errors import UserError, did_you_mean
+from ieat_data.errors import UserError
 from ieat_data.identity import row_id
 from ieat_data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
-from ieat_data.sources import reader_class
+from ieat_data.sources import check_options, reader_class
 from ieat_data.sources.base import BadRecord, QueryRecord, SourceError, SpeechRecord, Unit
 from ieat_data.sources.identity import files_identity
 from ieat_data.stages.base import Context, Inputs, Reject, Row, Stage, StageSettings, Task, guarded
@@ -47,13 +46,14 @@ class SourceStage(Stage):
         return -(-rows // pipeline.rows_per_shard)
 
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
-        files = {}
+        files: dict[str, list[Any]] = {}
         for name in self.names(pipeline, profile):
             source, reader = _open(name, self.kind)
             with _of_source(name):
                 own = reader.identity() if hasattr(reader, "identity") else files_identity(source.path())
+                elsewhere = [files_identity(folder) for folder in getattr(reader, "outside", ())]
             options = [dict(source.options)] if source.options else []
-            files[name] = [source.reader, source.language, own, *options]
+            files[name] = [source.reader, source.language, own, *elsewhere, *options]
         return {"sources": files, "rows_per_shard": self.rows_per_task(pipeline), "limit": pipeline.limit}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
@@ -121,15 +121,10 @@ def _open(name: str, kind: str) -> tuple[Source, Any]:
     source = load_source(name)
     with _of_source(name):
         cls = reader_class(source.reader)
-    if cls.kind != kind:
-        raise UserError(f"source {name!r} holds {cls.kind}; list it under sources.{cls.kind} of the pipeline")
-    known = list(inspect.signature(cls).parameters)[2:]  # besides root and language
-    for option in source.options:
-        if option not in known:
-            hint = did_you_mean(option, known) if known else " (it takes none)"
-            raise UserError(f"source {name!r}: reader {source.reader!r} has no option {option!r}{hint}")
-    with _of_source(name):
-        return source, cls(source.path(), source.language, **source.options)
+        check_options(source.reader, source.options)
+        if cls.kind != kind:
+            raise UserError(f"source {name!r} holds {cls.kind}; list it under sources.{cls.kind} of the pipeline")
+        return source, cls(source.path(), source.language, **source.arguments())
 
 
 def _plan(reader: Any, name: str, rows: int) -> Iterator[Unit]:

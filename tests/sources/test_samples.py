@@ -6,12 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from ieat_data.audio import AudioError, decode
 from ieat_data.checks.query import check_query, dedup_key
-from ieat_data.sources import READERS, reader_class
+from ieat_data.sources import READERS, check_options, reader_class
 from ieat_data.sources.base import BadRecord, QueryRecord, SpeechRecord
 
 PROJECT = Path(__file__).parents[2]
@@ -26,8 +27,7 @@ def manifest(name: str) -> dict[str, Any]:
 
 def read(name: str) -> list[Any]:
     source = manifest(name)
-    options = source.get("options", {})
-    reader = reader_class(source["reader"])(PROJECT / source["root"], source["language"], **options)
+    reader = reader_class(source["reader"])(PROJECT / source["root"], source["language"], **source.get("options", {}))
     return [r for unit in reader.plan(4) for r in reader.read(unit)]
 
 
@@ -35,6 +35,7 @@ def read(name: str) -> list[Any]:
 def test_manifests(path: Path) -> None:
     source = manifest(path.stem)
     assert set(source) - {"options"} == KEYS and source["name"] == path.stem
+    check_options(source["reader"], source.get("options", {}))
     assert source["reader"] in READERS and source["language"] in ("zh", "en")
     assert isinstance(source["non_commercial"], bool)
     assert source["root"].startswith("${") or (PROJECT / source["root"]).is_dir()
@@ -96,6 +97,33 @@ def test_queries(name: str) -> None:
         keys.add(key)
     wrong = ["attachment", "code", "control_text", "duplicate", "not_utf8", "table", "too_long", "url", "writing_task"]
     assert reasons == {"good": 12, **dict.fromkeys(wrong, 1)}
+
+
+SEGMENTS = {
+    "sample-gigaspeech": (9, ["not_speech"] * 4),
+    "sample-gigaspeech-parquet": (1, ["not_speech", "missing_audio"]),
+    "sample-libriheavy": (5, ["missing_audio"]),
+    "sample-libriheavy-text": (5, ["missing_audio"]),
+}
+
+
+@pytest.mark.parametrize("name", SEGMENTS)
+def test_segments(name: str) -> None:
+    """The segments say what the clips say of which the recordings were put together."""
+    texts = {
+        r.text.lower(): decode(r.audio, 16_000)[0] for r in read("sample-emilia-en") if isinstance(r, SpeechRecord)
+        if r.text not in ("This clip was damaged on its way.", "Oh!")
+    }  # fmt: skip
+    good = [r for r in read(name) if not isinstance(r, BadRecord)]
+    assert (len(good), [r.reason for r in read(name) if isinstance(r, BadRecord)]) == SEGMENTS[name]
+    for record in good:
+        samples, rate = decode(record.audio)
+        clip = texts[record.text.lower()]
+        assert rate == 16_000 and abs(samples.size - clip.size) < 32
+        # the manifests' times are rounded to milliseconds, that is to 16 samples
+        inner = samples[16:-32]
+        assert max(np.corrcoef(inner, clip[i : i + inner.size])[0, 1] for i in range(32)) > 0.95
+        assert record.extra["duration"] == pytest.approx(samples.size / rate, abs=0.002)
 
 
 def test_size() -> None:

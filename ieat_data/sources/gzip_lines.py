@@ -1,0 +1,113 @@
+"""Lines of a gzip file, in bounded memory, and again from the middle: a process goes on where it last stopped."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ieat_data.sources.files import CHUNK, MAX_PAYLOAD, File, open_file
+from ieat_data.sources.json_records import MAX_RECORD_BYTES, FieldError
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True)
+class Line:
+    """Bytes [start, end) of the text, without the newline in `raw`. With a `problem`, `raw` is the line's beginning."""
+
+    start: int
+    end: int
+    raw: bytes
+    problem: FieldError | None = None
+
+
+def _unpacked(file: File) -> Iterator[bytes]:
+    """The text in pieces of a megabyte at most, whatever it was packed to. The pieces are the same in every run.
+
+    Raises FieldError `truncated_gzip` or `corrupt_gzip`.
+    """
+    at, data, member, fresh, joined = 0, b"", zlib.decompressobj(_GZIP), True, False
+    while True:
+        if not data:
+            data = file.read(at, CHUNK // 4)
+            at += len(data)
+            if not data and not fresh:
+                raise FieldError("truncated_gzip", "the file ends inside its gzip data; is the download whole?")
+            if not data:
+                return
+        if fresh and joined and not (data := data.lstrip(b"\0")):  # some tools pad with zeros
+            continue
+        try:
+            piece = member.decompress(data, CHUNK)
+        except zlib.error as e:
+            raise FieldError("corrupt_gzip", f"what follows is lost: {e}") from None
+        fresh, data = False, member.unconsumed_tail
+        if member.eof:  # another may follow: `cat a.gz b.gz`
+            data, member, fresh, joined = member.unused_data, zlib.decompressobj(_GZIP), True, True
+        if piece:
+            yield piece
+
+
+def lines(file: File) -> Iterator[Line]:
+    """Every line of a gzip file. What cannot be unpacked is one more line, the last, with a problem."""
+    start = size = 0  # of the line that is open
+    parts: list[bytes] = []
+    problem = None
+    pieces = _unpacked(file)
+    while problem is None:
+        try:
+            piece = next(pieces, None)
+        except FieldError as e:
+            problem, piece = e, None
+        if piece is None:
+            break
+        begin = 0
+        while (hit := piece.find(b"\n", begin)) >= 0:
+            parts.append(piece[begin:hit])
+            size += hit + 1 - begin
+            yield _line(start, size, parts)
+            start, size, parts, begin = start + size, 0, [], hit + 1
+        if size <= MAX_RECORD_BYTES:  # of a longer line, the beginning is enough
+            parts.append(piece[begin:])
+        size += len(piece) - begin
+    if problem is not None:
+        # one byte more than there are: no part that ends before this line holds it
+        yield Line(start, start + size + 1, b"".join(parts)[:MAX_PAYLOAD], problem)
+    elif size:
+        yield _line(start, size, parts)
+
+
+def _line(start: int, size: int, parts: list[bytes]) -> Line:
+    if size <= MAX_RECORD_BYTES:
+        return Line(start, start + size, b"".join(parts))
+    problem = FieldError("record_too_large", f"a line of {size} bytes, over {MAX_RECORD_BYTES}")
+    return Line(start, start + size, b"".join(parts)[:MAX_PAYLOAD], problem)
+
+
+# (file, size, time of change) -> (offset in its text, the lines from there on); one at most. Units are mostly read one
+# after another: without this, each would unpack all that is before it.
+_parked: dict[tuple[str, int, int], tuple[int, Iterator[Line] | None]] = {}
+
+
+def _opened(root: Path, path: str) -> Iterator[Line]:
+    with open_file(root, path) as file:
+        yield from lines(file)
+
+
+def lines_from(root: Path, path: str, start: int, end: int) -> Iterator[Line]:
+    """The lines of [start, end), offsets in the text. A line begins at `start`."""
+    full = root if root.is_file() else root / path
+    stat = full.stat() if full.is_file() else None
+    key = (str(full), stat.st_size, stat.st_mtime_ns) if stat else ("", 0, 0)
+    at, parked = _parked.pop(key, (0, None))
+    source = _opened(root, path) if parked is None or at > start else parked
+    for line in source:
+        if line.end >= end:
+            _parked.clear()
+            _parked[key] = (line.end, source)
+        if line.start >= start:
+            yield line
+        if line.end >= end:
+            return

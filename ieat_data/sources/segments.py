@@ -1,0 +1,126 @@
+"""Segments of long recordings, cut out by seeking: the rest of a recording is not decoded."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from ieat_data.audio import encode_flac
+from ieat_data.sources.files import is_storable
+from ieat_data.sources.json_records import FieldError
+
+MAX_SEGMENT_S = 120.0  # seconds; bounds the memory that one record takes
+TOLERANCE_S = 0.025  # seconds; times in manifests are rounded, so that a segment may end this much behind its recording
+_SAMPLE_EXACT = ("FLAC", "WAV")  # seeking gives the samples that reading from the start gives
+_MAX_CHANNELS = 8
+_MAX_RATE = 384_000  # Hz
+
+
+def seconds(value: Any, what: str) -> float:
+    """A time as a manifest has it. Raises FieldError("bad_times") for what is no finite number from 0 to 1e9."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
+        raise FieldError("bad_times", f"`{what}` is {str(value)[:40]}, not a time in seconds")
+    return float(value)
+
+
+def relative_path(text: Any) -> str:
+    """A recording's path as a manifest has it. Raises FieldError when it would leave the folder that it is in.
+
+    Links on disk are followed: a manifest cannot make any, and large corpora are spread over disks by them.
+    """
+    if not isinstance(text, str) or not text:
+        raise FieldError("bad_field", "the recording's path is no text")
+    parts = text.split("/")
+    if text.startswith("/") or ".." in parts or "\\" in text or not text.isprintable() or not is_storable(text):
+        raise FieldError("unsafe_path", f"the recording's path {text[:200]!r} is absolute, leaves its folder or is odd")
+    return PurePosixPath(text).as_posix()
+
+
+def _frames(time_s: float, rate: int) -> int:
+    return math.floor(time_s * rate + 0.5)
+
+
+class Recordings:
+    """The recordings below `root`. The one last used stays open: segments of one recording follow one another."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path: str | None = None
+        self._sound: sf.SoundFile | None = None
+
+    def __enter__(self) -> Recordings:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._close()
+
+    def cut(self, path: str, start_s: float, duration_s: float, rate: int | None = None) -> bytes:
+        """`duration_s` seconds from `start_s` on of the recording `path`, as 16-bit mono FLAC.
+
+        Resampled to `rate` Hz when the recording has another; else at its own rate. 16-bit FLAC stays the same to the
+        bit. The bytes do not depend on what was cut before. Raises FieldError with the reject code.
+        """
+        if duration_s <= 0:
+            raise FieldError("bad_times", f"the segment lasts {duration_s:g} s")
+        if duration_s > MAX_SEGMENT_S:
+            raise FieldError("segment_too_long", f"the segment lasts {duration_s:g} s, over {MAX_SEGMENT_S:g}")
+        sound = self._open(path)
+        first, count = _frames(start_s, sound.samplerate), _frames(duration_s, sound.samplerate)
+        if first >= sound.frames or first + count > sound.frames + _frames(TOLERANCE_S, sound.samplerate):
+            lasts = sound.frames / sound.samplerate
+            message = f"{start_s:g} to {start_s + duration_s:g} s of a recording of {lasts:.3f} s: {path}"
+            raise FieldError("outside_recording", message)
+        exact = sound.format == "FLAC" and sound.subtype == "PCM_16" and sound.channels == 1
+        try:
+            sound.seek(first)
+            samples = sound.read(count, dtype="int16" if exact else "float32", always_2d=True)
+        except (sf.LibsndfileError, RuntimeError) as e:
+            self._close()
+            raise FieldError("undecodable_audio", f"{path}: {_words(e)}") from None
+        missing = min(count, sound.frames - first) - len(samples)
+        if missing > 0:
+            raise FieldError("undecodable_audio", f"{path}: {missing} samples fewer than its header says")
+        if exact and rate in (None, sound.samplerate):
+            out = io.BytesIO()
+            sf.write(out, samples, sound.samplerate, format="FLAC", subtype="PCM_16")
+            return out.getvalue()
+        mono = samples.mean(axis=1, dtype=np.float32) / (32768 if exact else 1)
+        if rate is None or rate == sound.samplerate:
+            return encode_flac(mono, sound.samplerate)
+        return encode_flac(soxr.resample(mono, sound.samplerate, rate).astype(np.float32), rate)
+
+    def _open(self, path: str) -> sf.SoundFile:
+        # An Opus decoder that has read before gives other samples (up to 0.4 % of full scale) behind a jump than a new
+        # one. A new one takes a millisecond, decoding a segment some twenty.
+        if path == self._path and self._sound is not None and self._sound.format in _SAMPLE_EXACT:
+            return self._sound
+        self._close()
+        if not (self._root / path).is_file():  # a pipe would be waited for without end
+            raise FieldError(
+                "missing_audio", f"{path}: no such file in the folder of the audio; is the download whole?"
+            )
+        try:
+            sound = sf.SoundFile(self._root / path)
+        except (sf.LibsndfileError, TypeError, ValueError, RuntimeError) as e:
+            raise FieldError("undecodable_audio", f"{path}: {_words(e)}") from None
+        self._path, self._sound = path, sound
+        if sound.channels > _MAX_CHANNELS or sound.samplerate > _MAX_RATE:
+            self._close()
+            raise FieldError("undecodable_audio", f"{path}: its header gives no rate or number of channels of speech")
+        return sound
+
+    def _close(self) -> None:
+        if self._sound is not None:
+            self._sound.close()
+        self._path = self._sound = None
+
+
+def _words(e: Exception) -> str:
+    return f"libsndfile: {getattr(e, 'error_string', None) or type(e).__name__}"
