@@ -67,7 +67,8 @@ class Reader(Protocol):
 
     A reader takes its own options by name, as a source manifest gives them under `options`; it raises SourceError for a
     value that it cannot use. One that reads only some of the files below its root says which in a method `identity`,
-    with the return value of `sources/identity.py`; one that reads files elsewhere as well names those folders in `outside`.
+    with the return value of `sources/identity.py`; one that reads files elsewhere as well names their folders in
+    `outside`.
     """
 
     kind: ClassVar[str]

@@ -89,7 +89,7 @@ def test_options_are_handed_over_and_part_of_the_identity(tmp_path: Path) -> Non
     [
         (
             {"subset": ["Premium"]},
-            r"source '.*w.yaml': reader 'wenetspeech4tts' has no option 'subset' \(did you mean 's",
+            r"source '.*w.yaml': the reader 'wenetspeech4tts' has no option 'subset' \(did you mean 's",
         ),
         ({"subsets": ["Gold"]}, r"source '.*w.yaml': option subsets: unknown subset 'Gold' \(known: Basic, Premium, S"),
         ({"subsets": ["Basic"]}, r"source '.*w.yaml': .*holds no Basic/"),
