@@ -134,6 +134,7 @@ def _start_ray(plan: Plan) -> Any:
         ray.init(address=config.address, **quiet)
     else:
         ray.init(
+            address="local",  # a cluster that somebody started on this machine is not meant
             num_cpus=config.num_cpus,
             object_store_memory=config.object_store_mb << 20,
             include_dashboard=False,

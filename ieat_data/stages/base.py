@@ -69,8 +69,12 @@ class Inputs:
         return (table, shard) in self._parts
 
     def rows(self, table: str, shard: str, columns: Sequence[str] | None = None) -> list[Row]:
-        rows: list[Row] = read_part(self._parts[table, shard], columns).to_pylist()
+        rows: list[Row] = self.read(table, shard, columns).to_pylist()
         return rows
+
+    def read(self, table: str, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows as Arrow has them: for a barrier, which must not take every row of a build into Python."""
+        return read_part(self._parts[table, shard], columns)
 
 
 @dataclass
