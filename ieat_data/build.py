@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ieat_data.cluster import Cluster
 from ieat_data.config import Pipeline, Profile
 from ieat_data.cost.report import remember
 from ieat_data.engines import registry
@@ -105,12 +106,12 @@ def make_tables(plan: Plan) -> None:
     preflight(plan)
     plan.persist()
     for node in plan.nodes.values():
-        node.table.sweep()
+        node.table.sweep([*node.records.values(), *node.found.values()])
     configs = {"pipeline": plan.pipeline.model_dump(mode="json"), "profile": plan.profile.model_dump(mode="json")}
     replace_file(plan.work / "build.json", json.dumps(configs, indent=1, ensure_ascii=False).encode())
     remember(plan)
     with Progress(plan) as progress:
-        Runner(plan, progress).run()
+        Runner(plan, progress, Cluster).run()
 
 
 def missing_answers(plan: Plan) -> list[str]:

@@ -7,7 +7,8 @@ tables) and not of code: change a prompt, and only what depends on it is built a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,28 +27,42 @@ from ieat_data.stages.base import Stage, Task
 from ieat_data.stages.speakers import speaker_sources
 from ieat_data.worker import Job
 
-_INPUTS_LISTED = 256  # in a record
-
 
 @dataclass
 class Node:
-    """One table of the plan."""
+    """One table of the plan, and how far it is."""
 
     stage: Stage
     inputs: tuple[str, ...]  # concrete tables
     description: Mapping[str, Any]  # what the fingerprint hashes
     table: Table
     tasks: list[Task] = field(default_factory=list)
-    found: dict[str, Record] = field(default_factory=dict)  # committed by earlier runs, perhaps stale
+    found: dict[str, Record] = field(default_factory=dict)  # of earlier runs: stale, or not yet known to be
     records: dict[str, Record] = field(default_factory=dict)  # committed and not stale
+    rows: int = 0  # of `records`
+    rejects: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:
         return self.stage.name
 
-    @property
+    @cached_property
     def shards(self) -> list[str]:
+        """In their fixed order."""
         return [s for t in self.tasks for s in t.outputs]
+
+    @cached_property
+    def outputs(self) -> frozenset[str]:
+        return frozenset(self.shards)
+
+    def add(self, records: Iterable[Record]) -> list[Record]:
+        """Take records that are not stale; gives those that are new."""
+        new = [r for r in records if r.shard not in self.records]
+        for record in new:
+            self.records[record.shard] = record
+            self.rows += record.rows
+            self.rejects.update(record.rejects)
+        return new
 
     def done(self, task: Task) -> bool:
         return all(s in self.records for s in task.outputs)
@@ -106,15 +121,9 @@ class Plan:
     def owner(self, table: str, shard: str) -> Node:
         """The node that makes this shard of a table or union."""
         for name in self.concrete(table):
-            if name in self.nodes and shard in self._outputs(name):
+            if name in self.nodes and shard in self.nodes[name].outputs:
                 return self.nodes[name]
         raise KeyError(f"{table}/{shard}")
-
-    def _outputs(self, name: str) -> frozenset[str]:
-        cache: dict[str, frozenset[str]] = self.__dict__.setdefault("_output_sets", {})
-        if name not in cache:
-            cache[name] = frozenset(self.nodes[name].shards)
-        return cache[name]
 
     def _node(self, name: str) -> Node:
         cls = STAGES[name]
@@ -143,37 +152,40 @@ class Plan:
     def _load(self, node: Node) -> None:
         """Take the records that still stand: those whose inputs are the shards of today."""
         node.found = node.table.records()
-        for task in node.tasks:
-            current = self.input_digests(task)
-            if current is None:
-                continue
-            for shard in task.outputs:
-                record = node.found.get(shard)
-                if record is not None and record.inputs == current:
-                    node.records[shard] = record
+        for task in node.tasks if node.found else ():
+            self.take_found(node, task)
 
-    def input_digests(self, task: Task) -> dict[str, str] | None:
-        """Digest of each shard that a task reads; None while one of them is still to be made."""
+    def take_found(self, node: Node, task: Task) -> None:
+        """Take the records of a task that still stand, as far as its inputs are there to tell."""
+        found = [node.found[s] for s in task.outputs if s in node.found]
+        if not found or (inputs := self.input_digest(task)) is None:
+            return
+        for record in node.add(r for r in found if r.inputs == inputs):
+            del node.found[record.shard]
+
+    def input_digest(self, task: Task) -> str | None:
+        """A digest of the shards that a task reads; None while one of them is still to be made."""
         digests = {}
         for table, shard in task.reads:
             record = self.owner(table, shard).records.get(shard)
             if record is None:
                 return None
             digests[f"{table}/{shard}"] = record.sha256
-        if len(digests) > _INPUTS_LISTED:  # a barrier over many shards: one digest of them all
-            return {f"{len(digests)} shards": fingerprint(digests)}
-        return digests
+        return fingerprint(digests)
+
+    @cached_property
+    def _plain(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.pipeline.model_dump(mode="json"), self.profile.model_dump(mode="json")
 
     def job(self, node: Node, task: Task) -> Job:
         """A task whose inputs are all there, with everything that is needed to do it."""
-        inputs = self.input_digests(task)
+        inputs = self.input_digest(task)
         assert inputs is not None
         owners = {(t, s): self.owner(t, s) for t, s in task.reads}
         return Job(
             task,
-            self.pipeline.model_dump(mode="json"),
-            self.profile.model_dump(mode="json"),
-            {at: (owner.table.folder, owner.records[at[1]]) for at, owner in owners.items()},
+            *self._plain,
+            {at: owner.table.folder / owner.records[at[1]].file for at, owner in owners.items()},
             inputs,
             node.table.folder,
             self.work / "answers" / node.name / task.name,
@@ -182,20 +194,23 @@ class Plan:
         )
 
     def persist(self) -> None:
-        """Write each table's plan beside it: shard identity is decided once."""
+        """Write each table's plan beside it. How a corpus is cut is decided once; all other tasks follow from that."""
         for node in self.nodes.values():
             node.table.create()
             path = node.table.folder / "plan.json"
             if not path.is_file():
-                plan = {"description": node.description, "tasks": [asdict(t) for t in node.tasks]}
-                replace_file(path, json.dumps(plan, indent=1, ensure_ascii=False).encode())
+                units = [asdict(t) for t in node.tasks] if not node.inputs else []
+                plan = {"description": node.description, "tasks": units}
+                replace_file(path, json.dumps(plan, ensure_ascii=False).encode())
 
     def why(self, node: Node) -> str:
         """Why a table is (or is not) built again, in a few words."""
         if not node.todo:
             return "all there"
+        if node.records:
+            return "goes on"
         if node.found:
-            return "goes on" if node.records else "inputs changed"
+            return "inputs changed"
         older = sorted(
             (p for p in (self.work / "tables").glob(f"{node.name}-*/plan.json") if p.parent != node.table.folder),
             key=lambda p: p.stat().st_mtime,
@@ -260,10 +275,9 @@ def _order(names: set[str], pipeline: Pipeline) -> list[str]:
 
 
 def _persisted(node: Node) -> list[Task] | None:
+    """How the corpora were cut when the table was begun; None for a new table, and for one that is made of tables."""
     path = node.table.folder / "plan.json"
-    if not path.is_file():
+    if node.inputs or not path.is_file():
         return None
     tasks = json.loads(path.read_text())["tasks"]
-    return [
-        Task(t["table"], t["name"], tuple(t["outputs"]), tuple((a, b) for a, b in t["reads"]), t["unit"]) for t in tasks
-    ]
+    return [Task(t["table"], t["name"], tuple(t["outputs"]), unit=t["unit"]) for t in tasks]

@@ -15,7 +15,8 @@ from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.worker import EngineActor, RayPool
 
-ENGINE_RESTARTS = 3
+CALL_TRIES = 3  # of an engine's call, beyond the first
+ENGINE_RESTARTS = 50  # in weeks, a node dies more than once
 ENGINE_CLOSES_S = 10.0  # for engines to end what they started; one that is stuck is not waited for
 _STILL_LOADING_S = 60.0  # between lines that say that a model is still not loaded
 
@@ -39,7 +40,7 @@ class EnginePools:
                 num_cpus=config.num_cpus,
                 num_gpus=config.num_gpus,
                 max_restarts=ENGINE_RESTARTS,
-                max_task_retries=ENGINE_RESTARTS,
+                max_task_retries=CALL_TRIES,
             )(EngineActor)
             profile = self._profile.model_dump(mode="json")
             options = {

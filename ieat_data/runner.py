@@ -1,8 +1,8 @@
-"""Runs a plan on Ray: tasks go out as soon as their inputs are committed, the furthest stage first.
+"""Runs a plan: tasks go out as soon as their inputs are committed, the furthest stage first.
 
-Why bare Ray actors and tasks and not Ray Data: one LLM pool serves three stages of the DAG (respond, inject,
-inject_dialogues) and another engine calls on it; Ray Data gives each operator its own actors, so the model would be
-loaded three times. Backpressure is the number of shards in flight; retries and commits are the shard's (`shards.py`).
+Backpressure is the number of shards in flight; retries and commits are the shard's (`shards.py`). Who does the tasks is
+an `Executor`: Ray's is in `cluster.py`. The driver holds commit records, never rows, and what it does for a task does
+not grow with the number of tasks.
 """
 
 from __future__ import annotations
@@ -10,125 +10,122 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.client import EngineDown
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.planner import Node, Plan
-from ieat_data.pools import EnginePools, connected, lacking, last_line
+from ieat_data.pools import last_line
 from ieat_data.progress import Progress
+from ieat_data.shards import ROLLUP_AT, Record
 from ieat_data.stages.base import Task
-from ieat_data.worker import Job, RayPool, run_job
+from ieat_data.worker import Job
 
-TASK_TRIES = 3  # of a task whose worker or engine died: rows are judged inside the stage
+TASK_TRIES = 5  # of a task whose worker or engine died: rows are judged inside the stage
+
+Shard = tuple[str, str]  # table, name
 
 
-@dataclass
+class Executor(Protocol):
+    """Does tasks elsewhere."""
+
+    def start(self, job: Job) -> None:
+        """Begin a task, with the engines that its stage asks."""
+
+    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+        """The tasks that ended since, and what they committed or why they failed. Waits for one, a second at most."""
+
+    def answers(self) -> Mapping[str, int]:
+        """Answers of engines so far, by table."""
+
+    def close(self) -> None:
+        """End what was started."""
+
+
 class Runner:
-    """One build."""
+    """One build. `connect` is called when there is something to do."""
 
-    plan: Plan
-    progress: Progress
+    def __init__(self, plan: Plan, progress: Progress, connect: Callable[[Plan, Progress], Executor]) -> None:
+        self.plan, self.progress, self.connect = plan, progress, connect
+        self._depth = {name: i for i, name in enumerate(plan.nodes)}
+        self._order = itertools.count()  # among tasks of one stage: first come, first served
+        self._ready: list[tuple[int, int, Task]] = []  # a heap of those whose inputs are there
+        self._waiting: dict[Shard, list[tuple[Task, Iterator[Shard]]]] = {}  # the others, by what they lack
+        self._loose: Counter[str] = Counter()  # records since the last roll-up, by table
 
     def run(self) -> None:
         """Do what is to be done. Raises BuildStopped with what is wrong; everything committed stays."""
         for node in self.plan.nodes.values():
             self._check_rate(node)
-        if not any(node.todo for node in self.plan.nodes.values()):
+        todo = [task for node in self.plan.nodes.values() for task in node.todo]
+        if not todo:
             return
-        with connected(self.plan.profile) as ray:
-            self._check_resources(ray)
-            engines = EnginePools(ray, self.plan.profile, self.progress.note)
-            try:
-                self._loop(ray, engines)
-            finally:
-                engines.close()
+        executor = self.connect(self.plan, self.progress)
+        try:
+            for task in todo:
+                self._wait(task, iter(task.reads))
+            self._loop(executor)
+        finally:
+            executor.close()
 
-    def _check_resources(self, ray: Any) -> None:
-        roles = {r for node in self.plan.nodes.values() if node.todo for r in node.stage.engines}
-        faults = lacking(ray, self.plan.profile, roles) if self.plan.recording is None else []
-        if faults and self.plan.profile.ray.address is None:
-            raise UserError("\n      ".join(faults))
-        for fault in faults:  # a cluster may still grow
-            self.progress.note(f"waiting: {fault}")
+    def _wait(self, task: Task, reads: Iterator[Shard]) -> None:
+        """Let a task wait for the next of its inputs that is missing: a barrier over all shards sees each once."""
+        for table, shard in reads:
+            owner = self.plan.owner(table, shard)
+            if shard not in owner.records:
+                self._waiting.setdefault((owner.name, shard), []).append((task, reads))
+                return
+        heapq.heappush(self._ready, (-self._depth[task.table], next(self._order), task))
 
-    def _loop(self, ray: Any, engines: EnginePools) -> None:
-        depth = {name: i for i, name in enumerate(self.plan.nodes)}
-        waiting: dict[tuple[str, str], int] = {}
-        dependents: dict[tuple[str, str], list[Task]] = {}
-        ready: list[tuple[int, int, Task]] = []
-        order = itertools.count()  # among tasks of one stage: first come, first served
+    def _there(self, node: Node, task: Task) -> None:
+        for shard in task.outputs:
+            for waiting, reads in self._waiting.pop((node.name, shard), ()):
+                self._wait(waiting, reads)
 
-        def push(task: Task) -> None:
-            heapq.heappush(ready, (-depth[task.table], next(order), task))
-
-        for node in self.plan.nodes.values():
-            for task in node.todo:
-                missing = [(owner.name, s) for t, s in task.reads if s not in (owner := self.plan.owner(t, s)).records]
-                for key in missing:
-                    dependents.setdefault(key, []).append(task)
-                waiting[node.name, task.name] = len(missing)
-                if not missing:
-                    push(task)
-        # on the driver's own node: it is not to die with another one
-        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=False
-        )
-        meter = ray.remote(num_cpus=0, scheduling_strategy=here)(_Meter).remote()
-        remote = ray.remote(num_cpus=0, max_retries=0)(_run_job)
-        running: dict[Any, Task] = {}
-        tries: Counter[tuple[str, str]] = Counter()
-
-        def finished(node: Node, shards: tuple[str, ...]) -> None:
-            for shard in shards:
-                for task in dependents.get((node.name, shard), ()):
-                    waiting[task.table, task.name] -= 1
-                    if waiting[task.table, task.name] == 0:
-                        push(task)
-
-        while ready or running:
-            while ready and len(running) < self.plan.profile.shards_in_flight:
-                _, _, task = heapq.heappop(ready)
+    def _loop(self, executor: Executor) -> None:
+        in_flight, tries = 0, Counter[Shard]()
+        while self._ready or in_flight:
+            while self._ready and in_flight < self.plan.profile.shards_in_flight:
+                _, _, task = heapq.heappop(self._ready)
                 node = self.plan.nodes[task.table]
                 if self._committed_before(node, task):
-                    finished(node, task.outputs)
+                    self._there(node, task)
                     continue
                 self.progress.start(node.name)
-                # a recording needs no engine
-                pools = {} if self.plan.recording else {r: engines.pool(r) for r in node.stage.engines}
-                running[remote.remote(self.plan.job(node, task), pools, meter)] = task
-            if not running:
+                executor.start(self.plan.job(node, task))
+                in_flight += 1
+            if not in_flight:
                 continue
-            done, _ = ray.wait(list(running), num_returns=1, timeout=1.0)
-            self.progress.calls(ray.get(meter.read.remote()))
-            for ref in done:
-                task = running.pop(ref)
+            ended = executor.ended()
+            self.progress.calls(executor.answers())
+            for task, result in ended:
+                in_flight -= 1
                 node = self.plan.nodes[task.table]
-                try:
-                    records = ray.get(ref)
-                except Exception as e:
+                if isinstance(result, Exception):
                     tries[task.table, task.name] += 1
-                    self._failed(e, task, tries[task.table, task.name])
-                    push(task)
+                    self._failed(result, task, tries[task.table, task.name])
+                    self._wait(task, iter(()))
                     continue
-                node.records.update({r.shard: r for r in records})
-                node.table.roll_up()
-                self.progress.done(node, records)
-                self._check_rate(node)
-                finished(node, task.outputs)
+                self._committed(node, node.add(result))
+                self._there(node, task)
 
     def _committed_before(self, node: Node, task: Task) -> bool:
-        """Take a record that was waiting for its inputs to be known, or take back one that is stale."""
-        current = self.plan.input_digests(task)
+        """Take the records that were waiting for the task's inputs to be known, and take back those that are stale."""
+        self.plan.take_found(node, task)
         for shard in task.outputs:
-            record = node.found.pop(shard, None)
-            if record is not None and record.inputs == current:
-                node.records[shard] = record
-            elif record is not None:
+            if node.found.pop(shard, None):
                 node.table.forget(shard)
         return node.done(task)
+
+    def _committed(self, node: Node, new: Sequence[Record]) -> None:
+        self._loose[node.name] += len(new)
+        if self._loose[node.name] >= ROLLUP_AT:
+            node.table.roll_up()
+            self._loose[node.name] = 0
+        self.progress.done(node, new)
+        self._check_rate(node)
 
     def _failed(self, error: Exception, task: Task, tries: int) -> None:
         cause = getattr(error, "cause", None) or error
@@ -138,42 +135,22 @@ class Runner:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as f:
             f.write(f"{error}\n")
-        died = isinstance(cause, EngineDown) or "Died" in type(error).__name__ or "Crashed" in type(error).__name__
-        if not died or tries >= TASK_TRIES:
+        lost = any(word in type(error).__name__ for word in ("Died", "Crashed", "Lost"))
+        if not (lost or isinstance(cause, EngineDown)) or tries >= TASK_TRIES:
             raise BuildStopped(
                 f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {last_line(error)} "
                 f"(the whole of it: {log}). What is committed stays: mend the cause and start the same command again"
             ) from error
 
     def _check_rate(self, node: Node) -> None:
-        rows = sum(r.rows for r in node.records.values())
-        rejects: Counter[str] = Counter()
-        for record in node.records.values():
-            # what a recording lacks is told at the end, all of it (build.py)
-            expected = {*node.stage.expected, NOT_RECORDED}
-            rejects.update({k: n for k, n in record.rejects.items() if k not in expected})
+        # what a recording lacks is told at the end, all of it (build.py)
+        expected = {*node.stage.expected, NOT_RECORDED}
+        rejects = Counter({reason: n for reason, n in node.rejects.items() if reason not in expected})
         limit = node.stage.settings.max_reject_rate or self.plan.pipeline.max_reject_rate
         bad = sum(rejects.values())
-        if rows >= self.plan.pipeline.min_rows_for_rate and bad > limit * rows:
+        if node.rows >= self.plan.pipeline.min_rows_for_rate and bad > limit * node.rows:
             top = ", ".join(f"{n} {k}" for k, n in rejects.most_common(3))
             raise BuildStopped(
-                f"stage {node.name} rejects {bad} of {rows} rows, over the limit of {limit:.0%} ({top}): read "
+                f"stage {node.name} rejects {bad} of {node.rows} rows, over the limit of {limit:.0%} ({top}): read "
                 f"{node.table.folder}/quarantine-*, or allow more with --set stages.{node.name}.max_reject_rate=…"
             )
-
-
-class _Meter:
-    """Counts the answers that arrive inside running shards, for a progress line that moves."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-
-    def add(self, table: str, n: int) -> None:
-        self.counts[table] = self.counts.get(table, 0) + n
-
-    def read(self) -> dict[str, int]:
-        return self.counts
-
-
-def _run_job(job: Job, pools: dict[str, RayPool], meter: Any) -> Any:
-    return run_job(job, pools, lambda table, n: meter.add.remote(table, n))

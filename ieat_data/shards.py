@@ -3,10 +3,11 @@
     TABLE/part-K.ATTEMPT.parquet          the rows; a part that no record names is an orphan
     TABLE/quarantine-K.ATTEMPT.jsonl      payload, reason and traceback of the rows rejected here
     TABLE/records/K.json                  the commit record; created only if absent: the first writer wins
-    TABLE/records/rollup-N.jsonl          many commit records in one file, so that fifty thousand are read at once
+    TABLE/records/rollup-N.jsonl          many commit records in one file: fifty thousand are read from a dozen files
 
-Readers trust records alone. A record names the digest of every shard it was made from; when one of them has changed
-since, the record is stale and the shard is built again.
+Readers trust records alone. A record holds a digest of the shards it was made from; when one of them has changed
+since, the record is stale and the shard is built again. The roll-ups are a log, and the loose records follow it: of two
+records of a shard the first stands, unless the later was made from other inputs. So no stale record is ever cut out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,12 @@ import pyarrow.parquet as pq
 
 from ieat_data.schema import OK, REJECTED
 
-ROLLUP_AT = 512  # loose records that are worth a file of their own
+ROLLUP_AT = 64  # loose records that are worth a file of their own
 ORPHAN_AGE_S = 3600.0  # a part without a record may belong to a writer that still runs
 _AUDIO_ROWS, _TEXT_ROWS = 32, 1024  # rows in a row group: `binary` columns have 32-bit offsets
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """What was committed for one shard."""
 
@@ -44,7 +45,7 @@ class Record:
     bytes: int
     sha256: str
     rejects: Mapping[str, int] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)  # what it was made from: "table/shard" → sha256
+    inputs: str = ""  # digest of the shards that it was made from
     summary: Mapping[str, Any] = field(default_factory=dict)  # what a stage says of the shard, e.g. counts
     quarantine: str | None = None
     seconds: float = 0.0
@@ -111,6 +112,11 @@ def write_parquet(path: Path, table: pa.Table) -> None:
         os.fsync(f.fileno())
 
 
+def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of one shard; `columns`: only these."""
+    return pq.read_table(path, columns=list(columns) if columns is not None else None)
+
+
 def _count(table: pa.Table) -> tuple[int, dict[str, int]]:
     """Rows that are fit, and the rejected ones by reason. A table without `status` holds fit rows only."""
     if "status" not in table.schema.names:
@@ -151,30 +157,38 @@ class Table:
 
     def records(self) -> dict[str, Record]:
         """All commit records by shard."""
+        while True:
+            try:
+                return self._records(*self._listed())
+            except FileNotFoundError:  # rolled up since it was listed
+                continue
+
+    def _records(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, Record]:
         found: dict[str, Record] = {}
-        if not self.records_dir.is_dir():
-            return found
-        names = sorted(os.listdir(self.records_dir))
-        for name in names:
-            if name.startswith("rollup-"):
-                for line in (self.records_dir / name).read_text().splitlines():
-                    record = Record(**json.loads(line))
-                    found.setdefault(record.shard, record)
-        for name in names:
-            if name.endswith(".json") and not name.startswith("."):
-                with contextlib.suppress(FileNotFoundError):  # rolled up since it was listed
-                    record = Record(**json.loads((self.records_dir / name).read_text()))
-                    found.setdefault(record.shard, record)
+        for name in (*rolled, *loose):
+            for line in (self.records_dir / name).read_bytes().splitlines():
+                record = Record(**json.loads(line))
+                before = found.get(record.shard)
+                if before is None or before.inputs != record.inputs:
+                    found[record.shard] = record
         return found
 
+    def _listed(self) -> tuple[list[str], list[str]]:
+        """Names of the roll-ups and of the loose records, in the order in which they are read."""
+        try:
+            names = sorted(os.listdir(self.records_dir))
+        except FileNotFoundError:
+            return [], []
+        return [n for n in names if n.endswith(".jsonl")], [n for n in names if n.endswith(".json") and n[0] != "."]
+
     def record(self, shard: str) -> Record | None:
-        path = self.records_dir / f"{shard}.json"
-        if path.is_file():
-            return Record(**json.loads(path.read_text()))
-        return self.records().get(shard)
+        try:
+            return Record(**json.loads((self.records_dir / f"{shard}.json").read_bytes()))
+        except FileNotFoundError:
+            return self.records().get(shard)
 
     def read(self, record: Record, columns: Sequence[str] | None = None) -> pa.Table:
-        return pq.read_table(self.folder / record.file, columns=list(columns) if columns is not None else None)
+        return read_part(self.folder / record.file, columns)
 
     def quarantined(self, record: Record) -> list[dict[str, Any]]:
         if record.quarantine is None:
@@ -190,7 +204,7 @@ class Table:
         table: pa.Table,
         *,
         quarantine: Sequence[Mapping[str, Any]] = (),
-        inputs: Mapping[str, str] | None = None,
+        inputs: str = "",
         summary: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
         engines: Mapping[str, Mapping[str, float]] | None = None,
@@ -213,7 +227,7 @@ class Table:
             bytes=part.stat().st_size,
             sha256=sha256_file(part),
             rejects=rejects,
-            inputs=dict(inputs or {}),
+            inputs=inputs,
             summary=dict(summary or {}),
             quarantine=beside.name if beside else None,
             seconds=round(seconds, 3),
@@ -233,32 +247,44 @@ class Table:
         return create_if_absent(self.records_dir / f"{record.shard}.json", json.dumps(asdict(record)).encode())
 
     def forget(self, shard: str) -> None:
-        """Take back a stale record; its part becomes an orphan."""
+        """Make way for the record that is to follow a stale one; the old part becomes an orphan."""
         (self.records_dir / f"{shard}.json").unlink(missing_ok=True)
-        for rollup in self.records_dir.glob("rollup-*.jsonl"):
-            lines = rollup.read_text().splitlines()
-            kept = [line for line in lines if json.loads(line)["shard"] != shard]
-            if len(kept) != len(lines):
-                replace_file(rollup, "".join(line + "\n" for line in kept).encode())
 
     def roll_up(self, at_least: int = ROLLUP_AT) -> None:
-        """Gather loose records into one file. Only the build's driver calls this, one at a time."""
-        loose = sorted(p for p in self.records_dir.glob("*.json") if not p.name.startswith("."))
+        """Gather loose records into one file. Only the build's driver calls this, one at a time.
+
+        The new file takes in those before it that are no larger: n records lie in about log2(n / ROLLUP_AT) files, and
+        each is written again as often at most.
+        """
+        rolled, loose = self._listed()
         if len(loose) < at_least:
             return
-        number = len(list(self.records_dir.glob("rollup-*.jsonl")))
-        lines = [json.dumps(json.loads(p.read_text())) for p in loose]
-        replace_file(self.records_dir / f"rollup-{number:05d}.jsonl", "".join(f"{x}\n" for x in lines).encode())
-        for p in loose:
-            p.unlink()
+        lines = (json.dumps(json.loads((self.records_dir / name).read_bytes())) for name in loose)
+        data = "".join(f"{line}\n" for line in lines).encode()
+        number = int(rolled[-1].split(".")[0].removeprefix("rollup-")) + 1 if rolled else 0
+        name, taken = f"rollup-{number:05d}.jsonl", []
+        while rolled and (self.records_dir / rolled[-1]).stat().st_size <= len(data):
+            name = rolled.pop()
+            data = (self.records_dir / name).read_bytes() + data
+            taken.append(name)
+        replace_file(self.records_dir / name, data)
+        # the oldest first: a log that is broken off here holds some records twice, and still ends in the newest
+        for old in (*reversed(taken[:-1]), *loose):
+            (self.records_dir / old).unlink()
 
-    def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
-        """Delete parts, quarantine files and temporary files that no record names. Returns how many."""
-        named = {n for r in self.records().values() for n in (r.file, r.quarantine) if n}
+    def sweep(self, known: Iterable[Record] | None = None, older_than_s: float = ORPHAN_AGE_S) -> int:
+        """Delete parts, quarantine files and temporary files that no record names. Returns how many.
+
+        `known`: the table's records, where the caller has just read them.
+        """
+        records = self.records().values() if known is None else known
+        named = {n for r in records for n in (r.file, r.quarantine) if n}
+        written = (n for n in os.listdir(self.folder) if n.startswith(("part-", "quarantine-")) and n not in named)
+        temporary = (n for n in os.listdir(self.records_dir) if n.startswith("."))
         swept, now = 0, time.time()
-        for path in [*self.folder.glob("part-*"), *self.folder.glob("quarantine-*"), *self.records_dir.glob(".*")]:
+        for path in [*(self.folder / n for n in written), *(self.records_dir / n for n in temporary)]:
             with contextlib.suppress(FileNotFoundError):
-                if path.name not in named and now - path.stat().st_mtime > older_than_s:
+                if now - path.stat().st_mtime > older_than_s:
                     path.unlink()
                     swept += 1
         return swept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,8 +30,8 @@ class Job:
     task: Task
     pipeline: Mapping[str, Any]
     profile: Mapping[str, Any]
-    parts: Mapping[tuple[str, str], tuple[Path, Record]]  # (table, shard) → folder and record
-    inputs: Mapping[str, str]  # their digests, as the record names them
+    parts: Mapping[tuple[str, str], Path]  # (table, shard) → its file
+    inputs: str  # their digest, for the record
     folder: Path
     answers: Path
     engines: Mapping[str, Mapping[str, Any]]  # role → identity
@@ -133,13 +134,15 @@ class RayPool:
         import ray
         from ray.exceptions import RayActorError
 
+        # in an order of this run's own: with more actors than calls, all tasks would ask the first few
+        actors = random.sample(self.actors, len(self.actors))
         waiting = list(range(len(chunks)))[::-1]
         running: dict[Any, tuple[int, int]] = {}
-        load = [0] * len(self.actors)
+        load = [0] * len(actors)
         while waiting or running:
             while waiting and min(load) < 2:
                 at, i = load.index(min(load)), waiting.pop()
-                running[self.actors[at].call.remote(method, list(chunks[i]))] = (i, at)
+                running[actors[at].call.remote(method, list(chunks[i]))] = (i, at)
                 load[at] += 1
             (ref, *_), _ = ray.wait(list(running), num_returns=1)
             i, at = running.pop(ref)

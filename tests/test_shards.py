@@ -108,10 +108,63 @@ def test_rolled_up_records_read_the_same(table: Table) -> None:
     assert [p.name for p in table.records_dir.iterdir()] == ["rollup-00000.jsonl"]
     assert table.records() == made
     assert table.record("s-00003") == made["s-00003"]
-    table.forget("s-00003")
-    assert set(table.records()) == set(made) - {"s-00003"}
-    again = table.commit("s-00003", rows(2))
-    assert table.record("s-00003") == again
+
+
+def test_a_stale_record_makes_way_for_one_of_other_inputs_wherever_it_lies(table: Table) -> None:
+    for inputs, at_least in (("a", 1), ("b", 9), ("c", 1), ("d", 1)):  # of another shard: rolled up, loose, rolled up
+        table.forget("s")
+        new = table.commit("s", rows(), inputs=inputs)
+        table.roll_up(at_least)
+        assert table.records() == {"s": new}
+    assert table.record("s") == new
+    table.commit("s", rows(2), inputs="d")  # a second writer, after the first one's record was rolled up
+    assert table.records() == {"s": new}
+
+
+def test_roll_ups_stay_few_and_hold_every_record_once(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {}
+    written = 0
+    replace_file = shards.replace_file
+
+    def counted(path: Path, data: bytes) -> None:
+        nonlocal written
+        written += data.count(b"\n")
+        replace_file(path, data)
+
+    monkeypatch.setattr(shards, "replace_file", counted)
+    for i in range(200):
+        made[f"s-{i:05d}"] = record = Record(f"s-{i:05d}", f"part-{i}", 1, 1, 1, "00")
+        table._publish(record)
+        table.roll_up(at_least=4)
+        assert len(os.listdir(table.records_dir)) <= 3 + 6  # loose ones; log2(200 / 4) roll-ups
+    assert table.records() == made
+    assert written <= 200 * 6
+
+
+def test_a_roll_up_broken_off_loses_nothing(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {}
+    for i in range(3):
+        made[f"s-{i}"] = table.commit(f"s-{i}", rows())
+        table.roll_up(at_least=1)
+        if i == 1:
+            monkeypatch.setattr(Path, "unlink", lambda *a, **k: None)  # as if it ended before
+    assert table.records() == made
+
+
+def test_records_that_are_rolled_up_while_they_are_read_are_found(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = table.commit("s", rows())
+    listed = table._listed
+
+    def late() -> tuple[list[str], list[str]]:
+        names = listed()
+        table.roll_up(at_least=1)
+        return names
+
+    monkeypatch.setattr(table, "_listed", late)
+    monkeypatch.setattr(table, "roll_up", Table(table.folder).roll_up)
+    assert table.records() == {"s": record}
 
 
 def test_a_record_broken_off_while_rolling_up_counts_once(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,12 +22,14 @@ def publish(plan: Plan, out: Path, manifest_copy: Path | None = None) -> dict[st
     for node in plan.targets:
         folder = out / "data" / node.name
         folder.mkdir(parents=True, exist_ok=True)
+        there = frozenset(os.listdir(folder))
         listed: list[tuple[str, Record]] = []
         for shard in node.shards:
             record = node.records[shard]
             if record.rows:
                 path = folder / f"{shard}-{record.sha256[:8]}.parquet"
-                put(node.table.folder / record.file, path)
+                if path.name not in there:
+                    put(node.table.folder / record.file, path)
                 listed.append((path.relative_to(out).as_posix(), record))
         fsync_dir(folder)
         if listed:
@@ -52,14 +54,11 @@ def _json(made: dict[str, Any]) -> bytes:
 
 def put(source: Path, target: Path) -> None:
     """A hard link where the file system allows, a copy elsewhere; never a half file under the final name."""
-    if target.exists():
-        return
-    tmp = target.with_name(f".{target.name}.{os.getpid()}")
-    tmp.unlink(missing_ok=True)
     try:
-        os.link(source, tmp)
+        os.link(source, target)
     except OSError:
+        tmp = target.with_name(f".{target.name}.{os.getpid()}")
         shutil.copyfile(source, tmp)
         with tmp.open("rb") as f:
             os.fsync(f.fileno())
-    tmp.replace(target)
+        tmp.replace(target)

@@ -26,7 +26,7 @@ from ieat_data.identity import child_id
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.prompts import Prompts
 from ieat_data.schema import OK, REJECTED, SKIPPED, to_table
-from ieat_data.shards import Record, Table
+from ieat_data.shards import read_part
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class StageSettings(Strict):
     max_reject_rate: float | None = Field(None, gt=0, le=1, description="in place of the pipeline's")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Task:
     """One unit of work: it reads committed shards and commits its `outputs`."""
 
@@ -58,9 +58,9 @@ class Reject:
 
 
 class Inputs:
-    """The shards that a task reads."""
+    """The shards that a task reads: (table, shard) → the file that holds it."""
 
-    def __init__(self, parts: Mapping[tuple[str, str], tuple[Path, Record]]) -> None:
+    def __init__(self, parts: Mapping[tuple[str, str], Path]) -> None:
         self._parts = parts
 
     def shards(self, table: str) -> list[str]:
@@ -70,9 +70,12 @@ class Inputs:
         return (table, shard) in self._parts
 
     def rows(self, table: str, shard: str, columns: Sequence[str] | None = None) -> list[Row]:
-        folder, record = self._parts[table, shard]
-        rows: list[Row] = Table(folder).read(record, columns).to_pylist()
+        rows: list[Row] = self.read(table, shard, columns).to_pylist()
         return rows
+
+    def read(self, table: str, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows as Arrow has them: for a barrier, which must not take every row of a build into Python."""
+        return read_part(self._parts[table, shard], columns)
 
 
 @dataclass

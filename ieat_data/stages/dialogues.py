@@ -51,41 +51,38 @@ def most_used(counts: Mapping[str, int], longest: int) -> int:
 
 def arrange(counts: Mapping[str, int], sizes: Sequence[int]) -> list[list[str]]:
     """The emotions of each dialogue of `sizes`, in order; ends differ; no emotion is used more often than `counts`."""
-    left = Counter({k: v for k, v in counts.items() if v > 0})
-    pairs: Counter[tuple[str, str]] = Counter()
+    left = {k: counts[k] for k in sorted(counts) if counts[k] > 0}
+    total = sum(left.values())
+    pairs = {(first, last): 0 for first in left for last in left if first != last}
     out: list[list[str]] = []
     for i, size in enumerate(sizes):
-        after = len(sizes) - i - 1  # dialogues still to come, each needs two unlike ends
-        best = None
-        for first in sorted(left):
-            for last in sorted(left):
-                if first == last or not left[first] or not left[last]:
-                    continue
-                rest = left.copy()
-                rest[first] -= 1
-                rest[last] -= 1
-                room = most_dialogues(rest) >= after
-                key = (not room, pairs[first, last], -(left[first] + left[last]), first, last)
-                if best is None or key < best:
-                    best = key
-        if best is None:
+        fitting = [p for p in pairs if left[p[0]] and left[p[1]]]
+        if not fitting or total < size:
             break
-        first, last = best[3], best[4]
-        left[first] -= 1
-        left[last] -= 1
-        middle = []
+        after = len(sizes) - i - 1  # dialogues still to come, each needs two unlike ends
+        tight = _tight(left, total, after)
+        with_room = [p for p in fitting if tight <= {*p}] if tight else fitting
+        best = min(with_room or fitting, key=lambda p: (pairs[p], -(left[p[0]] + left[p[1]]), p))
+        dialogue = [best[0], best[1]]
+        for end in best:
+            left[end] -= 1
         for _ in range(size - 2):
             # the most frequent emotion fills: it is the one that lacks partners
-            fill = max(sorted(left), key=lambda k: left[k], default=None)
-            if fill is None or not left[fill]:
-                break
+            fill = max(left, key=left.__getitem__)
             left[fill] -= 1
-            middle.append(fill)
-        if len(middle) < size - 2:
-            break
-        pairs[first, last] += 1
-        out.append([first, *middle, last])
+            dialogue.insert(-1, fill)
+        total -= size
+        pairs[best] += 1
+        out.append(dialogue)
     return out
+
+
+def _tight(left: Mapping[str, int], total: int, after: int) -> set[str]:
+    """Emotions that must be an end of this dialogue, so that there are ends enough for `after` more; none where that
+    is so anyway, or cannot be."""
+    most = total - 2 - after  # of one emotion, that the others can still be paired with
+    tight = {k for k, n in left.items() if n > most}
+    return set() if (total - 2) // 2 < after or any(left[k] - 1 > most for k in tight) else tight
 
 
 def form(pool: Mapping[str, str], mix: Mapping[int, float]) -> list[list[str]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile
@@ -73,23 +74,34 @@ class Questions(Stage):
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         buckets: dict[str, dict[str, Row]] = {shard: {} for shard in task.outputs}
+        seen: set[tuple[str, str]] = set()
         for table, shard in task.reads:
-            for row in inputs.rows(table, shard, ["instruction", "language", "status"]):
-                drawn = row["instruction"]
-                if row["status"] != OK or drawn is None:
+            for drawn in _drawn(inputs.read(table, shard, ["instruction", "language", "status"])):
+                pair = drawn["id"], drawn["speaker"]
+                if pair in seen:
                     continue
-                key = question_id(drawn["id"], drawn["speaker"])
+                seen.add(pair)
+                key = question_id(*pair)
                 bucket = task.outputs[number("bucket", key) % len(task.outputs)]
                 buckets[bucket][key] = {
                     "id": key,
                     "instruction_id": drawn["id"],
-                    "language": row["language"],
+                    "language": drawn["language"],
                     "text": drawn["text"],
                     "speaker": drawn["speaker"],
                     "status": OK,
                 }
         for shard, rows in buckets.items():
             yield shard, to_table([rows[k] for k in sorted(rows)], self.schema)
+
+
+def _drawn(targets: pa.Table) -> list[Row]:
+    """The distinct questions that accepted targets of one shard drew."""
+    fit = targets.filter(pc.and_(pc.equal(targets["status"], OK), pc.is_valid(targets["instruction"])))
+    columns = {name: pc.struct_field(fit["instruction"], name) for name in ("id", "text", "speaker")}
+    distinct = pa.table({**columns, "language": fit["language"]}).group_by([*columns, "language"]).aggregate([])
+    rows: list[Row] = distinct.to_pylist()
+    return rows
 
 
 class SpeakQuestions(MapStage):

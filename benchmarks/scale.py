@@ -1,0 +1,419 @@
+"""The driver of a build at the size of real use, with engines that only take (virtual) time.
+
+    python benchmarks/scale.py [--shards 50000] [--gpus 256] [--in-flight 512] [--work /dev/shm]
+
+The plan, the tables, the commit records and the runner are the product's (`world.py`); only the executor is simulated:
+virtual time, GPUs in nodes of eight, one node in fifty dying each hour. No row is made and no Parquet file written, the
+commit records are. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import heapq
+import itertools
+import json
+import os
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import world
+from ieat_data.export.manifest import make as make_manifest
+from ieat_data.planner import Plan
+from ieat_data.progress import Progress
+from ieat_data.runner import Runner
+from ieat_data.shards import Record, Table
+from ieat_data.stages.base import Task
+from ieat_data.worker import Job
+
+HOUR = 3600.0
+NODE_GPUS = 8
+LOADING_S = 240.0  # from a node's death until its engines answer again
+CHUNK = {"llm": 64, "asr": 64, "ser": 64, "tts": 4}  # requests in a call, as the profile `gpu` has them
+# What a task takes: seconds of CPU, and of each engine (requests, GPU seconds a request). Assumed, not measured.
+COST: dict[str, tuple[float, dict[str, tuple[int, float]]]] = {
+    "prompt_clips": (120, {}),
+    "speakers": (5, {}),
+    "ingest": (40, {}),
+    "queries": (3, {}),
+    "select": (600, {}),
+    "synthesize": (5, {"tts": (1000, 1.1), "asr": (1000, 0.02)}),
+    "transcribe": (5, {"asr": (1000, 0.02)}),
+    "respond": (5, {"llm": (1000, 0.05)}),
+    "label": (5, {"ser": (1000, 0.02)}),
+    "inject": (10, {"llm": (2600, 0.45)}),
+    "reorganise": (20, {}),
+    "inject_dialogues": (20, {"llm": (19_000, 0.5)}),
+    "questions": (200, {}),
+    "speak_questions": (60, {"tts": (30_000, 0.8), "asr": (30_000, 0.01)}),
+    "stage1_1": (40, {}),
+    "stage1_2_reasoning": (60, {}),
+    "stage1_2_empathy": (40, {}),
+    "stage1_2_trajectory": (300, {}),
+}
+
+
+class NodeDied(Exception):  # the runner goes by the word in the name, as Ray's exceptions have it
+    pass
+
+
+@dataclass
+class Replica:
+    """One engine's process on a GPU: its calls one after another, at the speed that it has with full batches."""
+
+    node: int
+    free: float = 0.0
+    lost: float = 0.0  # seconds that deaths have cost it: calls that were waiting end later by what has come since
+
+
+@dataclass
+class Running:
+    job: Job
+    node: int
+    began: float
+    phases: list[tuple[str, float]]  # role, seconds of each of its calls to come
+    waiting: list[float] = field(default_factory=list)  # seconds of each call that waits for a replica
+    load: Counter[int] = field(default_factory=Counter)
+    order: list[int] = field(default_factory=list)
+    open: int = 0
+    dead: bool = False
+
+
+class Simulation:
+    """An executor in virtual time. `cpu_s`: what simulating took, which is not the driver's."""
+
+    def __init__(
+        self,
+        gpus: int,
+        pools: Mapping[str, int],
+        deaths_an_hour: float,
+        at: Mapping[int, Callable[[], None]] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.at = dict(at or {})  # what is to happen after so many tasks
+        self.now, self.cpu_s, self.draw = 0.0, 0.0, random.Random(seed)
+        self.events: list[tuple[float, int, Any]] = []
+        self.number = itertools.count()
+        self.nodes = gpus // NODE_GPUS
+        places = itertools.cycle(range(self.nodes))
+        self.pools = {role: [Replica(next(places)) for _ in range(n)] for role, n in pools.items()}
+        self.running: dict[int, Running] = {}
+        self.left: dict[tuple[str, str], list[tuple[str, float]]] = {}  # of tasks that died: answers are kept
+        self.rate = deaths_an_hour / HOUR
+        self.deaths = self.failed = self.tasks = self.done = 0
+        self.busy: Counter[str] = Counter()
+        self.most_running = 0
+        self._at(self.draw.expovariate(self.rate * self.nodes), "death")
+
+    # -- the executor --------------------------------------------------------------------------------------------
+
+    def start(self, job: Job) -> None:
+        with self._clock():
+            cpu, engines = COST[job.task.table]
+            key = (job.task.table, job.task.name)
+            phases = self.left.pop(key, None)
+            if phases is None:
+                spread = self.draw.lognormvariate(0, 0.25)
+                phases = [
+                    (role, CHUNK[role] * each * spread)
+                    for role, (n, each) in engines.items()
+                    for _ in range(-(-n // CHUNK[role]))
+                ]
+                if job.task.table == "transcribe" and ("synthesize",) in {(t,) for t, _ in job.parts}:
+                    phases = []
+            running = Running(job, self.draw.randrange(self.nodes), self.now, phases)
+            self.running[id(running)] = running
+            self.most_running = max(self.most_running, len(self.running))
+            self.tasks += 1
+            self._at(self.now + cpu * self.draw.uniform(0.7, 1.3), running)
+
+    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+        with self._clock():
+            out: list[tuple[Task, list[Record] | Exception]] = []
+            while not out:
+                self.now, _, event = heapq.heappop(self.events)
+                if event == "death":
+                    out += self._death()
+                elif isinstance(event, Running):
+                    out += self._go_on(event)
+                else:
+                    out += self._answered(*event)
+            return out
+
+    def answers(self) -> Mapping[str, int]:
+        return {}
+
+    def close(self) -> None:
+        pass
+
+    # -- virtual time --------------------------------------------------------------------------------------------
+
+    def _at(self, when: float, event: Any) -> None:
+        heapq.heappush(self.events, (when, next(self.number), event))
+
+    def _go_on(self, task: Running) -> list[tuple[Task, list[Record] | Exception]]:
+        """Send calls as RayPool does; when there are no more of any engine, commit."""
+        if task.dead:
+            return []
+        if not task.open and not task.waiting:
+            if not task.phases:
+                del self.running[id(task)]
+                return [(task.job.task, self._commit(task))]
+            role = task.phases[0][0]
+            task.waiting = [s for r, s in task.phases if r == role]
+            task.order = self.draw.sample(range(len(self.pools[role])), len(self.pools[role]))
+            task.load.clear()
+        role = task.phases[0][0]
+        pool = self.pools[role]
+        free = ((i, n) for n in range(2) for i in task.order for _ in range(task.load[i] <= n))
+        for i, _ in free:
+            if not task.waiting:
+                break
+            replica, seconds = pool[i], task.waiting.pop()
+            task.load[i] += 1
+            task.open += 1
+            replica.free = max(replica.free, self.now) + seconds
+            self.busy[role] += seconds  # type: ignore[assignment]
+            self._at(replica.free, (task, i, seconds, replica.lost))
+        return []
+
+    def _answered(self, task: Running, i: int, seconds: float, lost: float) -> list[Any]:
+        if task.dead:
+            return []
+        role = task.phases[0][0]
+        replica = self.pools[role][i]
+        if replica.lost > lost:  # its process died since: Ray asks again
+            self._at(self.now + replica.lost - lost, (task, i, seconds, replica.lost))
+            return []
+        task.phases.remove((role, seconds))
+        task.load[i] -= 1
+        task.open -= 1
+        return self._go_on(task)
+
+    def _death(self) -> list[tuple[Task, list[Record] | Exception]]:
+        node = self.draw.randrange(self.nodes)
+        self.deaths += 1
+        for pool in self.pools.values():
+            for replica in pool:
+                if replica.node == node:
+                    replica.free = max(replica.free, self.now) + LOADING_S
+                    replica.lost += LOADING_S
+        lost = [r for r in self.running.values() if r.node == node]
+        for running in lost:
+            running.dead = True
+            del self.running[id(running)]
+            self.left[running.job.task.table, running.job.task.name] = running.phases
+        self.failed += len(lost)
+        self._at(self.now + self.draw.expovariate(self.rate * self.nodes), "death")
+        return [(r.job.task, NodeDied(f"node {node}")) for r in lost]
+
+    def _commit(self, running: Running) -> list[Record]:
+        job, table = running.job, Table(running.job.folder)
+        made = [world.record(job.task.table, s, job.inputs, world.ROWS, self.draw) for s in job.task.outputs]
+        for record in made:
+            table._publish(record)
+        self.done += 1
+        if self.done in self.at:
+            self.at[self.done]()
+        return made
+
+    @contextlib.contextmanager
+    def _clock(self) -> Iterator[None]:
+        began = time.process_time()
+        yield
+        self.cpu_s += time.process_time() - began
+
+
+class Operations:
+    """Counts what is asked of the file system by the Python calls that ask it."""
+
+    EVENTS = frozenset(("open", *(f"os.{x}" for x in ("listdir", "scandir", "rename", "link", "remove", "mkdir"))))
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.on = False
+        sys.addaudithook(self._hook)
+        real = os.stat
+
+        def stat(*args: Any, **kwargs: Any) -> os.stat_result:  # stat raises no audit event
+            self.counts["stat"] += self.on
+            return real(*args, **kwargs)
+
+        os.stat = stat  # type: ignore[assignment]
+
+    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
+        if self.on and event in self.EVENTS:
+            self.counts[event.removeprefix("os.")] += 1
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[Counter[str]]:
+        self.counts = Counter()
+        self.on = True
+        yield self.counts
+        self.on = False
+
+
+class Silent(Progress):
+    def _say(self, text: str) -> None:
+        pass
+
+
+def rss_mb() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() >> 20
+
+
+def peak_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def gpu_seconds(plan: Plan) -> dict[str, float]:
+    """The work of each engine, of a whole build."""
+    total: Counter[str] = Counter()
+    for name, node in plan.nodes.items():
+        n = len(node.tasks)
+        if name == "transcribe":
+            n = len(plan.nodes["ingest"].tasks)
+        for role, (requests, each) in COST[name][1].items():
+            total[role] += n * requests * each  # type: ignore[assignment]
+    return dict(total)
+
+
+def megabytes(paths: Iterator[Path]) -> float:
+    return round(sum(p.stat().st_size for p in paths) / 1e6, 1)
+
+
+def prepared(plan: Plan) -> None:
+    """What a build does before its first task (`build.make_tables`)."""
+    plan.persist()
+    for node in plan.nodes.values():
+        node.table.sweep([*node.records.values(), *node.found.values()])
+
+
+def resume(work: Path, paths: tuple[str, str], operations: Operations) -> dict[str, Any]:
+    """From the start of a build that goes on until its first task goes out."""
+
+    class Asked(Exception):
+        pass
+
+    class First(Simulation):
+        def start(self, job: Job) -> None:
+            raise Asked
+
+    began, wall = time.process_time(), time.monotonic()
+    with operations.counting() as counts:
+        plan = world.plan(work, paths)
+        prepared(plan)
+        with contextlib.suppress(Asked):
+            Runner(plan, Silent(plan, live=False), lambda p, _: First(NODE_GPUS, {}, 1.0)).run()
+    asked = sum(counts.values())
+    return {
+        "records": sum(len(n.records) for n in plan.nodes.values()),
+        "tasks_left": sum(len(n.todo) for n in plan.nodes.values()),
+        "cpu_s": round(time.process_time() - began, 1),
+        "wall_s": round(time.monotonic() - wall, 1),
+        "file_operations": dict(counts),
+        "at_5_ms_each_s": round(asked * 0.005, 1),
+        "rss_mb": rss_mb(),
+    }
+
+
+def main() -> None:
+    args = argparse.ArgumentParser(description=__doc__)
+    args.add_argument("--shards", type=int, default=50_000)
+    args.add_argument("--gpus", type=int, default=256)
+    args.add_argument("--in-flight", type=int, default=512)
+    args.add_argument("--deaths", type=float, default=0.02, help="of a node, an hour")
+    args.add_argument("--work", type=Path, default=Path("/dev/shm"), help="memory, so that fsync costs nothing")
+    asked = args.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ieat-scale-", dir=asked.work) as folder:
+        print(json.dumps(measure(Path(folder), asked), indent=1))
+
+
+def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    operations = Operations()
+    engine = {"engine": f"{world.__name__}:Engine", "settings": {"descriptor": "qwen3"}}
+    profile = {"shards_in_flight": asked.in_flight, "engines": dict.fromkeys(CHUNK, engine)}
+    paths = world.files(folder, asked.shards, profile)
+    out: dict[str, Any] = {"shards": asked.shards, "gpus": asked.gpus, "in_flight": asked.in_flight}
+
+    began = time.process_time()
+    plan = world.plan(folder / "work", paths)
+    out["plan"] = {"cpu_s": round(time.process_time() - began, 1), "rss_mb": rss_mb()}
+    out["tasks"] = sum(len(n.tasks) for n in plan.nodes.values())
+    began = time.process_time()
+    prepared(plan)
+    out["plan"] |= {
+        "persist_cpu_s": round(time.process_time() - began, 1),
+        "plan_json_mb": megabytes(folder.rglob("plan.json")),
+    }
+
+    work = gpu_seconds(plan)
+    pools = {r: max(1, round(asked.gpus * s / sum(work.values()))) for r, s in work.items()}
+    stops = {percent: folder / f"at-{percent}" for percent in (50, 99)}
+
+    def keep(at: Path) -> Callable[[], None]:
+        """The work folder as it is then; roll-ups are replaced, never changed, so that links will do."""
+        return lambda: shutil.copytree(folder / "work", at, copy_function=os.link) and None
+
+    executor = Simulation(
+        asked.gpus, pools, asked.deaths, {out["tasks"] * percent // 100: keep(at) for percent, at in stops.items()}
+    )
+    began, wall = time.process_time(), time.monotonic()
+    Runner(plan, Silent(plan, live=False), lambda p, _: executor).run()
+    spent = time.process_time() - began
+    ideal = sum(work.values()) / asked.gpus
+    out["run"] = {
+        "tasks_started": executor.tasks,
+        "overhead_us_a_task": round((spent - executor.cpu_s) / executor.tasks * 1e6),
+        "driver_cpu_s": round(spent - executor.cpu_s, 1),
+        "simulation_cpu_s": round(executor.cpu_s, 1),
+        "wall_s": round(time.monotonic() - wall, 1),
+        "peak_mb": peak_mb(),
+        "pools": pools,
+        "node_deaths": executor.deaths,
+        "tasks_that_died": executor.failed,
+        "makespan_h": round(executor.now / HOUR, 2),
+        "ideal_h": round(ideal / HOUR, 2),
+        "makespan_to_ideal": round(executor.now / ideal, 3),
+        "busy": {r: round(s / (executor.now * pools[r]), 3) for r, s in executor.busy.items()},
+    }
+    out["records"] = {
+        "count": sum(len(n.records) for n in plan.nodes.values()),
+        "mb": megabytes((folder / "work").rglob("records/*")),
+        "files": sum(1 for _ in (folder / "work").rglob("records/*")),
+    }
+    began = time.process_time()
+    files = {n.name: [(f"data/{n.name}/{s}.parquet", n.records[s]) for s in n.shards] for n in plan.targets}
+    manifest = json.dumps(_manifest(plan, files), indent=1)
+    out["manifest"] = {"mb": round(len(manifest) / 1e6, 1), "cpu_s": round(time.process_time() - began, 1)}
+    began = time.process_time()
+    json.loads(manifest)
+    out["manifest"]["load_cpu_s"] = round(time.process_time() - began, 1)
+    del manifest, files, plan
+    for percent, at in {**stops, 100: folder / "work"}.items():
+        out[f"resume_at_{percent}_percent"] = resume(at, paths, operations)
+    return out
+
+
+def _manifest(plan: Plan, files: Mapping[str, Any]) -> dict[str, Any]:
+    from ieat_data.export import manifest
+
+    manifest._speakers = lambda plan: []  # type: ignore[assignment]  # they are rows
+    return make_manifest(plan, files)
+
+
+if __name__ == "__main__":
+    main()
