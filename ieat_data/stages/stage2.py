@@ -26,6 +26,9 @@ _COLUMNS = {
 _SUFFIX = {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}  # by the first bytes; else MP3
 
 
+_ROUNDED_S = 0.01  # by which times in corpora may overlap
+
+
 class Stage2Settings(StageSettings):
     share: float = Field(1.0, ge=0, le=1, description="of the accepted utterances, by hash")
 
@@ -134,15 +137,15 @@ class Continuation(Stage2):
 def follows(one: Row, two: Row, max_gap_s: float) -> bool:
     """Whether `two` is what the speaker of `one` said next.
 
-    By the times of both in their recording where the reader gives them (`recording`, `begin_s`, `end_s` of `extra`),
-    else by Emilia's numbers (`…_W000029`, `…_W000030`).
+    By the times of both in their recording where the reader gives them (`recording`, `start`, `duration` of `extra`, in
+    seconds), else by Emilia's numbers (`…_W000029`, `…_W000030`).
     """
     if one["speaker"] != two["speaker"]:
         return False
     a, b = json.loads(one["extra"] or "{}"), json.loads(two["extra"] or "{}")
-    if "recording" in a or "recording" in b:
+    if "start" in a and "start" in b:
         same = a.get("recording") == b.get("recording")
-        return bool(same and 0 <= b["begin_s"] - a["end_s"] <= max_gap_s)
+        return bool(same and -_ROUNDED_S <= b["start"] - a["start"] - a["duration"] <= max_gap_s)
     numbers = [re.fullmatch(r"(.*)_W(\d+)", str(x.get("id", ""))) for x in (a, b)]
     first, second = numbers
     return bool(first and second and first[1] == second[1] and int(second[2]) == int(first[2]) + 1)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ieat_data.checks.labels import collapse
@@ -143,17 +143,20 @@ hostile = st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=12)), mi
 
 @settings(max_examples=60, deadline=None)
 @given(one=hostile, two=hostile, question=hostile, task=st.sampled_from(TASKS), language=st.sampled_from(LANGUAGES))
+@example(one="\x85", two="x", question="x", task="empathy", language="en")
+@example(one="x", two="\x85", question="\x85", task="reasoning", language="zh")
 def test_corpus_text_never_reaches_a_control_segment(
     one: str, two: str, question: str, task: Task, language: Language
 ) -> None:
-    def control(prompts: Prompts, a: str, b: str, q: str) -> list[str]:
+    def control(prompts: Prompts, a: str, b: str, q: str) -> str:
+        """All template text: around a content that is white space only, two pieces are one."""
         if task == "respond":
             prompt = prompts.respond(language, a)
         elif task == "empathy":
             prompt = prompts.inject(task, language, [Turn(a, "sad", b), Turn(b, "happy")], None, 1)
         else:
             prompt = prompts.inject(task, language, [Turn(a, "sad"), Turn(b, "happy")], q, 1)
-        return [s.text for s in prompt.segments if s.control]
+        return "".join(s.text for s in prompt.segments if s.control)
 
     for prompts in (QWEN3, QWEN25):
         assert control(prompts, one or "x", two or "x", question) == control(prompts, "x", "x", "x")

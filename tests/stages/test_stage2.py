@@ -116,10 +116,10 @@ def test_a_profile_without_a_codec_says_so(tmp_path: Path) -> None:
         ({"id": "A_W000009"}, {"id": "B_W000010"}, False),
         ({"id": "A_W000009"}, {"id": "A_W000011"}, False),
         ({}, {}, False),
-        ({"recording": "r", "begin_s": 0.0, "end_s": 4.0}, {"recording": "r", "begin_s": 5.9, "end_s": 8.0}, True),
-        ({"recording": "r", "begin_s": 0.0, "end_s": 4.0}, {"recording": "r", "begin_s": 6.1, "end_s": 8.0}, False),
-        ({"recording": "r", "begin_s": 0.0, "end_s": 4.0}, {"recording": "r", "begin_s": 3.0, "end_s": 8.0}, False),
-        ({"recording": "r", "begin_s": 0.0, "end_s": 4.0}, {"recording": "q", "begin_s": 4.5, "end_s": 8.0}, False),
+        ({"recording": "r", "start": 0.0, "duration": 4.0}, {"recording": "r", "start": 5.9, "duration": 2.1}, True),
+        ({"recording": "r", "start": 0.0, "duration": 4.0}, {"recording": "r", "start": 6.1, "duration": 1.9}, False),
+        ({"recording": "r", "start": 0.0, "duration": 4.0}, {"recording": "r", "start": 3.0, "duration": 5.0}, False),
+        ({"recording": "r", "start": 0.0, "duration": 4.0}, {"recording": "q", "start": 4.5, "duration": 3.5}, False),
     ],
 )
 def test_what_follows_what(one: dict[str, Any], two: dict[str, Any], expected: bool) -> None:
