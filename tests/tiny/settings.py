@@ -58,4 +58,6 @@ def server(tiny: Path, speech: str, llm_url: str, speech_url: str) -> dict[str, 
 
 
 def _over(base: str, engines: dict[str, Any]) -> dict[str, Any]:
-    return {"name": f"tiny-{base}", "base": base, "ray": {"num_cpus": 2, "object_store_mb": 256}, "engines": engines}
+    # few shards at once: each has a process that reads and checks, and there are two cores
+    small = {"shards_in_flight": 4, "ray": {"num_cpus": 2, "object_store_mb": 256}}
+    return {"name": f"tiny-{base}", "base": base, **small, "engines": engines}
