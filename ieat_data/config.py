@@ -72,6 +72,7 @@ class Source(Strict):
     licence: str
     terms: str
     non_commercial: bool
+    hours: float | None = Field(None, gt=0, description="of a speech corpus, as its authors give them")
     homepage: str = ""
     notes: str = ""
     options: Mapping[str, Any] = Field(default_factory=dict, description="what this reader takes besides")

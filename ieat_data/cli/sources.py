@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 
@@ -10,7 +12,10 @@ def register(app: typer.Typer) -> None:
 
 
 def sources() -> None:
-    """List the known sources: found or not, licence, terms, and what to accept where."""
+    """List the known sources: found or not, hours as the authors give them, licence, and what to accept where.
+
+    What is in one that is here: ieat ingest SOURCE --out DIR
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -19,17 +24,25 @@ def sources() -> None:
     from ieat_data.errors import UserError
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("source", "language", "found", "licence", "terms"):
-        table.add_column(column)
+    for column in ("source", "language", "found", "hours", "licence", "terms"):
+        table.add_column(column, justify="right" if column == "hours" else "left")
     for path in sorted((paths.manifests_dir() / "sources").glob("*.yaml")):
         source = load_source(path.stem)
         try:
-            found = "yes" if source.path().is_dir() else f"no: {source.root}"
+            found = _files(source.path()) if source.path().exists() else f"no: {source.root}"
         except UserError:
             found = f"no: set {source.root}"
         licence = source.licence + (" (non-commercial)" if source.non_commercial else "")
-        table.add_row(source.name, source.language, found, licence, source.terms)
+        hours = f"{source.hours:,.0f}" if source.hours else ""
+        table.add_row(source.name, source.language, found, hours, licence, source.terms)
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 200
     console.print(table)
+
+
+def _files(path: Path) -> str:
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    size = sum(p.stat().st_size for p in files)
+    unit, scale = next((u, s) for u, s in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if size >= s or u == "kB")
+    return f"{len(files)} file{'s' if len(files) != 1 else ''}, {size / scale:.1f} {unit}"
