@@ -5,9 +5,9 @@
 Run in the environment of the speech engines. The models are written into FOLDER (`sensevoice`, `emotion2vec`,
 `cosyvoice2`), the lessons into `lessons.jsonl`.
 
-A build of the sample with teachers in place of models says what will be heard: SenseVoice learns the recorded clips and
-what CosyVoice2 speaks, emotion2vec gets labels. A second build, with the taught ones, gives the LLM's requests as they
-will be in a build with the production engines. Those of the tests' small corpora (`tests/corpora.py`) come on top.
+A build of the sample with teachers in place of models labels the clips for emotion2vec. A second one, with that, says
+what will be heard: SenseVoice learns the recorded clips and what CosyVoice2 speaks. The third, with both, gives the LLM's
+requests as they will be in a build with the production engines. Those of the tests' small corpora (`tests/corpora.py`) come on top.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import yaml
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_profile
 from ieat_data.engines import registry
+from ieat_data.planner import Plan
 from tests import corpora, doubles
 from tests.tiny import cosyvoice2, emotion2vec, funasr_asr, settings, teachers
 
@@ -49,28 +50,37 @@ def of_sample(tiny: Path) -> list[dict[str, Any]]:
     cosyvoice2.build(tiny / "cosyvoice2")
     emotion2vec.write(tiny / "emotion2vec")
     work = tiny / "work"
-    asr, ser = teachers.ASR(), teachers.SER()
-    profile = _profile(tiny, {"asr": "tests.doubles:ASR", "ser": "tests.doubles:SER"})
-    engine = registry.build("tts", load_profile(profile).engines["tts"], {})
-    tts = teachers.TTS(engine, asr)
-    plan = make_plan(settings.PIPELINE, profile, work, work, None, None)
-    teachers.teach(plan, {"llm": teachers.LLM(), "asr": asr, "ser": ser, "tts": tts})
-    funasr_asr.teach_sensevoice(tiny / "sensevoice", list(asr.lessons.values()), 500)
-    emotion2vec.teach(tiny / "emotion2vec", list(ser.lessons.values()))
+    asr, ser, llm = teachers.ASR(), teachers.SER(), teachers.LLM()
+    doubled = {"asr": "tests.doubles:ASR", "ser": "tests.doubles:SER"}
+    tts = teachers.TTS(_engine("tts", _profile(tiny, doubled)), asr)
 
-    for stage in ("respond", "inject", "inject_dialogues"):
-        shutil.rmtree(work / "answers" / stage)  # of the teachers' build; what CosyVoice2 has said stays
-    llm = teachers.LLM()
-    profile = _profile(tiny, {"asr": "funasr", "ser": "emotion2vec"})
-    blocks = load_profile(profile).engines
-    taught = {role: registry.build(role, blocks[role], {}) for role in ("asr", "ser")}  # type: ignore[index]
-    plan = make_plan(settings.PIPELINE, profile, work, work, None, None)
-    teachers.teach(plan, {"llm": llm, **taught, "tts": tts})
+    _build(tiny, work, doubled, {"llm": teachers.LLM(), "asr": asr, "ser": ser, "tts": tts})
+    emotion2vec.teach(tiny / "emotion2vec", list(ser.lessons.values()))
+    doubled["ser"] = "emotion2vec"
+    taught = {"ser": _engine("ser", _profile(tiny, doubled))}
+    _build(tiny, work, doubled, {"llm": teachers.LLM(), "asr": asr, "tts": tts, **taught})
+    funasr_asr.teach_sensevoice(tiny / "sensevoice", list(asr.lessons.values()), 500)
+    doubled["asr"] = "funasr"
+    taught["asr"] = _engine("asr", _profile(tiny, doubled))
+    plan = _build(tiny, work, doubled, {"llm": llm, "tts": tts, **taught})
     for node in plan.nodes.values():
         rejects = sum((Counter(r.rejects) for r in node.records.values()), Counter())
         print(f"{node.name}: {sum(r.rows for r in node.records.values())} rows, rejected {dict(rejects)}")
     shutil.rmtree(work)
     return llm.lessons
+
+
+def _build(tiny: Path, work: Path, names: dict[str, str], engines: dict[str, Any]) -> Plan:
+    """A build of the sample. What CosyVoice2 said in earlier ones is not spoken again."""
+    for stage in ("respond", "inject", "inject_dialogues"):
+        shutil.rmtree(work / "answers" / stage, ignore_errors=True)
+    plan = make_plan(settings.PIPELINE, _profile(tiny, names), work, work, None, None)
+    teachers.teach(plan, engines)
+    return plan
+
+
+def _engine(role: str, profile: str) -> Any:
+    return registry.build(role, load_profile(profile).engines[role], {})  # type: ignore[index]
 
 
 def _profile(tiny: Path, names: dict[str, str]) -> str:
