@@ -6,8 +6,9 @@ Run in the environment of the speech engines. The models are written into FOLDER
 `cosyvoice2`), the lessons into `lessons.jsonl`.
 
 A build of the sample with teachers in place of models labels the clips for emotion2vec. A second one, with that, says
-what will be heard: SenseVoice learns the recorded clips and what CosyVoice2 speaks. The third, with both, gives the LLM's
-requests as they will be in a build with the production engines. Those of the tests' small corpora (`tests/corpora.py`) come on top.
+what will be heard: SenseVoice learns the recorded clips and what CosyVoice2 speaks. The third, with both, gives the
+LLM's requests as they will be in a build with the production engines. Those of the tests' small corpora
+(`tests/corpora.py`) come on top.
 """
 
 from __future__ import annotations
