@@ -11,7 +11,7 @@ ON_CPU := IEAT_TINY=$(TINY) VLLM_CPU_KVCACHE_SPACE=1
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources test test-fast test-engines bench lint lock clean
+	sample-sources test test-fast test-engines bench bench-scale lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -71,6 +71,11 @@ test-engines: setup $(TINY)/qwen3/model.safetensors $(VENV)-speech/.ready ## rea
 
 bench: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside the pipeline against raw vLLM, on a CPU
 	$(ON_CPU) HF_HUB_OFFLINE=1 $(VENV)-vllm/bin/python benchmarks/vllm_engine.py $(TINY) 4 2> /dev/null | tail -n 1
+
+bench-scale: core ## the driver at 50,000 shards, reorganising ten million samples, corpora of 100 GB (docs/scale.md)
+	$(VENV)/bin/python benchmarks/scale.py
+	$(VENV)/bin/python benchmarks/reorganise.py
+	$(VENV)/bin/python benchmarks/readers.py
 
 # An environment of its own for each engine family: they want different versions of torch and transformers. torchaudio's
 # binaries do not load beside torch's CPU build, its Python part is all that is needed.
