@@ -15,7 +15,7 @@ TAUGHT_WITH := $(addprefix tests/,corpora.py doubles.py $(addprefix tiny/,cosyvo
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources test test-fast test-engines test-gpu bench lint lock clean
+	sample-sources test test-fast test-engines test-gpu bench bench-scale lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -81,6 +81,11 @@ test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROF
 
 bench: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside the pipeline against raw vLLM, on a CPU
 	$(ON_CPU) HF_HUB_OFFLINE=1 $(VENV)-vllm/bin/python benchmarks/vllm_engine.py $(TINY) 4 2> /dev/null | tail -n 1
+
+bench-scale: core ## the driver at 50,000 shards, reorganising ten million samples, corpora of 100 GB (docs/scale.md)
+	$(VENV)/bin/python benchmarks/scale.py
+	$(VENV)/bin/python benchmarks/reorganise.py
+	$(VENV)/bin/python benchmarks/readers.py
 
 # An environment of its own for each engine family: they want different versions of torch and transformers. torchaudio's
 # binaries do not load beside torch's CPU build, its Python part is all that is needed.

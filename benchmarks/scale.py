@@ -14,6 +14,8 @@ import contextlib
 import heapq
 import itertools
 import json
+import math
+import multiprocessing
 import os
 import random
 import resource
@@ -41,6 +43,7 @@ from ieat_data.worker import Job
 HOUR = 3600.0
 NODE_GPUS = 8
 LOADING_S = 240.0  # from a node's death until its engines answer again
+SPREAD = 0.25  # of the work in one shard, log-normal around what is expected
 CHUNK = {"llm": 64, "asr": 64, "ser": 64, "tts": 4}  # requests in a call, as the profile `gpu` has them
 # What a task takes: seconds of CPU, and of each engine (requests, GPU seconds a request). Assumed, not measured.
 COST: dict[str, tuple[float, dict[str, tuple[int, float]]]] = {
@@ -125,14 +128,14 @@ class Simulation:
             key = (job.task.table, job.task.name)
             phases = self.left.pop(key, None)
             if phases is None:
-                spread = self.draw.lognormvariate(0, 0.25)
+                spread = self.draw.lognormvariate(-(SPREAD**2) / 2, SPREAD)
                 phases = [
                     (role, CHUNK[role] * each * spread)
                     for role, (n, each) in engines.items()
                     for _ in range(-(-n // CHUNK[role]))
                 ]
-                if job.task.table == "transcribe" and ("synthesize",) in {(t,) for t, _ in job.parts}:
-                    phases = []
+                if job.task.table == "transcribe" and job.task.name.startswith(world.SPOKEN):
+                    phases = []  # heard when it was spoken
             running = Running(job, self.draw.randrange(self.nodes), self.now, phases)
             self.running[id(running)] = running
             self.most_running = max(self.most_running, len(self.running))
@@ -291,6 +294,12 @@ def gpu_seconds(plan: Plan) -> dict[str, float]:
     return dict(total)
 
 
+def sized(work: Mapping[str, float], gpus: int) -> dict[str, int]:
+    """GPUs for each engine: a tenth more than their share for those that feed the LLM, the others for the LLM."""
+    pools = {r: math.ceil(1.1 * gpus * s / sum(work.values())) for r, s in work.items() if r != "llm"}
+    return {**pools, "llm": gpus - sum(pools.values())}
+
+
 def megabytes(paths: Iterator[Path]) -> float:
     return round(sum(p.stat().st_size for p in paths) / 1e6, 1)
 
@@ -302,8 +311,8 @@ def prepared(plan: Plan) -> None:
         node.table.sweep([*node.records.values(), *node.found.values()])
 
 
-def resume(work: Path, paths: tuple[str, str], operations: Operations) -> dict[str, Any]:
-    """From the start of a build that goes on until its first task goes out."""
+def resume(work: Path, paths: tuple[str, str]) -> dict[str, Any]:
+    """From the start of a build that goes on until its first task goes out. In a process of its own."""
 
     class Asked(Exception):
         pass
@@ -312,21 +321,22 @@ def resume(work: Path, paths: tuple[str, str], operations: Operations) -> dict[s
         def start(self, job: Job) -> None:
             raise Asked
 
+    operations = Operations()
     began, wall = time.process_time(), time.monotonic()
     with operations.counting() as counts:
         plan = world.plan(work, paths)
         prepared(plan)
         with contextlib.suppress(Asked):
             Runner(plan, Silent(plan, live=False), lambda p, _: First(NODE_GPUS, {}, 1.0)).run()
-    asked = sum(counts.values())
     return {
+        "record_files": sum(1 for _ in work.rglob("records/*")),
         "records": sum(len(n.records) for n in plan.nodes.values()),
         "tasks_left": sum(len(n.todo) for n in plan.nodes.values()),
         "cpu_s": round(time.process_time() - began, 1),
         "wall_s": round(time.monotonic() - wall, 1),
         "file_operations": dict(counts),
-        "at_5_ms_each_s": round(asked * 0.005, 1),
-        "rss_mb": rss_mb(),
+        "at_5_ms_each_s": round(sum(counts.values()) * 0.005, 1),
+        "peak_mb": peak_mb(),
     }
 
 
@@ -343,7 +353,6 @@ def main() -> None:
 
 
 def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    operations = Operations()
     engine = {"engine": f"{world.__name__}:Engine", "settings": {"descriptor": "qwen3"}}
     profile = {"shards_in_flight": asked.in_flight, "engines": dict.fromkeys(CHUNK, engine)}
     paths = world.files(folder, asked.shards, profile)
@@ -361,7 +370,7 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     }
 
     work = gpu_seconds(plan)
-    pools = {r: max(1, round(asked.gpus * s / sum(work.values()))) for r, s in work.items()}
+    pools = sized(work, asked.gpus)
     stops = {percent: folder / f"at-{percent}" for percent in (50, 99)}
 
     def keep(at: Path) -> Callable[[], None]:
@@ -387,6 +396,7 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         "tasks_that_died": executor.failed,
         "makespan_h": round(executor.now / HOUR, 2),
         "ideal_h": round(ideal / HOUR, 2),
+        "pools_bound_h": round(max(work[r] / n for r, n in pools.items()) / HOUR, 2),  # GPUs are whole
         "makespan_to_ideal": round(executor.now / ideal, 3),
         "busy": {r: round(s / (executor.now * pools[r]), 3) for r, s in executor.busy.items()},
     }
@@ -404,7 +414,8 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     out["manifest"]["load_cpu_s"] = round(time.process_time() - began, 1)
     del manifest, files, plan
     for percent, at in {**stops, 100: folder / "work"}.items():
-        out[f"resume_at_{percent}_percent"] = resume(at, paths, operations)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            out[f"resume_at_{percent}_percent"] = pool.apply(resume, (at, paths))
     return out
 
 

@@ -26,6 +26,7 @@ CORPORA = {  # share of the shards, what it holds
     "belle": (0.14, "zh", "text"),
     "ultrachat": (0.06, "en", "text"),
 }
+SPOKEN = tuple(name for name, (_, _, kind) in CORPORA.items() if kind == "text")
 TARGETS = ("stage1_1", "stage1_2_reasoning", "stage1_2_empathy", "stage1_2_trajectory")
 LABELS = ("neutral", "happy", "sad", "anger", "surprise", "fear", "disgust")
 

@@ -1,15 +1,16 @@
 """Runs a plan: tasks go out as soon as their inputs are committed, the furthest stage first.
 
-Backpressure is the number of shards in flight; retries and commits are the shard's (`shards.py`). Who does the tasks is
-an `Executor`: Ray's is in `cluster.py`. The driver holds commit records, never rows, and what it does for a task does
-not grow with the number of tasks.
+Backpressure is the number of shards in flight. They are shared out evenly among the engines that have work: else those
+that wait for the slowest engine would take all places, and the other engines would stand idle. Retries and commits are
+the shard's (`shards.py`). Who does the tasks is an `Executor`: Ray's is in `cluster.py`. The driver holds commit
+records, never rows, and what it does for a task does not grow with the number of tasks.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -51,7 +52,8 @@ class Runner:
         self.plan, self.progress, self.connect = plan, progress, connect
         self._depth = {name: i for i, name in enumerate(plan.nodes)}
         self._order = itertools.count()  # among tasks of one stage: first come, first served
-        self._ready: list[tuple[int, int, Task]] = []  # a heap of those whose inputs are there
+        # those whose inputs are there: for each set of engines a heap
+        self._ready: dict[tuple[str, ...], list[tuple[int, int, Task]]] = defaultdict(list)
         self._waiting: dict[Shard, list[tuple[Task, Iterator[Shard]]]] = {}  # the others, by what they lack
         self._loose: Counter[str] = Counter()  # records since the last roll-up, by table
 
@@ -77,7 +79,11 @@ class Runner:
             if shard not in owner.records:
                 self._waiting.setdefault((owner.name, shard), []).append((task, reads))
                 return
-        heapq.heappush(self._ready, (-self._depth[task.table], next(self._order), task))
+        ready = self._ready[self._engines(task)]
+        heapq.heappush(ready, (-self._depth[task.table], next(self._order), task))
+
+    def _engines(self, task: Task) -> tuple[str, ...]:
+        return self.plan.nodes[task.table].stage.engines
 
     def _there(self, node: Node, task: Task) -> None:
         for shard in task.outputs:
@@ -85,24 +91,24 @@ class Runner:
                 self._wait(waiting, reads)
 
     def _loop(self, executor: Executor) -> None:
-        in_flight, tries = 0, Counter[Shard]()
-        while self._ready or in_flight:
-            while self._ready and in_flight < self.plan.profile.shards_in_flight:
-                _, _, task = heapq.heappop(self._ready)
+        in_flight: Counter[tuple[str, ...]] = Counter()
+        tries: Counter[Shard] = Counter()
+        while True:
+            while in_flight.total() < self.plan.profile.shards_in_flight and (task := self._next(in_flight)):
                 node = self.plan.nodes[task.table]
                 if self._committed_before(node, task):
                     self._there(node, task)
                     continue
                 self.progress.start(node.name)
                 executor.start(self.plan.job(node, task))
-                in_flight += 1
-            if not in_flight:
-                continue
+                in_flight[node.stage.engines] += 1
+            if not in_flight.total():
+                return
             ended = executor.ended()
             self.progress.calls(executor.answers())
             for task, result in ended:
-                in_flight -= 1
                 node = self.plan.nodes[task.table]
+                in_flight[node.stage.engines] -= 1
                 if isinstance(result, Exception):
                     tries[task.table, task.name] += 1
                     self._failed(result, task, tries[task.table, task.name])
@@ -110,6 +116,11 @@ class Runner:
                     continue
                 self._committed(node, node.add(result))
                 self._there(node, task)
+
+    def _next(self, in_flight: Mapping[tuple[str, ...], int]) -> Task | None:
+        """A task whose inputs are there, for the engines that have the fewest in flight."""
+        lanes = [(in_flight.get(engines, 0), ready[0][0], engines) for engines, ready in self._ready.items() if ready]
+        return heapq.heappop(self._ready[min(lanes)[2]])[2] if lanes else None
 
     def _committed_before(self, node: Node, task: Task) -> bool:
         """Take the records that were waiting for the task's inputs to be known, and take back those that are stale."""

@@ -38,6 +38,39 @@ def test_a_varied_pool_leaves_at_most_one_over(pool: dict[str, str]) -> None:
         assert len(pool) - sum(map(len, form(pool, EVEN))) <= (1 if len(pool) > 2 else 2)
 
 
+def one_by_one(counts: dict[str, int], sizes: list[int]) -> list[list[str]]:
+    """`arrange` in so many words: of the pairs that leave enough pairs of unlike samples, the one used least so far;
+    then the one with most samples left; then by name. Counts the whole pool again for each."""
+    left, pairs, out = Counter(counts), Counter(), []
+    for i, size in enumerate(sizes):
+        ends = [(a, b) for a in left for b in left if a != b and left[a] and left[b]]
+        if not ends or left.total() < size:
+            break
+        after = len(sizes) - i - 1
+        first, last = min(
+            ends,
+            key=lambda p: (most_dialogues(left - Counter(p)) < after, pairs[p], -(left[p[0]] + left[p[1]]), p),
+        )
+        left -= Counter([first, last])
+        middle = []
+        for _ in range(size - 2):
+            middle.append(max(sorted(left), key=left.__getitem__))
+            left[middle[-1]] -= 1
+        pairs[first, last] += 1
+        out.append([first, *middle, last])
+    return out
+
+
+@given(
+    st.dictionaries(st.sampled_from(LABELS), st.integers(0, 25)),
+    st.lists(st.sampled_from([2, 3, 4]), max_size=30) | st.none(),
+)
+def test_arranged_as_if_every_pair_were_tried(counts: dict[str, int], sizes: list[int] | None) -> None:
+    if sizes is None:
+        sizes = lengths(sum(counts.values()), EVEN, most_dialogues(counts))
+    assert arrange(counts, sizes) == one_by_one(counts, sizes)
+
+
 def test_nine_samples_make_one_of_each_length() -> None:
     assert lengths(9, EVEN, 4) == [4, 3, 2]
     assert lengths(7, EVEN, 3) == [4, 3]
