@@ -3,8 +3,8 @@
     python -m tests.tiny.qwen3 LESSONS.jsonl FOLDER
 
 Run in the environment of vLLM (torch, transformers, tokenizers; the package `dashscope` carries the vocabulary).
-The model is trained on the lessons for half a minute, so that it goes on with an injected body, closes its think block
-once and answers, as the real one does. Its weights mean nothing else.
+The model is trained on the lessons for a minute or two, so that it goes on with an injected body, closes its think
+block once and answers, as the real one does. Its weights mean nothing else.
 """
 
 from __future__ import annotations
@@ -155,4 +155,4 @@ def train(folder: Path, data: list[tuple[list[int], list[int]]], steps: int) -> 
 if __name__ == "__main__":
     target = Path(sys.argv[2])
     write_tokenizer(target)
-    train(target, sequences(target, Path(sys.argv[1])), int(sys.argv[3]) if len(sys.argv) > 3 else 200)
+    train(target, sequences(target, Path(sys.argv[1])), int(sys.argv[3]) if len(sys.argv) > 3 else 400)
