@@ -13,9 +13,9 @@ class Actor:
         self.calls = 0
         self.call = self
 
-    def remote(self, method: str, requests: list[int]) -> tuple[int, ...]:
+    def remote(self, method: str, requests: list[int]) -> tuple[tuple[int, ...], float]:
         self.calls += 1
-        return tuple(r + 1 for r in requests)
+        return tuple(r + 1 for r in requests), 0.5
 
 
 def test_tasks_with_fewer_calls_than_there_are_actors_ask_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +24,7 @@ def test_tasks_with_fewer_calls_than_there_are_actors_ask_all_of_them(monkeypatc
     actors = [Actor() for _ in range(20)]
     for _ in range(100):
         answers = RayPool(actors).run("generate", [[1], [2], [3]])
-        assert sorted(answers) == [(0, (2,)), (1, (3,)), (2, (4,))]
+        assert sorted(answers) == [(0, (2,), 0.5), (1, (3,), 0.5), (2, (4,), 0.5)]
     assert sum(a.calls for a in actors) == 300
     assert min(a.calls for a in actors) > 0
     assert max(a.calls for a in actors) < 60  # 15 each; all of the first three had 100
