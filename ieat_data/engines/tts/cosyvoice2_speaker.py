@@ -59,7 +59,7 @@ class Speaker:
         with _thread_errors() as errors:
             try:
                 prompt = self._prompt(request)
-                name = f"{request.voice} {request.instruction or ''}"
+                name = f"{request.voice} {request.instruction}" if request.instruction else request.voice
                 self._learn(name, prompt)
                 _seed(request.seed)
                 for part in parts:

@@ -23,11 +23,11 @@ class _Pool:
     def __init__(self, engine: Any, left: int) -> None:
         self.engine, self.left = engine, left
 
-    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any]]]:
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
         for i, chunk in enumerate(chunks):
             assert self.left > 0, "a call too many"
             self.left -= 1
-            yield i, getattr(self.engine, method)(list(chunk))
+            yield i, getattr(self.engine, method)(list(chunk)), 0.0
 
 
 def test_no_codec_gives_no_tokens_whatever_the_clip() -> None:
