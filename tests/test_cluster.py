@@ -75,6 +75,7 @@ def cluster() -> Iterator[Any]:
     made.shutdown()
 
 
+@pytest.mark.slow
 def test_a_node_with_the_engines_is_killed_and_nothing_is_lost(alone: str, cluster: Any, tmp_path: Path) -> None:
     worker = cluster.add_node(num_cpus=2, object_store_memory=STORE)
     c, out = profile_of(tmp_path, engine={"slow_s": 0.02}), tmp_path / "out"
@@ -94,6 +95,7 @@ def test_a_node_with_the_engines_is_killed_and_nothing_is_lost(alone: str, clust
     assert content_digest(out) == alone
 
 
+@pytest.mark.slow
 def test_the_slurm_script_makes_a_cluster_and_builds_on_it(alone: str, tmp_path: Path) -> None:
     c = profile_of(tmp_path)
     settings = yaml.safe_load(Path(c.profile).read_text())

@@ -151,6 +151,7 @@ def test_the_rows_of_the_sources_are_those_of_the_cpu_profile(gpu: Made) -> None
         assert gpu.ids(table) == [json.loads(line)["id"] for line in lines], table
 
 
+@pytest.mark.slow
 def test_the_speech_engines_are_killed_in_the_middle(gpu: Made, tmp_path: Path) -> None:
     killed: dict[str, int] = {}
     spoken: list[Path] = []
