@@ -73,11 +73,11 @@ def test_a_reply_without_thinking_has_one_part(engine: Any, lessons: list[Any]) 
 
 
 def test_the_same_seed_gives_the_same_ids(engine: Any, lessons: list[Any]) -> None:
-    wild = replace(THINKING, temperature=1.5, top_k=0)
+    wild = replace(THINKING, temperature=2.0, top_p=1.0, top_k=0)  # what it was taught, it is sure of
     asked = [request(x, seed, wild) for x in lessons[:6] for seed in (1, 2)]
     first, again = engine.generate(asked), engine.generate(asked[::-1])[::-1]
     assert first == again
-    assert first[0].token_ids != first[1].token_ids
+    assert any(one.token_ids != two.token_ids for one, two in zip(first[::2], first[1::2], strict=True))
 
 
 @pytest.mark.parametrize(
