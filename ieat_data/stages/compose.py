@@ -172,30 +172,29 @@ class Empathy(Compose):
             return
         anew = {t["parent"]: t for t in _accepted(inputs, "inject_dialogues", name, "empathy")}
         utterances = Utterances(inputs, _wanted(dialogues))
-        spoken = _spoken(
-            inputs, {t["sample"] for d in dialogues for t in d["turns"]} | {t["id"] for t in anew.values()}
-        )
+        replies = {t["sample"] for d in dialogues for t in d["turns"]} | {t["id"] for t in anew.values()}
+        spoken = _spoken(inputs, "speak_replies", replies)
         for d in dialogues:
             last = anew.get(d["id"])
             if d["regenerate"] and last is None:
                 continue  # its new last reply was rejected, and stands in quarantine
             sample = Sample(child_id(d["id"], self.name, 0), "empathy", "stage1_2", d["language"], utterances)
-            turns = [*d["turns"][:-1], {**d["turns"][-1], **_reply(last), **({"sample": last["id"]} if last else {})}]
+            turns = [*d["turns"][:-1], {**d["turns"][-1], **_reply(last)}]
             for turn in turns:
                 sample.user([utterances.clip(turn["utterance"])], turn["transcript"], emotion=turn["emotion"])
-                clip = spoken.get(turn["sample"])
+                clip = _said(spoken.get(turn["sample"]))
                 sample.assistant(turn["reply"], True, turn["think"], turn["injected_chars"], clip)
             yield sample.finish(d["id"], last["attempts"] if last else 1, last["seed"] if last else None)
 
     def _single(self, name: str, inputs: Inputs, in_dialogues: set[str]) -> Iterator[Row]:
         utterances = Utterances(inputs)
         targets = [t for t in _accepted(inputs, "inject", name, "empathy") if t["id"] not in in_dialogues]
-        spoken = _spoken(inputs, {t["id"] for t in targets})
+        spoken = _spoken(inputs, "speak_replies", {t["id"] for t in targets})
         for target in targets:
             (turn,) = target["turns"]
             sample = Sample(child_id(target["id"], self.name, 0), "empathy", "stage1_2", target["language"], utterances)
             sample.user([utterances.clip(turn["utterance"])], turn["transcript"], emotion=turn["emotion"])
-            clip = spoken.get(target["id"])
+            clip = _said(spoken.get(target["id"]))
             sample.assistant(target["answer"], True, target["think"], target["injected_chars"], clip)
             yield sample.finish(target["parent"], target["attempts"], target["seed"])
 
@@ -211,7 +210,7 @@ class Questioned(Compose):
         table = "inject" if inputs.has("inject", name) else "inject_dialogues"
         targets = list(_accepted(inputs, table, name, self.task))
         utterances = Utterances(inputs, _wanted(targets) if table == "inject_dialogues" else None)
-        questions = _questions(inputs, {_question(t) for t in targets})
+        questions = _spoken(inputs, "speak_questions", {_question(t) for t in targets})
         for target in targets:
             spoken = questions.get(_question(target))
             if spoken is not None:  # a question that no try could speak stands in quarantine
@@ -276,17 +275,8 @@ def _accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Row
 def _reply(target: Row | None) -> Row:
     if target is None:
         return {}
-    return {"reply": target["answer"], "think": target["think"], "injected_chars": target["injected_chars"]}
-
-
-def _spoken(inputs: Inputs, wanted: set[str]) -> dict[str, Piece]:
-    """The spoken replies of these targets, where there are any."""
-    found = {}
-    for shard in inputs.shards("speak_replies"):
-        for row in inputs.rows("speak_replies", shard, ["id", "speaker", "audio", "status"]):
-            if row["id"] in wanted and row["status"] == OK:
-                found[row["id"]] = _piece("reply", row["audio"], row["id"], row["speaker"])
-    return found
+    said = {"reply": target["answer"], "think": target["think"], "injected_chars": target["injected_chars"]}
+    return {"sample": target["id"], **said}
 
 
 def _wanted(rows: Iterable[Row]) -> dict[str, set[str]]:
@@ -302,11 +292,17 @@ def _question(target: Row) -> str:
     return question_id(target["instruction"]["id"], target["instruction"]["speaker"])
 
 
-def _questions(inputs: Inputs, wanted: set[str]) -> dict[str, Row]:
+def _spoken(inputs: Inputs, table: str, wanted: set[str]) -> dict[str, Row]:
+    """The clips of a table of spoken texts that are wanted; of a shard without any only the ids are read."""
     found: dict[str, Row] = {}
-    for shard in inputs.shards("speak_questions"):
-        ids = inputs.rows("speak_questions", shard, ["id", "status"])
+    for shard in inputs.shards(table):
+        ids = inputs.rows(table, shard, ["id", "status"])
         if any(r["id"] in wanted and r["status"] == OK for r in ids):
-            rows = inputs.rows("speak_questions", shard, ["id", "audio", "status"])
+            rows = inputs.rows(table, shard, ["id", "speaker", "audio", "status"])
             found.update({r["id"]: r for r in rows if r["id"] in wanted and r["status"] == OK})
     return found
+
+
+def _said(reply: Row | None) -> Piece | None:
+    """A spoken reply as a piece of audio."""
+    return _piece("reply", reply["audio"], reply["id"], reply["speaker"]) if reply else None

@@ -27,9 +27,8 @@ _PROMPT_RATE = 16_000
 
 @dataclass(frozen=True)
 class _Prompt:
-    """What a voice is cloned from, and how it is to speak."""
+    """What is known of the clip that a voice is cloned from, and how it is to speak."""
 
-    audio: bytes
     transcript: str
     language: str
     instruction: str = ""
@@ -60,7 +59,7 @@ class Speaker:
             try:
                 prompt = self._prompt(request)
                 name = f"{request.voice} {request.instruction}" if request.instruction else request.voice
-                self._learn(name, prompt)
+                self._learn(name, request, prompt)
                 _seed(request.seed)
                 for part in parts:
                     said = self._say(part, name, prompt, language)
@@ -80,15 +79,13 @@ class Speaker:
         return Clip(audio.encode_flac(whole, rate), rate, whole.size / rate)
 
     def _prompt(self, request: Synthesize) -> _Prompt:
-        """What the voice is cloned from: a clip of the bank, or the one that comes with the request."""
+        """Of a clip of the bank, or of the one that comes with the request."""
         if request.speaker is not None:
-            told = request.instruction or ""
-            return _Prompt(request.speaker.audio, request.speaker.transcript, request.speaker.language, told)
+            return _Prompt(request.speaker.transcript, request.speaker.language, request.instruction or "")
         voice = self._voices[request.voice]
-        told = request.instruction or voice.instruction
-        return _Prompt(Path(voice.audio).read_bytes(), voice.transcript, voice.language, told)
+        return _Prompt(voice.transcript, voice.language, request.instruction or voice.instruction)
 
-    def _learn(self, name: str, prompt: _Prompt) -> None:
+    def _learn(self, name: str, request: Synthesize, prompt: _Prompt) -> None:
         """Compute the features of a voice's prompt, once.
 
         What is said before the text is part of them: the transcript, or the instruction where there is one. Of a voice
@@ -97,7 +94,8 @@ class Speaker:
         if name in self._learnt:
             return
         before = plain(prompt.instruction) + _END_OF_PROMPT if prompt.instruction else plain(prompt.transcript)
-        with self._clip(prompt.audio) as clip:
+        data = request.speaker.audio if request.speaker else Path(self._voices[request.voice].audio).read_bytes()
+        with self._clip(data) as clip:
             self.library.add_zero_shot_spk(before, clip, name)
         self._learnt.add(name)
 
