@@ -28,16 +28,15 @@ def ingest(
 
     Example: ieat ingest emilia-en --out data/emilia-en
     """
-    from ieat_data.export.publish import put
+    from ieat_data.export.publish import place
     from ieat_data.ingest import ingest as run
     from ieat_data.shards import replace_file
     from ieat_data.statistics import draw, statistics
 
     node = run(source, out.resolve() / ".work", limit, rows_per_shard)
-    folder = out / "data"
-    folder.mkdir(parents=True, exist_ok=True)
-    for shard in node.shards:
-        put(node.table.folder / node.records[shard].file, folder / f"{shard}.parquet")
+    placed = {path for path, _ in place(node, out / "data")}
+    for old in set((out / "data").glob("*.parquet")) - placed:
+        old.unlink()
     found = statistics(source, node)
     replace_file(out / "statistics.json", (json.dumps(found.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
     _print(found, out)

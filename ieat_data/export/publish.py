@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.export import card, manifest
-from ieat_data.planner import Plan
+from ieat_data.planner import Node, Plan
 from ieat_data.shards import Record, fsync_dir, replace_file
 
 
@@ -20,20 +20,8 @@ def publish(plan: Plan, out: Path, manifest_copy: Path | None = None) -> dict[st
     """
     files: dict[str, list[tuple[str, Record]]] = {}
     for node in plan.targets:
-        folder = out / "data" / node.name
-        folder.mkdir(parents=True, exist_ok=True)
-        there = frozenset(os.listdir(folder))
-        listed: list[tuple[str, Record]] = []
-        for shard in node.shards:
-            record = node.records[shard]
-            if record.rows:
-                path = folder / f"{shard}-{record.sha256[:8]}.parquet"
-                if path.name not in there:
-                    put(node.table.folder / record.file, path)
-                listed.append((path.relative_to(out).as_posix(), record))
-        fsync_dir(folder)
-        if listed:
-            files[node.name] = listed
+        if placed := place(node, out / "data" / node.name):
+            files[node.name] = [(path.relative_to(out).as_posix(), record) for path, record in placed]
     made = manifest.make(plan, files)
     replace_file(out / "README.md", card.render(made).encode())
     replace_file(out / manifest.MANIFEST, _json(made))
@@ -52,7 +40,23 @@ def _json(made: dict[str, Any]) -> bytes:
     return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def put(source: Path, target: Path) -> None:
+def place(node: Node, folder: Path) -> list[tuple[Path, Record]]:
+    """Put the shards of a finished table that have rows into `folder`; a shard that is there is not put again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    there = frozenset(os.listdir(folder))
+    placed: list[tuple[Path, Record]] = []
+    for shard in node.shards:
+        record = node.records[shard]
+        if record.rows:
+            path = folder / f"{shard}-{record.sha256[:8]}.parquet"
+            if path.name not in there:
+                _put(node.table.folder / record.file, path)
+            placed.append((path, record))
+    fsync_dir(folder)
+    return placed
+
+
+def _put(source: Path, target: Path) -> None:
     """A hard link where the file system allows, a copy elsewhere; never a half file under the final name."""
     try:
         os.link(source, target)

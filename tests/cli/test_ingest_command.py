@@ -50,3 +50,15 @@ def test_a_pipeline_does_not_publish_a_source_s_table(tmp_path: Path) -> None:
     made = corpora.make(tmp_path, 4, targets=["ingest"])
     with pytest.raises(UserError, match="targets: ingest is no dataset: ieat ingest makes it"):
         build(make_plan(made.pipeline, made.profile, tmp_path / "out", None, [], None), tmp_path / "out")
+
+
+def test_again_with_fewer_records_nothing_old_is_left_and_nothing_is_copied(tmp_path: Path) -> None:
+    corpora.make(tmp_path, 4)
+    command = ["ingest", str(tmp_path / "sources" / "emilia-en.yaml"), "--out", str(tmp_path / "out")]
+    kept = []
+    for more in ([], [], ["--limit", "2"]):
+        assert CliRunner().invoke(app, [*command, "--rows-per-shard", "1", *more]).exit_code == 0
+        kept.append({p.name: p.stat().st_ino for p in (tmp_path / "out" / "data").glob("*.parquet")})
+    first, again, fewer = kept
+    assert len(first) == 4 and again == first
+    assert len(fewer) == 2
