@@ -56,6 +56,11 @@ def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> 
     return mono, native
 
 
+def container(data: bytes) -> str:
+    """`flac`, `wav`, `ogg` by the first bytes of a clip; `mp3` for anything else."""
+    return {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}.get(data[:4], "mp3")
+
+
 def encode_flac(samples: Samples, rate: int) -> bytes:
     """16-bit mono FLAC."""
     out = io.BytesIO()

@@ -42,7 +42,7 @@ def sources() -> None:
 
 
 def _files(path: Path) -> str:
+    from ieat_data.cli.cost import size
+
     files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    size = sum(p.stat().st_size for p in files)
-    unit, scale = next((u, s) for u, s in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if size >= s or u == "kB")
-    return f"{len(files)} file{'s' if len(files) != 1 else ''}, {size / scale:.1f} {unit}"
+    return f"{len(files)} file{'s' if len(files) != 1 else ''}, {size(sum(p.stat().st_size for p in files))}"

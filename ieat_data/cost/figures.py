@@ -54,6 +54,11 @@ class Speed(Strict):
         return None if value is None else Figure(value=value, kind=self.kind, source=self.source)
 
 
+def unit_of(role: str) -> Unit:
+    """What the work of an engine is counted in: tokens that an LLM says, else seconds of audio."""
+    return "tokens_out" if role == "llm" else "audio_s"
+
+
 class CostTable(Strict):
     """`costs.yaml`."""
 
@@ -110,7 +115,7 @@ class Figures:
         """What an engine's work is counted in, and how much of it a replica or server does in a second, where that is
         known."""
         found = next((s for s in cost_table().speeds if s.fits(role, config)), None)
-        unit: Unit = found.unit if found else "tokens_out" if role == "llm" else "audio_s"
+        unit = found.unit if found else unit_of(role)
         figure = found.figure(gpus_of(config)) if found else None
         if own := self._measured.get(f"speed.{role}"):  # of all servers together
             figure = own.model_copy(update={"value": own.value / max(servers_of(config), 1)})

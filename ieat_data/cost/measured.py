@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ieat_data.cost.figures import Figure
+from ieat_data.cost.figures import Figure, unit_of
 from ieat_data.shards import Record, Table
 from ieat_data.stages import STAGES
 
@@ -50,7 +50,8 @@ def usage(records: Iterable[Record]) -> dict[str, Counter[str]]:
 
 def _speeds(totals: Mapping[str, Counter[str]]) -> Iterator[tuple[str, Figure]]:
     for role, c in totals.items():
-        unit, what = ("tokens_out", "tokens") if role == "llm" else ("audio_s", "s of audio")
+        unit = unit_of(role)
+        what = "tokens" if unit == "tokens_out" else "s of audio"
         if c["requests"] >= ENOUGH and c["busy_s"] > 0 and c[unit] > 0:
             yield f"speed.{role}", _figure(c[unit], c["busy_s"], f"{c[unit]:.0f} {what} in {c['busy_s']:.0f} s")
 

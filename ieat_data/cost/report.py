@@ -8,7 +8,7 @@ from typing import Any
 
 from ieat_data.cost.corpora import Stated, corpora
 from ieat_data.cost.estimate import Estimate, estimate
-from ieat_data.cost.figures import Figures
+from ieat_data.cost.figures import Figures, unit_of
 from ieat_data.cost.measured import measured, usage
 from ieat_data.identity import fingerprint
 from ieat_data.planner import Plan
@@ -63,7 +63,7 @@ def compared(plan: Plan) -> dict[str, dict[str, Any]]:
         if not counts["requests"]:
             continue
         pool = pools.get(role)
-        unit = pool["unit"] if pool else "tokens_out" if role == "llm" else "audio_s"
+        unit = pool["unit"] if pool else unit_of(role)
         hours = counts["busy_s"] / 3600
         per_s = counts[unit] / counts["busy_s"] if counts["busy_s"] else None
         found[role] = {

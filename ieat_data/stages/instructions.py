@@ -17,7 +17,7 @@ from ieat_data.identity import child_id, number, pick, share
 from ieat_data.paths import prompts_dir
 from ieat_data.schema import OK, QUESTIONS, SPOKEN, to_table
 from ieat_data.stages.base import Context, Inputs, MapStage, Reject, Row, Stage, StageSettings, Task
-from ieat_data.stages.speaking import Line, SpeakingSettings, speak, spoken_row
+from ieat_data.stages.speaking import Line, SpeakingSettings, speak_rows
 
 QUESTIONED = ("trajectory", "reasoning")  # the empathy task needs no question
 USABLE = ("checked", "accepted")
@@ -117,8 +117,4 @@ class SpeakQuestions(MapStage):
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         lines = [Line(r["id"], r["text"], r["language"], r["speaker"]) for r in rows]
-        spoken = speak(lines, self.name, self.settings, ctx)
-        return [
-            s if isinstance(s, Reject) else spoken_row(line, s, attempts)
-            for line, (s, attempts) in zip(lines, spoken, strict=True)
-        ]
+        return speak_rows(lines, self.name, self.settings, ctx)

@@ -13,7 +13,7 @@ from ieat_data.identity import pick, share
 from ieat_data.paths import prompts_dir
 from ieat_data.schema import SPOKEN
 from ieat_data.stages.base import Context, MapStage, Reject, Row
-from ieat_data.stages.speaking import Line, SpeakingSettings, speak, spoken_row
+from ieat_data.stages.speaking import Line, SpeakingSettings, speak_rows
 
 
 class Tones(Strict):
@@ -55,19 +55,10 @@ class SpeakReplies(MapStage):
             r for r in rows if r["task"] == "empathy" and share(self.name, r["id"], ctx.pipeline.seed) < settings.share
         ]
         lines = [Line(r["id"], r["answer"], r["language"], replier(r["language"], ctx), _tone(r)) for r in wanted]
-        made: dict[str, Row | Reject] = {}
-        for line, (spoken, attempts) in zip(lines, speak(lines, self.name, settings, ctx), strict=True):
-            made[line.id] = spoken if isinstance(spoken, Reject) else spoken_row(line, spoken, attempts)
+        made = dict(zip((x.id for x in lines), speak_rows(lines, self.name, settings, ctx), strict=True))
         return [made.get(r["id"]) for r in rows]
 
 
 def _tone(row: Row) -> str | None:
     """The instruction for the user's last emotion."""
-    return next(
-        (
-            text
-            for k, text in tones().tones.get(row["turns"][-1]["emotion"]["label"], {}).items()
-            if k == row["language"]
-        ),
-        None,
-    )
+    return tones().tones.get(row["turns"][-1]["emotion"]["label"], {}).get(row["language"])

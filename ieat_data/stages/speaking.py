@@ -74,8 +74,13 @@ def speak(
     return retry(lines, settings.attempts, ask)
 
 
-def spoken_row(line: Line, spoken: Spoken, attempts: int) -> Row:
-    """The columns of `schema.SPOKEN`."""
+def speak_rows(lines: Sequence[Line], stage: str, settings: SpeakingSettings, ctx: Context) -> list[Row | Reject]:
+    """`speak`, as rows of `schema.SPOKEN`."""
+    spoken = speak(lines, stage, settings, ctx)
+    return [s if isinstance(s, Reject) else _row(x, s, n) for x, (s, n) in zip(lines, spoken, strict=True)]
+
+
+def _row(line: Line, spoken: Spoken, attempts: int) -> Row:
     clip = spoken.clip
     return {
         "speaker": line.voice,

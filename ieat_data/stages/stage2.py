@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import Field
 
-from ieat_data.audio import content_hash, duration
+from ieat_data.audio import container, content_hash, duration
 from ieat_data.export.features import SAMPLE_SCHEMA
 from ieat_data.export.summary import summarise
 from ieat_data.identity import child_id, share
@@ -23,7 +23,6 @@ _COLUMNS = {
     "pairs": ("text",),
     "tokenize": ("tokens",),
 }
-_SUFFIX = {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}  # by the first bytes; else MP3
 
 
 _ROUNDED_S = 0.01  # by which times in corpora may overlap
@@ -51,8 +50,17 @@ class Stage2(Stage):
         return summarise(table)
 
     def samples(self, rows: Sequence[Row], shard: str) -> Iterator[Row]:
-        """Samples of utterances in the order of their corpus; those that an earlier stage rejected are among them."""
-        raise TypeError(f"{type(self).__name__} has no samples")
+        """Samples of utterances in the order of their corpus; those that an earlier stage rejected are among them.
+
+        As it stands: one of each that is fit.
+        """
+        for row in rows:
+            if row["status"] == OK:
+                yield self.sample(self.messages(row), [row], shard)
+
+    def messages(self, row: Row) -> list[Row]:
+        """The two turns of a sample of one utterance."""
+        raise TypeError(f"{type(self).__name__} has no messages")
 
     def sample(self, messages: Sequence[Row], heard: Sequence[Row], shard: str) -> Row:
         """A sample of these messages, whose clips are those of `heard`."""
@@ -60,7 +68,7 @@ class Stage2(Stage):
         row_id = child_id(first["id"], self.name, 0)
         audios, spans, origins = [], [], []
         for i, u in enumerate(heard):
-            audios.append({"bytes": u["audio"], "path": f"{row_id}-{i}.{_SUFFIX.get(u['audio'][:4], 'mp3')}"})
+            audios.append({"bytes": u["audio"], "path": f"{row_id}-{i}.{container(u['audio'])}"})
             span = {"audio": i, "start_s": 0.0, "end_s": duration(u["audio"])[0], "kind": "utterance"}
             spans.append({**span, "ref": u["id"], "speaker": u["speaker"], "clip": content_hash(u["audio"])})
             origin = {k: u[k] for k in ("source", "key")}
@@ -93,11 +101,9 @@ class Alignment(Stage2):
     name = "stage2_alignment"
     task = "alignment"
 
-    def samples(self, rows: Sequence[Row], shard: str) -> Iterator[Row]:
-        for row in rows:
-            if row["status"] == OK:
-                answer = {"role": "assistant", "kind": "reply", "content": row["text"], "train": True}
-                yield self.sample([_spoken("user", row, 0, False), answer], [row], shard)
+    def messages(self, row: Row) -> list[Row]:
+        answer = {"role": "assistant", "kind": "reply", "content": row["text"], "train": True}
+        return [_spoken("user", row, 0, False), answer]
 
 
 class Synthesis(Stage2):
@@ -106,11 +112,9 @@ class Synthesis(Stage2):
     name = "stage2_synthesis"
     task = "synthesis"
 
-    def samples(self, rows: Sequence[Row], shard: str) -> Iterator[Row]:
-        for row in rows:
-            if row["status"] == OK:
-                asked = {"role": "user", "kind": "text", "content": row["text"], "train": False}
-                yield self.sample([asked, _spoken("assistant", row, 0, True)], [row], shard)
+    def messages(self, row: Row) -> list[Row]:
+        asked = {"role": "user", "kind": "text", "content": row["text"], "train": False}
+        return [asked, _spoken("assistant", row, 0, True)]
 
 
 class ContinuationSettings(Stage2Settings):

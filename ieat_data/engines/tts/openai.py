@@ -167,5 +167,5 @@ def _data_url(folder: Path, clip: str, where: str) -> str:
 
 
 def _as_url(data: bytes) -> str:
-    kind = {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}.get(data[:4], "mpeg")
+    kind = audio.container(data).replace("mp3", "mpeg")
     return f"data:audio/{kind};base64,{base64.b64encode(data).decode()}"
