@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ieat_data.sources.files import CHUNK, MAX_PAYLOAD, File, open_file
+from ieat_data.sources.files import MAX_PAYLOAD, File, open_file
+from ieat_data.sources.gzip_stream import inflated
 from ieat_data.sources.json_records import MAX_RECORD_BYTES, FieldError
-
-_GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
@@ -23,42 +21,15 @@ class Line:
     problem: FieldError | None = None
 
 
-def _unpacked(file: File) -> Iterator[bytes]:
-    """The text in pieces of a megabyte at most, whatever it was packed to. The pieces are the same in every run.
-
-    Raises FieldError `truncated_gzip` or `corrupt_gzip`.
-    """
-    at, data, member, fresh, joined = 0, b"", zlib.decompressobj(_GZIP), True, False
-    while True:
-        if not data:
-            data = file.read(at, CHUNK // 4)
-            at += len(data)
-            if not data and not fresh:
-                raise FieldError("truncated_gzip", "the file ends inside its gzip data; is the download whole?")
-            if not data:
-                return
-        if fresh and joined and not (data := data.lstrip(b"\0")):  # some tools pad with zeros
-            continue
-        try:
-            piece = member.decompress(data, CHUNK)
-        except zlib.error as e:
-            raise FieldError("corrupt_gzip", f"what follows is lost: {e}") from None
-        fresh, data = False, member.unconsumed_tail
-        if member.eof:  # another may follow: `cat a.gz b.gz`
-            data, member, fresh, joined = member.unused_data, zlib.decompressobj(_GZIP), True, True
-        if piece:
-            yield piece
-
-
 def lines(file: File) -> Iterator[Line]:
     """Every line of a gzip file. What cannot be unpacked is one more line, the last, with a problem."""
     start = size = 0  # of the line that is open
     parts: list[bytes] = []
     problem = None
-    pieces = _unpacked(file)
+    pieces = inflated(file)
     while problem is None:
         try:
-            piece = next(pieces, None)
+            piece, _ = next(pieces, (None, 0))
         except FieldError as e:
             problem, piece = e, None
         if piece is None:

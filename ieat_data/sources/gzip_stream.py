@@ -1,6 +1,7 @@
 """A gzip file that is not trusted, inflated once from front to back: nothing can be sought in it.
 
-What was inflated is kept for a while, so that the tar walker can read by position as it does in a plain file.
+`inflated` gives it in pieces. `GzipStream` keeps those for a while, so that the tar walker can read by position as it
+does in a plain file.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import sys
 import zlib
 from collections import deque
+from collections.abc import Iterator
 
 from ieat_data.sources.files import CHUNK, File
+from ieat_data.sources.json_records import FieldError
 
 KEPT = 16 << 20  # bytes behind the furthest that can be read again: more than the tar walker ever goes back
 MAX_RATIO = 200  # a corpus of speech inflates less than twofold
@@ -20,6 +23,36 @@ MESSAGES = {
     "corrupt_gzip": "what follows is no gzip data or fails its checksum; fetch the file again",
     "gzip_bomb": f"it inflates more than {MAX_RATIO}-fold; the rest is not read",
 }
+
+
+def inflated(file: File) -> Iterator[tuple[bytes, int]]:
+    """Pieces of CHUNK bytes at most, whatever the file inflates to, each with how many bytes of the file were read.
+
+    The pieces are the same in every run. An empty file has none. Raises FieldError `truncated_gzip`, `corrupt_gzip`.
+    """
+    taken, data, member, within = 0, b"", zlib.decompressobj(wbits=31), False
+    while True:
+        if not data:
+            data = file.read(taken, CHUNK // 4)
+            taken += len(data)
+            if not data and within:
+                raise FieldError("truncated_gzip", "the file ends inside its gzip data; is the download whole?")
+            if not data:
+                return
+        if member.eof:  # zeros may pad the file, and another member may follow: `cat a.gz b.gz`
+            data = data.lstrip(b"\0")
+            if not data:
+                continue
+            member = zlib.decompressobj(wbits=31)
+        within = True
+        try:
+            piece = member.decompress(data, CHUNK)
+        except zlib.error as e:
+            raise FieldError("corrupt_gzip", f"what follows is lost: {e}") from None
+        data = member.unused_data if member.eof else member.unconsumed_tail
+        within = not member.eof
+        if piece:
+            yield piece, taken
 
 
 class GzipStream:
@@ -33,8 +66,8 @@ class GzipStream:
         self.path = file.path
         self.size = sys.maxsize
         self.problem = ""
-        self._file, self._taken, self._input = file, 0, b""
-        self._member = zlib.decompressobj(wbits=31)
+        self._pieces = inflated(file)
+        self._empty = file.size == 0
         self._chunks: deque[bytes] = deque()
         self._start = self._end = 0  # of what is kept
 
@@ -65,26 +98,14 @@ class GzipStream:
         return chunk
 
     def _inflate(self) -> bytes:
-        while True:
-            if not self._input:
-                self._input = self._file.read(self._taken, CHUNK)
-                self._taken += len(self._input)
-                if not self._input:
-                    self.problem = "" if self._member.eof else "truncated_gzip"
-                    return b""
-            if self._member.eof:  # zeros may pad the file, and another member may follow
-                self._input = self._input.lstrip(b"\0")
-                if not self._input:
-                    continue
-                self._member = zlib.decompressobj(wbits=31)
-            try:
-                chunk = self._member.decompress(self._input, CHUNK)
-            except zlib.error:
-                self.problem = "corrupt_gzip"
-                return b""
-            self._input = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-            if self._end > max(RATIO_FROM, MAX_RATIO * self._taken):
-                self.problem = "gzip_bomb"
-                return b""
-            if chunk:
-                return chunk
+        try:
+            chunk, taken = next(self._pieces, (b"", 0))
+        except FieldError as e:
+            self.problem = e.reason
+            return b""
+        if chunk and self._end > max(RATIO_FROM, MAX_RATIO * taken):
+            self.problem = "gzip_bomb"
+            return b""
+        if self._empty:  # of an archive that is told: there is no record that could be
+            self.problem = "truncated_gzip"
+        return chunk
