@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from benchmarks import world
-from benchmarks.scale import CHUNK, NODE_GPUS, Silent, Simulation, prepared
+from benchmarks.scale import Silent, prepared
+from benchmarks.simulation import CHUNK, NODE_GPUS, Simulation
 from ieat_data.planner import Plan
 from ieat_data.runner import Runner
 
