@@ -25,6 +25,7 @@ _MODULES = {
     "vllm": ("vllm", "torch", "transformers", "tokenizers"),
     "funasr": ("funasr", "torch", "torchaudio"),
     "cosyvoice": ("cosyvoice", "torch", "torchaudio", "transformers", "hyperpyyaml", "onnxruntime"),
+    "s3tokenizer": ("s3tokenizer", "torch", "onnx"),
     "llamacpp": ("xllamacpp", "tokenizers"),
     "whisper": ("faster_whisper", "ctranslate2"),
     "kokoro": ("kokoro_onnx", "misaki", "onnxruntime"),

@@ -118,6 +118,7 @@ def test_cuts_that_cannot_be_used_keep_their_place(tmp_path: Path) -> None:
         (source, "download/librilight/../../../etc/passwd", "unsafe_path"),
         (source, "download/librilight//etc/passwd", "unsafe_path"),
         (source, "download/librilight/small/100/none.flac", "missing_audio"),
+        (source, f"download/librilight/small/{'n' * 300}.flac", "missing_audio"),
     ]
     bad = [b"", b"{", b"[1]", b"null", "中文".encode("gbk"), b"[" * 100_000, b'"' + b"x" * (2 << 20) + b'"']
     records = read(manifest(tmp_path, [good, *(changed(good, at, value) for at, value, _ in wrong), *bad, good]))
