@@ -17,7 +17,7 @@ from ieat_data.worker import EngineActor, RayPool
 
 CALL_TRIES = 3  # of an engine's call, beyond the first
 ENGINE_RESTARTS = 50  # in weeks, a node dies more than once
-ENGINE_CLOSES_S = 10.0  # for engines to end what they started; one that is stuck is not waited for
+ENGINE_CLOSES_S = 30.0  # for engines to end what they started; one that is stuck is not waited for
 _STILL_LOADING_S = 60.0  # between lines that say that a model is still not loaded
 
 

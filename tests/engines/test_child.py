@@ -15,6 +15,7 @@ import pytest
 
 from ieat_data.engines.child import Child, Died, TimedOut
 from ieat_data.errors import UserError
+from tests.processes import alive, gone
 
 
 class Served:
@@ -50,22 +51,6 @@ class Served:
 @pytest.fixture(scope="module")
 def child() -> Child:
     return Child(Served)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # a process that nobody has waited for is no more either
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def gone(pid: int, within_s: float = 30.0) -> bool:
-    until = time.monotonic() + within_s
-    while alive(pid) and time.monotonic() < until:
-        time.sleep(0.05)
-    return not alive(pid)
 
 
 def test_calls_are_answered_by_one_process(child: Child) -> None:

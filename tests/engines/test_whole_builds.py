@@ -26,6 +26,7 @@ from ieat_data.planner import Plan
 from ieat_data.shards import Table
 from ieat_data.verify import samples, verify
 from tests.engines.midway import VLLM, WhenBegun, descendants
+from tests.processes import gone
 from tests.tiny import served, settings
 
 pytestmark = pytest.mark.engines
@@ -120,7 +121,7 @@ def test_the_sample_under_the_gpu_profile(gpu: Made) -> None:
     assert not gpu.manifest["exact"]
     assert gpu.manifest["engines"]["llm"]["models"][0]["files"]["config.json"]
     assert gpu.vllm, "vLLM has a process of its own"
-    left = [pid for pid in gpu.vllm if Path(f"/proc/{pid}").exists()]
+    left = [pid for pid in gpu.vllm if not gone(pid)]
     assert not left, "it ends with the build, or it keeps the memory of its GPU"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import multiprocessing
 import os
 import threading
 import uuid
@@ -20,6 +21,8 @@ from ieat_data.errors import UserError
 
 if TYPE_CHECKING:
     from ieat_data.engines.llm.tokenizer import Tokenizer
+
+_KILLED_ENDS_S = 5.0  # for a process that was killed to be gone
 
 
 class VLLM:
@@ -104,6 +107,8 @@ class VLLM:
     def close(self) -> None:
         """End vLLM's processes."""
         self._run(_end(self._engine))
+        for process in multiprocessing.active_children():  # vLLM kills what is slow to end, and does not wait for it
+            process.join(_KILLED_ENDS_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _generate(self, request: Generate) -> Completion | Failure:

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from ieat_data.engines.tts import cosyvoice2_load, voices
 from ieat_data.engines.tts.cosyvoice2 import CosyVoice2
 from ieat_data.engines.tts.cosyvoice2_speaker import Speaker
 from ieat_data.errors import UserError
+from tests.processes import gone
 from tests.tiny import cosyvoice2 as tiny
 from tests.tiny.troubled import TroubledCosyVoice2, Unpickled
 
@@ -405,10 +405,7 @@ def test_it_runs_in_a_ray_actor_and_ends_with_it(model: Path, voices_file: Path)
         assert isinstance(answers[1], Failure)
         pid = ray.get(actor.__ray_call__.remote(lambda self: self.engine.pid()))
         os.kill(ray.get(actor.__ray_call__.remote(lambda self: os.getpid())), signal.SIGKILL)
-        until = time.monotonic() + 60  # a process that is no more but that nobody has waited for has no exe
-        while Path(f"/proc/{pid}/exe").exists() and time.monotonic() < until:
-            time.sleep(0.1)
-        assert not Path(f"/proc/{pid}/exe").exists()
+        assert gone(pid, within_s=60)
     finally:
         ray.shutdown()
 
