@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ieat_data.checks.form import CONTROL
 from ieat_data.checks.labels import collapse
 from ieat_data.checks.language import is_language
-from ieat_data.checks.reply import CONTROL
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
