@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ieat_data.checks.base import Said
-from ieat_data.checks.language import is_language
+from ieat_data.checks.language import is_language, script_share
 from ieat_data.checks.words import words
 
 # The longest answer of each task that people would listen to: words (en), characters (zh).
@@ -56,7 +56,11 @@ def number(s: Said) -> bool:
 
 
 def wrong_language(s: Said) -> bool:
-    return not empty(s) and not is_language(s.text, s.language)
+    if empty(s):
+        return False
+    home = {"latin", "han"} if s.language == "zh" else {"latin"}
+    strange = set(script_share(s.text)) - home - set(script_share(" ".join(s.heard)))
+    return bool(strange) or not is_language(s.text, s.language)
 
 
 def too_long_for_speech(s: Said) -> bool:
