@@ -2,10 +2,10 @@
 
 `python -m evaluation.checks` prints the table of docs/quality.md; with `--write` it puts it there.
 
-answers.jsonl     one line an answer: what the checks see, and `faults`: what is wrong with it, by the reason codes. Faults
-                  that no check looks for: `untrue` (wrong or made up), `muddled` (makes no sense), `cold` (unkind). The
-                  answers of `part: first` were there when the checks were written; `held_out` was labelled after that
-                  and changed no check.
+answers.jsonl     one line an answer: what the checks see, and `faults`: what is wrong with it, by the reason codes.
+                  Faults that no check looks for: `untrue` (wrong or made up), `muddled` (makes no sense), `cold`
+                  (unkind). The answers of `part: first` were there when the checks were written; those of `held_out`
+                  were labelled after that.
 examples.json     the worked examples that the model was shown: their answers, and the words that betray a copy
 """
 
@@ -109,7 +109,7 @@ def table(judged: Sequence[Judged]) -> str:
     """The tables of docs/quality.md."""
     held_out = [j for j in judged if j.row["part"] == "held_out"]
     lines = [
-        "| code | a text that | labelled | rejected | precision | recall | rejected is unfit | held out: precision, recall |",
+        "| code | a text that | labelled | rejected | precision | recall | unfit | held out: precision, recall |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for kind, checks in _LISTED:

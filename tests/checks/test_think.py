@@ -229,6 +229,31 @@ def test_a_listeners_first_person_is_no_confusion_in_chinese(answer: str) -> Non
     assert isinstance(judge("empathy", "zh", answer), Accepted)
 
 
+@pytest.mark.parametrize(
+    ("language", "thought"),
+    [
+        ("en", ' They lost Benny. I could say "you must miss him".'),
+        ("en", " They lost Benny. I could ask how long you had him."),
+        ("en", " They lost Benny. It's like when you wake up in an empty house."),
+        ("zh", "他的狗走了，家里空了。我可以说：“你一定很想它。”"),
+        ("zh", "他的狗走了，家里空了。我可以问：你们在一起多久了？"),
+    ],
+)
+def test_a_thought_may_weigh_what_to_say(language: str, thought: str) -> None:
+    assert isinstance(judge("empathy", language, think=thought), Accepted)
+
+
+def test_the_users_words_told_of_somebody_else() -> None:
+    turns = {"en": [Turn("I had to sell my old horse today.", "sad")], "zh": [Turn("我每次路过都想吐。", "disgust")]}
+    thought = {"en": " The horse was sold, because there was no money.", "zh": "路过那里让他受不了，因为味道太重。"}
+    answer = {"en": "You are sad, they had to sell their old horse.", "zh": "你难受，是因为他每次路过都想吐。"}
+    for x in ("en", "zh"):
+        assert judge("reasoning", x, answer[x], thought[x], turns[x]) == Rejected("third_person")
+    answer = {"en": "You are sad, you had to sell your old horse.", "zh": "你难受，是因为你每次路过都想吐。"}
+    for x in ("en", "zh"):
+        assert isinstance(judge("reasoning", x, answer[x], thought[x], turns[x]), Accepted)
+
+
 def test_completions_of_the_wrong_shape() -> None:
     def shape(parts: tuple[str, ...], finish: str = "stop") -> Accepted | Rejected:
         return accept("empathy", "en", INJECTED["en"], Completion(parts, finish), SINGLE["en"], None, LABELS)
