@@ -12,7 +12,7 @@ _CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
 
 
 def loop(s: Said) -> bool:
-    """A sentence or a long clause that comes twice, or a run of words (5; Chinese: 10 characters) three times."""
+    """A sentence or a long clause that comes twice, a run of words (5; Chinese: 10 characters) three times."""
     english = s.language == "en"
     for parts, least in ((sentences(s.text), 3 if english else 5), (_CLAUSE.findall(s.text), 7 if english else 9)):
         said = Counter(tuple(words(x, s.language)) for x in parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ieat_data.checks.base import Said
 from ieat_data.checks.labels import collapse
@@ -32,6 +32,20 @@ _CONSOLE = {
         r"别难过|别担心|不要(?:难过|担心|伤心)|节哀|(?:很|真|太)?(?:遗憾|可惜|抱歉)|心疼|一定很(?:难过|伤心|难受)"
     ),
 }
+# what is said of somebody who is well, and of somebody who is not
+_WELL = {
+    "en": re.compile(
+        r"\b(?:feel|feels|feeling|felt) (?:so |very |really )?(?:good|great|happy|proud|satisfied|excited)\b"
+    ),
+    "zh": re.compile(r"(?:感到|觉得|感觉|非常|很|太)(?:很)?(?:满足|高兴|开心|幸福|自豪|满意)"),
+}
+_UNWELL = {
+    "en": re.compile(
+        r"\b(?:feel|feels|feeling|felt) (?:so |very |really |like you were )?"
+        r"(?:upset|hurt|disappointed|frustrated|ignored|anxious|uncomfortable|annoyed|lonely|abandoned|bad)\b"
+    ),
+    "zh": re.compile(r"不(?:太)?(?:开心|高兴|满|舒服|安)|失望|难受|委屈|失落|很累|紧张|焦虑|愤怒"),
+}
 _DARK = ("sad", "anger", "fear", "disgust")
 
 
@@ -42,12 +56,20 @@ def think_disagrees(s: Said) -> bool:
 
 
 def disagrees(s: Said) -> bool:
-    """The answer cheers somebody who is sad, angry, afraid or disgusted, or comforts somebody who is happy."""
-    if s.task != "empathy":
-        return False
-    heard = s.turns[-1].label
-    wrong = _CHEER if heard in _DARK else _CONSOLE if heard == "happy" else None
-    return wrong is not None and wrong[s.language].search(s.plain()) is not None
+    """The answer cheers the sad or comforts the happy, or says of the sad that they are well, of the happy that they
+    are not. (Of the calm, only where it explains their feeling: a kind reply may see more than the voice told.)"""
+    heard, told = {t.label for t in s.turns}, " ".join(s.heard).lower()
+    wrong: list[Mapping[str, re.Pattern[str]]] = []
+    if s.task == "empathy" and heard <= set(_DARK):
+        wrong = [_WELL, _CHEER]
+    elif s.task == "empathy" and heard == {"happy"}:
+        wrong = [_UNWELL, _CONSOLE]
+    elif s.task == "reasoning" and heard <= set(_DARK):
+        wrong = [_WELL]
+    elif s.task == "reasoning" and heard <= {"happy", "neutral"}:
+        wrong = [_UNWELL]
+    found = [match for patterns in wrong for match in patterns[s.language].finditer(s.plain())]
+    return any(match[0] not in told for match in found)
 
 
 def labels_missing(s: Said) -> bool:

@@ -20,8 +20,9 @@ _INSTRUCTION = (
 )
 # what a thought may say of the user, and an answer may not say to them
 _NEED = ("need to hear", "needs to hear", "need comfort before", "需要听到", "需要的是安慰", "先要听到")
-# the answers to a question may be built like an example's ("At first you were ..., because ...")
-_FREE_FORM = ("respond", "empathy")
+# How long a run of an example's words is a copy: words (en), characters (zh). The answers of a trajectory may be built
+# like an example's ("At first you were ..., because ...").
+_COPY = {"respond": (6, 10), "empathy": (6, 10), "reasoning": (7, 8)}
 
 
 def label_leak(s: Said) -> bool:
@@ -36,18 +37,13 @@ def answer_instruction_leak(s: Said) -> bool:
     return instruction_leak(s) or any(contains(s.text, term) for term in _NEED)
 
 
-def copied_words(s: Said) -> bool:
-    """A telling word of a worked example that the user did not bring up."""
-    return any(s.brings_up(word) for example in s.examples for word in example.leaks)
-
-
 def copied_example(s: Said) -> bool:
-    """A telling word of a worked example, or a long run of its words, that the user did not bring up."""
-    if copied_words(s):
+    """A telling word of a worked example, or a long run of its answer's words, that the user did not bring up."""
+    if any(s.brings_up(word) for example in s.examples for word in example.leaks):
         return True
-    if s.task not in _FREE_FORM:
+    if s.task not in _COPY:
         return False
-    n = 6 if s.language == "en" else 10
+    n = _COPY[s.task][0 if s.language == "en" else 1]
 
     def runs(text: str) -> set[tuple[str, ...]]:
         return set(ngrams(words(text, s.language), n))

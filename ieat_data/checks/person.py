@@ -42,7 +42,13 @@ _THIRD_PERSON = {
 }
 # the user's words told of somebody else: what stands for "I"
 _AS_THEY = {
-    "en": {"i": "they", "i'm": "they're", "i've": "they've", "i'll": "they'll", "my": "their", "me": "them"},
+    "en": dict(
+        zip(
+            ("i", "i'm", "i've", "i'll", "my", "me", "we", "we're", "we've", "our", "us"),
+            ("they", "they're", "they've", "they'll", "their", "them", "they", "they're", "they've", "their", "them"),
+            strict=True,
+        )
+    ),
     "zh": {"我": "他"},
 }
 # in Chinese "he" for the user slips from the thought into the answer; where the user spoke of nobody, it is nobody else
@@ -57,17 +63,32 @@ _CALL = {
         r"^(同事|邻居|老板|室友|房东|朋友|同学|老师|医生|领导|经理|客服|师傅|[爸妈哥姐弟妹爷奶]{1,2})们?[，,！]+(?:请|你)"
     ),
 }
+# a listener is neither afraid nor angry, unless on the user's behalf
+_OWN_FEELING = {
+    "en": re.compile(
+        r"\b(?:i'm|i am) (?:so |really |very )?(?:scared|terrified|afraid|angry|furious|disgusted)\b(?!\s+(?:for|on|with|too|that|of))"
+    ),
+    "zh": re.compile(r"(?<![替为])我(?:真的|真|好|很|太|非常|特别){1,2}(?:害怕|生气|恶心|愤怒)"),
+}
+# in a thought, a cause in the user's own person
+_MY_CAUSE = re.compile(r"\bbecause (?:i'm|i've|my|we|our|i(?! (?:should|want|need|can|could|think|hear|know)))\b")
+# anybody is "you" in English: "like when you look at a tree"
+_ANYBODY = re.compile(r"\b(?:when|if|once|as|than|like) you.*")
 _FIRST_WORD = {"en": re.compile(r"^(?:my|i|i'm|i've|we|our)\b"), "zh": re.compile(r"^我")}
 
 
 def first_person(s: Said) -> bool:
     """Does the answer tell the user's story as its own?"""
+    if _OWN_FEELING[s.language].search(_QUOTED.sub(" ", s.plain())):
+        return True
     return any(speaks_as_user(s.text, t, s.language) for t in s.transcripts)
 
 
 def think_first_person(s: Said) -> bool:
     """Does the thought use the user's own words in the first person ("My sister is standing there")?"""
     thought = _QUOTED.sub(" ", s.plain())
+    if s.language == "en" and _MY_CAUSE.search(thought):
+        return True
     return any(
         begins_as_user(thought, t, s.language) or _shares_own_words(thought, t, s.language) for t in s.transcripts
     )
@@ -77,11 +98,9 @@ def think_to_user(s: Said) -> bool:
     """Does the thought speak to the user, where it should speak of them? What it plans to say does not count."""
     for sentence in sentences(_QUOTED.sub(" ", s.plain())):
         clauses = _CLAUSE.findall(_SPEECH.sub(" ", sentence))
-        to_you = [c for c in clauses if _USER[s.language].search(c)]
-        # anybody is "you" in English ("like when you look at a tree")
         if s.language == "en":
-            to_you = [c for c in to_you if c.strip().startswith("you") or len(overlap(c, s.transcripts, "en")) > 1]
-        if to_you:
+            clauses = [_ANYBODY.sub(" ", c) for c in clauses]
+        if any(_USER[s.language].search(c) for c in clauses):
             return True
     return False
 
