@@ -23,5 +23,5 @@ def no_cause(s: Said) -> bool:
 
 
 def answer_no_cause(s: Said) -> bool:
-    """The answer to "why" takes up nothing of what the user said."""
-    return s.task == "reasoning" and not overlap(s.text, s.transcripts, s.language)
+    """The answer about feelings takes up nothing of what the user said: it names them bare."""
+    return s.task in ("reasoning", "trajectory") and not overlap(s.text, s.transcripts, s.language)

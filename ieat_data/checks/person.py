@@ -66,7 +66,8 @@ _CALL = {
 # a listener is neither afraid nor angry, unless on the user's behalf
 _OWN_FEELING = {
     "en": re.compile(
-        r"\b(?:i'm|i am) (?:so |really |very )?(?:scared|terrified|afraid|angry|furious|disgusted)\b(?!\s+(?:for|on|with|too|that|of))"
+        r"\b(?:i'm|i am) (?:so |really |very )?(?:scared|terrified|afraid|angry|furious|disgusted)\b"
+        r"(?!\s+(?:for|on|with|too|that|of))"
     ),
     "zh": re.compile(r"(?<![替为])我(?:真的|真|好|很|太|非常|特别){1,2}(?:害怕|生气|恶心|愤怒)"),
 }

@@ -38,7 +38,7 @@ ANSWER: tuple[Check[Said], ...] = (
     Check("not_to_user", person.not_to_user, 'speaks of feelings and never says "you"'),
     Check("disagrees", emotion.disagrees, "does not go with the emotion: cheers the sad, comforts the happy"),
     Check("repeats_think", echo.repeats_think, "is the thought over again"),
-    Check("answer_no_cause", cause.answer_no_cause, 'answers "why" with nothing of what the user said'),
+    Check("answer_no_cause", cause.answer_no_cause, "names a feeling without its cause in what the user said"),
     Check("labels_missing", emotion.labels_missing, "leaves out an emotion of the path"),
     Check("labels_invented", emotion.labels_invented, "names an emotion that was heard in no turn"),
     Check("labels_order", emotion.labels_order, "names the emotions in another order"),

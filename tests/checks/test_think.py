@@ -121,6 +121,8 @@ BAD_ANSWER = [
     ("answer_no_cause", "zh", "你难过，是因为这件事对你来说很重要。"),
 ]
 BAD_PATH = [
+    ("answer_no_cause", "en", "You were neutral at first, then you grew angry, and you ended up happy."),
+    ("answer_no_cause", "zh", "你先是平静，然后生气，最后开心起来。"),
     ("labels_missing", "en", "You were angry about the cancelled train, then happy when your boss let you stay home."),
     ("labels_missing", "en", "You began calm. Then you were angry about the train, and happy to stay home."),
     ("labels_missing", "zh", "后来火车取消没人通知，你很生气。最后老板让你在家办公，你就开心了。"),
