@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from ieat_data.checks.base import Said
-from ieat_data.checks.words import ngrams, sentences, words
+from ieat_data.checks.words import is_question, ngrams, sentences, words
 
 _CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
 
@@ -23,7 +23,9 @@ def loop(s: Said) -> bool:
 
 
 def repeats_user(s: Said) -> bool:
-    """Most of the answer's runs of words are the user's own."""
+    """Most of the answer's runs of words are the user's own. (An answer to a question may take its words up.)"""
+    if s.task in ("respond", "empathy") and is_question(s.heard[-1]) and not is_question(s.text):
+        return False
     mine, theirs = _runs(s, s.text), {g for h in s.heard for g in _runs(s, h)}
     return bool(mine) and sum(g in theirs for g in mine) > 0.5 * len(mine)
 

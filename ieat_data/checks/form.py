@@ -31,9 +31,9 @@ _ROLE = re.compile(
     re.I,
 )
 
-# numbers that a voice stumbles over: ranges and ratios with signs, fractions, formulae, long digits, units, decimals
+# numbers that a voice stumbles over: ranges and ratios with signs, fractions, formulae, long digits, units
 _NUMBER = re.compile(
-    r"\d\s*(?:[-–—~/:：+*×÷=^]|-{2})\s*\d|\d{5,}|\d+\.\d{3,}|\d\s*(?:km|kg|cm|mm|ml|mg|mph|sq|hz|°|º)\b|\d\s*[²³°º℃℉]"
+    r"\d\s*(?:[-–—~/:：+*×÷=^]|-{2})\s*\d|\d{5,}|\d\s*(?:km|kg|cm|mm|ml|mg|mph|sq|hz|°|º)\b|\d\s*[²³°º℃℉]"
     r"|(?<![\w.])[-−]\d|\d+(?:[,，]\d{3}){2,}"
 )
 _CLOCK = re.compile(r"\b(?:[01]?\d|2[0-3])[:：][0-5]\d\b")  # "at 9:30" is read well

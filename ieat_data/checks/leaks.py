@@ -13,6 +13,7 @@ _LABEL = (
 _INSTRUCTION = (
     *("as instructed", "instructed to", "the instruction", "the instructions", "system prompt", "the prompt"),
     *("i was told to", "the guidelines", "the examples", "previous example", "the example", "short sentences"),
+    *("friendly companion", "warm companion", "attentive companion", "友好的伙伴", "温暖的伙伴", "细心的伙伴"),
     *("in english", "in chinese", "用中文", "用英文"),
     *("short spoken sentences", "two or three sentences", "one to three", "no lists"),
     *("提示词", "系统提示", "根据指令", "按照指令", "按照要求", "根据要求", "任务要求", "示例"),

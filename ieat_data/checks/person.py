@@ -71,6 +71,10 @@ _OWN_FEELING = {
     ),
     "zh": re.compile(r"(?<![替为])我(?:真的|真|好|很|太|非常|特别){1,2}(?:害怕|生气|恶心|愤怒)"),
 }
+_ASKS_YOU = {
+    "en": re.compile(r"\b(?:do|are|can|could|would|will|have|did|what) you\b(?=[^.!]*\?)", re.I),
+    "zh": re.compile(r"(?:你|能不能|能给我)[^。！，]*[吗呢？?]|你长|你叫"),
+}
 # in a thought, a cause in the user's own person
 _MY_CAUSE = re.compile(r"\bbecause (?:i'm|i've|my|we|our|i(?! (?:should|want|need|can|could|think|hear|know)))\b")
 # anybody is "you" in English: "like when you look at a tree"
@@ -82,7 +86,8 @@ def first_person(s: Said) -> bool:
     """Does the answer tell the user's story as its own?"""
     if _OWN_FEELING[s.language].search(_QUOTED.sub(" ", s.plain())):
         return True
-    return any(speaks_as_user(s.text, t, s.language) for t in s.transcripts)
+    # what the user asks of the companion itself, it answers as itself
+    return any(speaks_as_user(s.text, t, s.language) for t in s.transcripts if not _ASKS_YOU[s.language].search(t))
 
 
 def think_first_person(s: Said) -> bool:
