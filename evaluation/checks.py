@@ -4,9 +4,9 @@
 
 answers.jsonl     one line an answer: what the checks see, and `faults`: what is wrong with it, by the reason codes.
                   Faults that no check looks for: `untrue` (wrong or made up), `muddled` (makes no sense), `cold`
-                  (unkind). The answers of `part: first` were there when the checks were written; those of `held_out`
-                  were labelled after that.
-examples.json     the worked examples that the model was shown: their answers, and the words that betray a copy
+                  (unkind). `part`: the batch that it was read in. The checks were changed after each but the last.
+examples.json     the worked examples that the model was shown, by the name in a row's `examples`: their answers, and
+                  the words that betray a copy
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ def answers() -> list[dict[str, Any]]:
 
 
 @functools.cache
-def _shown(task: str, language: str) -> tuple[Example, ...]:
-    examples = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))[f"{task}.{language}"]
+def _shown(name: str | None, task: str, language: str) -> tuple[Example, ...]:
+    if name is None:
+        return ()
+    examples = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))[name][f"{task}.{language}"]
     turn = (ExampleTurn(transcript="-"),)
     return tuple(Example(turns=turn, answer=e["answer"], leaks=tuple(e["leaks"])) for e in examples)
 
@@ -84,7 +86,7 @@ def judge(row: dict[str, Any]) -> Judged:
     """Every check of the row's kind of text, not only the first that it fails."""
     completion = Completion(tuple(row["parts"]), row["finish_reason"])
     task, language = row["task"], row["language"]
-    shown = _shown(task, language) if row["examples"] else ()
+    shown = _shown(row["examples"], task, language)
     turns = [Turn(text, label) for text, label in row["turns"]]
     if task == "respond":
         said = reply.answer(language, turns[0].transcript, completion, shown)
@@ -107,26 +109,26 @@ def score(code: str, judged: Iterable[Judged]) -> Score:
 
 def table(judged: Sequence[Judged]) -> str:
     """The tables of docs/quality.md."""
-    held_out = [j for j in judged if j.row["part"] == "held_out"]
     lines = [
-        "| code | a text that | labelled | rejected | precision | recall | unfit | held out: precision, recall |",
-        "|---|---|---|---|---|---|---|---|",
+        "| code | a text that | labelled | rejected | precision | recall | unfit |",
+        "|---|---|---|---|---|---|---|",
     ]
     for kind, checks in _LISTED:
-        lines.append(f"| **{kind}** | | | | | | | |")
+        lines.append(f"| **{kind}** | | | | | | |")
         for check in checks:
-            s, h = score(check.code, judged), score(check.code, held_out)
-            unfit = _share(s.unfit, s.rejected)
-            shares = f"{_share(s.right, s.rejected)} | {_share(s.right, s.labelled)} | {unfit}"
-            apart = f"{_fraction(h.right, h.rejected)}, {_fraction(h.right, h.labelled)}"
-            lines.append(f"| `{check.code}` | {check.says} | {s.labelled} | {s.rejected} | {shares} | {apart} |")
+            s = score(check.code, judged)
+            shares = " | ".join(
+                _share(*x) for x in ((s.right, s.rejected), (s.right, s.labelled), (s.unfit, s.rejected))
+            )
+            lines.append(f"| `{check.code}` | {check.says} | {s.labelled} | {s.rejected} | {shares} |")
     lines += [
         "",
-        "| all checks together | answers | unfit | rejected | of the unfit | of the fit |",
-        "|---|---|---|---|---|---|",
+        "| all checks together | answers | unfit | rejected of the unfit | rejected of the fit |",
+        "|---|---|---|---|---|",
     ]
-    for name, part in (("all answers", judged), ("held out", held_out)):
-        lines.append(_together(name, part))
+    for part in dict.fromkeys(j.row["part"] for j in judged):
+        lines.append(_together(f"{part} batch", [j for j in judged if j.row["part"] == part]))
+    lines.append(_together("all", judged))
     lines += ["", "| what no check looks for | answers | of them rejected for something else |", "|---|---|---|"]
     for code, says in UNCHECKED.items():
         having = [j for j in judged if code in j.faults]
@@ -138,16 +140,12 @@ def _together(name: str, judged: Sequence[Judged]) -> str:
     unfit = [j for j in judged if j.faults]
     fit = [j for j in judged if not j.faults]
     caught, lost = sum(bool(j.found) for j in unfit), sum(bool(j.found) for j in fit)
-    shares = f"{_share(caught, len(unfit))} | {_share(lost, len(fit))}"
-    return f"| {name} | {len(judged)} | {len(unfit)} | {caught + lost} | {shares} |"
+    of_unfit, of_fit = f"{caught} ({_share(caught, len(unfit))})", f"{lost} of {len(fit)} ({_share(lost, len(fit))})"
+    return f"| {name} | {len(judged)} | {len(unfit)} | {of_unfit} | {of_fit} |"
 
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "–"
-
-
-def _fraction(part: int, whole: int) -> str:
-    return f"{part}/{whole}"
 
 
 def main() -> None:

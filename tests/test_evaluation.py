@@ -10,9 +10,9 @@ from evaluation.checks import BEGIN, CLOSING, DOCS, END, UNCHECKED, Judged, answ
 from ieat_data.checks import reply, think
 from ieat_data.prompting.base import LANGUAGES, TASKS
 
-# A check that rejects is right about the reason in at least this share of cases, and in nearly all cases about the
+# A check that rejects is right about the reason in at least this share of cases, and nearly always about the
 # answer: a fit one is seldom lost. Judged where it rejects at least MIN_REJECTED answers.
-FLOOR, UNFIT_FLOOR, MIN_REJECTED = 0.7, 0.85, 4
+FLOOR, UNFIT_FLOOR, MIN_REJECTED = 0.5, 0.9, 4
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,6 @@ def test_the_labels_are_of_real_answers_of_all_kinds(judged: list[Judged]) -> No
     assert len({r["id"] for r in rows}) == len(rows)
     counts = Counter((r["task"], r["language"]) for r in rows)
     assert min(counts[task, language] for task in TASKS for language in LANGUAGES) >= 20
-    assert {r["part"] for r in rows} == {"first", "held_out"}
     known = {c.code for c in (*think.THOUGHT, *think.ANSWER, *reply.SPOKEN)} | CLOSING | set(UNCHECKED)
     assert {f for r in rows for f in r["faults"]} <= known
 
