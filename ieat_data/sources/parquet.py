@@ -115,6 +115,8 @@ def _row(batch: pa.RecordBatch, i: int) -> dict[str, Any] | FieldError:
         row: dict[str, Any] = batch.slice(i, 1).to_pylist()[0]
     except UnicodeDecodeError as e:
         return FieldError("not_utf8", f"a text of it is not UTF-8: {e.reason}")
+    except (ValueError, OverflowError) as e:  # e.g. a time that Python's have no room for
+        return FieldError("bad_field", f"it cannot be read: {_line(e)}")
     return row
 
 

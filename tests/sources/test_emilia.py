@@ -13,7 +13,8 @@ import pytest
 
 from ieat_data.sources import reader_class
 from ieat_data.sources.base import BadRecord, SourceError, SpeechRecord
-from ieat_data.sources.emilia import MAX_AUDIO_BYTES, EmiliaReader
+from ieat_data.sources.emilia import EmiliaReader
+from ieat_data.sources.emilia_meta import MAX_AUDIO_BYTES
 
 Files = list[tuple[str, bytes]]
 
