@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from ieat_data.checks.base import Said
 from ieat_data.checks.words import is_question, ngrams, sentences, words
@@ -12,14 +13,24 @@ _CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
 
 
 def loop(s: Said) -> bool:
-    """A sentence or a long clause that comes twice, a run of words (5; Chinese: 10 characters) three times."""
+    """A sentence that comes twice, or a run of words (5; Chinese: 10 characters) that comes again and again."""
     english = s.language == "en"
-    for parts, least in ((sentences(s.text), 3 if english else 5), (_CLAUSE.findall(s.text), 7 if english else 9)):
-        said = Counter(tuple(words(x, s.language)) for x in parts)
-        if any(n > 1 and len(x) >= least for x, n in said.items()):
-            return True
-    runs = Counter(ngrams(words(s.text, s.language), 5 if english else 10))
-    return max(runs.values(), default=0) >= 3
+    if _twice(s, sentences(s.text), 3 if english else 5):
+        return True
+    tokens = words(s.text, s.language)
+    runs = Counter(ngrams(tokens, 5 if english else 10))
+    # a long thought may come back to its matter
+    return max(runs.values(), default=0) >= max(3, len(tokens) // 50)
+
+
+def answer_loop(s: Said) -> bool:
+    """... or a long clause that comes twice: an answer is short."""
+    return loop(s) or _twice(s, _CLAUSE.findall(s.text), 7 if s.language == "en" else 9)
+
+
+def _twice(s: Said, parts: Sequence[str], least: int) -> bool:
+    said = Counter(tuple(words(x, s.language)) for x in parts)
+    return any(n > 1 and len(x) >= least for x, n in said.items())
 
 
 def repeats_user(s: Said) -> bool:

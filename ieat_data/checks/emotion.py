@@ -14,7 +14,8 @@ _CHEER = {
         r"\b(?:congratulations|congrats|hooray|how (?:wonderful|exciting|lovely)"
         r"|i'm (?:so |really )?(?:happy|glad|thrilled) for you|(?:great|wonderful|fantastic|amazing|incredible) news"
         r"|(?:that|this)(?:'s| is| sounds| must be) (?:so |really |such |a |an )*"
-        r"(?:great|wonderful|fantastic|amazing|awesome|exciting|fun|good news|lovely))\b"
+        r"(?:great|wonderful|fantastic|amazing|awesome|exciting|fun|good news|lovely)"
+        r"(?! (?:idea|question|way|plan|point)))\b"
     ),
     "zh": re.compile(
         r"恭喜|祝贺|太棒|真棒|太好了|好消息|为你(?:感到)?(?:高兴|开心)"

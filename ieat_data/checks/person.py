@@ -11,7 +11,8 @@ import re
 from ieat_data.checks.base import Said
 from ieat_data.checks.words import contains, ngrams, overlap, sentences, words
 
-_QUOTED = re.compile('"[^"]*"|“[^”]*”|「[^」]*」')
+# apostrophes are straight by then: a quote opens after a gap and closes before one
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」|『[^』]*』|‘[^‘]{2,}?'(?![a-z])|(?<![\w'])'.{2,}?'(?![\w'])")
 _CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
 # runs of words that anybody may say of themselves
 _COMMON = (
@@ -55,7 +56,10 @@ _AS_THEY = {
 _HE = re.compile(r"(?<!其)[他她](?!们)")
 _SOMEBODY = re.compile(r"[他她它谁人爸妈父母爷奶公婆哥姐弟妹叔姨舅姑儿女孩友夫妻师生员医同老邻客户狗猫家警长]")
 # a thought may weigh what to say: all after "I'll say" is speech
-_SPEECH = re.compile(r"\b(?:say|ask|tell them)\b.*|[说问讲][：:，,“].*")
+_SPEECH = re.compile(
+    r"\b(?:say|saying|ask|asking|tell them|telling them|respond with|start with|something like|such as|for example)\b.*"
+    r"|[说问讲道][：:，,“].*|(?:比如|例如|告诉(?:他|她|用户)|问(?:他|她|问)).*"
+)
 # "Boss, you ...": a call to somebody of the user's story
 _CALL = {
     "en": re.compile(r"^(?:hey |dear |oh )?(?:my )?([a-z]+), (?:you|your|can you|could you|please)\b"),
@@ -76,7 +80,7 @@ _ASKS_YOU = {
     "zh": re.compile(r"(?:你|能不能|能给我)[^。！，]*[吗呢？?]|你长|你叫"),
 }
 # in a thought, a cause in the user's own person
-_MY_CAUSE = re.compile(r"\bbecause (?:i'm|i've|my|we|our|i(?! (?:should|want|need|can|could|think|hear|know)))\b")
+_MY_CAUSE = re.compile(r"\bbecause (?:i|i'm|i've|my|we|our)\b[^,;:.!?]*")
 # anybody is "you" in English: "like when you look at a tree"
 _ANYBODY = re.compile(r"\b(?:when|if|once|as|than|like) you.*")
 _FIRST_WORD = {"en": re.compile(r"^(?:my|i|i'm|i've|we|our)\b"), "zh": re.compile(r"^我")}
@@ -93,7 +97,7 @@ def first_person(s: Said) -> bool:
 def think_first_person(s: Said) -> bool:
     """Does the thought use the user's own words in the first person ("My sister is standing there")?"""
     thought = _QUOTED.sub(" ", s.plain())
-    if s.language == "en" and _MY_CAUSE.search(thought):
+    if any(overlap(cause, s.transcripts, "en") for cause in _MY_CAUSE.findall(thought)):
         return True
     return any(
         begins_as_user(thought, t, s.language) or _shares_own_words(thought, t, s.language) for t in s.transcripts

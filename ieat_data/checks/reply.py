@@ -24,7 +24,7 @@ SPOKEN: tuple[Check[Said], ...] = (
     Check("third_person", person.third_person, "speaks of the user, not to the user"),
     Check("to_somebody_else", person.to_somebody_else, "calls somebody of the user's story"),
     Check("first_person", person.first_person, "tells the user's story as its own"),
-    Check("loop", echo.loop, "says the same sentence twice or the same words three times"),
+    Check("loop", echo.answer_loop, "says the same sentence or long clause twice, or the same words three times"),
     Check("copied_example", leaks.copied_example, "takes words or telling things from a worked example"),
     Check("repeats_user", echo.repeats_user, "gives the user's own words back"),
 )

@@ -236,8 +236,11 @@ def test_a_listeners_first_person_is_no_confusion_in_chinese(answer: str) -> Non
     [
         ("en", ' They lost Benny. I could say "you must miss him".'),
         ("en", " They lost Benny. I could ask how long you had him."),
+        ("en", " They lost Benny. Perhaps start with 'I'm sorry, you must miss him' and then listen."),
+        ("en", " They lost Benny. I should keep it short because I'm here to listen."),
         ("en", " They lost Benny. It's like when you wake up in an empty house."),
         ("zh", "他的狗走了，家里空了。我可以说：“你一定很想它。”"),
+        ("zh", "他的狗走了，家里空了。可以说‘听到你的狗走了，我很难过’。"),
         ("zh", "他的狗走了，家里空了。我可以问：你们在一起多久了？"),
     ],
 )
