@@ -4,7 +4,7 @@
 
 answers.jsonl     one line an answer: what the checks see, and `faults`: what is wrong with it, by the reason codes.
                   Faults that no check looks for: `untrue` (wrong or made up), `muddled` (makes no sense), `cold`
-                  (unkind). `part`: the batch that it was read in. The checks were changed after each but the last.
+                  (unkind). `part`: the batch that it was read in. The checks were changed after each.
 examples.json     the worked examples that the model was shown, by the name in a row's `examples`: their answers, and
                   the words that betray a copy
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ieat_data.checks.base import Said
-from ieat_data.checks.words import contains, ngrams, words
+from ieat_data.checks.words import contains, ngrams, sentences, words
 
 _LABEL = (
     *("the label", "labels", "labelled", "labeled", "classifier", "classification", "classified as", "dataset"),
@@ -21,9 +21,10 @@ _INSTRUCTION = (
 )
 # what a thought may say of the user, and an answer may not say to them
 _NEED = ("need to hear", "needs to hear", "need comfort before", "需要听到", "需要的是安慰", "先要听到")
-# How long a run of an example's words is a copy: words (en), characters (zh). The answers of a trajectory may be built
-# like an example's ("At first you were ..., because ...").
+# How long a run of an example's words is a copy: words (en), characters (zh)
 _COPY = {"respond": (6, 10), "empathy": (6, 10), "reasoning": (7, 8)}
+# A path may be built like an example's ("At first you were ..., because ..."): there whole sentences are copies.
+_COPY_SENTENCE = (5, 8)
 
 
 def label_leak(s: Said) -> bool:
@@ -42,12 +43,13 @@ def copied_example(s: Said) -> bool:
     """A telling word of a worked example, or a long run of its answer's words, that the user did not bring up."""
     if any(s.brings_up(word) for example in s.examples for word in example.leaks):
         return True
-    if s.task not in _COPY:
-        return False
-    n = _COPY[s.task][0 if s.language == "en" else 1]
+    index = 0 if s.language == "en" else 1
 
     def runs(text: str) -> set[tuple[str, ...]]:
-        return set(ngrams(words(text, s.language), n))
+        if s.task in _COPY:
+            return set(ngrams(words(text, s.language), _COPY[s.task][index]))
+        whole = (tuple(words(x, s.language)) for x in sentences(text))
+        return {x for x in whole if len(x) >= _COPY_SENTENCE[index]}
 
     theirs = {run for example in s.examples for run in runs(example.answer)}
     return bool((runs(s.text) & theirs) - runs(" ".join(s.heard)))

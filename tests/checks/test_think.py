@@ -248,6 +248,16 @@ def test_a_thought_may_weigh_what_to_say(language: str, thought: str) -> None:
     assert isinstance(judge("empathy", language, think=thought), Accepted)
 
 
+def test_a_path_takes_no_whole_sentence_of_an_example() -> None:
+    closing = {"en": "Being thought of seems to matter a lot to you.", "zh": "你要的其实就是弄个明白。"}
+    for x, sentence in closing.items():
+        shown = (Example(turns=(ExampleTurn(transcript="-"),), answer=SAID["trajectory", x][:9] + ". " + sentence),)
+        completion = Completion((DIALOGUE_THINK[x], SAID["trajectory", x] + " " + sentence), "stop")
+        asked = ("trajectory", x, INJECTED[x], completion, DIALOGUE[x], "?", LABELS)
+        assert accept(*asked, shown) == Rejected("copied_example")
+        assert isinstance(accept(*asked), Accepted)
+
+
 def test_the_users_words_told_of_somebody_else() -> None:
     turns = {"en": [Turn("I had to sell my old horse today.", "sad")], "zh": [Turn("我每次路过都想吐。", "disgust")]}
     thought = {"en": " The horse was sold, because there was no money.", "zh": "路过那里让他受不了，因为味道太重。"}
