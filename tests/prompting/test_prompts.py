@@ -215,7 +215,7 @@ def test_prompt_files_hold_no_control_text(task: Task, language: Language) -> No
         ("think/empathy.en.yaml", 'single: {sad: {sure: ["They sound {adjective}."]}}', "no placeholder here"),
         (
             "think/empathy.en.yaml",
-            'dialogue: {opening: ["So."], close: ["Why?"], walks: [{first: "{mood}.", then: ".", same: ".", back: ""}]}',
+            'dialogue: {opening: [A.], close: [B.], walks: [{first: "{mood}.", then: ".", same: ".", back: "."}]}',
             "mood",
         ),
         ("tasks/empathy.en.yaml", 'system: x\nuser: {single: "{text}"}', "text"),

@@ -126,6 +126,19 @@ def test_hedged_bodies_hedge_and_the_others_do_not(task: Task, language: Languag
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_no_body_hears_the_emotion_in_the_question(language: Language) -> None:
+    """The question is spoken by another voice, without emotion."""
+    heard = {
+        "en": r"(?:in|even|with) (?:the|that) (?:very )?question|even as a question|the question (?:itself|sounds|comes out)"
+        r"|ask(?:s|ed)? (?:it|this) \w+ly|in the asking|while they ask|as they ask",
+        "zh": r"问得|问题里|连问题|问的时候|一边问",
+    }[language]
+    for label in LABELS.names:
+        for body in pool("reasoning", language, label):
+            assert not re.search(heard, body, re.I), body
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_tasks_share_no_body(language: Language) -> None:
     for label in LABELS.names:
         assert not set(pool("empathy", language, label)) & set(pool("reasoning", language, label))
