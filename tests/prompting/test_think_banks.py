@@ -129,7 +129,7 @@ def test_hedged_bodies_hedge_and_the_others_do_not(task: Task, language: Languag
 def test_no_body_hears_the_emotion_in_the_question(language: Language) -> None:
     """The question is spoken by another voice, without emotion."""
     heard = {
-        "en": r"(?:in|even|with) (?:the|that) (?:very )?question|even as a question|the question (?:itself|sounds|comes out)"
+        "en": r"(?:in|even|with) (?:the|that) (?:very )?question|even as a question|question (?:itself|sounds)"
         r"|ask(?:s|ed)? (?:it|this) \w+ly|in the asking|while they ask|as they ask",
         "zh": r"问得|问题里|连问题|问的时候|一边问",
     }[language]

@@ -1,4 +1,4 @@
-"""Injection by itself: the label's score reaches the phrasing, and the answers are judged by the example that was shown."""
+"""Injection by itself: the score of a label reaches the phrasing of the think body."""
 
 from __future__ import annotations
 
