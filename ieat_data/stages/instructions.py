@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.errors import UserError
-from ieat_data.identity import child_id, number, pick, share
+from ieat_data.identity import child_id, number, pick, rank, share
 from ieat_data.instructions.bank import TASKS, path_of, read
 from ieat_data.schema import OK, QUESTIONS, SPOKEN, to_table
 from ieat_data.stages.base import Context, Inputs, MapStage, Reject, Row, Stage, StageSettings, Task
@@ -35,7 +35,8 @@ def bank(task: str, language: str, statuses: tuple[str, ...]) -> tuple[Row, ...]
 def draw_instruction(row: str, task: str, language: str, ctx: Context) -> Row:
     """Text, speaker and placement for one target, by hash of its id."""
     salt, config = ctx.pipeline.seed, ctx.pipeline.instructions
-    text = pick(bank(task, language, config.statuses), "instruction", row, salt)
+    # the smallest hash of row and id, not a place in the list: an instruction that comes or goes changes no other draw
+    text = min(bank(task, language, config.statuses), key=lambda i: rank(i["id"], "instruction", row, salt))
     placement = config.placement
     if placement == "joined":
         before = share("placement", row, salt) < config.before_share

@@ -9,11 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from ieat_data.cli import app
-from ieat_data.config import Instructions
+from ieat_data.config import Instructions, load_pipeline, load_profile
 from ieat_data.errors import UserError
 from ieat_data.instructions.bank import LANGUAGES, TASKS, Instruction, path_of, read, shipped
 from ieat_data.instructions.examine import examine
-from ieat_data.stages.instructions import bank
+from ieat_data.stages.base import Context
+from ieat_data.stages.instructions import bank, draw_instruction
 
 DEFAULT = Instructions().statuses
 
@@ -136,3 +137,20 @@ def test_the_list_counts_by_status() -> None:
 def test_an_instruction_knows_its_bank() -> None:
     one = Instruction("trajectory-zh-1023", "", "checked", "")
     assert (one.bank, one.number) == (("trajectory", "zh"), 1023)
+
+
+def test_an_instruction_that_goes_changes_no_other_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx = Context(load_pipeline("stage1-2"), load_profile("cpu"), speakers=[{"voice": "ann", "language": "en"}])
+    rows = [f"{n:032x}" for n in range(60)]
+
+    def draws() -> list[str]:
+        return [draw_instruction(r, "reasoning", "en", ctx)["id"] for r in rows]
+
+    before = draws()
+    assert len(set(before)) > 45, "of 500, spread"
+    gone = before[0]
+    left = tuple(i for i in bank("reasoning", "en", DEFAULT) if i["id"] != gone)
+    monkeypatch.setattr("ieat_data.stages.instructions.bank", lambda *_: left)
+    after = draws()
+    assert after[0] != gone
+    assert [a for a, b in zip(after, before, strict=True) if b != gone] == [b for b in before if b != gone]
