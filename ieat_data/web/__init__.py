@@ -1,4 +1,4 @@
-"""What every page of this project is made of: its look, and how a sample is shown. No page asks anything of a network."""
+"""What every page is made of: its look, and how a sample is shown. No page asks a network for anything."""
 
 from __future__ import annotations
 
