@@ -40,17 +40,17 @@ def report(
 
     Example: ieat report data/stage1-2 --out report
     """
-    from ieat_data.report.view import view_of
-
+    with_clips = _count(audio)
     if serve:
         from ieat_data.report.serve import serve as run
 
         run(folder, work, host, port, typer.echo)
         return
+    from ieat_data.report.view import view_of
     from ieat_data.report.write import write
 
     target = out or folder.with_name(f"{folder.resolve().name}-report")
-    said = write(view_of(folder, work), target, _count(audio))
+    said = write(view_of(folder, work), target, with_clips)
     lists = said["lists"]
     typer.echo(
         f"{target / 'index.html'}: {lists['samples']['rows']} samples, {lists['rejected']['rows']} rejected rows",

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ieat_data.report.view import StageView, View
-from ieat_data.shards import Record
 from ieat_data.stages import STAGES
 
 BINS = 80
@@ -68,7 +67,7 @@ def funnel(view: View) -> list[dict[str, Any]]:
 
 
 def _about(stage: type | None) -> str:
-    return (stage.__doc__ or "").strip().split("\n")[0] if stage else ""
+    return (stage.__doc__ or "").strip().split("\n")[0].replace("`", "") if stage else ""
 
 
 def _by_source(stage: StageView) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -10,18 +11,19 @@ from typing import Any
 import pyarrow.compute as pc
 
 from ieat_data.report.clips import Clips, Place
-from ieat_data.report.samples import SNIPPET_CHARS, Listed
+from ieat_data.report.samples import Listed, snippet
 from ieat_data.report.view import StageView, View, spread
 from ieat_data.schema import REJECTED
 from ieat_data.shards import Record
 
 _BEHIND = ("ingest", "synthesize", "queries")  # tables whose rows say where they come from
 _OF_ORIGIN = ("source", "key", "language", "origin", "speaker", "duration_s", "reference", "text")
+_BYTES = re.compile(r"\d+ bytes: ((?:[0-9a-f]{2})*)[0-9a-f]?…?")
 _TEXTS = ("text", "reference", "asr_text", "answer", "reply")
 
 
 class Rejects:
-    """The rejected rows of a build. `audible`: how many get their clips, as evenly over stages and reasons as can be."""
+    """The rejected rows of a build. `audible`: how many get their clips, over stages and reasons alike; None: all."""
 
     def __init__(self, view: View, clips: Clips, audible: int | None) -> None:
         self._view, self._clips = view, clips
@@ -106,6 +108,12 @@ def _utterances(row: Mapping[str, Any], shard: str) -> list[tuple[str, str]]:
     return [(shard, i) for i in (row.get("parent") or row["id"],)]
 
 
+def _decoded(text: str) -> str:
+    """Bytes that were no text for a reader (`stages.base`), as far as they can be read."""
+    found = _BYTES.fullmatch(text)
+    return bytes.fromhex(found[1]).decode("utf-8", "replace") if found else text
+
+
 def _snippet(payload: Any, about: Mapping[str, Any]) -> str:
     """What a row is known by in a list."""
     said = payload
@@ -116,4 +124,4 @@ def _snippet(payload: Any, about: Mapping[str, Any]) -> str:
             said = turns[0][0] if isinstance(turns[0], list) and turns[0] else turns[0]
     if not isinstance(said, str) or not said:
         said = next((about[k] for k in _TEXTS if isinstance(about.get(k), str)), None) or about.get("key", "")
-    return str(said)[:SNIPPET_CHARS]
+    return snippet(_decoded(str(said)))

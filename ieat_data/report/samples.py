@@ -52,7 +52,7 @@ def _listed(row: dict[str, Any], urls: Sequence[str | None], part: Part) -> List
         "source": origins[0]["source"] if origins else None,
         "seconds": round(seconds(row), 1),
         "audio": int(any(urls)),
-        "text": said[:SNIPPET_CHARS],
+        "text": snippet(said),
     }
     whole = {
         **row,
@@ -60,6 +60,11 @@ def _listed(row: dict[str, Any], urls: Sequence[str | None], part: Part) -> List
         "audios": [{"path": f"{row['id']}-{i}", "url": u} for i, u in enumerate(urls)],
     }
     return Listed(light, whole)
+
+
+def snippet(text: str) -> str:
+    """What a row is known by in a list."""
+    return text if len(text) <= SNIPPET_CHARS else text[: SNIPPET_CHARS - 1] + "…"
 
 
 def seconds(row: dict[str, Any]) -> float:

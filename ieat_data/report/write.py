@@ -1,8 +1,9 @@
-"""A report as a folder: one page, its data as scripts beside it, clips as files. It opens from disk, without a server."""
+"""A report as a folder: one page, its data as scripts beside it, clips as files. It opens from disk."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,16 @@ class Page:
         self._seen: set[str] = set()
 
     def add(
-        self, view: View, clips: Clips, chosen: dict[Part, range] | None = None, heard_rejects: int | None = None
+        self,
+        view: View,
+        clips: Clips,
+        chosen: dict[Part, range] | None = None,
+        heard_rejects: int | None = None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         """Take in the shards of `view` that are new. `chosen`: which rows of which shards have clips; None: all have.
 
-        `heard_rejects`: how many rejected rows have theirs; None: all.
+        `heard_rejects`: how many rejected rows have theirs; None: all. `between` is called after each shard.
         """
         for part in view.parts:
             if self._new(str(part.path)):
@@ -46,12 +52,14 @@ class Page:
                 for row in samples(part, clips, audible):
                     self.samples.add(row)
                     self.heard.add(row.whole)
+                between()
         rejects = Rejects(view, clips, heard_rejects)
         for stage in view.stages.values():
             for record in stage.records.values():
                 if stage.table and any(record.rejects.values()) and self._new(f"{stage.name}/{record.file}"):
                     for row in rejects.of(stage, record):
                         self.rejected.add(row)
+                    between()
 
     def _new(self, name: str) -> bool:
         new = name not in self._seen

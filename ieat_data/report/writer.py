@@ -9,7 +9,6 @@ Rows may be added to files that are there: the last of each is written again. On
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,7 @@ def put(path: Path, text: str) -> None:
     """Write a file so that a page which is open never loads a half."""
     tmp = path.with_name(f".{path.name}.new")
     tmp.write_text(text, encoding="utf-8")
-    os.replace(tmp, path)
+    tmp.replace(path)
 
 
 def plain(value: Any) -> Any:

@@ -9,6 +9,7 @@
   let drawn = "";
 
   function told(said) {
+    if (IEAT.said && IEAT.said.run !== said.run) return location.reload(); // another build has begun in the folder
     IEAT.said = said;
     document.title = `${said.name}: IEAT dataset report`;
     byId("name").textContent = said.name;

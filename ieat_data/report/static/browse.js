@@ -37,15 +37,15 @@
     rejected: {
       noun: "rejected rows",
       facets: [
-        plainFacet("stage", "Stage"),
+        plainFacet("stage", "Stage", (x) => x),
         plainFacet("reason", "Reason"),
         plainFacet("language", "Language", (x) => IEAT.languageName(x)),
         plainFacet("source", "Source", (x) => x ?? "not known"),
         plainFacet("audio", "Audio", (x) => (x ? "with audio" : "without audio")),
       ],
-      title: (row) => [words(row.reason), `rejected in ${words(row.stage)}`],
+      title: (row) => [words(row.reason), `rejected in ${row.stage}`],
       render: (row) => IEAT.renderRejected(row),
-      meta: (list, i) => [el("span", { class: "item-kind bad" }, words(list.value("reason", i))), el("span", null, words(list.value("stage", i))), el("span", { class: "item-end" }, list.value("language", i) ?? "")],
+      meta: (list, i) => [el("span", { class: "item-kind bad" }, words(list.value("reason", i))), el("span", null, list.value("stage", i)), el("span", { class: "item-end" }, list.value("language", i) ?? "")],
     },
   };
 
@@ -64,17 +64,16 @@
         this.typing = setTimeout(() => this.filter("q", this.search.value), 150);
       });
       this.selects = this.as.facets.map((facet) => {
-        const select = el("select", { id: id(facet.column) }, el("option", { value: "" }, "any"));
+        const select = el("select", { id: id(facet.column), "aria-label": facet.label }, el("option", { value: "" }, facet.label));
         select.addEventListener("change", () => this.filter(facet.column, select.value));
         return select;
       });
-      const field = (label, control) => el("div", { class: "field" }, el("label", { for: control.id }, label), control);
-      this.clear = el("button", { type: "button", class: "button", onclick: () => this.go({}, 0, null) }, "Clear");
+      this.clear = el("button", { type: "button", class: "clear", onclick: () => this.go({}, 0, null) }, "Clear filters");
       this.filterBox = el(
         "details",
         { class: "filters" },
         el("summary", null, el("span", null, "Filters"), (this.active = el("span", { class: "count" }))),
-        el("div", { class: "fields" }, this.as.facets.map((f, i) => field(f.label, this.selects[i])), this.clear),
+        el("div", { class: "fields" }, this.selects),
       );
       this.status = el("p", { class: "status", role: "status" });
       this.items = el("ol", { class: "items" });
@@ -87,7 +86,7 @@
         el(
           "div",
           { class: "list" },
-          el("div", { class: "finder" }, el("label", { class: "visually-hidden", for: this.search.id }, `Search ${this.as.noun}`), this.search, this.filterBox, this.status),
+          el("div", { class: "finder" }, el("label", { class: "visually-hidden", for: this.search.id }, `Search ${this.as.noun}`), this.search, this.filterBox, el("div", { class: "found" }, this.status, this.clear)),
           this.items,
           el("nav", { class: "pager", "aria-label": "Pages" }, this.back, this.where, this.on),
         ),
@@ -104,7 +103,7 @@
     show(params) {
       const known = ["q", ...this.as.facets.map((f) => f.column)];
       this.filters = Object.fromEntries(known.map((k) => [k, params.get(k) ?? ""]).filter(([, v]) => v));
-      this.page = Math.max(0, Number.parseInt(params.get("page") ?? "1", 10) - 1 || 0);
+      this.asked = params.has("page") ? Math.max(0, Number.parseInt(params.get("page"), 10) - 1 || 0) : null;
       const row = params.get("row");
       this.row = row !== null && /^\d+$/.test(row) ? Number(row) : null;
       if (document.activeElement !== this.search) this.search.value = this.filters.q ?? "";
@@ -116,7 +115,7 @@
 
     address(filters, page, row) {
       const params = new URLSearchParams(filters);
-      if (page) params.set("page", String(page + 1));
+      if (page || row !== null) params.set("page", String(page + 1));
       if (row !== null) params.set("row", String(row));
       return `#${this.kind}${params.size ? `?${params}` : ""}`;
     }
@@ -158,12 +157,14 @@
       this.found = found;
       this.as.facets.forEach((facet, k) => this.choices(this.selects[k], facet, tallies[k]));
       const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
-      this.page = Math.min(this.page, pages - 1);
+      // an address of a row alone leads to the page that it is on
+      const page = this.asked ?? Math.floor(Math.max(0, found.indexOf(this.row)) / PER_PAGE);
+      this.page = Math.min(page, pages - 1);
       const from = this.page * PER_PAGE;
       const rows = found.slice(from, from + PER_PAGE);
       const some = Object.keys(this.filters).length;
       this.active.textContent = some ? String(some) : "";
-      this.clear.disabled = !some;
+      this.clear.hidden = !some;
       const coming = this.list.loaded < this.list.rows ? `, ${count(this.list.loaded)} of ${count(this.list.rows)} looked at` : "";
       this.status.textContent = `${count(found.length)} ${this.as.noun}${coming}`;
       this.items.replaceChildren(...rows.map((i) => this.item(i)));
@@ -186,7 +187,7 @@
       if (wanted && !names.some((n) => String(n) === wanted)) names.push(wanted);
       names.sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a) < String(b) ? -1 : 1));
       const options = names.map((n) => el("option", { value: n }, `${facet.name(n)} (${count(tally.get(n) ?? 0)})`));
-      select.replaceChildren(el("option", { value: "" }, "any"), ...options);
+      select.replaceChildren(el("option", { value: "" }, facet.label), ...options);
       select.value = wanted;
       select.classList.toggle("set", Boolean(wanted));
     }
@@ -228,7 +229,17 @@
         if (Number(link.dataset.row) === row) link.setAttribute("aria-current", "true");
         else link.removeAttribute("aria-current");
       }
+      this.inSight();
       this.steps();
+    }
+
+    /** The open row, in a list that scrolls by itself. */
+    inSight() {
+      const link = this.items.querySelector("[aria-current]");
+      if (!link || this.items.scrollHeight <= this.items.clientHeight) return;
+      const [box, at] = [this.items.getBoundingClientRect(), link.getBoundingClientRect()];
+      if (at.top < box.top) this.items.scrollTop -= box.top - at.top;
+      if (at.bottom > box.bottom) this.items.scrollTop += at.bottom - box.bottom;
     }
 
     steps() {

@@ -36,19 +36,19 @@
       const all = d3.sum(Object.values(c.emotion));
       return labels.filter((x) => c.emotion[x]).map((x) => ({ config, emotion: x, n: c.emotion[x], share: c.emotion[x] / all }));
     });
-    const drawn = figure("The user’s emotion, turn by turn", configs.length * 54 + 36, (width) => ({
-      marginLeft: 0, marginTop: 22, marginRight: 0, marginBottom: 26,
-      x: { label: null, tickFormat: percent, ticks: width < 500 ? 3 : 5, tickSize: 0, insetRight: 12 },
-      y: { axis: null, domain: configs.map(([c]) => c), padding: 0.56, align: 1 },
+    const drawn = figure("The user’s emotion, turn by turn", configs.length * 44 + 40, (width) => ({
+      marginLeft: width < 500 ? 124 : 150, marginTop: 0, marginRight: 8, marginBottom: 34,
+      x: { label: null, tickFormat: percent, ticks: 4, tickSize: 0 },
+      y: { label: null, domain: configs.map(([c]) => c), padding: 0.42, tickSize: 0 },
       marks: [
+        Plot.axisY({ label: null, tickSize: 0, fill: "var(--ink)" }),
         Plot.barX(rows, {
           x: "share", y: "config", fill: (d) => colour(d.emotion), order: labels, z: "emotion", insetRight: 1.5, rx: 2,
           tip: { format: { x: false, y: true, fill: false, z: false } },
           channels: { emotion: "emotion", turns: (d) => `${count(d.n)} (${percent(d.share)})` },
         }),
-        Plot.text(configs, { x: 0, y: ([c]) => c, text: ([c]) => c, dy: -22, textAnchor: "start", fill: "var(--ink)", fontWeight: 560 }),
       ],
-    }));
+    }), "Share of the user’s turns in each config.");
     drawn.append(legend(labels));
     return drawn;
   }
@@ -62,11 +62,11 @@
     const most = d3.max(cells, (c) => c.n) ?? 1;
     return figure("From the first emotion to the last", 332, (width) => ({
       marginLeft: 68, marginTop: 30, marginBottom: 8, marginRight: 0, padding: 0.07,
-      x: { domain: labels, label: "last turn", axis: "top", tickSize: 0, tickRotate: width < 430 ? -30 : 0, labelOffset: 30, labelAnchor: "right" },
+      x: { domain: labels, label: null, axis: "top", tickSize: 0, tickRotate: width < 430 ? -35 : 0 },
       y: { domain: labels, label: null, tickSize: 0 },
       marks: [
         Plot.cell(d3.cross(labels, labels), { x: (d) => d[1], y: (d) => d[0], fill: "var(--raised)", rx: 5 }),
-        Plot.cell(cells, { x: "last", y: "first", fill: (d) => colour(d.last), fillOpacity: (d) => 0.28 + (0.72 * d.n) / most, rx: 5,
+        Plot.cell(cells, { x: "last", y: "first", fill: (d) => colour(d.last), fillOpacity: (d) => 0.2 + (0.5 * d.n) / most, rx: 5,
           href: (d) => `#samples?change=${encodeURIComponent(`${d.first}>${d.last}`)}`, ariaLabel: (d) => `${d.n} from ${d.first} to ${d.last}` }),
         Plot.text(cells, { x: "last", y: "first", text: (d) => count(d.n), fill: "var(--ink)", fontWeight: 640, pointerEvents: "none" }),
       ],

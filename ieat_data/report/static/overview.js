@@ -38,7 +38,7 @@
       bar.style.opacity = String(1 - i * 0.22);
       return bar;
     });
-    const words = Object.entries(counts).map(([key, n]) => `${name(key)} ${count(n)}`);
+    const words = Object.entries(counts).map(([key, n], i) => `${count(n)} ${name(key, i)}`);
     return all ? el("span", { class: "split" }, el("span", { class: "split-line", "aria-hidden": "true" }, parts), el("span", { class: "split-words" }, words.join(" · "))) : "";
   }
 
@@ -72,7 +72,7 @@
       count(c.rows),
       long(c.audio_s),
       split(c.language),
-      split(c.n_turns),
+      split(c.n_turns, (n, i) => (i ? `of ${n}` : n === "1" ? "of 1 turn" : `of ${n} turns`)),
     ]);
     const used = said.dialogues?.pool
       ? el("p", { class: "quiet note" }, `${count(said.dialogues.used)} of ${count(said.dialogues.pool)} empathy samples that were drawn for dialogues are used (at most ${count(said.dialogues.possible)} could be).`)
@@ -95,7 +95,7 @@
     return el(
       "li",
       { class: "stage" },
-      el("div", { class: "stage-name" }, el("h3", null, s.stage.replaceAll("_", " ")), el("p", { class: "quiet" }, s.about)),
+      el("div", { class: "stage-name" }, el("h3", null, s.stage), el("p", { class: "quiet" }, s.about)),
       el(
         "div",
         { class: "stage-flow" },
@@ -123,7 +123,9 @@
     const rows = said.speakers.top.map((s) => {
       const bar = el("span", { class: "rank-bar", "aria-hidden": "true" });
       bar.style.width = `${(100 * s.seconds) / most}%`;
-      return el("li", null, corpus("span", "rank-name", s.speaker), el("span", { class: "rank-line" }, bar), el("span", { class: "rank-n" }, long(s.seconds)));
+      const cut = s.speaker.lastIndexOf("/") + 1;
+      const name = el("span", { class: "rank-name", title: s.speaker }, corpus("span", "", s.speaker.slice(cut)), cut ? corpus("span", "quiet", s.speaker.slice(0, cut - 1)) : null);
+      return el("li", null, name, el("span", { class: "rank-line" }, bar), el("span", { class: "rank-n" }, long(s.seconds)));
     });
     return el("figure", { class: "figure" }, el("figcaption", null, el("h3", null, "Who speaks"), el("p", { class: "quiet" }, `${count(said.speakers.known)} speakers; those heard longest`)), el("ol", { class: "rank" }, rows));
   }

@@ -5,9 +5,14 @@
   const { el, corpus, fact, code } = IEAT;
   const TOLD = new Set(["turns", "question", "injected", "parts", "id", "status", "source", "key", "language", "parent", "task"]);
 
+  /** Bytes that were no text for a reader, as far as they can be read. */
+  const decoded = (hex) => new TextDecoder().decode(Uint8Array.from(hex.match(/../g) ?? [], (x) => Number.parseInt(x, 16)));
+
   /** A payload of any shape as text that is easy to read. */
   function shown(value, language) {
     if (value === null || value === undefined || value === "") return el("span", { class: "quiet" }, "nothing");
+    const bytes = typeof value === "string" && /^\d+ bytes: ((?:[0-9a-f]{2})*)[0-9a-f]?…?$/.exec(value);
+    if (bytes) return [corpus("span", "", decoded(bytes[1])), el("code", { class: "corpus quiet bytes" }, value)];
     if (typeof value !== "object") return corpus("span", "", value, language);
     if (Array.isArray(value)) return el("ol", { class: "plain" }, value.map((v) => el("li", null, shown(v, language))));
     return el("dl", { class: "facts" }, Object.entries(value).map(([k, v]) => fact(k.replaceAll("_", " "), shown(v, language))));
@@ -61,7 +66,7 @@
     return el(
       "article",
       { class: "sample rejected", dataset: { id: row.id } },
-      el("div", { class: "verdict" }, el("strong", null, row.reason.replaceAll("_", " ")), el("span", null, ` in ${row.stage.replaceAll("_", " ")}`), row.message ? corpus("p", "", row.message) : null),
+      row.message ? corpus("p", "verdict", row.message, language) : null,
       talk,
       empty ? null : el("div", { class: "payload" }, el("h3", null, "Payload"), shown(rest, language)),
       el(
