@@ -96,7 +96,7 @@
       const fit = () => (this.filterBox.open = wide.matches);
       wide.addEventListener("change", fit);
       fit();
-      this.section.addEventListener("keydown", (e) => this.key(e));
+      document.addEventListener("keydown", (e) => this.section.hidden || this.key(e));
     }
 
     /** From the address. */
@@ -167,7 +167,9 @@
       this.clear.hidden = !some;
       const coming = this.list.loaded < this.list.rows ? `, ${count(this.list.loaded)} of ${count(this.list.rows)} looked at` : "";
       this.status.textContent = `${count(found.length)} ${this.as.noun}${coming}`;
+      const focused = this.items.contains(document.activeElement);
       this.items.replaceChildren(...rows.map((i) => this.item(i)));
+      if (focused) (this.items.querySelector("[aria-current]") ?? this.items.querySelector(".item"))?.focus({ preventScroll: true });
       if (!rows.length && !coming) this.items.append(el("li", { class: "none quiet" }, this.list.rows ? "None fits. Clear a filter." : this.nothing()));
       this.where.textContent = `${this.page + 1} of ${count(pages)}`;
       this.back.disabled = this.page === 0;
@@ -236,6 +238,7 @@
     /** The open row, in a list that scrolls by itself. */
     inSight() {
       const link = this.items.querySelector("[aria-current]");
+      if (link && this.items.contains(document.activeElement)) link.focus({ preventScroll: true });
       if (!link || this.items.scrollHeight <= this.items.clientHeight) return;
       const [box, at] = [this.items.getBoundingClientRect(), link.getBoundingClientRect()];
       if (at.top < box.top) this.items.scrollTop -= box.top - at.top;
