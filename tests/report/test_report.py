@@ -16,7 +16,9 @@ import pytest
 from typer.testing import CliRunner
 
 from ieat_data.cli import app
+from ieat_data.cost.report import NAME
 from ieat_data.errors import UserError
+from ieat_data.identity import fingerprint
 from ieat_data.report.clips import Place, ServedClips, read_clip
 from ieat_data.report.figures import throughput
 from ieat_data.report.samples import choose
@@ -145,6 +147,28 @@ def test_throughput_counts_every_row_over_the_time_of_work(view: View) -> None:
     for stage in said["stages"]:
         width = said["seconds"] / len(stage["per_s"])
         assert sum(stage["per_s"]) * width == pytest.approx(view.stages[stage["stage"]].rows, rel=0.01)
+
+
+def with_costs(built: Path, folder: Path) -> Path:
+    """A copy of `built` whose records say that an LLM was asked, and that more was planned."""
+    shutil.copytree(built, folder)
+    tables = [p.name for p in (folder / ".work" / "tables").iterdir()]
+    asked = {"requests": 10, "busy_s": 20.0, "audio_s": 0.0, "tokens_in": 500, "tokens_out": 1000}
+    for path in folder.glob(".work/tables/respond-*/records/*.json"):
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps({**record, "engines": {"llm": asked}}))
+    pool = {"unit": "tokens_out", "work": 4000, "hours": 0.02, "speed": {"value": 55.5}}
+    planned = {"tables": fingerprint(sorted(tables)), "planned": {"pools": {"llm": pool}}}
+    (folder / ".work" / NAME).write_text(json.dumps(planned))
+    return folder
+
+
+def test_cost_stands_beside_its_plan(built: Path, tmp_path: Path) -> None:
+    said = write(finished(with_costs(built, tmp_path / "c")), tmp_path / "r", audio=0)
+    shards = len(list(built.glob(".work/tables/respond-*/records/*.json")))
+    llm = said["cost"]["llm"]
+    assert llm["planned"] == {"work": 4000, "hours": 0.02, "per_s": 55.5}
+    assert llm["measured"] == {"requests": 10 * shards, "work": 1000 * shards, "hours": 20 * shards / 3600, "per_s": 50}
 
 
 def test_without_a_work_folder_counts_are_known(built: Path, tmp_path: Path) -> None:

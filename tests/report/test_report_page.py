@@ -15,7 +15,7 @@ from ieat_data.report.write import write
 from ieat_data.web.local import address
 from tests.browser import DESKTOP, PHONE, OpenPage, browser, fits, open_page, until
 from tests.hostile import HOSTILE
-from tests.report.test_report import hostile_folder
+from tests.report.test_report import hostile_folder, with_costs
 
 pytestmark = pytest.mark.browser
 __all__ = ["browser", "open_page"]
@@ -218,6 +218,24 @@ def test_hostile_corpora_do_nothing(built: Path, tmp_path: Path, open_page: Open
             assert set(page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.protocol)")) == {"file:"}
             assert fits(page), view
         assert page.title().startswith(texts[0])
+
+
+def test_cost_beside_plan_and_diversity_where_they_are_known(built: Path, tmp_path: Path, open_page: OpenPage) -> None:
+    folder = with_costs(built, tmp_path / "c")
+    made = json.loads((folder / "manifest.json").read_text())
+    measured = {"distinct_1": 0.25, "distinct_2": 0.75}
+    openings = [["I am sorry", 12], ["That must", 3]]
+    made["diversity"] = {"empathy": measured, "reasoning": measured, "openings": {"en": openings}}
+    (folder / "manifest.json").write_text(json.dumps(made))
+    write(finished(folder), tmp_path / "r", audio=0)
+    for viewport in (DESKTOP, PHONE):
+        with open_page((tmp_path / "r" / "index.html").as_uri(), viewport=viewport) as page:
+            page.wait_for_selector("svg.plot")
+            cost = page.get_by_role("region", name="Cost beside plan").inner_text()
+            assert "4k tokens" in cost and "55.5 tokens/s" in cost and "50 tokens/s" in cost
+            diversity = page.locator(".part", has_text="Diversity and balance").inner_text()
+            assert "0.75" in diversity and "I am sorry · 12" in diversity
+            assert fits(page)
 
 
 def test_a_served_report_plays_from_the_shards(built: Path, open_page: OpenPage) -> None:

@@ -28,6 +28,7 @@
 
   const percent = d3.format(".0%");
   const count = d3.format(",");
+  const rate = (v) => d3.format(v < 1000 ? ".3~r" : ".3~s")(v);
 
   function emotions(said) {
     const configs = Object.entries(said.configs).filter(([, c]) => Object.keys(c.emotion).length);
@@ -109,7 +110,7 @@
     const peaks = t.stages.map(({ stage, per_s }) => ({ stage, top: d3.max(per_s) }));
     const names = t.stages.map((s) => s.stage);
     return figure("What ran when", names.length * 34 + 44, (w) => ({
-      marginLeft: w < 500 ? 112 : 140, marginRight: 84, marginBottom: 34, marginTop: 6,
+      marginLeft: w < 500 ? 126 : 140, marginRight: 84, marginBottom: 34, marginTop: 6,
       x: { label: unit, tickSize: 0, labelArrow: "none", labelAnchor: "right" },
       y: { axis: null, range: [28, 0] },
       fy: { domain: names, label: null, padding: 0.2, tickSize: 0, axis: "left" },
@@ -117,7 +118,7 @@
         Plot.axisFy({ label: null, tickSize: 0, anchor: "left", fill: "var(--ink)" }),
         Plot.ruleY([0], { stroke: "var(--line)" }),
         Plot.areaY(rows, { x: "at", y: "share", fy: "stage", fill: "var(--accent)", fillOpacity: 0.75, curve: "step-after" }),
-        Plot.text(peaks, { fy: "stage", frameAnchor: "right", text: (d) => `${d3.format(".3~s")(d.top)} rows/s`, textAnchor: "start", dx: 10, fill: "var(--quiet)" }),
+        Plot.text(peaks, { fy: "stage", frameAnchor: "right", text: (d) => `${rate(d.top)} rows/s`, textAnchor: "start", dx: 10, fill: "var(--quiet)" }),
       ],
     }), "Rows per second of each stage, by the records of its commits; beside it the most it reached. Pauses of the build are cut out.");
   }
