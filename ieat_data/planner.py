@@ -253,7 +253,7 @@ def _needed(pipeline: Pipeline) -> set[str]:
 def _inputs(name: str, pipeline: Pipeline) -> list[str]:
     """The tables that a stage reads."""
     cls = STAGES[name]
-    wanted = (t for t in cls.optional if t in pipeline.stages)
+    wanted = (t for t in cls.optional if STAGES[t].asked_for(pipeline))
     return [t for i in (*cls.inputs, *cls.whole, *wanted) for t in UNIONS.get(i, (i,))]
 
 

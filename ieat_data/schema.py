@@ -102,6 +102,18 @@ DIALOGUES = table(
     ("turns", pa.list_(TURN)),
     ("regenerate", pa.bool_()),  # the last reply is made anew, with the history
 )
+# Signatures of a sample's texts (checks/shingles.py), eight places in a number; null for a text without words.
+SKETCHES = table(
+    ("said", pa.list_(pa.uint64())),
+    ("said_scope", pa.uint64()),  # texts of one scope are compared
+    ("answered", pa.list_(pa.uint64())),
+    ("answered_scope", pa.uint64()),
+)
+UNIQUE = table(
+    ("duplicate_of", pa.string()),
+    ("alike", pa.string()),  # said | answered
+    ("similarity", pa.float64()),
+)
 QUESTIONS = table(
     ("instruction_id", pa.string()), ("language", pa.string()), ("text", pa.string()), ("speaker", pa.string())
 )

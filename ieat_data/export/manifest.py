@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from ieat_data import __version__, schema
+from ieat_data.checks.contamination import benchmark_hashes
 from ieat_data.export.summary import merge
 from ieat_data.paths import prompt_hashes
 from ieat_data.planner import Plan
@@ -47,6 +48,7 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]]) -> dict[
         "configs": configs,
         "shards": shards,
         "dialogues": _dialogues(plan),
+        "screened": _screened(plan),
         "speakers": _speakers(plan),
         "stages": {name: _stage(node) for name, node in plan.nodes.items()},
         "pipeline": plan.pipeline.model_dump(mode="json"),
@@ -100,6 +102,23 @@ def _dialogues(plan: Plan) -> dict[str, int]:
         for r in node.records.values():
             total.update(r.summary["samples"])
     return dict(total)
+
+
+def _screened(plan: Plan) -> dict[str, Any]:
+    """By what accepted samples were kept back, and how many; null for what was not looked at."""
+    pipeline = plan.pipeline
+    rejected: Counter[str] = Counter()
+    for node in plan.nodes.values():
+        if node.stage.expected & {"contaminated", "near_duplicate"}:
+            rejected.update(node.rejects)
+    alike = pipeline.near_duplicates
+    found: dict[str, Any] = {"near_duplicates": None, "contamination": None}
+    if alike and any(n.startswith("unique_") for n in plan.nodes):
+        found["near_duplicates"] = {**alike.model_dump(), "rejected": rejected["near_duplicate"]}
+    if pipeline.contamination:
+        checked = {"files": benchmark_hashes(pipeline.contamination), **pipeline.contamination_limits.model_dump()}
+        found["contamination"] = {**checked, "rejected": rejected["contaminated"]}
+    return found
 
 
 def _speakers(plan: Plan) -> list[dict[str, Any]]:

@@ -12,6 +12,15 @@ from ieat_data.stages.pairs import Pairs
 from ieat_data.stages.reorganise import Reorganise
 from ieat_data.stages.replies import SpeakReplies
 from ieat_data.stages.respond import Respond
+from ieat_data.stages.screen import (
+    ScreenDialogues,
+    ScreenPairs,
+    ScreenReplies,
+    ScreenTargets,
+    UniqueDialogues,
+    UniqueReplies,
+    UniqueTargets,
+)
 from ieat_data.stages.select import Select
 from ieat_data.stages.speakers import PromptClips, Speakers
 from ieat_data.stages.stage2 import Alignment, Continuation, Synthesis
@@ -30,10 +39,16 @@ STAGES: dict[str, type[Stage]] = {
         Synthesize,
         Transcribe,
         Respond,
+        ScreenReplies,
+        UniqueReplies,
         Label,
         Inject,
+        ScreenTargets,
+        UniqueTargets,
         Reorganise,
         InjectDialogues,
+        ScreenDialogues,
+        UniqueDialogues,
         Questions,
         SpeakQuestions,
         SpeakReplies,
@@ -42,6 +57,7 @@ STAGES: dict[str, type[Stage]] = {
         Empathy,
         Trajectory,
         Pairs,
+        ScreenPairs,
         Tokenize,
         Alignment,
         Synthesis,
