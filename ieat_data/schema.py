@@ -54,6 +54,15 @@ SPEAKERS = table(
     ("transcript", pa.string()),
     ("dnsmos", pa.float64()),
 )
+_SIGNAL = (  # as it was measured (checks/clip.py)
+    ("clipped", pa.float64()),  # share of the samples
+    ("silence", pa.float64()),  # share of the clip
+    ("leading_s", pa.float64()),
+    ("trailing_s", pa.float64()),
+    ("lufs", pa.float64()),
+)
+SIGNALS = table(*_SIGNAL)
+MOS = table(("overall", pa.float64()), ("signal", pa.float64()), ("background", pa.float64()))  # 1 to 5
 QUERIES = table(("source", pa.string()), ("key", pa.string()), ("language", pa.string()), ("text", pa.string()))
 SELECTION = table()
 TRANSCRIPTS = table(
@@ -125,6 +134,7 @@ SPOKEN = table(
     ("asr_text", pa.string()),
     ("error_rate", pa.float64()),
     ("attempts", pa.int32()),
+    *_SIGNAL,
 )
 
 PAIRS = table(("text", pa.string()))

@@ -38,7 +38,7 @@ class Here:
 
     def start(self, job: Job) -> None:
         for role in job.engines:
-            if role not in self._pools:
+            if role not in self._pools and self._profile.recording is None:
                 self._pools[role] = Pool(registry.build(role, self._profile.engines[role], {}))  # type: ignore[index]
         self._ended.append((job.task, run_job(job, self._pools, lambda table, n: None)))
 

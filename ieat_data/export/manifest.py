@@ -49,6 +49,7 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]]) -> dict[
         "shards": shards,
         "dialogues": _dialogues(plan),
         "screened": _screened(plan),
+        "audio_checks": _audio_checks(plan),
         "speakers": _speakers(plan),
         "stages": {name: _stage(node) for name, node in plan.nodes.items()},
         "pipeline": plan.pipeline.model_dump(mode="json"),
@@ -118,6 +119,24 @@ def _screened(plan: Plan) -> dict[str, Any]:
     if pipeline.contamination:
         checked = {"files": benchmark_hashes(pipeline.contamination), **pipeline.contamination_limits.model_dump()}
         found["contamination"] = {**checked, "rejected": rejected["contaminated"]}
+    return found
+
+
+def _audio_checks(plan: Plan) -> dict[str, Any]:
+    """Of each stage that judged clips the limits, and how it rejected; null for what was not looked at."""
+    found: dict[str, Any] = {"signal": None, "asr": None, "mos": None}
+    by_check = {
+        "signal": ("listen", "listen_spoken"),
+        "asr": ("transcribe", "synthesize", "speak_questions", "speak_replies"),
+        "mos": ("mos",),
+    }
+    for check, names in by_check.items():
+        nodes = [plan.nodes[n] for n in names if n in plan.nodes]
+        if nodes:
+            found[check] = {
+                n.name: {"limits": n.stage.settings.model_dump(mode="json"), "rejects": dict(sorted(n.rejects.items()))}
+                for n in nodes
+            }
     return found
 
 

@@ -8,6 +8,7 @@ from ieat_data.stages.ingest import Ingest, Queries
 from ieat_data.stages.inject import Inject, InjectDialogues
 from ieat_data.stages.instructions import Questions, SpeakQuestions
 from ieat_data.stages.label import Label
+from ieat_data.stages.listen import Listen, ListenSpoken, Mos
 from ieat_data.stages.pairs import Pairs
 from ieat_data.stages.reorganise import Reorganise
 from ieat_data.stages.replies import SpeakReplies
@@ -37,6 +38,9 @@ STAGES: dict[str, type[Stage]] = {
         PromptClips,
         Speakers,
         Synthesize,
+        Listen,
+        ListenSpoken,
+        Mos,
         Transcribe,
         Respond,
         ScreenReplies,
@@ -68,6 +72,7 @@ STAGES: dict[str, type[Stage]] = {
 # Names that stand for several tables with the same schema, whose shards they chain.
 UNIONS: dict[str, tuple[str, ...]] = {
     "utterances": ("ingest", "synthesize"),
+    "heard": ("listen", "listen_spoken"),
     "targets": ("inject", "inject_dialogues"),
 }
 

@@ -195,7 +195,8 @@ class MapStage(Stage):
         raise TypeError(f"{type(self).__name__} has no process")
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        merged = merge(inputs, task.name, self.columns)
+        read = {t: c for t, c in self.columns.items() if t not in self.optional or inputs.has(t, task.name)}
+        merged = merge(inputs, task.name, read)
         fit = [r for r in merged if r["status"] == OK]
         results = dict(zip((r["id"] for r in fit), guarded(lambda some: self.process(some, ctx), fit), strict=True))
         out: list[Row] = []
