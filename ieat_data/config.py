@@ -138,6 +138,12 @@ class ContaminationLimits(Strict):
     similarity: float = Field(0.7, gt=0, le=1, description="Jaccard similarity of shingles (3 words, 4 characters)")
 
 
+class Judge(Strict):
+    """An LLM that gives the targets of stage 1-2 numbers (stages/judge.py). It asks the profile's `llm`."""
+
+    min_score: float | None = Field(None, ge=1, le=5, description="mean below which a target goes out; none: none does")
+
+
 class Pipeline(Strict):
     """What is built: sources, targets and the settings of each stage (checked by the stage's own model)."""
 
@@ -156,6 +162,7 @@ class Pipeline(Strict):
         (), description="benchmarks whose texts no sample may have: files (.json, .jsonl, .txt), or folders of them"
     )
     contamination_limits: ContaminationLimits = ContaminationLimits()
+    judge: Judge | None = Field(None, description="none: nobody judges")
     max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects more stops the build")
     min_rows_for_rate: int = Field(40, ge=1, description="rows before the reject rate is looked at")
     stages: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)

@@ -123,6 +123,22 @@ UNIQUE = table(
     ("alike", pa.string()),  # said | answered
     ("similarity", pa.float64()),
 )
+JUDGED = table(
+    (
+        "scores",
+        pa.list_(
+            pa.struct(
+                [
+                    ("criterion", pa.string()),
+                    ("first", pa.int32()),  # the likeliest number, asked with the scale from worst to best
+                    ("second", pa.int32()),  # and from best to worst
+                    ("expected", pa.float64()),  # mean of both under their probabilities
+                ]
+            )
+        ),
+    ),
+    ("score", pa.float64()),  # mean over the criteria
+)
 QUESTIONS = table(
     ("instruction_id", pa.string()), ("language", pa.string()), ("text", pa.string()), ("speaker", pa.string())
 )

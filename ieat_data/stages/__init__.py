@@ -7,6 +7,7 @@ from ieat_data.stages.compose import Empathy, Reasoning, Stage11, Trajectory
 from ieat_data.stages.ingest import Ingest, Queries
 from ieat_data.stages.inject import Inject, InjectDialogues
 from ieat_data.stages.instructions import Questions, SpeakQuestions
+from ieat_data.stages.judge import JudgeDialogues, JudgeTargets
 from ieat_data.stages.label import Label
 from ieat_data.stages.listen import Listen, ListenSpoken, Mos
 from ieat_data.stages.pairs import Pairs
@@ -49,10 +50,12 @@ STAGES: dict[str, type[Stage]] = {
         Inject,
         ScreenTargets,
         UniqueTargets,
+        JudgeTargets,
         Reorganise,
         InjectDialogues,
         ScreenDialogues,
         UniqueDialogues,
+        JudgeDialogues,
         Questions,
         SpeakQuestions,
         SpeakReplies,

@@ -201,12 +201,17 @@ class UniqueDialogues(Unique):
     inputs = ("screen_dialogues",)
 
 
-# Which tables say what of a table goes out.
-SCREENED: Mapping[str, tuple[str, ...]] = {
+# Which tables keep rows of a table back, and (SCREENED) all that judge what of it goes out.
+KEPT_BACK: Mapping[str, tuple[str, ...]] = {
     "respond": ("screen_replies", "unique_replies"),
     "inject": ("screen_targets", "unique_targets"),
     "inject_dialogues": ("screen_dialogues", "unique_dialogues"),
     "pairs": ("screen_pairs",),
+}
+SCREENED: Mapping[str, tuple[str, ...]] = {
+    **KEPT_BACK,
+    "inject": (*KEPT_BACK["inject"], "judge_targets"),
+    "inject_dialogues": (*KEPT_BACK["inject_dialogues"], "judge_dialogues"),
 }
 
 
