@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ieat_data.cli import build, check, doctor, ingest, inspect, models, sources
+from ieat_data.cli import build, check, doctor, ingest, inspect, instructions, models, sources
 from ieat_data.errors import UserError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 for register in (build.register, check.register, doctor.register, inspect.register, ingest.register, sources.register):
     register(app)
 app.add_typer(models.app, name="models")
+app.add_typer(instructions.app, name="instructions")
 
 
 def main() -> None:
