@@ -9,7 +9,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ieat_data.checks.labels import collapse
-from ieat_data.checks.language import is_language
 from ieat_data.checks.reply import CONTROL
 from ieat_data.checks.think import Accepted, accept
 from ieat_data.checks.words import contains
