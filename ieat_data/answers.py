@@ -31,6 +31,7 @@ _KINDS: dict[str, type] = {
         base.Clip,
         base.SpeechTokens,
         base.Quality,
+        base.Similarity,
         base.Failure,
     )
 }

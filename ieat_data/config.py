@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ieat_data import paths
 from ieat_data.errors import UserError, did_you_mean
 
-Role = Literal["llm", "asr", "ser", "tts", "codec", "mos"]
+Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
 Language = Literal["en", "zh"]
 InstructionStatus = Literal["proposed", "checked", "accepted", "rejected"]
 

@@ -63,6 +63,7 @@ _SIGNAL = (  # as it was measured (checks/clip.py)
 )
 SIGNALS = table(*_SIGNAL)
 MOS = table(("overall", pa.float64()), ("signal", pa.float64()), ("background", pa.float64()))  # 1 to 5
+VOICES = table(("similarity", pa.float64()))  # -1 to 1; null for a voice that the TTS engine has by itself
 QUERIES = table(("source", pa.string()), ("key", pa.string()), ("language", pa.string()), ("text", pa.string()))
 SELECTION = table()
 TRANSCRIPTS = table(

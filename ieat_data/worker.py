@@ -53,8 +53,8 @@ def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[St
         common = {"identity": job.engines[role], "answers": answers, "wants": registry.wants(role, engine)}
         clients[role] = client(role, engine, common)
     inputs = Inputs(job.parts)
-    # the clips of the prompts are for the stages that speak; those that draw a speaker need the names
-    columns = None if "tts" in cls.engines else ["voice", "language"]
+    # the clips of the prompts are for the stages that speak or compare voices; those that draw a speaker need the names
+    columns = None if {"tts", "speaker"} & set(cls.engines) else ["voice", "language"]
     speakers = [r for s in inputs.shards("speakers") for r in inputs.rows("speakers", s, columns)]
     ctx = Context(pipeline, profile, clients, speakers, scratch=job.folder)
     for shard, table in stage.run(job.task, inputs, ctx):

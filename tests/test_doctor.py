@@ -228,6 +228,7 @@ BARE = {
     ("tts", "cosyvoice2"): {"model": "M", "voices_file": "M/bank.jsonl"},
     ("codec", "s3tokenizer"): {"model": "M/tokenizer.json"},
     ("mos", "dnsmos"): {"model": "M"},
+    ("speaker", "campplus"): {"model": "M"},
 }
 
 

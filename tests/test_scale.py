@@ -116,7 +116,7 @@ def test_what_was_made_of_a_changed_shard_is_made_again_and_nothing_else(tmp_pat
 
 def test_tasks_whose_node_died_are_done_again(tmp_path: Path) -> None:
     plan, _ = begun(tmp_path, 60)
-    executor = run(plan, deaths_an_hour=0.7)
+    executor = run(plan, deaths_an_hour=0.5)
     assert executor.failed > 0
     assert not any(n.todo for n in plan.nodes.values())
     assert executor.tasks == sum(len(n.tasks) for n in plan.nodes.values()) + executor.failed

@@ -15,6 +15,7 @@ from ieat_data.engines import registry
 from ieat_data.engines.base import (
     Classify,
     Clip,
+    Compare,
     Completion,
     EmotionScores,
     Encode,
@@ -23,6 +24,7 @@ from ieat_data.engines.base import (
     Quality,
     Rate,
     Sampling,
+    Similarity,
     SpeakerPrompt,
     SpeechTokens,
     Synthesize,
@@ -72,6 +74,8 @@ def calls(role: str, profile: Profile) -> list[Call]:
         return [_encode()]
     if role == "mos":
         return [_rate()]
+    if role == "speaker":
+        return [_compare()]
     if clones(profile):
         return [_speak(language, f"sample-{language}", _prompt(language)) for language in LANGUAGES]
     return [_speak(language, v[0]) for language in LANGUAGES if (v := profile.voices(language))]
@@ -168,6 +172,17 @@ def _rate() -> Call:
         return f"{answer.overall:.2f} of 5", asdict(answer)
 
     return Call("en", "rate", Rate(clip.audio), read)
+
+
+def _compare() -> Call:
+    clip = sample_clip("en")
+
+    def read(answer: Similarity, seconds: float) -> tuple[str, Mapping[str, Any]]:
+        if answer.similarity < 0.99:
+            raise Wrong(f"it gives a clip and itself {answer.similarity:.2f}, not 1")
+        return "a clip is like itself", asdict(answer)
+
+    return Call("en", "compare", Compare(clip.audio, clip.audio), read)
 
 
 def _speak(language: str, voice: str, prompt: SpeakerPrompt | None = None) -> Call:

@@ -174,6 +174,21 @@ class Quality:
     background: float
 
 
+@dataclass(frozen=True)
+class Compare:
+    """Is the speaker of `audio` that of `reference`? Both are encoded clips."""
+
+    audio: bytes
+    reference: bytes
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Of two voices, -1 to 1 (cosine)."""
+
+    similarity: float
+
+
 NOT_RECORDED = "not_recorded"  # the reason of a Failure where a recording answers and has no answer
 
 
@@ -237,6 +252,10 @@ class TTS(Engine, Protocol):
 
 class MOS(Engine, Protocol):
     def rate(self, requests: Sequence[Rate]) -> list[Quality | Failure]: ...
+
+
+class Speaker(Engine, Protocol):
+    def compare(self, requests: Sequence[Compare]) -> list[Similarity | Failure]: ...
 
 
 class Codec(Engine, Protocol):

@@ -128,11 +128,12 @@ def _screened(plan: Plan) -> dict[str, Any]:
 
 def _audio_checks(plan: Plan) -> dict[str, Any]:
     """Of each stage that judged clips the limits, and how it rejected; null for what was not looked at."""
-    found: dict[str, Any] = {"signal": None, "asr": None, "mos": None}
+    found: dict[str, Any] = {"signal": None, "asr": None, "mos": None, "speaker": None}
     by_check = {
         "signal": ("listen", "listen_spoken"),
         "asr": ("transcribe", "synthesize", "speak_questions", "speak_replies"),
         "mos": ("mos",),
+        "speaker": ("same_speaker",),
     }
     for check, names in by_check.items():
         nodes = [plan.nodes[n] for n in names if n in plan.nodes]

@@ -9,7 +9,7 @@ from ieat_data.stages.inject import Inject, InjectDialogues
 from ieat_data.stages.instructions import Questions, SpeakQuestions
 from ieat_data.stages.judge import JudgeDialogues, JudgeTargets
 from ieat_data.stages.label import Label
-from ieat_data.stages.listen import Listen, ListenSpoken, Mos
+from ieat_data.stages.listen import Listen, ListenSpoken, Mos, SameSpeaker
 from ieat_data.stages.pairs import Pairs
 from ieat_data.stages.reorganise import Reorganise
 from ieat_data.stages.replies import SpeakReplies
@@ -42,6 +42,7 @@ STAGES: dict[str, type[Stage]] = {
         Listen,
         ListenSpoken,
         Mos,
+        SameSpeaker,
         Transcribe,
         Respond,
         ScreenReplies,

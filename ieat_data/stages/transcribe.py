@@ -25,11 +25,12 @@ class Transcribe(MapStage):
 
     name = "transcribe"
     inputs = ("utterances", "heard")
-    optional = ("mos",)
+    optional = ("mos", "same_speaker")
     columns: ClassVar = {
         "utterances": ("audio", "language", "origin", "reference", "check_text"),
         "heard": (),
         "mos": (),
+        "same_speaker": (),
     }
     engines = ("asr",)
     schema = TRANSCRIPTS
