@@ -25,21 +25,22 @@ _QUOTES = "\"“”'‘’「」 \t"
 
 
 class ProposeFile(Strict):
-    """`ask` is put together with `{task}`, `{angle}`, `{lines}` and `{examples}`."""
+    """`ask` is answered with some of the bank, and what the model answers is `more`; `{task}`, `{angle}` and `{lines}`
+    are filled in."""
 
     system: str = Field(min_length=1)
     tasks: Mapping[str, str]
     ask: str
+    more: str
     angles: tuple[str, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _known_fields(self) -> ProposeFile:
         try:
-            self.ask.format(task="", angle="", lines="", examples="")
+            for template in (self.ask, self.more):
+                template.format(task="", angle="", lines="")
         except (KeyError, IndexError, ValueError) as e:
-            raise ValueError(
-                f"ask: only {{task}}, {{angle}}, {{lines}} and {{examples}} are filled in: {e!r}"
-            ) from None
+            raise ValueError(f"only {{task}}, {{angle}} and {{lines}} are filled in, not {e}") from None
         return self
 
 
@@ -59,7 +60,7 @@ def load(language: str) -> ProposeFile:
 def requests(
     task: str, language: str, bank: Sequence[Instruction], descriptor: Descriptor, salt: int
 ) -> Iterator[Asked]:
-    """Requests without end. Angles go round in an order drawn by hash; examples are drawn anew for each."""
+    """Requests without end. Angles go round in an order drawn by hash; each shows other examples of the bank."""
     file = load(language)
     angles = top_k(file.angles, len(file.angles), task, salt)
     texts = [i.text for i in bank if i.status != "rejected"]
@@ -68,8 +69,15 @@ def requests(
     while True:
         angle = angles[n % len(angles)]
         shown = top_k(texts, EXAMPLES, "examples", task, language, n, salt)
-        said = file.ask.format(task=file.tasks[task].strip(), angle=angle, lines=LINES, examples="\n".join(shown))
-        prompt = render(descriptor, [Message("system", file.system.strip()), Message("user", said)], open="answer")
+        values = {"task": file.tasks[task].strip(), "angle": angle}
+        talk = [Message("system", file.system.strip())]
+        if shown:
+            talk.append(Message("user", file.ask.format(lines=len(shown), **values)))
+            talk.append(Message("assistant", "\n".join(shown)))
+        # without a bank the two are one question
+        last = (file.more,) if shown else (file.ask, file.more)
+        talk.append(Message("user", "\n".join(t.format(lines=LINES, **values) for t in last)))
+        prompt = render(descriptor, talk, open="answer")
         yield Asked(Generate(prompt, draw, seed(f"{task}.{language}", "propose", n, salt)), angle)
         n += 1
 

@@ -118,7 +118,7 @@ def test_requests_take_each_angle_in_turn_and_show_other_examples() -> None:
     assert {len(s) for s in shown} == {EXAMPLES}
     assert len(set(shown)) > len(angles) / 2
     assert not any("rejected" in p for p in prompts)
-    assert all(f"Write {LINES} questions" in p and p.endswith("</think>\n\n") for p in prompts)
+    assert all(f"Write {LINES} more" in p and p.endswith("</think>\n\n") for p in prompts)
     assert list(asked(bank, 3)) == prompts[:3] != list(asked(bank, 3, salt=1))
 
 
@@ -143,3 +143,10 @@ def test_adding_leaves_what_stands_there_as_it_is(tmp_path: Path) -> None:
     assert json.loads(second) == {"id": "reasoning-en-002", "text": "为什么？", "status": "proposed", "origin": "o"}
     with pytest.raises(UserError, match=r"cannot be written: .*--out names another file"):
         append(path / "x.jsonl", [])
+
+
+def test_without_a_bank_it_is_one_question() -> None:
+    (prompt,) = asked([], 1)
+    assert prompt.count("<|im_start|>user") == 1 and "how the user's own mood changed" in prompt
+    (prompt,) = asked([Instruction("trajectory-en-001", "How?", "checked", "o")], 1)
+    assert prompt.count("<|im_start|>user") == 2 and "<|im_start|>assistant\nHow?<|im_end|>" in prompt
