@@ -143,6 +143,7 @@ class Inject(Injection):
     """Reasoning and empathy on single utterances that passed stage 1-1."""
 
     name = "inject"
+    version = 2
     inputs = ("utterances", "transcribe", "respond", "label")
     columns: ClassVar = {
         "utterances": ("language",),
@@ -183,6 +184,7 @@ class InjectDialogues(Injection):
     """Trajectory and reasoning over dialogues; a new last reply where the pipeline asks for one."""
 
     name = "inject_dialogues"
+    version = 2
     inputs = ("reorganise",)
     columns: ClassVar = {"reorganise": ("language", "turns", "regenerate")}
     Settings = InjectDialoguesSettings

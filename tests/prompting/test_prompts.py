@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ieat_data.checks.form import CONTROL
 from ieat_data.checks.labels import collapse
-from ieat_data.checks.language import is_language
-from ieat_data.checks.reply import CONTROL
 from ieat_data.checks.think import Accepted, accept
 from ieat_data.checks.words import contains
 from ieat_data.engines.base import Completion
@@ -179,19 +177,6 @@ def test_corpus_text_never_reaches_a_control_segment(
 
     for prompts in (QWEN3, QWEN25):
         assert control(prompts, one or "x", two or "x", question) == control(prompts, "x", "x", "x")
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("task", ["reasoning", "trajectory"])
-def test_the_instruction_banks(task: str, language: Language) -> None:
-    path = prompts_dir() / "instructions" / f"{task}.{language}.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert len(rows) >= 20
-    assert len({r["id"] for r in rows}) == len({r["text"] for r in rows}) == len(rows)
-    for row in rows:
-        assert set(row) == {"id", "text", "status", "origin"}
-        assert is_language(row["text"], language), row
-        assert not QWEN3.labels.find(row["text"], language, near=True), "a question gives no emotion away"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
