@@ -17,13 +17,16 @@ from ieat_data.prompting.base import InjectedPrompt, Language, Prompt, Task, Tur
 from ieat_data.prompting.bodies import body
 from ieat_data.prompting.files import Example, Layout, TaskFile, ThinkFile, load_task, load_think
 
+# Worked examples shown at once for a think body. The 1.5B model of the `cpu` profile answers worse with one or two.
+SHOWN = 3
+
 
 class Prompts:
     """The prompts of one folder for one model. Files are read when they are first needed.
 
     Args:
         root: the folder that holds `labels.yaml`, `tasks/` and `think/`.
-        descriptor: the model's; a worked example is shown only where it asks for them.
+        descriptor: the model's; worked examples are shown only where it asks for them.
     """
 
     def __init__(self, root: Path, descriptor: Descriptor) -> None:
@@ -56,7 +59,7 @@ class Prompts:
                 (one utterance or a dialogue) or `trajectory` (a dialogue).
             turns: what the user said and what was heard in it, in order.
             instruction: the question the user speaks.
-            pick: a number drawn by hash; it chooses the phrasing of the injected body, and the worked example.
+            pick: a number drawn by hash; it chooses the phrasing of the injected body, and the worked examples.
             unsure_below: the score of a single utterance's label below which the body is a hedged one.
 
         Raises:
@@ -71,7 +74,7 @@ class Prompts:
         heard = turns[-1:] if task == "empathy" else turns
         injected = body(self.think(task, language), self.labels, language, heard, pick, unsure_below)
         layout = self.task(task, language).user
-        examples = self._drawn_example(task, language, len(heard), pick)
+        examples = self._drawn_examples(task, language, len(heard), pick)
         head = self._head(task, language, examples)
         messages = [*head]
         if task == "empathy":
@@ -99,11 +102,14 @@ class Prompts:
         """The worked examples there are for this model: none for one that thinks by itself."""
         return self.task(task, language).examples if self.descriptor.worked_examples else ()
 
-    def _drawn_example(self, task: Task, language: Language, n_turns: int, pick: int) -> tuple[Example, ...]:
-        """One worked example, of a dialogue for a dialogue: a small model copies less from one than from many."""
-        known = self.examples(task, language)
-        alike = [e for e in known if (len(e.turns) > 1) == (n_turns > 1)] or known
-        return (identity.pick(alike, pick, "example"),) if alike else ()
+    def _drawn_examples(self, task: Task, language: Language, n_turns: int, pick: int) -> tuple[Example, ...]:
+        """Some of the worked examples, of dialogues for a dialogue: a run that begins at one drawn by hash.
+
+        Runs, not any choice of them: so few prefixes are shared by many requests.
+        """
+        known = [e for e in self.examples(task, language) if (len(e.turns) > 1) == (n_turns > 1)]
+        first = identity.number(pick, "example") % len(known) if known else 0
+        return tuple([*known[first:], *known[:first]][:SHOWN])
 
     def _head(self, task: Task, language: Language, examples: Sequence[Example]) -> list[Message]:
         """What comes before the user's words."""
