@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ieat_data.sources.base import BadRecord, SpeechRecord, Unit
-from ieat_data.sources.files import File, bad_record, corpus_files, exactly, is_storable, open_file, record_key
+from ieat_data.sources.files import bad_record, corpus_files, exactly, in_order, is_storable, record_key
+from ieat_data.sources.roots import File, Root, root_at
 from ieat_data.sources.tar import MESSAGES, Group, groups
 
 MAX_JSON_BYTES = 1 << 20
@@ -42,31 +43,35 @@ class EmiliaReader:
 
     kind: ClassVar[str] = "speech"
 
-    def __init__(self, root: Path, language: str) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Root | Path | str, language: str) -> None:
+        self.root = root_at(root)
         self.language = language
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` clips. Reads the members' headers, none of their data."""
-        for path in corpus_files(self.root, (".tar",)):
-            with open_file(self.root, path) as file:
-                if file.size == 0:
-                    yield Unit(path, 0, 0, 1, 0)
-                    continue
-                start = end = rows = index = 0
-                for group in groups(file, 0, file.size, _EXTENSIONS):
-                    if rows == rows_per_unit:
-                        yield Unit(path, start, end, rows, index)
-                        index, rows = index + rows, 0
-                    if rows == 0:
-                        start = group.start
-                    rows, end = rows + 1, group.end
-                if rows:
-                    yield Unit(path, start, end, rows, index)
+        yield from in_order(
+            self.root, corpus_files(self.root, (".tar",)), lambda path: self._units(path, rows_per_unit)
+        )
+
+    def _units(self, path: str, rows_per_unit: int) -> Iterator[Unit]:
+        with self.root.open(path) as file:
+            if file.size == 0:
+                yield file.unit(0, 0, 1, 0)
+                return
+            start = end = rows = index = 0
+            for group in groups(file, 0, file.size, _EXTENSIONS):
+                if rows == rows_per_unit:
+                    yield file.unit(start, end, rows, index)
+                    index, rows = index + rows, 0
+                if rows == 0:
+                    start = group.start
+                rows, end = rows + 1, group.end
+            if rows:
+                yield file.unit(start, end, rows, index)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
         """The clips of `unit`, one in memory at a time."""
-        with open_file(self.root, unit.path) as file:
+        with self.root.open(unit.path, unit.version, unit.end) as file:
             if file.size == 0:
                 yield bad_record(unit.path, unit.index, "", "empty_file", "the archive holds 0 bytes; fetch it again")
                 return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ieat_data.sources.base import BadRecord, SourceError, SpeechRecord, Unit
-from ieat_data.sources.files import bad_record, corpus_files, exactly, is_storable, open_file, record_key
+from ieat_data.sources.files import bad_record, corpus_files, exactly, in_order, is_storable, record_key
 from ieat_data.sources.gigaspeech import speaker, written_text
 from ieat_data.sources.json_records import FieldError
+from ieat_data.sources.roots import File, Root, root_at
 from ieat_data.sources.segments import seconds
 
 COLUMNS = ("segment_id", "speaker", "text", "audio", "begin_time", "end_time", "audio_id")
@@ -29,53 +29,48 @@ class GigaSpeechParquetReader:
 
     kind: ClassVar[str] = "speech"
 
-    def __init__(self, root: Path, language: str, split: str = "train") -> None:
-        self.root = Path(root)
+    def __init__(self, root: Root | Path | str, language: str, split: str = "train") -> None:
+        self.root = root_at(root)
         self.language = language
         self._split = split
         self._in_split = re.compile(rf"(?:^|/)(?:partial-)?{re.escape(str(split))}(?:[-/.])")
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` rows. Reads the files' footers, none of their data."""
-        paths = [p for p in corpus_files(self.root, (".parquet",)) if self.root.is_file() or self._in_split.search(p)]
+        paths = [p for p in corpus_files(self.root, (".parquet",)) if self.root.only or self._in_split.search(p)]
         if not paths:
             raise SourceError(f"{self.root}: holds no Parquet file of the split {self._split!r}; set the option split")
-        for path in paths:
+        yield from in_order(self.root, paths, lambda path: self._units(path, rows_per_unit))
+
+    def _units(self, path: str, rows_per_unit: int) -> Iterator[Unit]:
+        with self.root.open(path) as file:
             try:
-                with self._open(path) as parquet:
-                    names, groups = parquet.schema_arrow.names, range(parquet.num_row_groups)
-                    rows = sum(parquet.metadata.row_group(g).num_rows for g in groups)
+                parquet = _parquet(file)
             except FieldError:
-                yield Unit(path, 0, 0, 1, 0)
-                continue
+                yield file.unit(0, 0, 1, 0)
+                return
+            names, groups = parquet.schema_arrow.names, range(parquet.num_row_groups)
+            rows = sum(parquet.metadata.row_group(g).num_rows for g in groups)
             if lacking := [n for n in NEEDED if n not in names]:
                 raise SourceError(f"{path}: has no column {lacking[0]!r}; is it GigaSpeech's?")
             for start in range(0, rows, rows_per_unit):
                 end = min(start + rows_per_unit, rows)
-                yield Unit(path, start, end, end - start, start)
+                yield file.unit(start, end, end - start, start)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
         """The rows of `unit`; sixteen are in memory at a time, and the pages of the file that they are in."""
-        if unit.end == 0:
+        with self.root.open(unit.path, unit.version) as file:
             try:
-                with self._open(unit.path):
-                    raise SourceError(f"{unit.path}: was not Parquet when it was planned; plan the source again")
+                parquet = _parquet(file)
             except FieldError as e:
+                if unit.end:
+                    raise SourceError(f"{unit.path}: {e}; was it changed since the plan?") from None
                 yield bad_record(unit.path, 0, "", e.reason, str(e))
-            return
-        with self._open(unit.path) as parquet:
+                return
+            if unit.end == 0:
+                raise SourceError(f"{unit.path}: was not Parquet when it was planned; plan the source again")
             for ordinal, row in exactly(unit, enumerate(_rows(parquet, unit.start, unit.end), unit.start)):
                 yield self._record(unit.path, ordinal, row)
-
-    @contextmanager
-    def _open(self, path: str) -> Iterator[pq.ParquetFile]:
-        with open_file(self.root, path) as file, open(file.fd, "rb", closefd=False) as raw:
-            try:
-                # page by page: a column of a row group would else be in memory as a whole
-                parquet = pq.ParquetFile(raw, buffer_size=1 << 20, pre_buffer=False)
-            except (pa.ArrowException, OSError) as e:
-                raise FieldError("bad_parquet", f"is not Parquet, or broken: {_line(e)}") from None
-            yield parquet
 
     def _record(self, path: str, ordinal: int, row: dict[str, Any] | FieldError) -> SpeechRecord | BadRecord:
         name, text = "", None
@@ -106,6 +101,14 @@ class GigaSpeechParquetReader:
             return bad_record(path, ordinal, name, e.reason, message, str(text or "").encode())
         key = record_key(path, ordinal, name)
         return SpeechRecord(key, data, written, speaker(row.get("speaker")), self.language, extra)
+
+
+def _parquet(file: File) -> pq.ParquetFile:
+    try:
+        # page by page: a column of a row group would else be in memory as a whole
+        return pq.ParquetFile(file.stream(), buffer_size=1 << 20, pre_buffer=False)
+    except (pa.ArrowException, OSError) as e:
+        raise FieldError("bad_parquet", f"is not Parquet, or broken: {_line(e)}") from None
 
 
 def _rows(parquet: pq.ParquetFile, start: int, end: int) -> Iterator[dict[str, Any] | FieldError]:

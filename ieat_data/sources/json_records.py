@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ieat_data.sources.base import BadRecord, QueryRecord, Unit
-from ieat_data.sources.files import CHUNK, File, bad_record, corpus_files, exactly, is_storable, open_file, record_key
+from ieat_data.sources.files import CHUNK, bad_record, corpus_files, exactly, in_order, is_storable, record_key
+from ieat_data.sources.roots import File, Root, root_at
 
 MAX_RECORD_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -189,8 +190,8 @@ class JsonReader(ABC):
 
     kind: ClassVar[str] = "text"
 
-    def __init__(self, root: Path, language: str) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Root | Path | str, language: str) -> None:
+        self.root = root_at(root)
         self.language = language
 
     @staticmethod
@@ -200,26 +201,29 @@ class JsonReader(ABC):
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` records. Every byte is scanned once, no record is parsed."""
-        for path in corpus_files(self.root, (".json", ".jsonl"), is_corpus_file):
-            with open_file(self.root, path) as file:
-                if file.size == 0:
-                    yield Unit(path, 0, 0, 1, 0)
-                    continue
-                start = end = rows = index = 0
-                for span in spans(file):
-                    if rows == rows_per_unit:
-                        yield Unit(path, start, end, rows, index)
-                        index, rows = index + rows, 0
-                    if rows == 0:
-                        start = span.start
-                    rows, end = rows + 1, span.end
-                if rows:
-                    # what follows the end of an array belongs to the last unit, which so knows that it is the last
-                    yield Unit(path, start, file.size, rows, index)
+        paths = corpus_files(self.root, (".json", ".jsonl"), is_corpus_file)
+        yield from in_order(self.root, paths, lambda path: self._units(path, rows_per_unit))
+
+    def _units(self, path: str, rows_per_unit: int) -> Iterator[Unit]:
+        with self.root.open(path) as file:
+            if file.size == 0:
+                yield file.unit(0, 0, 1, 0)
+                return
+            start = end = rows = index = 0
+            for span in spans(file):
+                if rows == rows_per_unit:
+                    yield file.unit(start, end, rows, index)
+                    index, rows = index + rows, 0
+                if rows == 0:
+                    start = span.start
+                rows, end = rows + 1, span.end
+            if rows:
+                # what follows the end of an array belongs to the last unit, which so knows that it is the last
+                yield file.unit(start, file.size, rows, index)
 
     def read(self, unit: Unit) -> Iterator[QueryRecord | BadRecord]:
         """The queries of `unit`, one record in memory at a time."""
-        with open_file(self.root, unit.path) as file:
+        with self.root.open(unit.path, unit.version, unit.end) as file:
             if file.size == 0:
                 yield bad_record(unit.path, unit.index, "", "empty_file", "the file holds 0 bytes; fetch it again")
                 return
