@@ -1,8 +1,8 @@
 """Files that are read over a network: in blocks, ahead of a reader that goes on, and again where a connection is lost.
 
-How much is fetched: a read somewhere new fetches a little (FIRST); one that follows a block that is kept fetches twice
-as much as that block had, up to MOST. Up to GAP bytes in between are passed over inside such a read: a request takes
-about as long as they do. So a tar of clips is read through in large blocks, and of one whose members are larger than
+How much is fetched: a read somewhere new fetches a little (FIRST); one that follows a block that is kept goes on where
+that ends, with twice as much, up to MOST. Up to GAP bytes in between are fetched with it: a request takes about as long
+as they do. So a tar of clips is read through in large blocks, and of one whose members are larger than
 GAP the headers alone are fetched. A file holds no more than KEPT blocks in memory.
 """
 
@@ -52,16 +52,14 @@ class RemoteFile(File):
 
     def _block(self, offset: int, wanted: int) -> tuple[int, bytes]:
         """The block that holds the byte at `offset`; where it is fetched, up to `wanted` at least, or MOST bytes."""
-        n = FIRST
-        for start, data in reversed(self._blocks):
-            behind = offset - start - len(data)
-            if -len(data) <= behind < 0:
+        for start, data in self._blocks:
+            if start <= offset < start + len(data):
                 return start, data
-            if 0 <= behind <= GAP:
-                n = max(n, 2 * len(data))
-        ahead = min(offset + n, self._until if offset < self._until else self.size)
-        end = min(max(ahead, wanted), offset + MOST, self.size)
-        self._blocks.append((offset, self._fetch(offset, end)))
+        before = [(start + len(data), 2 * len(data)) for start, data in self._blocks]
+        begin, n = max((b for b in before if b[0] <= offset <= b[0] + GAP), default=(offset, FIRST))
+        ahead = min(max(begin + n, offset + FIRST), self._until if offset < self._until else self.size)
+        end = min(max(ahead, wanted), begin + MOST, self.size)
+        self._blocks.append((begin, self._fetch(begin, end)))
         return self._blocks[-1]
 
 

@@ -110,8 +110,8 @@ class S3Root(RemoteRoot):
             import s3fs
         except ImportError:
             raise SourceError(f"{self}: to read from S3 takes an extra: pip install 'ieat-data[s3]'") from None
-        # nothing is remembered of a store that changes: neither listings nor, between builds, connections
-        return s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+        # one client for a process, which takes a while to make; it remembers nothing of what it has seen
+        return s3fs.S3FileSystem(use_listings_cache=False)
 
     @property
     def _server(self) -> str:
