@@ -69,7 +69,10 @@ class HubRoot(RemoteRoot):
 
     def walk(self, path: str = "") -> Iterator[Entry]:
         path = path or self.only or ""
-        found = self._asked(lambda: self._fs.find(self._full(self._key(path)), detail=True))
+        try:
+            found = self._asked(lambda: self._fs.find(self._full(self._key(path)), detail=True))
+        except Gone:
+            return
         for name in sorted(found):
             yield Entry(self._path(name[len(self._full("")) + 1 :]), *_size_and_blob(found[name]))
 
