@@ -115,6 +115,7 @@ lint: setup ## ruff and mypy
 sample-sources: models ## make the shipped sample sources again (samples/)
 	$(VENV)/bin/python scripts/make_samples.py
 	$(VENV)/bin/python scripts/make_segment_samples.py
+	$(VENV)/bin/python scripts/make_form_samples.py
 
 lock: ## resolve requirements.lock anew
 	$(PYTHON) -m venv $(VENV)-lock

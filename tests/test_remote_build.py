@@ -117,7 +117,7 @@ def test_the_list_of_sources(s3: S3, hub: Hub, tmp_path: Path, monkeypatch: pyte
     (tmp_path / "sources").mkdir()
     monkeypatch.setattr(paths, "manifests_dir", lambda: tmp_path)
     for reader, root in (
-        ("emilia", s3.put(SAMPLES / "emilia", "emilia")),
+        ("emilia", s3.put(SAMPLES / "emilia/Emilia", "emilia")),
         ("ultrachat", hub.put(SAMPLES / "ultrachat", "chat")),
         ("belle", "s3://corpora/nowhere"),
         ("libriheavy", "s3://no-such-bucket"),

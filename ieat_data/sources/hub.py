@@ -80,8 +80,7 @@ class HubRoot(RemoteRoot):
         if not self.is_folder(path):
             return []
         found = self._asked(lambda: self._fs.ls(self._full(self._key(path)), detail=True))
-        kinds = {"file": "file", "directory": "folder"}
-        return sorted(Child(f["name"].rpartition("/")[2], kinds[f["type"]], f["size"]) for f in found)  # type: ignore[arg-type]
+        return sorted(_child(info) for info in found)
 
     def holds(self, other: Root) -> bool:
         if not isinstance(other, HubRoot):
@@ -176,6 +175,11 @@ def _endpoint() -> str | None:
 
 def _size_and_blob(info: Mapping[str, Any]) -> tuple[int, str]:
     return info["size"], str(info["blob_id"])
+
+
+def _child(info: Mapping[str, Any]) -> Child:
+    name = info["name"].rpartition("/")[2]
+    return Child(name, "file", *_size_and_blob(info)) if info["type"] == "file" else Child(name, "folder")
 
 
 def _is_of_hub(place: Any) -> bool:

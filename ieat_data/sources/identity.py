@@ -4,9 +4,9 @@ ones by size and the store's own tag."""
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ieat_data.sources.base import SourceError
@@ -15,43 +15,51 @@ from ieat_data.sources.roots import Entry, Root, root_at
 # above these, hashing at every start would cost more than it saves
 _HASHED_BYTES = 64 << 20  # of one file
 _HASHED_TOTAL = 1 << 30  # of all files below that size: the recordings of a corpus are many
-_LISTED_FILES = 10_000  # of one folder; more of them are one entry, by their sizes and versions
+_LISTED_FILES = 10_000  # of one folder of the root; more of them are one entry, by their sizes and versions
 
 
 def files_identity(place: Root | Path | str, parts: Sequence[str] = ("",)) -> list[list[object]]:
     """For each file its path below the root, its size in bytes, and its sha256 or its version (`roots.Entry`).
 
-    `parts`: files and folders below the root that count; as it stands, everything. A folder of very many files is one
-    entry: their number, and a hash over their names, sizes and versions. Of a remote corpus nothing is read.
+    `parts`: files and folders below the root that count; as it stands, everything. A folder right in one of them that
+    holds very many files, at whatever depth, is one entry: their number, and a hash over their names, sizes and
+    versions. Of a remote corpus nothing is read.
     """
     root = root_at(place)
-    folders: dict[str, _Folder] = defaultdict(_Folder)
-    for part in parts:
-        for entry in root.walk(part):
-            folders[entry.path.rpartition("/")[0]].add(entry)
-    if not folders and not root.exists():
+    if not root.exists():
         raise SourceError(f"{root}: no such folder; set `root` in the source manifest to the folder of the corpus")
-    files = [entry for folder in folders.values() for entry in folder.files]
+    files: list[Entry] = []
+    found: list[list[object]] = []
+    for part in parts:
+        if one := root.entry(part or root.only or ""):
+            files.append(one)
+            continue
+        for folder, inside in _folders(root, part):
+            some = list(itertools.islice(inside, _LISTED_FILES + 1))
+            if len(some) > _LISTED_FILES:
+                found.append(_folder(itertools.chain(some, inside), folder))
+            else:
+                files += some
     small = sum(e.size for e in files if e.size <= _HASHED_BYTES)
     hashed = _HASHED_BYTES if small <= _HASHED_TOTAL else -1
-    found: list[list[object]] = [
-        [e.path, e.size, (root.sha256(e.path) if e.size <= hashed else None) or e.version] for e in files
-    ]
-    found += [[f"{name or '.'}/", f.count, f.digest.hexdigest()] for name, f in folders.items() if not f.files]
+    found += [[e.path, e.size, (root.sha256(e.path) if e.size <= hashed else None) or e.version] for e in files]
     return sorted(found, key=lambda entry: str(entry[0]).split("/"))
 
 
-class _Folder:
-    """The files of one folder, or of very many a digest."""
+def _folders(root: Root, part: str) -> Iterator[tuple[str, Iterator[Entry]]]:
+    """`part` with the files that lie in it, then each folder in it with all files below. Links in it are followed."""
+    here = [(f"{part}/{c.name}" if part else c.name, c) for c in root.children(part)]
+    listed = (Entry(p, c.size, c.version) if c.kind == "file" else root.entry(p) for p, c in here if c.kind != "folder")
+    yield part, (entry for entry in listed if entry)
+    for path, child in here:
+        if child.kind == "folder" or (child.kind == "other" and root.is_folder(path)):
+            yield path, root.walk(path)
 
-    def __init__(self) -> None:
-        self.count, self.digest, self.files = 0, hashlib.sha256(), list[Entry]()
 
-    def add(self, entry: Entry) -> None:
-        self.count += 1
-        name = entry.path.rpartition("/")[2]
-        self.digest.update(os.fsencode(f"{name}\0{entry.size}\0{entry.version}\0"))
-        if self.count <= _LISTED_FILES:
-            self.files.append(entry)
-        else:
-            self.files.clear()
+def _folder(files: Iterable[Entry], folder: str) -> list[object]:
+    digest, n = hashlib.sha256(), 0
+    for path, size, version in files:
+        name = path[len(folder) + 1 :] if folder else path
+        digest.update(os.fsencode(f"{name}\0{size}\0{version}\0"))
+        n += 1
+    return [f"{folder or '.'}/", n, digest.hexdigest()]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ieat_data.shards import sha256_file
+from ieat_data.sources.base import SourceError
 from ieat_data.sources.roots import Child, Entry, File, Gone, Root, is_url, root_at
 
 
@@ -66,7 +67,8 @@ class LocalRoot(Root):
         if one := self.entry(self.only if self.only and not path else path):
             yield one
             return
-        for folder, _, names in os.walk(self._path / path):
+        for folder, folders, names in os.walk(self._path / path):
+            folders.sort()
             below = Path(folder).relative_to(self._path).as_posix()
             for name in sorted(names):
                 if found := self.entry(name if below == "." else f"{below}/{name}"):
@@ -75,8 +77,11 @@ class LocalRoot(Root):
     def children(self, path: str) -> list[Child]:
         if not self.is_folder(path):
             return []
-        with os.scandir(self._path / path) as found:
-            return [_child(e) for e in sorted(found, key=lambda e: e.name)]
+        try:
+            with os.scandir(self._path / path) as found:
+                return [_child(e) for e in sorted(found, key=lambda e: e.name)]
+        except OSError as e:
+            raise SourceError(f"{self._path / path}: cannot be listed ({e.strerror})") from None
 
     def sha256(self, path: str) -> str:
         return sha256_file(self._folder / path)
@@ -107,6 +112,6 @@ class LocalRoot(Root):
 
 def _child(e: os.DirEntry[str]) -> Child:
     if e.is_dir(follow_symlinks=False):
-        return Child(e.name, "folder", 0)
-    kind = "file" if e.is_file(follow_symlinks=False) else "other"
-    return Child(e.name, kind, e.stat(follow_symlinks=False).st_size)  # type: ignore[arg-type]
+        return Child(e.name, "folder")
+    found = e.stat(follow_symlinks=False)
+    return Child(e.name, "file" if stat.S_ISREG(found.st_mode) else "other", found.st_size, found.st_mtime_ns)

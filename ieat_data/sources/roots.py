@@ -36,11 +36,12 @@ class Entry(NamedTuple):
 
 
 class Child(NamedTuple):
-    """What lies in a folder. A link counts as what it is, not as what it leads to. `size` in bytes, of files."""
+    """What lies in a folder. A link is `other`, whatever it leads to. `size` and `version` are those of an Entry."""
 
     name: str
     kind: Literal["file", "folder", "other"]
-    size: int
+    size: int = 0
+    version: int | str = ""
 
 
 class File(ABC):

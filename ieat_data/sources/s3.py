@@ -60,8 +60,8 @@ class S3Root(RemoteRoot):
         below = self._below(path)
         found = []
         for page in self._pages(below, Delimiter="/"):
-            found += [Child(f["Prefix"][len(below) : -1], "folder", 0) for f in page.get("CommonPrefixes", ())]
-            found += [Child(f["Key"][len(below) :], "file", f["Size"]) for f in page.get("Contents", ())]
+            found += [Child(f["Prefix"][len(below) : -1], "folder") for f in page.get("CommonPrefixes", ())]
+            found += [Child(f["Key"][len(below) :], "file", f["Size"], _tag(f)) for f in page.get("Contents", ())]
         return sorted(c for c in found if c.name)
 
     def holds(self, other: Root) -> bool:

@@ -28,14 +28,17 @@ from tests.remote import S3, SECRET, Hub, hub_store, s3_store, told
 from tests.servers import Say, dead_url, serving
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-CORPORA: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "emilia": ("emilia", "en", {}),
-    "wenetspeech4tts": ("wenetspeech4tts", "zh", {}),
-    "belle": ("belle", "zh", {}),
-    "ultrachat": ("ultrachat", "en", {}),
-    "gigaspeech": ("gigaspeech", "en", {}),
-    "gigaspeech-parquet": ("gigaspeech-parquet", "en", {}),
-    "libriheavy": ("libriheavy", "en", {"subset": "small", "audio_root": "librilight"}),
+# reader, folder, language, options
+CORPORA: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "emilia": ("emilia", "emilia/Emilia", "en", {}),
+    "emilia-raw": ("emilia", "emilia/raw", "zh", {}),
+    "wenetspeech4tts": ("wenetspeech4tts", "wenetspeech4tts", "zh", {}),
+    "belle": ("belle", "belle", "zh", {}),
+    "ultrachat": ("ultrachat", "ultrachat", "en", {}),
+    "ultrachat-200k": ("ultrachat", "ultrachat-200k", "en", {}),
+    "gigaspeech": ("gigaspeech", "gigaspeech", "en", {}),
+    "gigaspeech-parquet": ("gigaspeech-parquet", "gigaspeech-parquet", "en", {}),
+    "libriheavy": ("libriheavy", "libriheavy", "en", {"subset": "small", "audio_root": "librilight"}),
 }
 
 
@@ -78,26 +81,26 @@ def clips_tar(path: Path, n: int, size: int) -> None:
 
 
 def test_every_reader_is_here() -> None:
-    assert set(CORPORA) == set(READERS)
+    assert {reader for reader, *_ in CORPORA.values()} == set(READERS)
 
 
 @pytest.mark.parametrize("name", CORPORA)
 def test_from_s3_it_is_the_same(s3: S3, name: str) -> None:
-    folder, language, options = CORPORA[name]
-    local = reader_class(name)(SAMPLES / folder, language, **options)
+    reader, folder, language, options = CORPORA[name]
+    local = reader_class(reader)(SAMPLES / folder, language, **options)
     s3.whole.clear()
-    over = reader_class(name)(s3.put(SAMPLES / folder, folder), language, **options)
+    over = reader_class(reader)(s3.put(SAMPLES / folder, folder), language, **options)
     expected = records(local, 2)
     assert expected[0] and records(over, 2) == expected
     assert s3.whole == []
     assert all(u.version for u in over.plan(2))
 
 
-@pytest.mark.parametrize("name", ["emilia", "wenetspeech4tts", "ultrachat", "gigaspeech-parquet", "libriheavy"])
+@pytest.mark.parametrize("name", ["emilia", "emilia-raw", "wenetspeech4tts", "ultrachat-200k", "libriheavy"])
 def test_from_the_hub_it_is_the_same(hub: Hub, name: str) -> None:
-    folder, language, options = CORPORA[name]
-    local = reader_class(name)(SAMPLES / folder, language, **options)
-    over = reader_class(name)(hub.put(SAMPLES / folder, f"data/{folder}"), language, **options)
+    reader, folder, language, options = CORPORA[name]
+    local = reader_class(reader)(SAMPLES / folder, language, **options)
+    over = reader_class(reader)(hub.put(SAMPLES / folder, f"data/{folder}"), language, **options)
     expected = records(local, 2)
     assert expected[0] and records(over, 2) == expected
     assert hub.whole == []
@@ -131,11 +134,11 @@ def test_a_root_that_is_one_file_and_audio_elsewhere(s3: S3) -> None:
 
 
 def test_several_tasks_at_once(s3: S3) -> None:
-    url = s3.put(SAMPLES / "emilia", "emilia")
+    url = s3.put(SAMPLES / "emilia/Emilia", "several")
     units = list(EmiliaReader(url, "en").plan(3))
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda u: list(EmiliaReader(url, "en").read(u)), units * 3))
-    local = EmiliaReader(SAMPLES / "emilia", "en")
+    local = EmiliaReader(SAMPLES / "emilia/Emilia", "en")
     assert found == [list(local.read(u)) for u in local.plan(3)] * 3
 
 
@@ -203,16 +206,16 @@ def test_blocks_grow_while_reading_goes_on_and_few_are_kept() -> None:
 
 def test_a_connection_that_breaks_off_is_taken_up_again(s3: S3, hub: Hub) -> None:
     for store in (s3, hub):
-        reader = EmiliaReader(store.put(SAMPLES / "emilia", "broken"), "en")
+        reader = EmiliaReader(store.put(SAMPLES / "emilia/Emilia", "broken"), "en")
         units = list(reader.plan(100))
-        expected = [list(EmiliaReader(SAMPLES / "emilia", "en").read(replace(u, version=""))) for u in units]
+        expected = [list(EmiliaReader(SAMPLES / "emilia/Emilia", "en").read(replace(u, version=""))) for u in units]
         store.drops[:] = [3000, 0, 70_000]
         assert [list(reader.read(u)) for u in units] == expected
         assert store.drops == []
 
 
 def test_audio_whose_connection_is_lost_for_good_is_no_bad_record(s3: S3) -> None:
-    folder, language, options = CORPORA["libriheavy"]
+    _, folder, language, options = CORPORA["libriheavy"]
     reader = reader_class("libriheavy")(s3.put(SAMPLES / folder, folder), language, **options)
     unit, *_ = reader.plan(100)
     s3.broken = ".flac"
@@ -222,6 +225,19 @@ def test_audio_whose_connection_is_lost_for_good_is_no_bad_record(s3: S3) -> Non
     finally:
         s3.broken = ""
     told(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ultrachat-200k", "emilia-raw"])
+def test_rows_and_clips_whose_connection_is_lost_are_no_bad_records(s3: S3, name: str) -> None:
+    cls, folder, language, options = CORPORA[name]
+    reader = reader_class(cls)(s3.put(SAMPLES / folder, folder), language, **options)
+    unit, *_ = reader.plan(100)
+    s3.broken = ".parquet" if name == "ultrachat-200k" else ".mp3"
+    try:
+        with pytest.raises(SourceError, match="fails again and again"):
+            list(reader.read(unit))
+    finally:
+        s3.broken = ""
 
 
 def test_a_file_that_changes_is_noticed(s3: S3, hub: Hub, tmp_path: Path) -> None:
@@ -359,7 +375,7 @@ def test_urls_that_are_none(url: str) -> None:
 
 
 def test_paths_that_are_none(s3: S3) -> None:
-    url = s3.put(SAMPLES / "emilia", "tricks")
+    url = s3.put(SAMPLES / "emilia/Emilia", "tricks")
     for path in ("../emilia/x.tar", "/etc/passwd", "a/../../x"):
         with pytest.raises(SourceError, match="leaves the corpus folder"), root_at(url).open(path):
             pass
