@@ -51,13 +51,13 @@ class Store:
 
 
 class S3(Store):
-    """A bucket `corpora` in moto's server."""
+    """A bucket in moto's server."""
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, bucket: str) -> None:
         super().__init__()
         import boto3
 
-        self._origin = urlsplit(origin).netloc
+        self._origin, self.bucket = urlsplit(origin).netloc, bucket
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
         self.client = boto3.client("s3", endpoint_url=origin, **keys)
 
@@ -65,8 +65,8 @@ class S3(Store):
         """Copy a folder (links followed) into the bucket; gives its URL."""
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             key = f"{prefix}/{path.relative_to(folder).as_posix()}"
-            self.client.put_object(Bucket="corpora", Key=key, Body=path.read_bytes())
-        return f"s3://corpora/{prefix}"
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=path.read_bytes())
+        return f"s3://{self.bucket}/{prefix}"
 
     def answer(self, asked: Asked) -> Say:
         origin = http.client.HTTPConnection(self._origin, timeout=30)
@@ -83,16 +83,16 @@ class S3(Store):
 
 
 @contextmanager
-def s3_store(patch: pytest.MonkeyPatch) -> Iterator[S3]:
-    """An empty bucket `corpora`, and the environment that leads to it."""
+def s3_store(patch: pytest.MonkeyPatch, bucket: str = "corpora") -> Iterator[S3]:
+    """An empty bucket, and the environment that leads to it. All of moto's servers in a process have the same ones."""
     import s3fs
     from moto.server import ThreadedMotoServer
 
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
-    store = S3(f"http://{host}:{port}")
-    store.client.create_bucket(Bucket="corpora")
+    store = S3(f"http://{host}:{port}", bucket)
+    store.client.create_bucket(Bucket=bucket)
     try:
         with serving(store.answer) as server:
             store.url = server.root
@@ -108,6 +108,9 @@ def s3_store(patch: pytest.MonkeyPatch) -> Iterator[S3]:
             yield store
     finally:
         s3fs.S3FileSystem.clear_instance_cache()
+        for found in store.client.list_objects_v2(Bucket=bucket).get("Contents", ()):
+            store.client.delete_object(Bucket=bucket, Key=found["Key"])
+        store.client.delete_bucket(Bucket=bucket)
         moto.stop()
 
 

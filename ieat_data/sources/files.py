@@ -60,12 +60,13 @@ def in_order(root: Root, items: Sequence[T], units: Callable[[T], Iterator[Unit]
         return list(itertools.takewhile(lambda _: not stopped.is_set(), units(item)))
 
     with ThreadPoolExecutor(root.at_once) as pool:
-        left = iter(items)
-        begun = deque(pool.submit(cut, item) for item in itertools.islice(left, root.at_once))
+        left, ahead = iter(items), 1  # of a limited build the first file may be enough
+        begun = deque(pool.submit(cut, item) for item in itertools.islice(left, ahead))
         try:
             while begun:
                 yield from begun.popleft().result()
-                begun.extend(pool.submit(cut, item) for item in itertools.islice(left, 1))
+                ahead = min(2 * ahead, root.at_once)
+                begun.extend(pool.submit(cut, item) for item in itertools.islice(left, ahead - len(begun)))
         finally:  # whoever asks may have enough
             stopped.set()
             for future in begun:

@@ -79,7 +79,8 @@ class RemoteRoot(Root):
         return self._prefix.rpartition("/")[2] if self._prefix and self._found(self._prefix) else None
 
     def entry(self, path: str) -> Entry | None:
-        found = self._found(self._key(path))
+        key = self._key(path)
+        found = self._found(key) if key else None
         return Entry(path, *found) if found else None
 
     def at(self, place: str) -> Root:
@@ -133,7 +134,7 @@ class RemoteRoot(Root):
         for wait in (*WAITS_S, None):
             try:
                 return ask()
-            except SourceError:
+            except (SourceError, TypeError, AttributeError, LookupError):
                 raise
             except Exception as e:
                 fault = self._fault(e, path)

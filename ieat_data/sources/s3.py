@@ -133,6 +133,8 @@ class S3Root(RemoteRoot):
             )
         if isinstance(error, OSError) and error.errno in _REFUSED:
             return SourceError(f"{where}: {self._server} refuses the request: {error.strerror}")
+        if kind.__name__ == "ParamValidationError":
+            return SourceError(f"{where}: is no name that a bucket or a file in it can have")
         return None
 
 

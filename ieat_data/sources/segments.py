@@ -116,6 +116,8 @@ class Recordings:
                     "missing_audio", f"{path}: no such file in the folder of the audio; is the download whole?"
                 ) from None
             self._path = path
+        if self._sound is not None:
+            self._sound.close()
         self._source.seek(0)
         try:
             sound = sf.SoundFile(self._source)
@@ -154,7 +156,8 @@ class _Source:
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
+        at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
+        self._at = at if at >= 0 else self._at  # what is asked for by a broken header
         return self._at
 
     def read(self, n: int) -> bytes:

@@ -18,8 +18,9 @@ import pytest
 from s3fs import S3FileSystem
 
 from ieat_data.sources import READERS, reader_class, remote
-from ieat_data.sources.base import SourceError
+from ieat_data.sources.base import SourceError, Unit
 from ieat_data.sources.emilia import EmiliaReader
+from ieat_data.sources.files import in_order
 from ieat_data.sources.hub import Gated
 from ieat_data.sources.identity import files_identity
 from ieat_data.sources.remote import FIRST, GAP, KEPT, MOST, RemoteFile
@@ -140,6 +141,31 @@ def test_several_tasks_at_once(s3: S3) -> None:
         found = list(pool.map(lambda u: list(EmiliaReader(url, "en").read(u)), units * 3))
     local = EmiliaReader(SAMPLES / "emilia/Emilia", "en")
     assert found == [list(local.read(u)) for u in local.plan(3)] * 3
+
+
+def test_a_whole_bucket_and_a_whole_dataset(hub: Hub, tmp_path: Path) -> None:
+    folder = SAMPLES / "ultrachat"
+    expected = records(reader_class("ultrachat")(folder, "en"), 5)
+    hub.commit({p.name: p.read_bytes() for p in folder.iterdir()})
+    with pytest.MonkeyPatch.context() as patch, s3_store(patch, "alone") as store:
+        for path in folder.iterdir():
+            store.client.put_object(Bucket="alone", Key=path.name, Body=path.read_bytes())
+        for url in ("s3://alone", "s3://alone/", "hf://datasets/someone/corpora"):
+            assert records(reader_class("ultrachat")(url, "en"), 5) == expected
+            assert [e[:2] for e in files_identity(url)] == [e[:2] for e in files_identity(folder)]
+
+
+def test_the_files_of_a_limited_build_are_cut_as_they_are_wanted() -> None:
+    root, begun = root_at("s3://nobody/asks"), list[int]()
+
+    def cut(item: int) -> Iterator[Unit]:
+        begun.append(item)
+        return iter([Unit(str(item), 0, 0, 1, 0)] * 3)
+
+    units = in_order(root, range(50), cut)
+    assert next(units).path == "0" and begun == [0]
+    units.close()
+    assert [u.path for u in in_order(root, range(50), cut)][::3] == [str(i) for i in range(50)]
 
 
 # how much is fetched
