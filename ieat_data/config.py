@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from ieat_data import paths
 from ieat_data.errors import UserError, did_you_mean
@@ -78,10 +78,12 @@ class Source(Strict):
     notes: str = ""
     options: Mapping[str, Any] = Field(default_factory=dict, description="what this reader takes besides")
 
-    def path(self) -> Path:
+    def path(self) -> Path | str:
         """The corpus folder: `./…` is in the working directory, other relative paths in the project, ${VAR} comes from
-        the environment."""
-        return located(self.root, f"source {self.name!r}")
+        the environment. Or the URL of one elsewhere (`s3://…`, `hf://…`), as text."""
+        own = f"source {self.name!r}"
+        root = _expanded(self.root, own)
+        return root if "://" in root else located(self.root, own)
 
     def arguments(self) -> dict[str, Any]:
         """`options` as the reader gets them: ${VAR} in a text comes from the environment."""
@@ -172,6 +174,15 @@ class Pipeline(Strict):
     max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects more stops the build")
     min_rows_for_rate: int = Field(40, ge=1, description="rows before the reject rate is looked at")
     stages: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    revisions: Mapping[str, str] = Field(
+        default_factory=dict, description="the commit that is read of a dataset on the hub: set when a build begins"
+    )
+
+    @model_serializer(mode="wrap")
+    def _plain(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `revisions` where there are none: most builds read nothing from a hub."""
+        data: dict[str, Any] = plain(self)
+        return data if data.get("revisions") else {k: v for k, v in data.items() if k != "revisions"}
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -24,6 +24,7 @@ from ieat_data.recording.files import open_recording
 from ieat_data.shards import Record, Table, replace_file
 from ieat_data.stages import SOURCE_TABLES, STAGES, TARGETS, UNIONS
 from ieat_data.stages.base import Stage, Task
+from ieat_data.stages.ingest import revisions
 from ieat_data.stages.speakers import speaker_sources
 from ieat_data.worker import Job
 
@@ -76,7 +77,7 @@ class Plan:
     """The tables of a build in the order of their making."""
 
     def __init__(self, pipeline: Pipeline, profile: Profile, work: Path) -> None:
-        self.pipeline, self.profile, self.work = pipeline, profile, work
+        self.pipeline, self.profile, self.work = _with_revisions(pipeline, profile, work), profile, work
         # where the profile has answers come from a recording, and no engine is asked
         self.recording = open_recording(profile.recording) if profile.recording else None
         # a recording whose answers need not be asked for again
@@ -225,6 +226,16 @@ class Plan:
         before = json.loads(older[-1].read_text())["description"]
         changes = [_worded(c) for c in differences(before, json.loads(json.dumps(node.description)))]
         return "changed: " + "; ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
+
+
+def _with_revisions(pipeline: Pipeline, profile: Profile, work: Path) -> Pipeline:
+    """The pipeline with the commit of each dataset on the hub that it reads: the one that the build in `work` began
+    with, so that a build of weeks, broken off and started again, reads one revision."""
+    begun = work / "build.json"
+    known = json.loads(begun.read_text(encoding="utf-8"))["pipeline"].get("revisions", {}) if begun.is_file() else {}
+    names = (*pipeline.sources.speech, *pipeline.sources.text, *speaker_sources(pipeline, profile))
+    found = revisions(names, {**known, **pipeline.revisions})
+    return pipeline.model_copy(update={"revisions": found}) if found else pipeline
 
 
 def _worded(change: str) -> str:
