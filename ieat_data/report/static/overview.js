@@ -158,13 +158,15 @@
       const entries = Object.entries(value);
       const numbers = entries.filter(([, v]) => scalar(v));
       const rows = entries.filter(([, v]) => v && !Array.isArray(v) && typeof v === "object");
-      const alike = rows.length > 1 && rows.every(([, v]) => Object.values(v).length && Object.values(v).every(scalar));
+      const flat = rows.filter(([, v]) => Object.values(v).length && Object.values(v).every(scalar));
+      const columns = [...new Set(flat.flatMap(([, v]) => Object.keys(v)))];
+      const alike = flat.length > 1 && columns.length <= 10;
       const title = path.join(" · ").replaceAll("_", " ");
       if (numbers.length) blocks.push(el("div", { class: "block" }, title ? el("h3", null, title) : null, el("dl", { class: "facts" }, numbers.flatMap(([k, v]) => IEAT.fact(k.replaceAll("_", " "), corpus("span", "", shown(v)))))));
-      if (alike && new Set(rows.flatMap(([, v]) => Object.keys(v))).size <= 10) {
-        const columns = [...new Set(rows.flatMap(([, v]) => Object.keys(v)))];
-        blocks.push(el("div", { class: "block wide" }, title ? el("h3", null, title) : null, table(["", ...columns.map((c) => c.replaceAll("_", " "))], rows.map(([k, v]) => [corpus("span", "", k), ...columns.map((c) => corpus("span", "", shown(v[c])))]), title || "Diversity")));
-      } else for (const [k, v] of rows) walk([...path, k], v);
+      if (alike) {
+        blocks.push(el("div", { class: "block wide" }, title ? el("h3", null, title) : null, table(["", ...columns.map((c) => c.replaceAll("_", " "))], flat.map(([k, v]) => [corpus("span", "", k), ...columns.map((c) => corpus("span", "", shown(v[c])))]), title || "Diversity")));
+      }
+      for (const [k, v] of rows) if (!alike || !flat.some(([f]) => f === k)) walk([...path, k], v);
       for (const [k, v] of entries.filter(([, v]) => Array.isArray(v))) {
         const items = v.slice(0, 12).map((x) => el("li", null, corpus("span", "", scalar(x) ? shown(x) : Object.values(x).map(shown).join(" · "))));
         blocks.push(el("div", { class: "block" }, el("h3", null, [...path, k].join(" · ").replaceAll("_", " ")), el("ol", { class: "plain" }, items)));
@@ -175,12 +177,12 @@
   }
 
   function terms(said) {
-    const rows = said.sources.map((s) => [corpus("span", "", s.name), languageName(s.language), corpus("span", "", s.licence), corpus("span", "", s.terms), s.non_commercial ? "no" : "yes"]);
+    const rows = said.sources.map((s) => [corpus("span", "", s.name), languageName(s.language), corpus("span", "", s.licence), corpus("span", "", s.terms), s.non_commercial ? "yes" : "no"]);
     const made = Object.entries(said.made_with ?? {}).map(([k, v]) => `${k} ${v}`).join(", ");
     return section(
       "Sources and terms",
       null,
-      table(["source", "language", "licence", "terms", "commercial use"], rows, "Sources"),
+      table(["source", "language", "licence", "terms", "non-commercial only"], rows, "Sources"),
       el("dl", { class: "facts made" }, IEAT.fact("content digest", IEAT.code(said.content_digest)), IEAT.fact("profile", said.profile), IEAT.fact("made with", made)),
     );
   }
