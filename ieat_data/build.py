@@ -72,7 +72,7 @@ def _prompt_faults(plan: Plan, languages: list[str]) -> list[str]:
                 if task != "respond":
                     prompts.think(task, language)  # type: ignore[arg-type]
                 if task in ("reasoning", "trajectory"):
-                    bank(task, language)
+                    bank(task, language, plan.pipeline.instructions.statuses)
             except UserError as e:
                 faults.append(str(e))
     return faults

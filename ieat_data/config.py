@@ -16,6 +16,7 @@ from ieat_data.errors import UserError, did_you_mean
 
 Role = Literal["llm", "asr", "ser", "tts", "codec"]
 Language = Literal["en", "zh"]
+InstructionStatus = Literal["proposed", "checked", "accepted", "rejected"]
 
 
 class Strict(BaseModel):
@@ -110,6 +111,11 @@ class Instructions(Strict):
     placement: Literal["joined", "own_turn"] = "joined"
     before_share: float = Field(0.5, ge=0, le=1, description="joined: share of questions spoken before the utterance")
     gap_s: tuple[float, float] = Field((0.3, 0.8), description="silence between question and utterance, seconds")
+    statuses: tuple[InstructionStatus, ...] = Field(
+        ("checked", "accepted"),
+        min_length=1,
+        description="which of a bank are drawn: [accepted] for those a person took",
+    )
 
 
 class Pipeline(Strict):

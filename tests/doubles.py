@@ -120,11 +120,11 @@ class LLM(Double):
         found = self._path(injected, chinese)
         if chinese:
             said = re.sub(r"第\d轮：|用户说：|[“”]", "", user)
-            think = f"用户这样说是因为{said[:12]}这件事让他放不下，所以需要有人理解他。"
+            think = f"用户这样说是因为“{said[:12]}”这件事让他放不下，所以需要有人理解他。"
             answer = "你先是" + "，后来又是".join(ZH[x] for x in found) + f"，因为你说到{said[3:9]}，这件事对你很重要。"
         else:
             said = re.sub(r"turn \d: |the user says: |[\".]", "", user.lower())
-            think = f" The user says this because {said[:60]} matters to them, and so they need someone who listens."
+            think = f' The user says this because "{said[:60]}" matters to them, and so they need someone who listens.'
             turned = {"i": "you", "my": "your", "we": "you", "our": "your", "am": "are"}
             words = " ".join(turned.get(w, w) for w in said.split()[2:7])
             answer = (

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ieat_data.cli import build, check, doctor, ingest, inspect, models, report, sources
+from ieat_data.cli import build, check, doctor, ingest, inspect, instructions, models, report, sources
 from ieat_data.errors import UserError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 for command in (build, check, doctor, inspect, report, ingest, sources):
     command.register(app)
 app.add_typer(models.app, name="models")
+app.add_typer(instructions.app, name="instructions")
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar
 
@@ -13,37 +12,31 @@ from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.errors import UserError
-from ieat_data.identity import child_id, number, pick, share
-from ieat_data.paths import prompts_dir
+from ieat_data.identity import child_id, number, pick, rank, share
+from ieat_data.instructions.bank import TASKS, path_of, read
 from ieat_data.schema import OK, QUESTIONS, SPOKEN, to_table
 from ieat_data.stages.base import Context, Inputs, MapStage, Reject, Row, Stage, StageSettings, Task
 from ieat_data.stages.speaking import Line, SpeakingSettings, speak_rows
 
-QUESTIONED = ("trajectory", "reasoning")  # the empathy task needs no question
-USABLE = ("checked", "accepted")
+QUESTIONED = TASKS
 
 
 @functools.cache
-def bank(task: str, language: str) -> tuple[Row, ...]:
-    """The usable instructions of a task and language. Raises UserError where there is none."""
-    path = prompts_dir() / "instructions" / f"{task}.{language}.jsonl"
-    rows = []
-    for i, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [], 1):
-        try:
-            row = json.loads(line)
-            rows.append({k: row[k] for k in ("id", "text", "status")})
-        except (ValueError, KeyError) as e:
-            raise UserError(f"{path.name}:{i}: not an instruction (id, text, status, origin): {e}") from None
-    usable = tuple(r for r in rows if r["status"] in USABLE)
+def bank(task: str, language: str, statuses: tuple[str, ...]) -> tuple[Row, ...]:
+    """The instructions of a task and language that may be drawn. Raises UserError where there is none."""
+    path = path_of(task, language)
+    held = read(path) if path.is_file() else []
+    usable = tuple({"id": i.id, "text": i.text, "status": i.status} for i in held if i.status in statuses)
     if not usable:
-        raise UserError(f"prompts/instructions/{path.name}: no instruction with status {' or '.join(USABLE)}")
+        raise UserError(f"prompts/instructions/{path.name}: no instruction with status {' or '.join(statuses)}")
     return usable
 
 
 def draw_instruction(row: str, task: str, language: str, ctx: Context) -> Row:
     """Text, speaker and placement for one target, by hash of its id."""
     salt, config = ctx.pipeline.seed, ctx.pipeline.instructions
-    text = pick(bank(task, language), "instruction", row, salt)
+    # the smallest hash of row and id, not a place in the list: an instruction that comes or goes changes no other draw
+    text = min(bank(task, language, config.statuses), key=lambda i: rank(i["id"], "instruction", row, salt))
     placement = config.placement
     if placement == "joined":
         before = share("placement", row, salt) < config.before_share
