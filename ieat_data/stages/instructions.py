@@ -16,6 +16,7 @@ from ieat_data.identity import child_id, number, pick, rank, share
 from ieat_data.instructions.bank import TASKS, path_of, read
 from ieat_data.schema import OK, QUESTIONS, SPOKEN, to_table
 from ieat_data.stages.base import Context, Inputs, MapStage, Reject, Row, Stage, StageSettings, Task
+from ieat_data.stages.screen import SCREENED, screened_out
 from ieat_data.stages.speaking import Line, SpeakingSettings, speak_rows
 
 QUESTIONED = TASKS
@@ -58,18 +59,24 @@ class Questions(Stage):
 
     name = "questions"
     inputs = ("inject", "inject_dialogues")
+    optional = (*SCREENED["inject"], *SCREENED["inject_dialogues"])
     schema = QUESTIONS
     Settings = QuestionsSettings
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
-        reads = tuple((t, s) for t in self.inputs for s in shards(t))
+        reads = tuple((t, s) for t in (*self.inputs, *self.optional) for s in shards(t))
         yield Task(self.name, "all", tuple(f"questions-{i:05d}" for i in range(self.settings.shards)), reads)
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         buckets: dict[str, dict[str, Row]] = {shard: {} for shard in task.outputs}
         seen: set[tuple[str, str]] = set()
         for table, shard in task.reads:
-            for drawn in _drawn(inputs.read(table, shard, ["instruction", "language", "status"])):
+            if table not in self.inputs:
+                continue
+            targets = inputs.read(table, shard, ["id", "instruction", "language", "status"])
+            if out := screened_out(inputs, table, shard):
+                targets = targets.filter(pc.invert(pc.is_in(targets["id"], pa.array(out, pa.string()))))
+            for drawn in _drawn(targets):
                 pair = drawn["id"], drawn["speaker"]
                 if pair in seen:
                     continue
