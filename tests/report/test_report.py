@@ -244,7 +244,7 @@ def hostile_folder(built: Path, folder: Path, texts: list[str]) -> Path:
     made["sources"] = [{**s, "name": evil, "licence": evil, "terms": evil, "homepage": evil} for s in made["sources"]]
     made["stages"]["queries"]["rejects"][evil] = 1
     made["counts"]["emotion"][evil] = 3
-    made.update(name=evil, diversity={evil: {evil: [evil, 1]}, "openings": {"en": {"distinct_2": 0.5}}})
+    made.update(name=evil, diversity={evil: {"texts": {evil: {evil: {"openings": {evil: 0.5}}}}, "evenness": evil}})
     (folder / "manifest.json").write_text(json.dumps(made))
     return folder
 

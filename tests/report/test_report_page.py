@@ -247,9 +247,9 @@ def test_hostile_corpora_do_nothing(built: Path, rejected: int, tmp_path: Path, 
 def test_cost_beside_plan_and_diversity_where_they_are_known(built: Path, tmp_path: Path, open_page: OpenPage) -> None:
     folder = with_costs(built, tmp_path / "c")
     made = json.loads((folder / "manifest.json").read_text())
-    measured = {"distinct_1": 0.25, "distinct_2": 0.75}
-    openings = [["I am sorry", 12], ["That must", 3]]
-    made["diversity"] = {"empathy": measured, "reasoning": measured, "openings": {"en": openings}}
+    said = {"texts": 30, "distinct_1": 0.25, "distinct_2": 0.75, "openings": {"i am sorry": 0.4, "that must be": 0.1}}
+    even = {"language": 0.997, "emotion": None}
+    made["diversity"] = {"stage1_1": {"sampled": 30, "evenness": even, "texts": {"answer": {"en": said}}}}
     (folder / "manifest.json").write_text(json.dumps(made))
     write(finished(folder), tmp_path / "r", audio=0)
     for viewport in (DESKTOP, PHONE):
@@ -258,7 +258,7 @@ def test_cost_beside_plan_and_diversity_where_they_are_known(built: Path, tmp_pa
             cost = page.get_by_role("region", name="Cost beside plan").inner_text()
             assert "4k tokens" in cost and "55.5 tokens/s" in cost and "50 tokens/s" in cost
             diversity = page.locator(".part", has_text="Diversity and balance").inner_text()
-            assert "0.75" in diversity and "I am sorry · 12" in diversity
+            assert all(x in diversity for x in ("0.75", "0.997", "i am sorry", "40.0%"))
             assert fits(page)
 
 
