@@ -20,8 +20,11 @@ from ieat_data.stages.judge import kappa
 MANIFEST = "manifest.json"
 
 
-def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]]) -> dict[str, Any]:
-    """The manifest of a finished plan. `files`: for each config its (path in the output folder, record)."""
+def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]], read_samples: bool = True) -> dict[str, Any]:
+    """The manifest of a finished plan. `files`: for each config its (path in the output folder, record).
+
+    `read_samples`: False for one that is wanted every few seconds: without `diversity`, from commit records alone.
+    """
     shards = [
         {
             "path": path,
@@ -50,7 +53,7 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]]) -> dict[
         "configs": configs,
         "shards": shards,
         "dialogues": _dialogues(plan),
-        "diversity": diversity(plan, configs),
+        "diversity": diversity(plan, configs) if read_samples else None,
         "screened": _screened(plan),
         "audio_checks": _audio_checks(plan),
         "judge": _judge(plan),

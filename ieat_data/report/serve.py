@@ -42,16 +42,22 @@ class Live:
         self._view = self._look()
         self._flush()
 
-    def _marks(self) -> str:
-        """What changes when another build begins in the folder, or its manifest is written."""
-        paths = (self._work / "build.json", self._out / MANIFEST if self._out.is_dir() else self._out)
-        return "-".join(str(p.stat().st_mtime_ns) if p.is_file() else "" for p in paths)
+    def _marks(self) -> tuple[int, int]:
+        """When the last build began and when the manifest was written (ns): a build begins with one and ends with the
+        other. 0 where there is none."""
+        manifest = self._out if self._out.is_file() else self._out / MANIFEST
+        began, ended = (p.stat().st_mtime_ns if p.is_file() else 0 for p in (self._work / "build.json", manifest))
+        return began, ended
 
     def _load(self) -> Building | None:
+        """The build that runs; None where the last one has ended: the manifest says all, whatever prompts say today."""
+        began, ended = self._state
+        if ended and ended >= began:
+            return None
         try:
             return Building(self._work)
-        except UserError:  # the work folder or the sources are not here: the manifest may be
-            if not (self._out / MANIFEST).is_file() and not self._out.is_file():
+        except UserError:  # it began with sources or models that are not here; an older manifest may be
+            if not ended:
                 raise
             return None
 
@@ -60,7 +66,7 @@ class Live:
 
     def _flush(self) -> None:
         every = FINISHED_S if self._view.finished else BUILDING_S
-        self._page.flush(self._view, every_s=every, run=self._state)
+        self._page.flush(self._view, every_s=every, run=str(self._state))
         self._flushed = time.monotonic()
 
     def _between(self) -> None:

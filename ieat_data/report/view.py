@@ -97,7 +97,7 @@ class Building:
                 self.plan.take_found(node, task)
         targets = self.plan.targets
         files = {n.name: [(r.file, r) for r in n.records.values() if r.rows] for n in targets if n.records}
-        made = manifest.make(self.plan, files)
+        made = manifest.make(self.plan, files, read_samples=False)
         parts = [Part(n.name, n.table.folder / r.file) for n in targets for r in n.records.values() if r.rows]
         stages = {name: _from_node(node) for name, node in self.plan.nodes.items()}
         tables = {n.table.folder.name: n.records.values() for n in self.plan.nodes.values()}

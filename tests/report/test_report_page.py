@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,12 +29,14 @@ def page_url(built: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return (out / "index.html").as_uri()
 
 
-def test_the_overview_says_what_the_manifest_says(built: Path, page_url: str, open_page: OpenPage) -> None:
-    made = json.loads((built / "manifest.json").read_text())
+def test_the_overview_says_what_the_manifest_says(
+    made: dict[str, Any], rejected: int, page_url: str, open_page: OpenPage
+) -> None:
     with open_page(page_url) as page:
         page.wait_for_selector("svg.plot")
         figures = page.locator(".figures").inner_text()
-        assert "101" in figures and "33" in figures and "12.0 min" in figures
+        for shown in (made["rows"], rejected, f"{made['audio_s'] / 60:.1f} min"):
+            assert str(shown) in figures
         for name, config in made["configs"].items():
             row = page.locator("tbody tr", has=page.get_by_role("link", name=name, exact=True))
             assert str(config["rows"]) in row.inner_text()
@@ -47,49 +50,64 @@ def test_the_overview_says_what_the_manifest_says(built: Path, page_url: str, op
         assert page.locator("svg.plot a").count() == len(made["counts"]["transition"])
 
 
-def test_filters_narrow_the_list_and_stand_in_the_address(page_url: str, open_page: OpenPage) -> None:
+def status(kind: str, n: int) -> str:
+    """The condition that a list says it holds `n` rows."""
+    noun = {"samples": "samples", "rejected": "rejected rows"}[kind]
+    return f"document.querySelector('#{kind} .status').textContent === '{n} {noun}'"
+
+
+def test_filters_narrow_the_list_and_stand_in_the_address(
+    made: dict[str, Any], page_url: str, open_page: OpenPage
+) -> None:
+    counts, in_config = made["counts"], made["configs"]["stage1_1"]
     with open_page(page_url) as page:
         page.get_by_role("link", name=re.compile("^Samples")).click()
-        status = page.locator("#samples .status")
-        until(page, "document.querySelector('#samples .status').textContent === '101 samples'")
+        until(page, status("samples", made["rows"]))
         assert page.locator("#samples .item").count() == 25
-        page.get_by_label("Task", exact=True).select_option("trajectory")
-        until(page, "document.querySelector('#samples .status').textContent === '3 samples'")
+        page.get_by_label("Task", exact=True).select_option("response")
+        until(page, status("samples", counts["task"]["response"]))
         page.get_by_label("Language", exact=True).select_option("zh")
-        until(page, "document.querySelector('#samples .status').textContent === '1 samples'")
-        assert "task=trajectory" in page.url and "language=zh" in page.url
+        until(page, status("samples", in_config["language"]["zh"]))
+        assert "task=response" in page.url and "language=zh" in page.url
         page.reload()
-        until(page, "document.querySelector('#samples .status').textContent === '1 samples'")
+        until(page, status("samples", in_config["language"]["zh"]))
         page.get_by_role("button", name="Clear filters").click()
-        until(page, "document.querySelector('#samples .status').textContent === '101 samples'")
+        until(page, status("samples", made["rows"]))
+        page.get_by_label("Turns", exact=True).select_option("1")
+        until(page, status("samples", counts["n_turns"]["1"]))
+        page.get_by_label("Config", exact=True).select_option("stage1_1")
         page.get_by_label("Emotion", exact=True).select_option("anger")
-        page.get_by_label("Turns", exact=True).select_option("4")
+        until(page, status("samples", in_config["emotion"]["anger"]))
         page.get_by_label("Search samples").fill("landlord")
-        until(page, "!document.querySelector('#samples .status').textContent.startsWith('101')")
         until(page, "location.hash.includes('q=landlord')")
-        assert int(status.inner_text().split()[0]) >= 1
-        assert all("landlord" in t for t in page.locator("#samples .item-text").all_inner_texts())
+        until(page, status("samples", 1))
+        assert "landlord" in page.locator("#samples .item-text").inner_text()
 
 
-def test_pages_go_on_and_back(page_url: str, open_page: OpenPage) -> None:
+def test_pages_go_on_and_back(made: dict[str, Any], page_url: str, open_page: OpenPage) -> None:
+    pages = -(-made["rows"] // 25)
+
+    def at(n: int) -> str:
+        return f"document.querySelector('#samples .pager .quiet').textContent === '{n} of {pages}'"
+
     with open_page(f"{page_url}#samples") as page:
         page.wait_for_selector("#samples .item")
         first = page.locator("#samples .item-text").first.inner_text()
         seen = 0
-        for n in range(1, 6):
-            until(page, f"document.querySelector('#samples .pager .quiet').textContent === '{n} of 5'")
+        for n in range(1, pages + 1):
+            until(page, at(n))
             seen += page.locator("#samples .item").count()
-            if n < 5:
+            if n < pages:
                 page.locator("#samples").get_by_role("button", name="Later page").click()
-        assert seen == 101
+        assert seen == made["rows"]
         assert page.locator("#samples").get_by_role("button", name="Later page").is_disabled()
         page.locator("#samples").get_by_role("button", name="Earlier page").click()
-        until(page, "document.querySelector('#samples .pager .quiet').textContent === '4 of 5'")
+        until(page, at(pages - 1))
         assert page.locator("#samples .item-text").first.inner_text() != first
 
 
 def test_every_clip_of_a_dialogue_plays(page_url: str, open_page: OpenPage) -> None:
-    with open_page(f"{page_url}#samples?task=trajectory&row=98") as page:
+    with open_page(f"{page_url}#samples?task=trajectory") as page:
         page.wait_for_selector("#samples .detail audio", state="attached")
         clips = page.locator("#samples .detail audio")
         assert clips.count() >= 3
@@ -112,16 +130,21 @@ def test_injected_and_own_are_told_apart(page_url: str, open_page: OpenPage) -> 
         assert page.locator("#samples .provenance").inner_text().count("sample-") >= 1
 
 
-def test_rejected_rows_are_read_from_a_reason(page_url: str, open_page: OpenPage) -> None:
+def test_rejected_rows_are_read_from_a_reason(
+    made: dict[str, Any], rejected: int, page_url: str, open_page: OpenPage
+) -> None:
+    reason, n = next(iter(made["stages"]["inject"]["rejects"].items()))
     with open_page(page_url) as page:
-        page.locator(".reason", has_text="repeats user").click()
+        stage = page.locator(".stage", has=page.get_by_role("heading", name="inject", exact=True))
+        stage.locator(".reason", has_text=reason.replace("_", " ")).first.click()
         page.wait_for_selector("#rejected .detail .think-injected")
-        assert page.locator("#rejected .status").inner_text() == "1 rejected rows"
-        assert page.locator("#rejected .detail .message.user").count() == 5, "four turns and the question"
+        until(page, status("rejected", n))
+        assert f"reason={reason}" in page.url and "stage=inject" in page.url
+        assert page.locator("#rejected .detail .message.user").count() >= 1
         page.locator("#rejected .detail .player-play").first.click()
         until(page, "document.querySelector('#rejected .detail audio').currentTime > 0")
         page.get_by_role("button", name="Clear filters").click()
-        until(page, "document.querySelector('#rejected .status').textContent === '33 rejected rows'")
+        until(page, status("rejected", rejected))
 
 
 def test_it_is_read_with_the_keyboard_alone(page_url: str, open_page: OpenPage) -> None:
@@ -148,7 +171,7 @@ def test_nothing_is_wider_than_the_window(
     page_url: str, open_page: OpenPage, viewport: dict[str, int], scheme: str
 ) -> None:
     with open_page(page_url, viewport=viewport, color_scheme=scheme) as page:
-        for view in ("overview", "samples", "samples?row=99", "rejected", "rejected?row=31"):
+        for view in ("overview", "samples", "samples?row=40", "rejected", "rejected?row=20"):
             page.evaluate(f"location.hash = {view!r}")
             shown = "svg.plot" if view == "overview" else f"#{view.split('?')[0]} .item"
             page.wait_for_selector(shown, state="attached")
@@ -199,7 +222,7 @@ def test_text_stands_out_from_its_ground(page_url: str, open_page: OpenPage, sch
                 assert contrast(page, f"#{view.split('?')[0]} {selector}") >= 4.5, (scheme, selector)
 
 
-def test_hostile_corpora_do_nothing(built: Path, tmp_path: Path, open_page: OpenPage) -> None:
+def test_hostile_corpora_do_nothing(built: Path, rejected: int, tmp_path: Path, open_page: OpenPage) -> None:
     texts = [t for t in HOSTILE if "\ud800" not in t]
     folder = hostile_folder(built, tmp_path / "bad", texts)
     write(finished(folder), tmp_path / "r", audio=1000)
@@ -207,13 +230,14 @@ def test_hostile_corpora_do_nothing(built: Path, tmp_path: Path, open_page: Open
     with open_page(url) as page:
         for view in (
             "overview",
-            *(f"samples?row={i}" for i in (0, 40, 70, 99)),
-            *(f"rejected?row={i}" for i in range(33)),
+            *(f"samples?row={i}" for i in (0, 20, 40)),
+            *(f"rejected?row={i}" for i in range(rejected)),
         ):
             kind, _, row = view.partition("?row=")
             page.evaluate(f"location.hash = {view!r}")
-            shown = f"IEAT.lists.{kind}.columns.id?.[{row}] === document.querySelector('#{kind} .sample')?.dataset.id"
-            until(page, "document.querySelectorAll('svg.plot').length > 0" if not row else shown)
+            id_ = f"document.querySelector('#{kind} .sample')?.dataset.id"
+            shown = f"{id_} !== undefined && {id_} === IEAT.lists.{kind}.columns.id?.[{row}]"
+            until(page, shown if row else "document.querySelectorAll('svg.plot').length > 0")
             assert page.evaluate("document.querySelectorAll('main img, main script, main iframe').length") == 0
             assert set(page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.protocol)")) == {"file:"}
             assert fits(page), view
@@ -223,9 +247,9 @@ def test_hostile_corpora_do_nothing(built: Path, tmp_path: Path, open_page: Open
 def test_cost_beside_plan_and_diversity_where_they_are_known(built: Path, tmp_path: Path, open_page: OpenPage) -> None:
     folder = with_costs(built, tmp_path / "c")
     made = json.loads((folder / "manifest.json").read_text())
-    measured = {"distinct_1": 0.25, "distinct_2": 0.75}
-    openings = [["I am sorry", 12], ["That must", 3]]
-    made["diversity"] = {"empathy": measured, "reasoning": measured, "openings": {"en": openings}}
+    said = {"texts": 30, "distinct_1": 0.25, "distinct_2": 0.75, "openings": {"i am sorry": 0.4, "that must be": 0.1}}
+    even = {"language": 0.997, "emotion": None}
+    made["diversity"] = {"stage1_1": {"sampled": 30, "evenness": even, "texts": {"answer": {"en": said}}}}
     (folder / "manifest.json").write_text(json.dumps(made))
     write(finished(folder), tmp_path / "r", audio=0)
     for viewport in (DESKTOP, PHONE):
@@ -234,7 +258,7 @@ def test_cost_beside_plan_and_diversity_where_they_are_known(built: Path, tmp_pa
             cost = page.get_by_role("region", name="Cost beside plan").inner_text()
             assert "4k tokens" in cost and "55.5 tokens/s" in cost and "50 tokens/s" in cost
             diversity = page.locator(".part", has_text="Diversity and balance").inner_text()
-            assert "0.75" in diversity and "I am sorry · 12" in diversity
+            assert all(x in diversity for x in ("0.75", "0.997", "i am sorry", "40.0%"))
             assert fits(page)
 
 

@@ -17,7 +17,7 @@
   const link = (view, filters, ...text) => el("a", { href: `#${view}?${new URLSearchParams(filters)}` }, text);
 
   function section(title, intro, ...content) {
-    return el("section", { class: "part" }, el("div", { class: "part-head" }, el("h2", null, title), intro ? el("p", { class: "quiet" }, intro) : null), content);
+    return el("section", { class: "part" }, el("div", { class: "part-head" }, el("h2", null, title), intro ? el("p", { class: "quiet" }, intro) : null), content.flat().filter(Boolean));
   }
 
   function table(heads, rows, caption) {
@@ -148,39 +148,51 @@
     );
   }
 
-  /** The manifest's block, whatever it measures: numbers by name, and lists of [what, how often]. */
+  const object = (x) => (x !== null && typeof x === "object" && !Array.isArray(x) ? x : {});
+  const share = (x) => (typeof x === "number" ? d3.format(".3~f")(x) : "");
+
+  /** How varied and balanced the configs are (`export/diversity.py`). */
   function diversity(said) {
-    if (!said.diversity) return null;
-    const scalar = (v) => v === null || typeof v !== "object";
-    const shown = (v) => (typeof v === "number" ? d3.format(Number.isInteger(v) ? "," : ".3~f")(v) : String(v ?? ""));
-    const blocks = [];
-    const walk = (path, value) => {
-      const entries = Object.entries(value);
-      const numbers = entries.filter(([, v]) => scalar(v));
-      const rows = entries.filter(([, v]) => v && !Array.isArray(v) && typeof v === "object");
-      const alike = rows.length > 1 && rows.every(([, v]) => Object.values(v).length && Object.values(v).every(scalar));
-      const title = path.join(" · ").replaceAll("_", " ");
-      if (numbers.length) blocks.push(el("div", { class: "block" }, title ? el("h3", null, title) : null, el("dl", { class: "facts" }, numbers.flatMap(([k, v]) => IEAT.fact(k.replaceAll("_", " "), corpus("span", "", shown(v)))))));
-      if (alike && new Set(rows.flatMap(([, v]) => Object.keys(v))).size <= 10) {
-        const columns = [...new Set(rows.flatMap(([, v]) => Object.keys(v)))];
-        blocks.push(el("div", { class: "block wide" }, title ? el("h3", null, title) : null, table(["", ...columns.map((c) => c.replaceAll("_", " "))], rows.map(([k, v]) => [corpus("span", "", k), ...columns.map((c) => corpus("span", "", shown(v[c])))]), title || "Diversity")));
-      } else for (const [k, v] of rows) walk([...path, k], v);
-      for (const [k, v] of entries.filter(([, v]) => Array.isArray(v))) {
-        const items = v.slice(0, 12).map((x) => el("li", null, corpus("span", "", scalar(x) ? shown(x) : Object.values(x).map(shown).join(" · "))));
-        blocks.push(el("div", { class: "block" }, el("h3", null, [...path, k].join(" · ").replaceAll("_", " ")), el("ol", { class: "plain" }, items)));
-      }
-    };
-    walk([], said.diversity);
-    return section("Diversity and balance", "As the manifest measures it.", el("div", { class: "blocks" }, blocks));
+    const configs = Object.entries(object(said.diversity));
+    const texts = configs.flatMap(([config, d]) =>
+      Object.entries(object(d?.texts)).flatMap(([kind, by]) => Object.entries(object(by)).map(([language, t]) => ({ config, kind, language, t: object(t) }))),
+    );
+    if (!configs.length) return null;
+    const length = (l) => (typeof l.p50 === "number" ? `${l.p50} (${l.p05} to ${l.p95})` : "");
+    const rows = texts.map(({ config, kind, language, t }) => [
+      el("span", { class: "corpus" }, `${config} ${kind}`), languageName(language), typeof t.texts === "number" ? count(t.texts) : "",
+      share(t.distinct_1), share(t.distinct_2), share(t.distinct_3), share(t.different_openings), length(object(t.length)),
+    ]);
+    const even = configs.map(([config, d]) => {
+      const [e, s] = [object(d?.evenness), object(d?.speakers)];
+      return [corpus("span", "", config), share(e.task), share(e.language), share(e.emotion), share(e.transition), typeof s.different === "number" ? count(s.different) : "", share(s.of_most_frequent)];
+    });
+    const openings = texts.filter(({ t }) => Object.keys(object(t.openings)).length).map(({ config, kind, language, t }) => {
+      const ranked = Object.entries(t.openings).filter(([, n]) => typeof n === "number").slice(0, 5);
+      const items = ranked.map(([opening, n]) => {
+        const bar = el("span", { class: "rank-bar", "aria-hidden": "true" });
+        bar.style.width = `${Math.min(100, (100 * n) / ranked[0][1])}%`;
+        return el("li", null, corpus("span", "rank-name", opening, language), el("span", { class: "rank-line" }, bar), el("span", { class: "rank-n" }, d3.format(".1%")(n)));
+      });
+      return el("div", { class: "block" }, el("h4", null, `${config} ${kind}, ${languageName(language)}`), el("ol", { class: "rank openings" }, items));
+    });
+    return section(
+      "Diversity and balance",
+      "Of the texts that are learnt. Distinct: different n-grams of all n-grams; evenness: entropy of the counts, 1 where all are alike.",
+      rows.length ? table(["texts", "language", "how many", "distinct 1", "distinct 2", "distinct 3", "different openings", "length: median (5 to 95 %)"], rows, "Diversity of texts") : null,
+      el("h3", { class: "sub" }, "Evenness"),
+      table(["config", "tasks", "languages", "emotions", "transitions", "speakers", "share of the most frequent"], even, "Evenness"),
+      openings.length ? [el("h3", { class: "sub" }, "Most frequent openings"), el("div", { class: "blocks" }, openings)] : null,
+    );
   }
 
   function terms(said) {
-    const rows = said.sources.map((s) => [corpus("span", "", s.name), languageName(s.language), corpus("span", "", s.licence), corpus("span", "", s.terms), s.non_commercial ? "no" : "yes"]);
+    const rows = said.sources.map((s) => [corpus("span", "", s.name), languageName(s.language), corpus("span", "", s.licence), corpus("span", "", s.terms), s.non_commercial ? "yes" : "no"]);
     const made = Object.entries(said.made_with ?? {}).map(([k, v]) => `${k} ${v}`).join(", ");
     return section(
       "Sources and terms",
       null,
-      table(["source", "language", "licence", "terms", "commercial use"], rows, "Sources"),
+      table(["source", "language", "licence", "terms", "non-commercial only"], rows, "Sources"),
       el("dl", { class: "facts made" }, IEAT.fact("content digest", IEAT.code(said.content_digest)), IEAT.fact("profile", said.profile), IEAT.fact("made with", made)),
     );
   }
