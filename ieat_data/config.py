@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ieat_data import paths
 from ieat_data.errors import UserError, did_you_mean
+from ieat_data.review.rule import Rule
 
 Role = Literal["llm", "asr", "ser", "tts", "codec"]
 Language = Literal["en", "zh"]
@@ -22,6 +23,13 @@ class Strict(BaseModel):
     """A block of configuration: unknown keys are errors, values do not change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def project_path(text: str) -> Path:
+    """A folder that a YAML names: `./…` is in the working directory, other relative paths in the project."""
+    path = Path(text).expanduser()
+    own = text.startswith(("./", "../"))
+    return path.absolute() if own or path.is_absolute() else paths.project_root() / path
 
 
 class EngineConfig(Strict):
@@ -80,9 +88,7 @@ class Source(Strict):
     def path(self) -> Path:
         """The corpus folder: `./…` is in the working directory, other relative paths in the project, ${VAR} comes from
         the environment."""
-        path = Path(self._expanded(self.root)).expanduser()
-        own = self.root.startswith(("./", "../"))
-        return path.absolute() if own or path.is_absolute() else paths.project_root() / path
+        return project_path(self._expanded(self.root))
 
     def arguments(self) -> dict[str, Any]:
         """`options` as the reader gets them: ${VAR} in a text comes from the environment."""
@@ -125,6 +131,8 @@ class Pipeline(Strict):
     limit: int | None = Field(None, ge=1, description="only the first N records of each source")
     speakers: int = Field(50, ge=1, description="voices per language, drawn by hash (stages/speakers.py)")
     instructions: Instructions = Instructions()
+    decisions: str = Field("decisions", description="folder of what people decided (ieat review), named as a root is")
+    decision_rule: Rule = Field("any_reject", description="where they disagree (review/rule.py)")
     max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects more stops the build")
     min_rows_for_rate: int = Field(40, ge=1, description="rows before the reject rate is looked at")
     stages: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
