@@ -61,6 +61,11 @@ def container(data: bytes) -> str:
     return {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}.get(data[:4], "mp3")
 
 
+def media_type(data: bytes) -> str:
+    """The MIME type of a clip, by the clip itself."""
+    return {"flac": "audio/flac", "wav": "audio/wav", "ogg": "audio/ogg"}.get(container(data), "audio/mpeg")
+
+
 def encode_flac(samples: Samples, rate: int) -> bytes:
     """16-bit mono FLAC."""
     out = io.BytesIO()

@@ -73,6 +73,4 @@ def open_catalogue(path: Path, limit: int | None = None) -> Catalogue:
 
     if path.is_file() or any(path.glob("*.jsonl")):
         return Banks(path)
-    raise UserError(
-        f"{path}: neither a dataset folder (manifest.json) nor a bank of instructions (TASK.LANGUAGE.jsonl)"
-    )
+    raise UserError(f"{path}: no dataset folder (manifest.json) and no bank of instructions (TASK.LANGUAGE.jsonl)")

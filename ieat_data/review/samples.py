@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ieat_data.audio import AudioError, container, duration
+from ieat_data.audio import AudioError, duration, media_type
 from ieat_data.export.summary import logical
 from ieat_data.identity import top_k
 from ieat_data.review.catalogue import Gone, Item, stamp
@@ -106,8 +106,3 @@ def _described(clip: bytes) -> dict[str, Any]:
     except AudioError:
         seconds, rate = 0.0, 0
     return {"seconds": round(seconds, 3), "rate": rate, "type": media_type(clip)}
-
-
-def media_type(clip: bytes) -> str:
-    """By what the clip is, not by what its row says of it."""
-    return {"flac": "audio/flac", "wav": "audio/wav", "ogg": "audio/ogg"}.get(container(clip), "audio/mpeg")
