@@ -73,6 +73,19 @@ def encode_flac(samples: Samples, rate: int) -> bytes:
     return out.getvalue()
 
 
+def seekable(data: bytes) -> bytes:
+    """A FLAC clip as WAV (16-bit), anything else as it is: Chromium finds no place in a FLAC file of few frames."""
+    if not data.startswith(b"fLaC"):
+        return data
+    try:
+        samples, rate = sf.read(io.BytesIO(data), dtype="int16", always_2d=True)
+    except (sf.LibsndfileError, ValueError, RuntimeError):
+        return data
+    out = io.BytesIO()
+    sf.write(out, samples, rate, format="WAV", subtype="PCM_16")
+    return out.getvalue()
+
+
 def content_hash(data: bytes) -> str:
     """sha256 of what a clip sounds like: of its 16-bit samples for a lossless clip, of its bytes for any other.
 

@@ -44,7 +44,7 @@ class Catalogue(Protocol):
         """An item as JSON, without sound. Raises Gone."""
 
     def audio(self, key: Key, index: int) -> bytes:
-        """An encoded clip of an item. Raises IndexError, Gone."""
+        """A clip of an item, in a form that browsers play. Raises IndexError, Gone."""
 
     def refresh(self) -> None:
         """Look whether what is reviewed has changed on the disk."""

@@ -12,10 +12,10 @@ from ieat_data.review.rule import Rule, disagree
 from ieat_data.review.store import Store
 
 SHOWN = {
-    "todo": "Undecided by me",
-    "untouched": "Undecided by all",
-    "mine": "Decided by me",
-    "rejected": "Rejected by me",
+    "todo": "To do",
+    "untouched": "Decided by no one",
+    "mine": "Mine",
+    "rejected": "My rejections",
     "disagreed": "Disagreed",
     "changed": "Changed since",
     "all": "All",

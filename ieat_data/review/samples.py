@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ieat_data.audio import AudioError, duration, media_type
+from ieat_data.audio import AudioError, duration, seekable
 from ieat_data.export.summary import logical
 from ieat_data.identity import top_k
 from ieat_data.review.catalogue import Gone, Item, stamp
@@ -96,8 +96,7 @@ class Samples:
         return {**row, "audios": [_described(a["bytes"] or b"") for a in row["audios"]]}
 
     def audio(self, key: Key, index: int) -> bytes:
-        clip: bytes = self._row(key)["audios"][index]["bytes"] or b""
-        return clip
+        return seekable(self._row(key)["audios"][index]["bytes"] or b"")
 
 
 def _described(clip: bytes) -> dict[str, Any]:
@@ -105,4 +104,4 @@ def _described(clip: bytes) -> dict[str, Any]:
         seconds, rate = duration(clip)
     except AudioError:
         seconds, rate = 0.0, 0
-    return {"seconds": round(seconds, 3), "rate": rate, "type": media_type(clip)}
+    return {"seconds": round(seconds, 3), "rate": rate}

@@ -41,6 +41,7 @@ def _bind(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen(128)  # who follows the link at once waits, and is not refused
     except OSError as e:
         bound.close()
         raise UserError(f"{host}:{port}: cannot be listened on ({e.strerror or e}): give another --port") from None

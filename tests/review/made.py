@@ -7,14 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ieat_data import schema
-from ieat_data.audio import content_hash
+from ieat_data.audio import content_hash, encode_flac
 from ieat_data.export.features import SAMPLE_SCHEMA
 from ieat_data.export.summary import summarise
 from ieat_data.review.decisions import Decision
 from ieat_data.schema import to_table
 from ieat_data.shards import sha256_file, write_parquet
-from tests.doubles import clip_of
 from tests.hostile import HOSTILE
 
 SEEN = "a" * 64
@@ -42,8 +43,8 @@ def bank(folder: Path, n: int = 5, name: str = "reasoning.en.jsonl") -> Path:
 
 def sample(i: int, task: str, text: str, language: str = "en") -> dict[str, Any]:
     row_id = hashlib.md5(f"{task} {i}".encode()).hexdigest()
-    clip = clip_of(f"{text[:60]} {i}", 1.5)
-    span = {"audio": 0, "start_s": 0.0, "end_s": 1.5, "kind": "utterance", "ref": f"u{i}", "speaker": "s"}
+    clip = encode_flac(np.random.default_rng(i).normal(0, 0.1, 3 * 16_000).astype(np.float32), 16_000)
+    span = {"audio": 0, "start_s": 0.0, "end_s": 3.0, "kind": "utterance", "ref": f"u{i}", "speaker": "s"}
     felt = {"label": "sad", "score": 0.7, "source": "test"}
     user = {"role": "user", "kind": "speech", "content": "", "transcript": text, "audio": 0, "emotion": felt}
     think = f"What I hear in the voice is sad. And that is because of number {i}. {text[:80]}"

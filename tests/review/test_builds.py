@@ -1,4 +1,4 @@
-"""What people decided, in whole builds: what is rejected is gone, what is edited is spoken anew, the rest is not built."""
+"""What people decided, in whole builds: the rejected is gone, the edited is spoken anew, the rest is not built."""
 
 from __future__ import annotations
 
