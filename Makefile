@@ -15,7 +15,7 @@ TAUGHT_WITH := $(addprefix tests/,corpora.py doubles.py $(addprefix tiny/,cosyvo
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources test test-fast test-engines test-browser test-slow test-gpu bench bench-scale lint lock clean
+	sample-sources test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -111,6 +111,9 @@ $(TINY)/lessons.jsonl: $(VENV)-speech/.ready $(TAUGHT_WITH)
 $(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(TINY)/lessons.jsonl tests/tiny/qwen3.py
 	$(VENV)-vllm/bin/python -m tests.tiny.qwen3 $(TINY)/lessons.jsonl $(TINY)/qwen3
 
+evaluate-checks: core ## precision and recall of the checks on labelled answers, into docs/quality.md
+	$(VENV)/bin/python -m evaluation.checks --write
+
 lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -119,6 +122,7 @@ lint: setup ## ruff and mypy
 sample-sources: models ## make the shipped sample sources again (samples/)
 	$(VENV)/bin/python scripts/make_samples.py
 	$(VENV)/bin/python scripts/make_segment_samples.py
+	$(VENV)/bin/python scripts/make_form_samples.py
 
 lock: ## resolve requirements.lock anew
 	$(PYTHON) -m venv $(VENV)-lock

@@ -59,16 +59,16 @@ def json_array(path: Path, size: int) -> int:
     """One array of about `size` bytes, as BELLE has them; gives the number of records."""
     draw = random.Random(0)
     answers = ["".join(chr(draw.randint(0x4E00, 0x9FA5)) for _ in range(400)) + '"{[\\n' for _ in range(64)]
-    with path.open("w", encoding="utf-8") as f:
-        f.write("[")
+    with path.open("wb") as f:
+        f.write(b"[")
         written = 0
         for n in itertools.count():
             turns = [{"from": "human", "value": f"第{n}个问题，最近总是睡不好，该怎么办？"}]
             turns.append({"from": "assistant", "value": answers[n % len(answers)]})
             record = json.dumps({"id": str(n), "conversations": turns}, ensure_ascii=False)
-            written += f.write(f"{',' if n else ''}\n{record}") * 3  # about: most are of three bytes
+            written += f.write(f"{',' if n else ''}\n{record}".encode())
             if written >= size:
-                f.write("\n]\n")
+                f.write(b"\n]\n")
                 return n + 1
     raise AssertionError
 

@@ -30,6 +30,7 @@ _KINDS: dict[str, type] = {
         base.EmotionScores,
         base.Clip,
         base.SpeechTokens,
+        base.Quality,
         base.Failure,
     )
 }

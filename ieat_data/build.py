@@ -73,7 +73,7 @@ def _prompt_faults(plan: Plan, languages: list[str]) -> list[str]:
                 if task != "respond":
                     prompts.think(task, language)  # type: ignore[arg-type]
                 if task in ("reasoning", "trajectory"):
-                    bank(task, language, plan.verdicts)
+                    bank(task, language, plan.pipeline.instructions.statuses, plan.verdicts)
             except UserError as e:
                 faults.append(str(e))
     return faults

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ieat_data.errors import UserError
@@ -19,13 +19,16 @@ class Cluster:
     """Joins or starts Ray. Raises UserError where Ray lacks what the engines ask for."""
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
-        self._replayed = plan.recording is not None  # a recording needs no engine
+        self._replayed = plan.recording is not None
         self._running: dict[Any, Task] = {}
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
-            self._check_resources(plan, progress)
+            wanted = {r for node in plan.nodes.values() if node.todo for r in node.stage.engines}
+            roles = [] if self._replayed else sorted(wanted)  # a recording needs none
+            self._check_resources(plan, roles, progress)
             self._engines = EnginePools(self._ray, plan.profile, progress.note)
             stack.callback(self._engines.close)
+            self._engines.begin(roles)  # all load at once, while shards that need none are made
             # on the driver's own node: it is not to die with another one
             here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 self._ray.get_runtime_context().get_node_id(), soft=False
@@ -34,9 +37,8 @@ class Cluster:
             self._run_job = self._ray.remote(num_cpus=0, max_retries=0)(_run_job)
             self._open = stack.pop_all()
 
-    def _check_resources(self, plan: Plan, progress: Progress) -> None:
-        roles = {r for node in plan.nodes.values() if node.todo for r in node.stage.engines}
-        faults = [] if self._replayed else lacking(self._ray, plan.profile, roles)
+    def _check_resources(self, plan: Plan, roles: Iterable[str], progress: Progress) -> None:
+        faults = lacking(self._ray, plan.profile, roles)
         if faults and plan.profile.ray.address is None:
             raise UserError("\n      ".join(faults))
         for fault in faults:  # a cluster may still grow

@@ -93,6 +93,10 @@ class Plan:
     @cached_property
     def engine_identities(self) -> dict[str, Mapping[str, Any]]:
         roles = {r for node in _needed(self.pipeline) for r in STAGES[node].engines}
+        if lacking := sorted(roles - set(self.profile.engines)):
+            raise UserError(
+                f"profile {self.profile.name}: engines: no {lacking[0]}, which pipeline {self.pipeline.name} asks"
+            )
         if self.recording is None:
             return {r: registry.identity(r, self.profile) for r in sorted(roles)}
         recorded = self.recording.header.engines
@@ -145,7 +149,7 @@ class Plan:
             "depends": stage.identity(self.pipeline, self.profile),
             "inputs": {t: self.nodes[t].table.folder.name for t in inputs},
         }
-        if heeded := stage.heeds(self.verdicts):
+        if heeded := stage.heeds(self.verdicts, self.pipeline):
             description["decisions"] = heeded
         if self.recording is not None and cls.engines:
             description["recording"] = self.recording.digest(name)
@@ -264,7 +268,7 @@ def _needed(pipeline: Pipeline) -> set[str]:
 def _inputs(name: str, pipeline: Pipeline) -> list[str]:
     """The tables that a stage reads."""
     cls = STAGES[name]
-    wanted = (t for t in cls.optional if t in pipeline.stages)
+    wanted = (t for t in cls.optional if STAGES[t].asked_for(pipeline))
     return [t for i in (*cls.inputs, *cls.whole, *wanted) for t in UNIONS.get(i, (i,))]
 
 

@@ -22,42 +22,55 @@ _STILL_LOADING_S = 60.0  # between lines that say that a model is still not load
 
 
 class EnginePools:
-    """The engines of `profile`, each started when it is first asked for. `say` is told what is loaded."""
+    """The engines of `profile`, all that `begin` names loading at once. `say` is told what is loaded and awaited."""
 
     def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None]) -> None:
         self._ray, self._profile, self._say = ray, profile, say
         self._actors: dict[str, list[Any]] = {}
+        self._there: set[str] = set()
+
+    def begin(self, roles: Iterable[str]) -> None:
+        """Start the actors of these engines, and of those that they call on, and wait for none."""
+        for role in roles:
+            if role not in self._actors:
+                used = registry.uses(role, self._profile.engines[role])  # type: ignore[index]
+                self.begin(used)
+                self._actors[role] = self._start(role, used)
 
     def pool(self, role: str) -> RayPool:
-        """The actors of an engine, with those that they call on. Raises BuildStopped when one does not start."""
-        if role not in self._actors:
-            config = self._profile.engines[role]  # type: ignore[index]
-            helpers = {}
-            for r in registry.uses(role, config):
-                helpers[r] = [_actor_name(r, i) for i in range(len(self.pool(r).actors))]
-            self._say(f"loading {role}: {config.engine}" + (f" x{config.replicas}" if config.replicas > 1 else ""))
-            cls = self._ray.remote(
-                num_cpus=config.num_cpus,
-                num_gpus=config.num_gpus,
-                max_restarts=ENGINE_RESTARTS,
-                max_task_retries=CALL_TRIES,
-            )(EngineActor)
-            profile = self._profile.model_dump(mode="json")
-            options = {
-                "max_concurrency": registry.concurrent_calls(role, config),
-                "runtime_env": {"py_executable": config.python} if config.python else None,
-            }
-            actors = [
-                cls.options(name=_actor_name(role, i), **options).remote(role, profile, helpers)
-                for i in range(config.replicas)
-            ]
+        """The actors of an engine, ready to be called. Raises BuildStopped when one does not start."""
+        self.begin([role])
+        config = self._profile.engines[role]  # type: ignore[index]
+        for used in registry.uses(role, config):
+            self.pool(used)
+        if role not in self._there:
             try:
-                self._wait(role, actors)
+                self._wait(role, self._actors[role])
             except Exception as e:
-                self._end(actors)
+                self._end(self._actors.pop(role))
                 raise BuildStopped(f"engine {role} ({config.engine}) did not start: {last_line(e)}") from e
-            self._actors[role] = actors
+            self._there.add(role)
         return RayPool(self._actors[role])
+
+    def _start(self, role: str, used: Iterable[str]) -> list[Any]:
+        config = self._profile.engines[role]  # type: ignore[index]
+        helpers = {r: [_actor_name(r, i) for i in range(len(self._actors[r]))] for r in used}
+        self._say(f"loading {role}: {config.engine}" + (f" x{config.replicas}" if config.replicas > 1 else ""))
+        cls = self._ray.remote(
+            num_cpus=config.num_cpus,
+            num_gpus=config.num_gpus,
+            max_restarts=ENGINE_RESTARTS,
+            max_task_retries=CALL_TRIES,
+        )(EngineActor)
+        profile = self._profile.model_dump(mode="json")
+        options = {
+            "max_concurrency": registry.concurrent_calls(role, config),
+            "runtime_env": {"py_executable": config.python} if config.python else None,
+        }
+        return [
+            cls.options(name=_actor_name(role, i), **options).remote(role, profile, helpers)
+            for i in range(config.replicas)
+        ]
 
     def _wait(self, role: str, actors: list[Any]) -> None:
         began, waiting = time.monotonic(), [a.ready.remote() for a in actors]
@@ -72,6 +85,7 @@ class EnginePools:
         """End all engines."""
         self._end([actor for actors in self._actors.values() for actor in actors])
         self._actors.clear()
+        self._there.clear()
 
     def _end(self, actors: list[Any]) -> None:
         # engines may have processes of their own, which would live on and keep a GPU's memory

@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import time
 import uuid
 from collections import Counter
@@ -285,6 +286,7 @@ class Table:
         records = self.records().values() if known is None else known
         named = {n for r in records for n in (r.file, r.quarantine) if n}
         written = (n for n in os.listdir(self.folder) if n.startswith(("part-", "quarantine-")) and n not in named)
+        scratch = (n for n in os.listdir(self.folder) if n.startswith(".scratch-"))
         temporary = (n for n in os.listdir(self.records_dir) if n.startswith("."))
         swept, now = 0, time.time()
         for path in [*(self.folder / n for n in written), *(self.records_dir / n for n in temporary)]:
@@ -292,4 +294,10 @@ class Table:
                 if now - path.stat().st_mtime > older_than_s:
                     path.unlink()
                     swept += 1
+        for folder in (self.folder / n for n in scratch):
+            # of a task that was killed: one that runs writes into it
+            written_s = max((f.stat().st_mtime for f in (folder, *folder.iterdir())), default=now)
+            if now - written_s > older_than_s:
+                shutil.rmtree(folder, ignore_errors=True)
+                swept += 1
         return swept

@@ -58,7 +58,7 @@ def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[St
     # the clips of the prompts are for the stages that speak; those that draw a speaker need the names
     columns = None if "tts" in cls.engines else ["voice", "language"]
     speakers = [r for s in inputs.shards("speakers") for r in inputs.rows("speakers", s, columns)]
-    ctx = Context(pipeline, profile, clients, speakers, saved(job.verdicts))
+    ctx = Context(pipeline, profile, clients, speakers, saved(job.verdicts), scratch=job.folder)
     for shard, table in stage.run(job.task, inputs, ctx):
         yield stage, ctx, shard, table
 

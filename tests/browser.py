@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
@@ -78,3 +79,11 @@ def _foreign(url: str, home: object) -> bool:
 def fits(page: Page) -> bool:
     """Does the page fit its width? Nothing is to be scrolled sideways."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def until(page: Page, condition: str, seconds: float = 30.0) -> None:
+    """Wait until a JavaScript expression holds (Playwright's `wait_for_function` evals, which a page's CSP forbids)."""
+    ends = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < ends, f"never: {condition}"
+        page.wait_for_timeout(50)

@@ -81,14 +81,14 @@ def open_desk(what: Path, decisions: Path | None, rule: str | None, n: int | Non
 
 def _defaults(what: Path) -> tuple[Path | None, str]:
     """The decisions folder that a build would read, and the rule."""
-    from ieat_data.config import Pipeline, project_path
+    from ieat_data.config import Pipeline, located
     from ieat_data.verify import load_manifest
 
     fields = Pipeline.model_fields
     if (what / "manifest.json").is_file():
         pipeline = load_manifest(what)["pipeline"]
         named = (pipeline.get(k, fields[k].default) for k in ("decisions", "decision_rule"))
-        return project_path(next(named)), next(named)
+        return located(next(named), f"{what}: decisions"), next(named)
     folder = (what if what.is_dir() else what.parent).absolute()
     beside = folder.parent.parent / "decisions" if folder.parent.name == "prompts" else None
     return beside, fields["decision_rule"].default

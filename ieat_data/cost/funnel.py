@@ -195,7 +195,7 @@ class Funnel:
         for task, n in drawn.items():
             for language in languages:
                 voices = min(len(self.profile.voices(language)) or self.pipeline.speakers, self.pipeline.speakers)
-                pairs = len(bank(task, language)) * voices
+                pairs = len(bank(task, language, self.pipeline.instructions.statuses)) * voices
                 distinct += pairs * (1 - (1 - 1 / pairs) ** (n / len(languages)))
         return Load(distinct, distinct)
 

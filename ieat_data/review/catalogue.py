@@ -43,6 +43,9 @@ class Catalogue(Protocol):
     def show(self, key: Key) -> dict[str, Any]:
         """An item as JSON, without sound. Raises Gone."""
 
+    def remark(self, key: Key, text: str) -> str:
+        """Which rule an item breaks, in words: with `text` in place of its own, where there is one. Empty: none."""
+
     def audio(self, key: Key, index: int) -> bytes:
         """A clip of an item, in a form that browsers play. Raises IndexError, Gone."""
 

@@ -69,6 +69,7 @@ class Desk:
             "language": known.language,
             "seen": self.catalogue.seen(key),
             "content": self.catalogue.show(key),
+            "remark": self.catalogue.remark(key, mine.text if mine else ""),
             "mine": _told(mine) if mine else None,
             "others": [_told(d) for r, d in sorted(decided.items()) if mine and r != reviewer],
             "changed": self._changed(key, reviewer),

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ieat_data.config import Pipeline, project_path
+from ieat_data.config import Pipeline, located
 from ieat_data.identity import fingerprint
 from ieat_data.review.decisions import load, standing
 from ieat_data.review.rule import Rule, Verdict, verdict
@@ -34,6 +34,18 @@ class Verdicts(BaseModel):
     samples: Mapping[str, Mapping[str, Versions]] = Field(default_factory=dict)
     instructions: Mapping[str, Mapping[str, Versions]] = Field(default_factory=dict)
     faults: tuple[str, ...] = ()
+
+    def __hash__(self) -> int:  # for caches of what follows from them
+        return hash(self.digest)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        return fingerprint(self.held)
+
+    @property
+    def held(self) -> dict[str, Any]:
+        """Without the faults, which change nothing."""
+        return self.model_dump(mode="json", exclude={"faults"})
 
     def __bool__(self) -> bool:
         return bool(self.samples or self.instructions)
@@ -54,11 +66,10 @@ class Verdicts(BaseModel):
 
     def save(self, folder: Path) -> Path:
         """Write them into a folder, under the name of their content."""
-        held = self.model_dump(mode="json", exclude={"faults"})
-        path = folder / f"decisions-{fingerprint(held)[:16]}.json"
+        path = folder / f"decisions-{self.digest[:16]}.json"
         if not path.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            replace_file(path, json.dumps(held, ensure_ascii=False).encode())
+            replace_file(path, json.dumps(self.held, ensure_ascii=False).encode())
         return path
 
 
@@ -73,7 +84,7 @@ def saved(path: Path | None) -> Verdicts:
 
 def decisions_dir(pipeline: Pipeline) -> Path:
     """The folder of a pipeline's decisions; it need not be there."""
-    return project_path(pipeline.decisions)
+    return located(pipeline.decisions, f"pipeline {pipeline.name}: decisions")
 
 
 def of_pipeline(pipeline: Pipeline) -> Verdicts:

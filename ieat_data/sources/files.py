@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,11 +78,14 @@ def open_file(root: Path, path: str) -> Iterator[File]:
         raise SourceError(f"{path}: leaves the corpus folder {root}; plan the source again")
     full = root if root.is_file() else root / path
     try:
-        fd = os.open(full, os.O_RDONLY)
+        fd = os.open(full, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for without end
     except OSError as e:
         raise SourceError(f"{full}: cannot be opened ({e.strerror}); was it moved since the plan?") from None
     try:
-        yield File(path, os.fstat(fd).st_size, fd)
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceError(f"{full}: is no file")
+        yield File(path, status.st_size, fd)
     finally:
         os.close(fd)
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from ieat_data.sources.base import BadRecord, SourceError, SpeechRecord, Unit
-from ieat_data.sources.files import bad_record, corpus_files, exactly, is_storable, open_file, record_key
+from ieat_data.sources.base import BadRecord, SpeechRecord, Unit
+from ieat_data.sources.files import bad_record, corpus_files, is_storable, record_key
 from ieat_data.sources.gigaspeech import speaker, written_text
 from ieat_data.sources.json_records import FieldError
+from ieat_data.sources.parquet import of_split, read_rows, units
 from ieat_data.sources.segments import seconds
 
 COLUMNS = ("segment_id", "speaker", "text", "audio", "begin_time", "end_time", "audio_id")
 NEEDED = ("segment_id", "text", "audio")
 MAX_AUDIO_BYTES = 64 << 20
-MAX_GROUP_BYTES = 1 << 30  # a row group's, unpacked; Hugging Face writes some 100 MB
-_BATCH = 16  # rows in memory at once
 
 
 class GigaSpeechParquetReader:
@@ -32,50 +26,17 @@ class GigaSpeechParquetReader:
     def __init__(self, root: Path, language: str, split: str = "train") -> None:
         self.root = Path(root)
         self.language = language
-        self._split = split
-        self._in_split = re.compile(rf"(?:^|/)(?:partial-)?{re.escape(str(split))}(?:[-/.])")
+        self._split = str(split)
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` rows. Reads the files' footers, none of their data."""
-        paths = [p for p in corpus_files(self.root, (".parquet",)) if self.root.is_file() or self._in_split.search(p)]
-        if not paths:
-            raise SourceError(f"{self.root}: holds no Parquet file of the split {self._split!r}; set the option split")
-        for path in paths:
-            try:
-                with self._open(path) as parquet:
-                    names, groups = parquet.schema_arrow.names, range(parquet.num_row_groups)
-                    rows = sum(parquet.metadata.row_group(g).num_rows for g in groups)
-            except FieldError:
-                yield Unit(path, 0, 0, 1, 0)
-                continue
-            if lacking := [n for n in NEEDED if n not in names]:
-                raise SourceError(f"{path}: has no column {lacking[0]!r}; is it GigaSpeech's?")
-            for start in range(0, rows, rows_per_unit):
-                end = min(start + rows_per_unit, rows)
-                yield Unit(path, start, end, end - start, start)
+        for path in of_split(self.root, corpus_files(self.root, (".parquet",)), self._split):
+            yield from units(self.root, path, rows_per_unit, NEEDED, "GigaSpeech")
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
-        """The rows of `unit`; sixteen are in memory at a time, and the pages of the file that they are in."""
-        if unit.end == 0:
-            try:
-                with self._open(unit.path):
-                    raise SourceError(f"{unit.path}: was not Parquet when it was planned; plan the source again")
-            except FieldError as e:
-                yield bad_record(unit.path, 0, "", e.reason, str(e))
-            return
-        with self._open(unit.path) as parquet:
-            for ordinal, row in exactly(unit, enumerate(_rows(parquet, unit.start, unit.end), unit.start)):
-                yield self._record(unit.path, ordinal, row)
-
-    @contextmanager
-    def _open(self, path: str) -> Iterator[pq.ParquetFile]:
-        with open_file(self.root, path) as file, open(file.fd, "rb", closefd=False) as raw:
-            try:
-                # page by page: a column of a row group would else be in memory as a whole
-                parquet = pq.ParquetFile(raw, buffer_size=1 << 20, pre_buffer=False)
-            except (pa.ArrowException, OSError) as e:
-                raise FieldError("bad_parquet", f"is not Parquet, or broken: {_line(e)}") from None
-            yield parquet
+        """The rows of `unit`, a few in memory at a time."""
+        for ordinal, row in read_rows(self.root, unit, COLUMNS):
+            yield self._record(unit.path, ordinal, row)
 
     def _record(self, path: str, ordinal: int, row: dict[str, Any] | FieldError) -> SpeechRecord | BadRecord:
         name, text = "", None
@@ -106,42 +67,3 @@ class GigaSpeechParquetReader:
             return bad_record(path, ordinal, name, e.reason, message, str(text or "").encode())
         key = record_key(path, ordinal, name)
         return SpeechRecord(key, data, written, speaker(row.get("speaker")), self.language, extra)
-
-
-def _rows(parquet: pq.ParquetFile, start: int, end: int) -> Iterator[dict[str, Any] | FieldError]:
-    """Rows [start, end); from where a row group cannot be read on, each of its rows is the error instead."""
-    columns = [n for n in COLUMNS if n in parquet.schema_arrow.names]
-    begin = 0
-    for group in range(parquet.num_row_groups):
-        size, unpacked = parquet.metadata.row_group(group).num_rows, parquet.metadata.row_group(group).total_byte_size
-        at, stop = max(begin, start), min(begin + size, end)
-        error = None
-        if at < stop and unpacked > MAX_GROUP_BYTES:
-            error = FieldError("row_group_too_large", f"its row group unpacks to {unpacked} bytes")
-        elif at < stop:
-            try:
-                first = begin
-                for batch in parquet.iter_batches(_BATCH, [group], columns):
-                    while at < min(first + len(batch), stop):
-                        yield _row(batch, at - first)
-                        at += 1
-                    first += len(batch)
-                    if at == stop:
-                        break
-            except (pa.ArrowException, OSError) as e:
-                error = FieldError("bad_parquet", f"its row group cannot be read: {_line(e)}")
-        for _ in range(at, stop):
-            yield error or FieldError("bad_parquet", "its row group ends before it")
-        begin += size
-
-
-def _row(batch: pa.RecordBatch, i: int) -> dict[str, Any] | FieldError:
-    try:
-        row: dict[str, Any] = batch.slice(i, 1).to_pylist()[0]
-    except UnicodeDecodeError as e:
-        return FieldError("not_utf8", f"a text of it is not UTF-8: {e.reason}")
-    return row
-
-
-def _line(e: Exception) -> str:
-    return " ".join(str(e).split())[:200]

@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ieat_data.sources.base import BadRecord, QueryRecord, Unit
-from ieat_data.sources.files import CHUNK, File, bad_record, corpus_files, exactly, is_storable, open_file, record_key
+from ieat_data.sources.files import (
+    CHUNK,
+    MAX_PAYLOAD,
+    File,
+    bad_record,
+    corpus_files,
+    exactly,
+    is_storable,
+    open_file,
+    record_key,
+)
 
 MAX_RECORD_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -28,6 +38,7 @@ _FLAT = rb'[^\[\]{}"]++|"(?:[^"\\]++|\\.)*+"'
 _LEVEL = rb"%s|\[(?:%s)*+\]|\{(?:%s)*+\}" % (_FLAT, _FLAT, _FLAT)
 _CLOSED = re.compile(rb"(?:%s|\[(?:%s)*+\]|\{(?:%s)*+\})*+" % (_FLAT, _LEVEL, _LEVEL), re.DOTALL)
 _MESSAGES = {
+    "empty_file": "the file holds 0 bytes; fetch it again",
     "truncated": "the file ends inside this record; is the download whole?",
     "unclosed_array": "the array has no closing bracket; is the download whole?",
     "trailing_data": "something follows the closing bracket of the array; brackets or quotes may not match before it",
@@ -159,7 +170,8 @@ def spans(file: File, start: int | None = None, end: int | None = None) -> Itera
 def load(file: File, span: Span, limit: int = MAX_RECORD_BYTES) -> tuple[Any, bytes]:
     """The parsed record and its bytes. Raises FieldError with the reject code when it cannot be had."""
     if span.problem:
-        raise FieldError(span.problem, f"{_MESSAGES[span.problem]} ({span.stop - span.start} bytes are lost)")
+        lost = f" ({span.stop - span.start} bytes are lost)" if span.stop > span.start else ""
+        raise FieldError(span.problem, _MESSAGES[span.problem] + lost)
     size = span.stop - span.start
     if size > limit:
         raise FieldError("record_too_large", f"{size} bytes, over {limit}")
@@ -177,6 +189,34 @@ def parse(raw: bytes) -> Any:
         raise FieldError("not_utf8", f"not UTF-8: {e.reason} at byte {e.start}") from None
     except (ValueError, RecursionError) as e:
         raise FieldError("bad_json", f"not JSON: {e}") from None
+
+
+def units(root: Path, path: str, rows_per_unit: int) -> Iterator[Unit]:
+    """Units of `rows_per_unit` records of the file `path` of the corpus at `root`; of one record where it is empty."""
+    with open_file(root, path) as file:
+        if file.size == 0:
+            yield Unit(path, 0, 0, 1, 0)
+            return
+        start = end = rows = index = 0
+        for span in spans(file):
+            if rows == rows_per_unit:
+                yield Unit(path, start, end, rows, index)
+                index, rows = index + rows, 0
+            if rows == 0:
+                start = span.start
+            rows, end = rows + 1, span.end
+        if rows:
+            # what follows the end of an array belongs to the last unit, which so knows that it is the last
+            yield Unit(path, start, file.size, rows, index)
+
+
+def unit_spans(root: Path, unit: Unit) -> Iterator[tuple[File, int, Span]]:
+    """The open file, the record's number in it and where it lies, of each record of `unit`."""
+    with open_file(root, unit.path) as file:
+        empty = [Span(0, 0, 0, "empty_file")] if file.size == 0 else None
+        found = empty or spans(file, unit.start, unit.end)
+        for ordinal, span in enumerate(exactly(unit, found), unit.index):
+            yield file, ordinal, span
 
 
 def is_corpus_file(name: str) -> bool:
@@ -201,30 +241,12 @@ class JsonReader(ABC):
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` records. Every byte is scanned once, no record is parsed."""
         for path in corpus_files(self.root, (".json", ".jsonl"), is_corpus_file):
-            with open_file(self.root, path) as file:
-                if file.size == 0:
-                    yield Unit(path, 0, 0, 1, 0)
-                    continue
-                start = end = rows = index = 0
-                for span in spans(file):
-                    if rows == rows_per_unit:
-                        yield Unit(path, start, end, rows, index)
-                        index, rows = index + rows, 0
-                    if rows == 0:
-                        start = span.start
-                    rows, end = rows + 1, span.end
-                if rows:
-                    # what follows the end of an array belongs to the last unit, which so knows that it is the last
-                    yield Unit(path, start, file.size, rows, index)
+            yield from units(self.root, path, rows_per_unit)
 
     def read(self, unit: Unit) -> Iterator[QueryRecord | BadRecord]:
         """The queries of `unit`, one record in memory at a time."""
-        with open_file(self.root, unit.path) as file:
-            if file.size == 0:
-                yield bad_record(unit.path, unit.index, "", "empty_file", "the file holds 0 bytes; fetch it again")
-                return
-            for ordinal, span in enumerate(exactly(unit, spans(file, unit.start, unit.end)), unit.index):
-                yield self._record(file, ordinal, span)
+        for file, ordinal, span in unit_spans(self.root, unit):
+            yield self._record(file, ordinal, span)
 
     def _record(self, file: File, ordinal: int, span: Span) -> QueryRecord | BadRecord:
         raw, name = b"", ""
@@ -235,14 +257,18 @@ class JsonReader(ABC):
             given = record.get("id")
             name = str(given) if isinstance(given, (str, int)) and len(str(given)) <= 4096 else ""
             name = name if is_storable(name) else ""
-            text = self.extract(record)
-            if not isinstance(text, str):
-                raise FieldError("bad_field", "the user's first turn is not a string")
-            if not text.strip():
-                raise FieldError("empty_text", "the user's first turn is empty")
-            if not is_storable(text):
-                raise FieldError("not_utf8", "the user's first turn holds half a character (a lone surrogate)")
+            return query(file.path, ordinal, name, self.extract(record))
         except FieldError as e:
-            payload = raw or file.read(span.start, min(span.stop - span.start, 64 << 10))
+            payload = raw or file.read(span.start, min(span.stop - span.start, MAX_PAYLOAD))
             return bad_record(file.path, ordinal, name, e.reason, f"record {ordinal}: {e}", payload)
-        return QueryRecord(record_key(file.path, ordinal, name), text.strip())
+
+
+def query(path: str, ordinal: int, name: str, text: Any) -> QueryRecord:
+    """The record whose first user turn is `text`. Raises FieldError when that is none."""
+    if not isinstance(text, str):
+        raise FieldError("bad_field", "the user's first turn is not a string")
+    if not text.strip():
+        raise FieldError("empty_text", "the user's first turn is empty")
+    if not is_storable(text):
+        raise FieldError("not_utf8", "the user's first turn holds half a character (a lone surrogate)")
+    return QueryRecord(record_key(path, ordinal, name), text.strip())

@@ -13,8 +13,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.audio import AudioError, decode
+from ieat_data.checks.form import CONTROL
 from ieat_data.checks.query import check_query
-from ieat_data.checks.reply import CONTROL
 from ieat_data.checks.speech import is_silent
 from ieat_data.config import Pipeline, Profile, Source, load_source
 from ieat_data.errors import UserError

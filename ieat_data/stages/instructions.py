@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
@@ -14,77 +12,64 @@ from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.errors import UserError
-from ieat_data.identity import child_id, fingerprint, number, pick, share
-from ieat_data.paths import prompts_dir
+from ieat_data.identity import child_id, fingerprint, number, pick, rank, share
+from ieat_data.instructions.bank import TASKS, Instruction, path_of, read
 from ieat_data.review.decisions import seen_instruction
 from ieat_data.review.verdicts import NONE, Verdicts
 from ieat_data.schema import OK, QUESTIONS, SPOKEN, to_table
 from ieat_data.stages.base import Context, Inputs, MapStage, Reject, Row, Stage, StageSettings, Task
+from ieat_data.stages.screen import SCREENED, screened_out
 from ieat_data.stages.speaking import Line, SpeakingSettings, speak_rows
 
-QUESTIONED = ("trajectory", "reasoning")  # the empathy task needs no question
-USABLE = ("checked", "accepted")
-ACCEPTED, REJECTED = "accepted", "rejected"  # by people; no program writes them into a bank
+QUESTIONED = TASKS
+ACCEPTED, REJECTED = "accepted", "rejected"
+
+
+def written(task: str, language: str) -> tuple[Instruction, ...]:
+    """All instructions of a task and language, as their bank has them; none where there is no bank."""
+    path = path_of(task, language)
+    return tuple(read(path)) if path.is_file() else ()
 
 
 @functools.cache
-def written(task: str, language: str) -> tuple[Row, ...]:
-    """All instructions of a task and language, as their bank has them. Raises UserError for a line that is none."""
-    path = bank_path(task, language)
-    rows = []
-    for i, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [], 1):
-        try:
-            row = json.loads(line)
-            rows.append({k: row[k] for k in ("id", "text", "status")})
-        except (ValueError, KeyError) as e:
-            raise UserError(f"{path.name}:{i}: not an instruction (id, text, status, origin): {e}") from None
-    return tuple(rows)
+def bank(task: str, language: str, statuses: tuple[str, ...], verdicts: Verdicts = NONE) -> tuple[Row, ...]:
+    """The instructions of a task and language that may be drawn. Raises UserError where there is none.
 
-
-def bank_path(task: str, language: str) -> Path:
-    return prompts_dir() / "instructions" / f"{task}.{language}.jsonl"
-
-
-def judged(task: str, language: str, verdicts: Verdicts) -> list[Row]:
-    """The instructions of a bank as people left them: `accepted` or `rejected` is what they decided of the text as it
-    stands, and one that they edited has the new text and an id of its own."""
-    name, rows = f"{task}.{language}", []
-    if name not in verdicts.instructions:
-        return list(written(task, language))
-    for row in written(task, language):
-        held = verdicts.of_instruction(name, row["id"], seen_instruction(name, row["id"], row["text"]))
-        if held is None:
-            rows.append(row)
-        elif held.rejected:
-            rows.append({**row, "status": REJECTED})
-        elif held.text in ("", row["text"]):
-            rows.append({**row, "status": ACCEPTED})
-        else:
-            edited = f"{row['id']}~{fingerprint(held.text)[:8]}"
-            rows.append({"id": edited, "text": held.text, "status": ACCEPTED})
-    return rows
-
-
-def bank(task: str, language: str, verdicts: Verdicts = NONE) -> tuple[Row, ...]:
-    """The usable instructions of a task and language. Raises UserError where there is none."""
-    usable = tuple(r for r in judged(task, language, verdicts) if r["status"] in USABLE)
+    What people decided of a text as it stands comes before the status of its line. One that they edited has the new
+    text and an id of its own; `drawn_as` is the id by which it is drawn.
+    """
+    judged = (_judged(i, f"{task}.{language}", verdicts) for i in written(task, language))
+    usable = tuple(row for row in judged if row["status"] in statuses)
     if not usable:
-        name = bank_path(task, language).name
-        raise UserError(f"prompts/instructions/{name}: no instruction with status {' or '.join(USABLE)}")
+        name = path_of(task, language).name
+        raise UserError(f"prompts/instructions/{name}: no instruction with status {' or '.join(statuses)}")
     return usable
 
 
-def changes(verdicts: Verdicts) -> dict[str, dict[str, str | None]]:
-    """What people changed in what is drawn, by bank: an instruction's new text, or None for one that is not drawn."""
+def _judged(one: Instruction, name: str, verdicts: Verdicts) -> Row:
+    row = {"id": one.id, "text": one.text, "status": one.status, "drawn_as": one.id}
+    held = verdicts.of_instruction(name, one.id, seen_instruction(name, one.id, one.text))
+    if held is None:
+        return row
+    if held.rejected:
+        return {**row, "status": REJECTED}
+    if held.text in ("", one.text):
+        return {**row, "status": ACCEPTED}
+    return {**row, "id": f"{one.id}~{fingerprint(held.text)[:8]}", "text": held.text, "status": ACCEPTED}
+
+
+def changes(verdicts: Verdicts, statuses: tuple[str, ...]) -> dict[str, dict[str, str | None]]:
+    """What people changed in what is drawn, by bank: an instruction's text, or None for one that is not drawn."""
     found = {}
     for name in sorted(verdicts.instructions):
         task, _, language = name.partition(".")
-        pairs = zip(written(task, language), judged(task, language, verdicts), strict=True)
-        other = {
-            before["id"]: now["text"] if now["status"] in USABLE else None
-            for before, now in pairs
-            if (before["text"], before["status"] in USABLE) != (now["text"], now["status"] in USABLE)
-        }
+        other = {}
+        for one in written(task, language):
+            now = _judged(one, name, verdicts)
+            before = one.text if one.status in statuses else None
+            after = now["text"] if now["status"] in statuses else None
+            if before != after:
+                other[one.id] = after
         if other:
             found[name] = other
     return found
@@ -93,24 +78,15 @@ def changes(verdicts: Verdicts) -> dict[str, dict[str, str | None]]:
 def draw_instruction(row: str, task: str, language: str, ctx: Context) -> Row:
     """Text, speaker and placement for one target, by hash of its id."""
     salt, config = ctx.pipeline.seed, ctx.pipeline.instructions
-    text = _pick(task, language, row, ctx)
+    # the smallest hash of row and id, not a place in the list: an instruction that comes or goes changes no other draw
+    usable = bank(task, language, config.statuses, ctx.verdicts)
+    text = min(usable, key=lambda i: rank(i["drawn_as"], "instruction", row, salt))
     placement = config.placement
     if placement == "joined":
         before = share("placement", row, salt) < config.before_share
         placement = "joined_before" if before else "joined_after"  # type: ignore[assignment]
     speaker = pick(ctx.voices(language), "instruction speaker", row, salt)
     return {"id": text["id"], "text": text["text"], "speaker": speaker, "placement": placement}
-
-
-def _pick(task: str, language: str, row: str, ctx: Context) -> Row:
-    """An instruction by hash. One that is not usable is drawn again, so that no other row's draw changes with it."""
-    bank(task, language, ctx.verdicts)  # there is a usable one
-    rows = judged(task, language, ctx.verdicts)
-    drawn, again = pick(rows, "instruction", row, ctx.pipeline.seed), 0
-    while drawn["status"] not in USABLE:
-        again += 1
-        drawn = pick(rows, "instruction", row, ctx.pipeline.seed, again)
-    return drawn
 
 
 def question_id(instruction: str, speaker: str) -> str:
@@ -126,18 +102,24 @@ class Questions(Stage):
 
     name = "questions"
     inputs = ("inject", "inject_dialogues")
+    optional = (*SCREENED["inject"], *SCREENED["inject_dialogues"])
     schema = QUESTIONS
     Settings = QuestionsSettings
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
-        reads = tuple((t, s) for t in self.inputs for s in shards(t))
+        reads = tuple((t, s) for t in (*self.inputs, *self.optional) for s in shards(t))
         yield Task(self.name, "all", tuple(f"questions-{i:05d}" for i in range(self.settings.shards)), reads)
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         buckets: dict[str, dict[str, Row]] = {shard: {} for shard in task.outputs}
         seen: set[tuple[str, str]] = set()
         for table, shard in task.reads:
-            for drawn in _drawn(inputs.read(table, shard, ["instruction", "language", "status"])):
+            if table not in self.inputs:
+                continue
+            targets = inputs.read(table, shard, ["id", "instruction", "language", "status"])
+            if out := screened_out(inputs, table, shard):
+                targets = targets.filter(pc.invert(pc.is_in(targets["id"], pa.array(out, pa.string()))))
+            for drawn in _drawn(targets):
                 pair = drawn["id"], drawn["speaker"]
                 if pair in seen:
                     continue

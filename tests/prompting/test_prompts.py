@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ieat_data.checks.form import CONTROL
 from ieat_data.checks.labels import collapse
-from ieat_data.checks.language import is_language
-from ieat_data.checks.reply import CONTROL
+from ieat_data.checks.think import Accepted, accept
+from ieat_data.checks.words import contains
+from ieat_data.engines.base import Completion
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
@@ -60,32 +61,48 @@ def test_shared_segments_are_shared_and_nothing_of_the_corpus(prompts: Prompts, 
         return prompt.segments[: prompt.shared], prompt.shared
 
     assert ask("zebra one") == ask("something else")
-    assert ask("zebra")[1] >= (3 if prompts is QWEN3 else 10)
+    assert ask("zebra")[1] >= (3 if prompts is QWEN3 else 9)
 
 
 def test_only_models_that_need_them_see_worked_examples() -> None:
     assert QWEN3.examples("empathy", "en") == ()
-    assert len(QWEN25.examples("empathy", "en")) >= 2
     leak = QWEN25.examples("empathy", "en")[0].leaks[0]
     turns = dialogue(["sad"])
-    assert leak in "".join(s.text for s in QWEN25.inject("empathy", "en", turns, None, 0).segments)
-    assert leak not in "".join(s.text for s in QWEN3.inject("empathy", "en", turns, None, 0).segments)
+    for pick in PICKS:
+        prompt = QWEN3.inject("empathy", "en", turns, None, pick)
+        assert prompt.examples == ()
+        assert leak not in "".join(s.text for s in prompt.segments)
 
 
-@pytest.mark.parametrize("label", QWEN3.labels.names)
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("task", ["empathy", "reasoning"])
-def test_bodies_for_one_utterance(task: Task, language: Language, label: str) -> None:
-    """They say the emotion, in the language, end a sentence, speak of no tool and vary."""
-    question = None if task == "empathy" else "?"
-    bodies = {QWEN3.inject(task, language, dialogue([label]), question, pick).injected for pick in PICKS}
-    assert len(QWEN3.think(task, language).single[label]) >= 6
-    assert len(bodies) >= 6
-    for body in bodies:
-        assert set(QWEN3.labels.find(body, language, near=True)) <= {label}, body
-        assert is_language(body, language), body
-        assert body[-1] in ".?。？" and "{" not in body
-        assert not any(w in body.lower() for w in ("label", "classif", "score", "model", "标签", "分类", "分数"))
+@pytest.mark.parametrize("task", INJECTED_TASKS)
+def test_one_of_several_worked_examples_is_drawn(task: Task, language: Language) -> None:
+    """All are drawn at some time, each is shown alone, a dialogue's for a dialogue."""
+    known = QWEN25.examples(task, language)
+    assert 3 <= len(known) <= 5
+    drawn = set()
+    for labels in (["sad"], ["sad", "happy"])[task == "trajectory" : 1 if task == "empathy" else 2]:
+        for pick in PICKS:
+            prompt = QWEN25.inject(task, language, dialogue(labels), None if task == "empathy" else "?", pick)
+            (example,) = prompt.examples
+            assert (len(example.turns) > 1) == (len(labels) > 1)
+            shown = [s.text for s in prompt.segments[: prompt.shared]]
+            assert [e.answer.strip() in shown for e in known] == [e == example for e in known]
+            drawn.add(known.index(example))
+    assert drawn == set(range(len(known)))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("task", INJECTED_TASKS)
+def test_worked_examples_pass_the_rules_themselves(task: Task, language: Language) -> None:
+    """What a small model is to imitate would be accepted; `leaks` are words of the example's user."""
+    for worked in QWEN25.examples(task, language):
+        turns = [Turn(t.transcript, t.label or "") for t in worked.turns]
+        completion = Completion((worked.think, worked.answer.strip()), "stop")
+        verdict = accept(task, language, "", completion, turns, worked.question, QWEN25.labels)
+        assert isinstance(verdict, Accepted), (verdict, worked.answer)
+        said = " ".join(t.transcript for t in worked.turns)
+        assert any(contains(said, leak) for leak in worked.leaks), worked.leaks
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -163,19 +180,6 @@ def test_corpus_text_never_reaches_a_control_segment(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("task", ["reasoning", "trajectory"])
-def test_the_instruction_banks(task: str, language: Language) -> None:
-    path = prompts_dir() / "instructions" / f"{task}.{language}.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert len(rows) >= 20
-    assert len({r["id"] for r in rows}) == len({r["text"] for r in rows}) == len(rows)
-    for row in rows:
-        assert set(row) == {"id", "text", "status", "origin"}
-        assert is_language(row["text"], language), row
-        assert not QWEN3.labels.find(row["text"], language, near=True), "a question gives no emotion away"
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", TASKS)
 def test_prompt_files_hold_no_control_text(task: Task, language: Language) -> None:
     texts = [(prompts_dir() / "tasks" / f"{task}.{language}.yaml").read_text(encoding="utf-8")]
@@ -188,10 +192,17 @@ def test_prompt_files_hold_no_control_text(task: Task, language: Language) -> No
     ("file", "text", "message"),
     [
         ("tasks/empathy.en.yaml", "system: x\nusr: {}", r"unknown key 'usr' \(did you mean 'user'\?\)"),
-        ("think/empathy.en.yaml", 'single: {sad: ["The user sounds sad because "]}', "ends at a sentence end"),
-        ("think/empathy.en.yaml", 'single: {glum: ["They sound glum."]}', "'glum' is no label"),
-        ("think/empathy.en.yaml", 'single: {sad: ["They sound sad."]}', "no phrasing for 'happy'"),
-        ("think/empathy.en.yaml", 'single: {any: ["They sound {emotion}."]}', "emotion"),
+        ("think/empathy.en.yaml", 'single: {sad: {sure: ["The user sounds sad because "]}}', "ends at a sentence end"),
+        ("think/empathy.en.yaml", 'single: {sad: {sure: ["Sad."], unsure: ["Sad,"]}}', "ends at a sentence end"),
+        ("think/empathy.en.yaml", "single: {sad: {sure: []}}", "sure"),
+        ("think/empathy.en.yaml", 'single: {glum: {sure: ["They sound glum."]}}', "'glum' is no label"),
+        ("think/empathy.en.yaml", 'single: {sad: {sure: ["They sound sad."]}}', "no phrasing for 'happy'"),
+        ("think/empathy.en.yaml", 'single: {sad: {sure: ["They sound {adjective}."]}}', "no placeholder here"),
+        (
+            "think/empathy.en.yaml",
+            'dialogue: {opening: [A.], close: [B.], walks: [{first: "{mood}.", then: ".", same: ".", back: "."}]}',
+            "mood",
+        ),
         ("tasks/empathy.en.yaml", 'system: x\nuser: {single: "{text}"}', "text"),
     ],
 )

@@ -123,25 +123,26 @@ def test_an_undo_is_one_s_own(client: TestClient) -> None:
     assert anna.post("decide", of=of, item=item, seen=seen, decision="undo").status_code == 400
 
 
-def test_instructions_are_edited_and_those_alike_are_told(tmp_path: Path) -> None:
-    bank = made.bank(tmp_path)
-    with client_of(bank, tmp_path / "decisions") as client:
+def test_instructions_are_edited_and_what_is_wrong_with_them_is_told(tmp_path: Path) -> None:
+    of, two, three = "reasoning.en", "reasoning-en-002", "reasoning-en-003"
+    with client_of(made.bank(tmp_path), tmp_path / "decisions") as client:
         page = Page(client)
-        shown = page.item("reasoning.en", "r-2")
-        assert shown["content"]["about"] == {"status": "checked", "origin": "the test's"}
+        shown = page.item(of, two)
+        assert (shown["content"]["status"], shown["content"]["origin"]) == ("checked", "the test's")
         assert len(shown["content"]["near"]) == 2
-        after = page.decide("reasoning.en", "r-2", "edit", text="Why did it hurt?")
-        assert after["mine"]["text"] == "Why did it hurt?"
-        got = page.post("decide", of="reasoning.en", item="r-3", seen=page.item("reasoning.en", "r-3")["seen"])
-        assert got.status_code == 422
-        assert client.get("/audio", params={"of": "reasoning.en", "item": "r-2", "clip": 0}).status_code == 404
+        assert shown["remark"] == ""
+        after = page.decide(of, two, "edit", text="Why does it hurt me so?")
+        assert (after["mine"]["text"], after["remark"]) == ("Why does it hurt me so?", "")
+        assert page.decide(of, two, "edit", text="Why am I so angry at it?")["remark"] == "names emotion"
+        assert page.post("decide", of=of, item=three, seen=page.item(of, three)["seen"]).status_code == 422
+        assert client.get("/audio", params={"of": of, "item": two, "clip": 0}).status_code == 404
 
 
 def test_a_lone_surrogate_in_a_bank_is_shown(tmp_path: Path) -> None:
     bank = made.bank(tmp_path)
-    bank.write_text('{"id": "r-1", "text": "\\ud800 alone?", "status": "checked", "origin": "x"}\n')
+    bank.write_text('{"id": "reasoning-en-001", "text": "\\ud800 alone?", "status": "checked", "origin": "x"}\n')
     with client_of(bank.parent, tmp_path / "decisions") as client:
-        assert Page(client).item("reasoning.en", "r-1")["content"]["text"] == "\ud800 alone?"
+        assert Page(client).item("reasoning.en", "reasoning-en-001")["content"]["text"] == "\ud800 alone?"
 
 
 def test_what_has_changed_since_it_was_shown_is_not_decided(folder: Path, client: TestClient) -> None:

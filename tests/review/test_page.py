@@ -207,8 +207,10 @@ def test_instructions_are_edited_in_place(
         press(page, "e")
         page.fill("textarea", "  Why does it\nmove me so?  ")
         press(page, "Enter")
-        assert [(d.item, d.decision, d.text) for d in decided()] == [("r-1", "edit", "Why does it move me so?")]
-        assert here(page) == "r-2"
+        assert [(d.item, d.decision, d.text) for d in decided()] == [
+            ("reasoning-en-001", "edit", "Why does it move me so?")
+        ]
+        assert here(page) == "reasoning-en-002"
         press(page, "ArrowLeft")
         assert "Why does it move me so?" in page.inner_text(".stamp")
 

@@ -13,7 +13,8 @@ import pytest
 
 from ieat_data.sources import reader_class
 from ieat_data.sources.base import BadRecord, SourceError, SpeechRecord
-from ieat_data.sources.emilia import MAX_AUDIO_BYTES, EmiliaReader
+from ieat_data.sources.emilia import EmiliaReader
+from ieat_data.sources.emilia_meta import MAX_AUDIO_BYTES
 
 Files = list[tuple[str, bytes]]
 
@@ -84,6 +85,32 @@ def test_reads_what_tarfile_reads(tmp_path: Path) -> None:
         assert isinstance(r, SpeechRecord)
         assert r.audio == expected[f"K{i:04d}.mp3"]
         assert (r.text, r.speaker, r.language, r.extra["dnsmos"]) == (f"says K{i:04d}", "S0", "en", 3.3)
+
+
+def test_both_halves_below_one_root_as_the_corpus_has_them(tmp_path: Path) -> None:
+    said = {
+        "id": "DE_B00000_S00000_W000029",
+        "wav": "DE_B00000/DE_B00000_S00000/mp3/DE_B00000_S00000_W000029.mp3",
+        "text": " Und es gibt hier einen Raum.",
+        "duration": 3.228,
+        "speaker": "DE_B00000_S00000",
+        "language": "de",
+        "dnsmos": 3.3697,
+    }
+    yodas = {k: v for k, v in said.items() if k not in ("id", "wav")}
+    yodas |= {"_id": "DE_wSq11gYbUgU_W000003", "speaker": "DE_wSq11gYbUgU_SPEAKER_04", "phone_count": 38}
+    for path, record in (("Emilia/DE/DE-B000000.tar", said), ("Emilia-YODAS/DE/DE-B000000.tar", yodas)):
+        key = str(record.get("id") or record["_id"])
+        write(tmp_path / path, [(f"{key}.json", json.dumps(record).encode()), (f"{key}.mp3", key.encode())])
+    second, first = read(tmp_path)
+    assert isinstance(first, SpeechRecord) and isinstance(second, SpeechRecord)
+    assert first.key == "DE_B00000_S00000_W000029@Emilia/DE/DE-B000000.tar#0"
+    assert second.key == "DE_wSq11gYbUgU_W000003@Emilia-YODAS/DE/DE-B000000.tar#0"
+    assert first.text == second.text == "Und es gibt hier einen Raum."
+    assert (first.speaker, second.speaker) == ("DE_B00000_S00000", "DE_wSq11gYbUgU_SPEAKER_04")
+    assert first.language == second.language == "de"
+    assert first.extra == {"id": said["id"], "wav": said["wav"], "duration": 3.228, "dnsmos": 3.3697}
+    assert second.extra == {"duration": 3.228, "dnsmos": 3.3697, "phone_count": 38}
 
 
 def test_units_are_cut_between_samples_in_a_fixed_order_of_files(tmp_path: Path) -> None:

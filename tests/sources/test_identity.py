@@ -37,3 +37,19 @@ def test_very_many_files_are_one_entry(tmp_path: Path, monkeypatch: pytest.Monke
     assert files_identity(tmp_path) == before
     (tmp_path / "wavs/3").write_text("other")
     assert files_identity(tmp_path)[1] != before[1] and files_identity(tmp_path)[0] == before[0]
+
+
+def test_a_tree_of_very_many_files_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Emilia's raw tree has them: few in each folder, very many in all."""
+    monkeypatch.setattr(identity, "_LISTED_FILES", 3)
+    for i in range(5):
+        (tmp_path / f"EN_B00000/S{i}/mp3").mkdir(parents=True)
+        (tmp_path / f"EN_B00000/S{i}/mp3/W.mp3").write_text("x")
+    (tmp_path / "EN_B00001").mkdir()
+    (tmp_path / "EN_B00001/W.mp3").write_text("x")
+    (tmp_path / "EN_B00000.jsonl").write_text("{}")
+    before = files_identity(tmp_path)
+    assert [e[:2] for e in before] == [["EN_B00000/", 5], ["EN_B00000.jsonl", 2], ["EN_B00001/W.mp3", 1]]
+    (tmp_path / "EN_B00000/S3/mp3/W.mp3").rename(tmp_path / "EN_B00000/S3/mp3/V.mp3")
+    after = files_identity(tmp_path)
+    assert after[0] != before[0] and after[1:] == before[1:]

@@ -17,6 +17,8 @@ from ieat_data.sources.belle import BelleReader
 from ieat_data.sources.json_records import JsonReader, load, spans
 from ieat_data.sources.ultrachat import UltraChatReader
 
+SAMPLES = Path(__file__).parents[2] / "samples"
+
 
 def belle(i: int, text: str) -> dict[str, Any]:
     turns = [{"from": "human", "value": text}, {"from": "assistant", "value": "好"}]
@@ -57,6 +59,16 @@ def test_layouts_of_belle(tmp_path: Path, form: str, bom: bytes) -> None:
     got = read(BelleReader(tmp_path, "zh"))
     assert seen(got) == [t.strip() if t else "empty_text" for t in TEXTS]
     assert got[0].key == "0@train_3.5M_CN.json#0"
+
+
+def test_the_sample_of_belle_as_one_array_is_the_same(tmp_path: Path) -> None:
+    lines = (SAMPLES / "belle" / "train_3.5M_CN.json").read_bytes().splitlines()
+    (tmp_path / "train_3.5M_CN.json").write_bytes(b"[" + b",\n".join(lines) + b"]")
+    of_lines = read(BelleReader(SAMPLES / "belle", "zh"))
+    assert seen(of_lines).count("not_utf8") == 1 and len(of_lines) == 21
+    assert seen(read(BelleReader(tmp_path, "zh"))) == seen(of_lines)
+    turns = [json.loads(line.decode("utf-8", "replace"))["conversations"] for line in lines]
+    assert {tuple(turn["from"] for turn in dialogue) for dialogue in turns} == {("human", "assistant")}
 
 
 def test_ultrachat_lines(tmp_path: Path) -> None:

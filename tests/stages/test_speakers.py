@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
+from ieat_data.audio import decode
 from ieat_data.build import build, preflight
 from ieat_data.cli.build import make_plan
+from ieat_data.config import load_source
 from ieat_data.errors import UserError
 from ieat_data.identity import top_k
 from ieat_data.planner import Plan
+from ieat_data.sources.base import SpeechRecord
+from ieat_data.sources.wenetspeech4tts import WenetSpeech4TTSReader
 from ieat_data.stages.base import Context
 from ieat_data.verify import samples, verify
 from ieat_data.worker import run_job
@@ -98,6 +102,20 @@ def test_the_speakers_are_the_smallest_hashes_however_the_corpus_is_cut(tmp_path
     rows = speakers(plan_of(made, tmp_path / "out", [f"stages.prompt_clips.rows_per_task={rows_per_task}"]))
     assert [r["voice"] for r in rows] == sorted(top_k([f"t-voices/{n}" for n in names], 5, "speakers", 0))
     assert {r["dnsmos"] for r in rows} == {3.6}
+
+
+def test_a_corpus_without_speakers_gives_one_for_each_recording(tmp_path: Path) -> None:
+    """WenetSpeech4TTS: the best clip by DNSMOS of 3 to 10 s of each recording, the first part of an utterance's id."""
+    source = load_source("sample-wenetspeech4tts")
+    reader = WenetSpeech4TTSReader(source.path(), source.language)
+    best: dict[str, float] = {}
+    for record in (r for unit in reader.plan(100) for r in reader.read(unit) if isinstance(r, SpeechRecord)):
+        samples, rate = decode(record.audio)
+        if 3 <= samples.size / rate <= 10:
+            voice = f"{source.name}/{record.key.split('_')[0]}"
+            best[voice] = max(best.get(voice, 0.0), record.extra["dnsmos"])
+    rows = speakers(plan_of(cloning(tmp_path, source.name), tmp_path / "out"))
+    assert {r["voice"]: r["dnsmos"] for r in rows} == best and len(best) == 6
 
 
 def test_a_part_notes_what_was_no_prompt_and_why(tmp_path: Path) -> None:

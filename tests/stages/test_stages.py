@@ -14,7 +14,7 @@ from ieat_data.engines.client import EngineDown
 from ieat_data.errors import UserError
 from ieat_data.schema import OK
 from ieat_data.stages.base import Reject, groups, guarded, retry
-from ieat_data.stages.instructions import bank, question_id
+from ieat_data.stages.instructions import question_id
 
 
 def test_one_row_that_breaks_a_batch_is_the_only_reject() -> None:
@@ -73,15 +73,6 @@ def test_every_shipped_yaml_is_valid() -> None:
         assert load_profile(path.stem).name == path.stem
     for path in (paths.manifests_dir() / "sources").glob("*.yaml"):
         assert config.load_source(path.stem).name == path.stem
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("task", ["trajectory", "reasoning"])
-def test_the_instruction_bank_is_large_enough_and_distinct(task: str, language: str) -> None:
-    rows = bank(task, language)
-    assert len(rows) >= 20
-    assert len({r["text"] for r in rows}) == len({r["id"] for r in rows}) == len(rows)
-    assert all(r["status"] == "checked" for r in rows)
 
 
 def test_a_question_is_known_by_text_and_speaker() -> None:

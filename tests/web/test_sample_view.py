@@ -11,7 +11,7 @@ import pytest
 import soundfile as sf
 
 from ieat_data.web import STATIC, js
-from tests.browser import DESKTOP, PHONE, OpenPage, browser, fits, open_page
+from tests.browser import DESKTOP, PHONE, OpenPage, browser, fits, open_page, until
 from tests.hostile import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -80,7 +80,7 @@ def test_a_clip_is_loaded_when_it_is_played(tmp_path: Path, open_page: OpenPage)
         audio = page.locator("audio")
         assert audio.evaluate("a => a.readyState") == 0
         page.get_by_role("button", name="Play clip 1, user").click()
-        page.wait_for_function("document.querySelector('audio').currentTime > 0")
+        until(page, "document.querySelector('audio').currentTime > 0")
         assert audio.evaluate("a => a.duration") == pytest.approx(1.0, abs=0.05)
         page.get_by_role("slider", name="Position in clip 1, user").press("Home")
 

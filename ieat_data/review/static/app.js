@@ -147,7 +147,8 @@
     const words = `You ${Views.said(after.mine, state.session.reasons)}`;
     state.item = after;
     await advance();
-    toast(others ? `${words}. ${others}.` : `${words}.`, true);
+    const rule = after.mine.text && after.remark ? `Against a rule of the bank: ${after.remark}` : "";
+    toast([words, others, rule].filter(Boolean).map((x) => `${x}.`).join(" "), true);
   }
 
   const saveEdit = (text) => {

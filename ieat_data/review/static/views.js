@@ -48,7 +48,7 @@ const Views = (() => {
     );
 
   function instruction(item) {
-    const { text, about, near } = item.content;
+    const { text, status, origin, near } = item.content;
     const alike = near.map((n) =>
       el("li", null, corpus("span", "", n.text, item.language), el("span", { class: "quiet" }, ` ${n.item}, ${n.alike} % alike`)),
     );
@@ -56,7 +56,8 @@ const Views = (() => {
       "article",
       { class: "instruction", dataset: { id: item.item } },
       corpus("p", "instruction-text", text, item.language),
-      el("p", { class: "instruction-about quiet" }, [item.item, ...Object.values(about)].join(" · ")),
+      el("p", { class: "instruction-about quiet" }, [item.item, status, origin].filter(Boolean).join(" · ")),
+      item.remark ? el("p", { class: "remark" }, `Against a rule of the bank: ${item.remark}`) : null,
       alike.length ? el("section", { class: "near" }, el("h2", null, "Close to it in the bank"), el("ul", null, alike)) : null,
     );
   }

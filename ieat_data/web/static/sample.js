@@ -23,7 +23,7 @@
       } else if (key === "dataset") Object.assign(node.dataset, value);
       else node.setAttribute(key, value === true ? "" : String(value));
     }
-    node.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== ""));
+    node.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== ""));
     return node;
   }
 
@@ -63,7 +63,10 @@
     return svg;
   }
 
-  const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}.${Math.floor((s * 10) % 10)}`;
+  const clock = (seconds) => {
+    const tenths = Math.round(seconds * 10);
+    return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
+  };
 
   let playing = null; // one clip is heard at a time
 

@@ -1,0 +1,118 @@
+"""Is a text a spoken question of a task: how the mood moved (`trajectory`), or why one feels so (`reasoning`)?
+
+It is joined to any utterance, so it may know nothing of it: no emotion, no event, no number of turns, nobody's gender.
+What gives that away, and what each task's questions ask, stands in `prompts/instructions/rules.{language}.yaml`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ieat_data.checks.labels import Labels
+from ieat_data.checks.language import is_language
+from ieat_data.checks.query import code, control_text, markup, not_speakable, table, url
+from ieat_data.checks.words import words
+from ieat_data.config import Strict, read_yaml, validate
+from ieat_data.errors import UserError
+from ieat_data.paths import prompts_dir
+
+Alternatives = tuple[str, ...]
+
+
+class Never(Strict):
+    """What no question says, by reason code."""
+
+    names_emotion: Alternatives
+    names_facts: Alternatives
+    counts_turns: Alternatives
+    names_gender: Alternatives
+    wrong_person: Alternatives
+    asks_advice: Alternatives
+
+
+class RulesFile(Strict):
+    length: tuple[int, int]
+    letters: str
+    speaker: Alternatives
+    never: Never
+    feeling: Alternatives
+    trajectory: Alternatives
+    reasoning: Alternatives
+    never_reasoning: Alternatives
+
+
+_UNSAFE: tuple[Callable[[str, str], bool], ...] = (control_text, code, markup, url, table, not_speakable)
+REASONS = (
+    *(f.__name__ for f in _UNSAFE),
+    *("wrong_language", "not_plain", "too_short", "too_long", *Never.model_fields, "off_topic"),
+)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    length: tuple[int, int]
+    letters: re.Pattern[str]
+    speaker: re.Pattern[str]
+    never: Mapping[str, re.Pattern[str]]
+    asked: Mapping[str, tuple[re.Pattern[str], ...]]  # by task: all of these are found
+    not_asked: Mapping[str, tuple[re.Pattern[str], ...]]  # and none of these
+    labels: Labels
+
+
+@functools.cache
+def _rules(language: str) -> _Rules:
+    path = prompts_dir() / "instructions" / f"rules.{language}.yaml"
+    file = validate(RulesFile, read_yaml(path), str(path))
+
+    def pattern(alternatives: Alternatives) -> re.Pattern[str]:
+        union = "|".join(alternatives)
+        return re.compile(union if language == "zh" else rf"(?<![\w'])(?:{union})(?!\w)", re.IGNORECASE)
+
+    try:
+        feeling = pattern(file.feeling)
+        return _Rules(
+            length=file.length,
+            letters=re.compile(file.letters),
+            speaker=pattern(file.speaker),
+            never={reason: pattern(getattr(file.never, reason)) for reason in Never.model_fields},
+            asked={t: (feeling, pattern(getattr(file, t))) for t in ("trajectory", "reasoning")},
+            not_asked={"trajectory": (), "reasoning": (pattern(file.never_reasoning),)},
+            labels=Labels.load(prompts_dir() / "labels.yaml"),
+        )
+    except re.error as e:
+        raise UserError(f"{path}: {e.pattern!r} is no regular expression: {e}") from None
+
+
+def check_instruction(text: str, task: str, language: str) -> str | None:
+    """The reason code (one of `REASONS`) for which `text` is no instruction of `task` in `language`, or None.
+
+    `names_emotion`: the answer would be given away, or be wrong. `names_facts`: an event or a person that the user may
+    never have spoken of. `wrong_person`: it is not the user who asks about the user. `off_topic`: it asks for another
+    thing.
+    """
+    head = text[:1024].replace("’", "'")
+    for unsafe in _UNSAFE:
+        if unsafe(head, language):
+            return unsafe.__name__
+    if not is_language(head, language):
+        return "wrong_language"
+    rules = _rules(language)
+    if rules.letters.fullmatch(head) is None:
+        return "not_plain"
+    low, high = rules.length
+    if not low <= (length := len(words(head, language))) <= high:
+        return "too_short" if length < low else "too_long"
+    if rules.labels.find(head, language, near=True):
+        return "names_emotion"
+    for reason, pattern in rules.never.items():
+        if pattern.search(head):
+            return reason
+    if not rules.speaker.search(head):
+        return "wrong_person"
+    asked, not_asked = rules.asked[task], rules.not_asked[task]
+    if not all(p.search(head) for p in asked) or any(p.search(head) for p in not_asked):
+        return "off_topic"
+    return None

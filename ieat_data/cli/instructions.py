@@ -1,0 +1,132 @@
+"""`ieat instructions`: the banks of spoken questions: what is in them, are they sound, and an LLM that writes more."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ieat_data.cli.build import ProfileOpt
+
+if TYPE_CHECKING:
+    from ieat_data.instructions.propose import Proposals
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=(
+        "The questions that trajectory and reasoning samples end with: prompts/instructions/TASK.LANGUAGE.jsonl.\n\n"
+        "Statuses: proposed (by an LLM), checked (by the authors), accepted or rejected (by a person). "
+        "A pipeline draws from those that its key `instructions.statuses` names."
+    ),
+)
+
+
+class Task(StrEnum):
+    trajectory = "trajectory"
+    reasoning = "reasoning"
+
+
+class Language(StrEnum):
+    en = "en"
+    zh = "zh"
+
+
+@app.command("list")
+def list_banks() -> None:
+    """Count the instructions of each bank by status.
+
+    Example: ieat instructions list
+    """
+    from collections import Counter
+
+    from ieat_data.cli.show import new_console, new_table
+    from ieat_data.instructions.bank import STATUSES, read, shipped
+
+    table = new_table("task", "language", *STATUSES, "all")
+    for path in shipped():
+        task, language, _ = path.name.split(".")
+        counts = Counter(i.status for i in read(path))
+        table.add_row(task, language, *(str(counts[s] or "") for s in STATUSES), str(counts.total()))
+    new_console().print(table)
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Banks; without any: those of prompts/instructions.")
+    ] = None,
+    at_least: Annotated[int, typer.Option(min=0, help="Fewer than this, checked or accepted, is a fault too.")] = 0,
+) -> None:
+    """Check each text of a bank: language, length, on its task, nothing taken for granted, no near-duplicate.
+
+    A line for each fault; exit 1 where there is one.
+
+    Example: ieat instructions check my-bank.jsonl
+    """
+    from ieat_data.cli.show import printable
+    from ieat_data.instructions.bank import read, shipped
+    from ieat_data.instructions.examine import examine
+
+    faults = 0
+    for path in files or shipped():
+        bank = read(path)
+        found = [f"{f.id}: {f.reason}: {f.message}" for f in examine(bank)]
+        usable = sum(i.status in ("checked", "accepted") for i in bank)
+        if usable < at_least:
+            found.append(f"{usable} are checked or accepted, at least {at_least} are wanted")
+        for line in found:
+            typer.echo(printable(f"{path.name}: {line}"))
+        faults += len(found)
+        typer.echo(f"{path.name}: {len(bank)} instructions, {len(found) or 'no'} fault{'s' if len(found) > 1 else ''}")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def propose(
+    task: Annotated[Task, typer.Option(help="What the questions ask for.")],
+    language: Annotated[Language, typer.Option(help="Their language.")],
+    count: Annotated[int, typer.Option(min=1, help="How many to add at most.")] = 40,
+    profile: ProfileOpt = "cpu",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where they are added.", show_default="the bank itself")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another number gives other proposals.")] = 0,
+) -> None:
+    """Have the profile's LLM write instructions; those that pass every check are added as `proposed`.
+
+    No build draws them before a person has accepted them (ieat review). What was left out is counted by reason.
+
+    Example: ieat instructions propose --task reasoning --language en --count 20
+    """
+    from ieat_data.config import load_profile
+    from ieat_data.instructions.bank import append, number_on, path_of, read
+    from ieat_data.instructions.propose import propose as run
+
+    bank = path_of(task, language)
+    target = out or bank
+    held = [i for p in dict.fromkeys((bank, target)) if p.is_file() for i in read(p)]
+    held = [i for i in held if i.bank == (task, language)]
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    made = run(load_profile(profile), task, language, held, count, seed, say)
+    append(target, number_on(made.texts, task, language, held, made.origins))
+    _show(made, count, target)
+
+
+def _show(made: Proposals, count: int, target: Path) -> None:
+    from ieat_data.cli.show import escape, new_console, new_table
+
+    console = new_console()
+    console.print(f"kept {len(made.texts)} of {count} wanted, from {made.asked} requests → {target}", soft_wrap=True)
+    if made.rejected:
+        table = new_table("left out", "lines")
+        table.add_column("for example")
+        for reason, n in made.rejected.most_common():
+            table.add_row(reason, str(n), escape(made.examples[reason]))
+        console.print(table)
