@@ -34,7 +34,7 @@ def decision(reviewer: str, verb: str, at: int = 0, **other: Any) -> Decision:
 def bank(folder: Path, n: int = 5, name: str = "reasoning.en.jsonl") -> Path:
     """A bank in a project of its own: FOLDER/prompts/instructions/NAME."""
     rows = [
-        {"id": f"reasoning-en-{i:03d}", "text": f"Why did it make me feel {'so ' * i}bad?"} for i in range(1, n + 1)
+        {"id": f"reasoning-en-{i:03d}", "text": f"Why did it make me feel {'so ' * i}strange?"} for i in range(1, n + 1)
     ]
     path = folder / "prompts" / "instructions" / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -131,8 +131,8 @@ def test_instructions_are_edited_and_what_is_wrong_with_them_is_told(tmp_path: P
         assert (shown["content"]["status"], shown["content"]["origin"]) == ("checked", "the test's")
         assert len(shown["content"]["near"]) == 2
         assert shown["remark"] == ""
-        after = page.decide(of, two, "edit", text="Why does it hurt me so?")
-        assert (after["mine"]["text"], after["remark"]) == ("Why does it hurt me so?", "")
+        after = page.decide(of, two, "edit", text="Why does it move me so much?")
+        assert (after["mine"]["text"], after["remark"]) == ("Why does it move me so much?", "")
         assert page.decide(of, two, "edit", text="Why am I so angry at it?")["remark"] == "names emotion"
         assert page.post("decide", of=of, item=three, seen=page.item(of, three)["seen"]).status_code == 422
         assert client.get("/audio", params={"of": of, "item": two, "clip": 0}).status_code == 404
