@@ -38,12 +38,16 @@ def bank(task: str, language: str, statuses: tuple[str, ...], verdicts: Verdicts
     What people decided of a text as it stands comes before the status of its line. One that they edited has the new
     text and an id of its own; `drawn_as` is the id by which it is drawn.
     """
-    judged = (_judged(i, f"{task}.{language}", verdicts) for i in written(task, language))
-    usable = tuple(row for row in judged if row["status"] in statuses)
+    usable = tuple(row for row in judged(task, language, verdicts) if row["status"] in statuses)
     if not usable:
         name = path_of(task, language).name
         raise UserError(f"prompts/instructions/{name}: no instruction with status {' or '.join(statuses)}")
     return usable
+
+
+def judged(task: str, language: str, verdicts: Verdicts) -> list[Row]:
+    """All of a bank as people left it."""
+    return [_judged(one, f"{task}.{language}", verdicts) for one in written(task, language)]
 
 
 def _judged(one: Instruction, name: str, verdicts: Verdicts) -> Row:
@@ -64,8 +68,7 @@ def changes(verdicts: Verdicts, statuses: tuple[str, ...]) -> dict[str, dict[str
     for name in sorted(verdicts.instructions):
         task, _, language = name.partition(".")
         other = {}
-        for one in written(task, language):
-            now = _judged(one, name, verdicts)
+        for one, now in zip(written(task, language), judged(task, language, verdicts), strict=True):
             before = one.text if one.status in statuses else None
             after = now["text"] if now["status"] in statuses else None
             if before != after:
