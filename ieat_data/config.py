@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from ieat_data import paths
 from ieat_data.errors import UserError, did_you_mean
+from ieat_data.review.rule import Rule
 
 Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
 Language = Literal["en", "zh"]
@@ -165,6 +166,8 @@ class Pipeline(Strict):
     limit: int | None = Field(None, ge=1, description="only the first N records of each source")
     speakers: int = Field(50, ge=1, description="voices per language, drawn by hash (stages/speakers.py)")
     instructions: Instructions = Instructions()
+    decisions: str = Field("decisions", description="folder of what people decided (ieat review), named as a root is")
+    decision_rule: Rule = Field("any_reject", description="where they disagree (review/rule.py)")
     near_duplicates: NearDuplicates | None = Field(NearDuplicates(), description="of these one stays; none: all")
     contamination: tuple[str, ...] = Field(
         (), description="benchmarks whose texts no sample may have: files (.json, .jsonl, .txt), or folders of them"

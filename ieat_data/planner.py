@@ -21,6 +21,7 @@ from ieat_data.errors import UserError, did_you_mean
 from ieat_data.identity import fingerprint
 from ieat_data.paths import prompt_hashes
 from ieat_data.recording.files import open_recording
+from ieat_data.review.verdicts import Verdicts, of_pipeline
 from ieat_data.shards import Record, Table, replace_file
 from ieat_data.stages import SOURCE_TABLES, STAGES, TARGETS, UNIONS
 from ieat_data.stages.base import Stage, Task
@@ -76,8 +77,10 @@ class Node:
 class Plan:
     """The tables of a build in the order of their making."""
 
-    def __init__(self, pipeline: Pipeline, profile: Profile, work: Path) -> None:
+    def __init__(self, pipeline: Pipeline, profile: Profile, work: Path, verdicts: Verdicts | None = None) -> None:
         self.pipeline, self.profile, self.work = _with_revisions(pipeline, profile, work), profile, work
+        # what people decide from now on is for the next build
+        self.verdicts = of_pipeline(pipeline) if verdicts is None else verdicts
         # where the profile has answers come from a recording, and no engine is asked
         self.recording = open_recording(profile.recording) if profile.recording else None
         # a recording whose answers need not be asked for again
@@ -147,6 +150,8 @@ class Plan:
             "depends": stage.identity(self.pipeline, self.profile),
             "inputs": {t: self.nodes[t].table.folder.name for t in inputs},
         }
+        if heeded := stage.heeds(self.verdicts, self.pipeline):
+            description["decisions"] = heeded
         if self.recording is not None and cls.engines:
             description["recording"] = self.recording.digest(name)
         folder = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
@@ -196,7 +201,13 @@ class Plan:
             self.work / "answers" / node.name / task.name,
             {r: self.engine_identities[r] for r in node.stage.engines},
             self.known,
+            self.verdicts_file if "decisions" in node.description else None,
         )
+
+    @cached_property
+    def verdicts_file(self) -> Path:
+        """Where tasks read what people decided, and where it stands for a later look at this build."""
+        return self.verdicts.save(self.work)
 
     def persist(self) -> None:
         """Write each table's plan beside it. How a corpus is cut is decided once; all other tasks follow from that."""

@@ -205,21 +205,26 @@ class Table:
         table: pa.Table,
         *,
         quarantine: Sequence[Mapping[str, Any]] = (),
+        removed: Sequence[Mapping[str, Any]] = (),
         inputs: str = "",
         summary: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
         engines: Mapping[str, Mapping[str, float]] | None = None,
     ) -> Record:
-        """Write one shard and its record. Where another writer was first, theirs stands and is returned."""
+        """Write one shard and its record. Where another writer was first, theirs stands and is returned.
+
+        `quarantine`: of the rows that `table` has as rejected. `removed`: of those that it has no more.
+        """
         attempt = uuid.uuid4().hex[:12]
         part = self.folder / f"part-{shard}.{attempt}.parquet"
         write_parquet(part, table)
         beside = None
-        if quarantine:
+        if noted := [*quarantine, *removed]:
             beside = self.folder / f"quarantine-{shard}.{attempt}.jsonl"
-            write_bytes(beside, "".join(json.dumps(q, ensure_ascii=False) + "\n" for q in quarantine).encode())
+            write_bytes(beside, "".join(json.dumps(q, ensure_ascii=False) + "\n" for q in noted).encode())
         fsync_dir(self.folder)
         ok, rejects = _count(table)
+        rejects.update(Counter(q["reason"] for q in removed))
         record = Record(
             shard=shard,
             file=part.name,

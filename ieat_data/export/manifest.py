@@ -14,7 +14,10 @@ from ieat_data.export.diversity import diversity
 from ieat_data.export.summary import merge
 from ieat_data.paths import prompt_hashes
 from ieat_data.planner import Plan
+from ieat_data.review.decisions import seen_instruction
+from ieat_data.review.verdicts import REJECTED_IN_REVIEW
 from ieat_data.shards import Record
+from ieat_data.stages.instructions import written
 from ieat_data.stages.judge import kappa
 
 MANIFEST = "manifest.json"
@@ -58,6 +61,7 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]], read_sam
         "audio_checks": _audio_checks(plan),
         "judge": _judge(plan),
         "speakers": _speakers(plan),
+        "review": _review(plan),
         "stages": {name: _stage(node) for name, node in plan.nodes.items()},
         "pipeline": plan.pipeline.model_dump(mode="json"),
         "profile": plan.profile.name,
@@ -100,6 +104,31 @@ def _stage(node: Any) -> dict[str, Any]:
         "rows": sum(r.rows for r in node.records.values()),
         "ok": sum(r.ok for r in node.records.values()),
         "rejects": dict(sorted(rejects.items(), key=lambda kv: (-kv[1], kv[0]))),
+    }
+
+
+def _review(plan: Plan) -> dict[str, Any]:
+    """What people decided (ieat review) and what became of it. `changed`: those that changed since they were looked at,
+    so that nothing holds of them."""
+    instructions: Counter[str] = Counter({"accepted": 0, "edited": 0, "rejected": 0})
+    changed: list[str] = []
+    for name, items in plan.verdicts.instructions.items():
+        task, _, language = name.partition(".")
+        for one in written(task, language):
+            held = plan.verdicts.of_instruction(name, one.id, seen_instruction(name, one.id, one.text))
+            if held is not None:
+                edited = held.text not in ("", one.text)
+                instructions["rejected" if held.rejected else "edited" if edited else "accepted"] += 1
+            elif one.id in items:
+                changed.append(one.id)
+    records = [r for node in plan.targets for r in node.records.values()]
+    return {
+        "rule": plan.pipeline.decision_rule,
+        "instructions": {**instructions, "changed": changed},
+        "samples": {
+            "rejected": sum(r.rejects.get(REJECTED_IN_REVIEW, 0) for r in records),
+            "changed": sorted(i for r in records for i in r.summary.get("review", {}).get("changed", ())),
+        },
     }
 
 

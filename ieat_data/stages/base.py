@@ -25,6 +25,7 @@ from ieat_data.errors import UserError
 from ieat_data.identity import child_id
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.prompts import Prompts
+from ieat_data.review.verdicts import NONE, Verdicts
 from ieat_data.schema import OK, REJECTED, SKIPPED, to_table
 from ieat_data.shards import read_part
 
@@ -86,7 +87,9 @@ class Context:
     profile: Profile
     engines: Mapping[str, Client] = field(default_factory=dict)
     speakers: Sequence[Row] = ()  # rows of the `speakers` table, where the task reads it
+    verdicts: Verdicts = NONE  # what people decided, for a stage that heeds it (`Stage.heeds`)
     quarantine: list[Row] = field(default_factory=list)
+    removed: list[Row] = field(default_factory=list)  # as `quarantine`, of rows that keep no place in the table
     scratch: Path | None = (
         None  # where files may lie that are wanted for as long as the task; none: where the system has them
     )
@@ -116,6 +119,10 @@ class Context:
     def reject(self, row: str, r: Reject) -> None:
         """Put a row into quarantine."""
         self.quarantine.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
+
+    def remove(self, row: str, r: Reject) -> None:
+        """Put a row into quarantine that the next shard would hold, and does not."""
+        self.removed.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
 
 
 @functools.cache
@@ -159,6 +166,10 @@ class Stage:
 
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         """What else the rows depend on (a source's files, the size of a group)."""
+        return {}
+
+    def heeds(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+        """The part of people's decisions that its rows depend on; empty where they change nothing."""
         return {}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:

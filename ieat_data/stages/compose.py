@@ -19,9 +19,11 @@ from ieat_data.config import Pipeline, Profile
 from ieat_data.export.features import SAMPLE_SCHEMA
 from ieat_data.export.summary import summarise
 from ieat_data.identity import child_id, share
+from ieat_data.review.verdicts import REJECTED_IN_REVIEW, Verdicts
 from ieat_data.schema import OK, to_table
 from ieat_data.stages.base import Context, Inputs, Row, Stage, Task, groups
 from ieat_data.stages.instructions import question_id
+from ieat_data.stages.reviewed import kept
 from ieat_data.stages.screen import SCREENED, screened_out
 
 RATE = 16_000  # Hz, of every clip that goes out
@@ -105,11 +107,15 @@ class Compose(Stage):
 
     version = 2  # 2: spans name their clips
     schema = SAMPLE_SCHEMA
+    expected = frozenset({REJECTED_IN_REVIEW})
     single: ClassVar[tuple[str, ...]] = ()  # what a task for one utterance shard reads besides utterances
     dialogue: ClassVar[tuple[str, ...]] = ()  # what a task for one group reads
 
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"instructions": pipeline.instructions.model_dump(mode="json")}
+
+    def heeds(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+        return verdicts.rejected(self.name)
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         base = ("utterances", "transcribe")
@@ -126,7 +132,7 @@ class Compose(Stage):
                 yield Task(self.name, group, (group,), (*reads, *questions))
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        rows = self.samples(task.name, inputs, ctx)
+        rows = kept(self.samples(task.name, inputs, ctx), self.name, ctx)
         yield task.name, to_table(sorted(rows, key=lambda r: r["id"]), self.schema)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:

@@ -17,9 +17,10 @@ from ieat_data.config import Pipeline, Profile
 from ieat_data.engines.base import Failure, Generate
 from ieat_data.identity import child_id, number, seed, share
 from ieat_data.prompting.base import InjectedPrompt, Language, Turn
+from ieat_data.review.verdicts import Verdicts
 from ieat_data.schema import TARGETS
 from ieat_data.stages.base import Context, ExpandStage, Reject, Row, StageSettings, retry
-from ieat_data.stages.instructions import QUESTIONED, draw_instruction
+from ieat_data.stages.instructions import QUESTIONED, changes, draw_instruction
 
 Child = Row | tuple[Row, Reject]
 InjectedTask = Literal["reasoning", "empathy", "trajectory"]
@@ -67,6 +68,9 @@ class Injection(ExpandStage):
 
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"instructions": pipeline.instructions.model_dump(mode="json")}
+
+    def heeds(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+        return changes(verdicts, pipeline.instructions.statuses)
 
     def target(self, parent: str, task: InjectedTask, language: Language, turns: Sequence[Row], ctx: Context) -> Target:
         """Draw the question and build the prompt. `turns`: rows of schema.TURN."""
