@@ -14,6 +14,7 @@ from ieat_data.engines import registry
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.export.publish import publish
+from ieat_data.inprocess import InProcess
 from ieat_data.planner import Plan
 from ieat_data.progress import Progress
 from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
@@ -116,7 +117,7 @@ def make_tables(plan: Plan) -> None:
     with Progress(plan) as progress:
         for fault in plan.verdicts.faults:
             progress.note(fault)
-        Runner(plan, progress, Cluster).run()
+        Runner(plan, progress, InProcess if plan.recording else Cluster).run()
 
 
 def missing_answers(plan: Plan) -> list[str]:

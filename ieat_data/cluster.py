@@ -19,12 +19,10 @@ class Cluster:
     """Joins or starts Ray. Raises UserError where Ray lacks what the engines ask for."""
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
-        self._replayed = plan.recording is not None
         self._running: dict[Any, Task] = {}
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
-            wanted = {r for node in plan.nodes.values() if node.todo for r in node.stage.engines}
-            roles = [] if self._replayed else sorted(wanted)  # a recording needs none
+            roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
             self._check_resources(plan, roles, progress)
             self._engines = EnginePools(self._ray, plan.profile, progress.note)
             stack.callback(self._engines.close)
@@ -45,7 +43,7 @@ class Cluster:
             progress.note(f"waiting: {fault}")
 
     def start(self, job: Job) -> None:
-        pools = {} if self._replayed else {role: self._engines.pool(role) for role in job.engines}
+        pools = {role: self._engines.pool(role) for role in job.engines}
         self._running[self._run_job.remote(job, pools, self._meter)] = job.task
 
     def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:

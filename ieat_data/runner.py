@@ -2,14 +2,16 @@
 
 Backpressure is the number of shards in flight. They are shared out evenly among the engines that have work: else those
 that wait for the slowest engine would take all places, and the other engines would stand idle. Retries and commits are
-the shard's (`shards.py`). Who does the tasks is an `Executor`: Ray's is in `cluster.py`. The driver holds commit
-records, never rows, and what it does for a task does not grow with the number of tasks.
+the shard's (`shards.py`). Who does the tasks is an `Executor`: Ray (`cluster.py`), or this process
+where a recording answers (`inprocess.py`). The driver holds commit records, never rows, and what it does for a task
+does not grow with the number of tasks.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -145,7 +147,7 @@ class Runner:
         log = self.plan.work / "logs" / f"{task.table}-{task.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as f:
-            f.write(f"{error}\n")
+            f.writelines(traceback.format_exception(error))
         lost = any(word in type(error).__name__ for word in ("Died", "Crashed", "Lost"))
         if not (lost or isinstance(cause, EngineDown)) or tries >= TASK_TRIES:
             raise BuildStopped(

@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ieat_data.cli.build import make_plan
 from ieat_data.export.publish import publish
+from ieat_data.inprocess import InProcess
 from ieat_data.planner import Plan
 from ieat_data.progress import Progress
 from ieat_data.runner import Runner
-from ieat_data.shards import Record, replace_file
-from ieat_data.stages.base import Task
-from ieat_data.worker import Job, run_job
-
-
-class Inline:
-    """Does each task as it comes."""
-
-    def __init__(self, plan: Plan, progress: Progress) -> None:
-        self._done: list[tuple[Task, list[Record] | Exception]] = []
-
-    def start(self, job: Job) -> None:
-        self._done.append((job.task, run_job(job, {}, lambda table, n: None)))
-
-    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
-        done, self._done = self._done, []
-        return done
-
-    def answers(self) -> Mapping[str, int]:
-        return {}
-
-    def close(self) -> None:
-        pass
+from ieat_data.shards import replace_file
+from ieat_data.worker import Job
 
 
 class Broken(Exception):
     """A build that is killed on its way."""
 
 
-class Breaking(Inline):
+class Breaking(InProcess):
     """Does so many tasks, and breaks off."""
 
     left = 0
@@ -67,7 +46,7 @@ def begin(out: Path) -> Plan:
 def go_on(plan: Plan, tasks: int | None = None) -> None:
     """Do the next tasks of a plan; all of them where no number is given."""
     if tasks is None:
-        Runner(plan, Progress(plan, live=False), Inline).run()
+        Runner(plan, Progress(plan, live=False), InProcess).run()
         return
     Breaking.left = tasks
     with suppress(Broken):

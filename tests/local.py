@@ -9,12 +9,11 @@ from typing import Any
 from ieat_data.build import preflight
 from ieat_data.engines import registry
 from ieat_data.export.publish import publish
+from ieat_data.inprocess import InProcess
 from ieat_data.planner import Plan
 from ieat_data.progress import Progress
 from ieat_data.runner import Runner
-from ieat_data.shards import Record
-from ieat_data.stages.base import Task
-from ieat_data.worker import Job, run_job
+from ieat_data.worker import Job
 
 
 class Pool:
@@ -28,29 +27,19 @@ class Pool:
             yield i, getattr(self.engine, method)(list(chunk)), 0.0
 
 
-class Here:
-    """An executor that does a task as soon as it is started."""
+class Here(InProcess):
+    """With the profile's engines."""
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
+        super().__init__(plan, progress)
         self._profile = plan.profile
         self._pools: dict[str, Pool] = {}
-        self._ended: list[tuple[Task, list[Record] | Exception]] = []
 
-    def start(self, job: Job) -> None:
+    def pools(self, job: Job) -> Mapping[str, Any]:
         for role in job.engines:
             if role not in self._pools and self._profile.recording is None:
                 self._pools[role] = Pool(registry.build(role, self._profile.engines[role], {}))  # type: ignore[index]
-        self._ended.append((job.task, run_job(job, self._pools, lambda table, n: None)))
-
-    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
-        ended, self._ended = self._ended, []
-        return ended
-
-    def answers(self) -> Mapping[str, int]:
-        return {}
-
-    def close(self) -> None:
-        pass
+        return self._pools
 
 
 def build_here(plan: Plan, out: Path) -> dict[str, Any]:

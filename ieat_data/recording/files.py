@@ -174,9 +174,15 @@ def open_recording(name: str) -> Recording:
     return Recording(find(name))
 
 
-@functools.lru_cache(maxsize=32)
 def recorded_answers(folder: Path, stage: str) -> Mapping[str, Asked]:
-    """`Recording.answers` for a worker, which does many tasks of a stage: read once in a process."""
+    """`Recording.answers` for a process that does many tasks of a stage: read once, and again when the file changes."""
+    path = folder / "answers" / f"{stage}.jsonl"
+    stat = path.stat() if path.exists() else None
+    return _recorded_answers(folder, stage, stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+@functools.lru_cache(maxsize=32)
+def _recorded_answers(folder: Path, stage: str, stamp: tuple[int, ...] | None) -> Mapping[str, Asked]:
     return Recording(folder).answers(stage)
 
 
