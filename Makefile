@@ -15,7 +15,7 @@ TAUGHT_WITH := $(addprefix tests/,corpora.py doubles.py $(addprefix tiny/,cosyvo
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources test test-fast test-engines test-slow test-gpu bench bench-scale lint lock clean
+	sample-sources test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -67,17 +67,21 @@ test: models ## all tests, those with the real models too
 	$(VENV)/bin/python -m pytest
 
 test-fast: setup ## the tests that need no model
-	$(VENV)/bin/python -m pytest -m "not models and not engines and not gpu and not slow"
+	$(VENV)/bin/python -m pytest -m "not models and not engines and not gpu and not slow and not browser"
 
 test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines on a CPU, tiny models
 	$(VENV)-speech/bin/python -m pytest -m engines tests/engines/asr/test_funasr.py tests/engines/ser/test_emotion2vec.py \
-		tests/engines/tts/test_cosyvoice2.py tests/engines/codec/test_s3tokenizer.py tests/sources/test_lhotse.py
+		tests/engines/tts/test_cosyvoice2.py tests/engines/speaker tests/engines/codec/test_s3tokenizer.py tests/sources/test_lhotse.py
 	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py
 	$(ON_CPU) $(VENV)/bin/python -m pytest -m "engines and not slow" tests/engines/test_whole_builds.py \
 		tests/engines/test_vllm_build.py
 
+test-browser: setup ## the pages in a real Chromium (apt-get install chromium, or IEAT_CHROMIUM=/path)
+	$(PIP) install -q --no-deps -r requirements/browser.lock
+	$(VENV)/bin/python -m pytest -m browser
+
 test-slow: setup $(TINY)/qwen3/model.safetensors ## what takes minutes: clusters of two nodes, speech engines killed in a whole build
-	$(ON_CPU) $(VENV)/bin/python -m pytest -m slow tests/test_cluster.py tests/engines/test_whole_builds.py
+	$(ON_CPU) $(VENV)/bin/python -m pytest -m slow tests/test_cluster.py tests/engines/test_whole_builds.py tests/report/test_size.py
 
 test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROFILE=my-gpu.yaml make test-gpu
 	@test -n "$(IEAT_GPU_PROFILE)" || { echo "IEAT_GPU_PROFILE names no profile, see docs/gpu.md" >&2; exit 2; }
@@ -106,6 +110,9 @@ $(TINY)/lessons.jsonl: $(VENV)-speech/.ready $(TAUGHT_WITH)
 
 $(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(TINY)/lessons.jsonl tests/tiny/qwen3.py
 	$(VENV)-vllm/bin/python -m tests.tiny.qwen3 $(TINY)/lessons.jsonl $(TINY)/qwen3
+
+evaluate-checks: core ## precision and recall of the checks on labelled answers, into docs/quality.md
+	$(VENV)/bin/python -m evaluation.checks --write
 
 lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check .

@@ -30,6 +30,8 @@ _KINDS: dict[str, type] = {
         base.EmotionScores,
         base.Clip,
         base.SpeechTokens,
+        base.Quality,
+        base.Similarity,
         base.Failure,
     )
 }

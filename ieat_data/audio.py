@@ -61,10 +61,28 @@ def container(data: bytes) -> str:
     return {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}.get(data[:4], "mp3")
 
 
+def media_type(data: bytes) -> str:
+    """The MIME type of a clip, by the clip itself."""
+    return {"flac": "audio/flac", "wav": "audio/wav", "ogg": "audio/ogg"}.get(container(data), "audio/mpeg")
+
+
 def encode_flac(samples: Samples, rate: int) -> bytes:
     """16-bit mono FLAC."""
     out = io.BytesIO()
     sf.write(out, np.clip(samples, -1.0, 1.0), rate, format="FLAC", subtype="PCM_16")
+    return out.getvalue()
+
+
+def seekable(data: bytes) -> bytes:
+    """A FLAC clip as WAV (16-bit), anything else as it is: Chromium finds no place in a FLAC file of few frames."""
+    if not data.startswith(b"fLaC"):
+        return data
+    try:
+        samples, rate = sf.read(io.BytesIO(data), dtype="int16", always_2d=True)
+    except (sf.LibsndfileError, ValueError, RuntimeError):
+        return data
+    out = io.BytesIO()
+    sf.write(out, samples, rate, format="WAV", subtype="PCM_16")
     return out.getvalue()
 
 

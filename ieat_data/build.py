@@ -19,6 +19,7 @@ from ieat_data.progress import Progress
 from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
 from ieat_data.recording.files import is_recording
 from ieat_data.recording.record import record
+from ieat_data.review.verdicts import NONE, saved
 from ieat_data.runner import Runner
 from ieat_data.shards import replace_file
 from ieat_data.stages import SOURCE_TABLES
@@ -72,7 +73,7 @@ def _prompt_faults(plan: Plan, languages: list[str]) -> list[str]:
                 if task != "respond":
                     prompts.think(task, language)  # type: ignore[arg-type]
                 if task in ("reasoning", "trajectory"):
-                    bank(task, language, plan.pipeline.instructions.statuses)
+                    bank(task, language, plan.pipeline.instructions.statuses, plan.verdicts)
             except UserError as e:
                 faults.append(str(e))
     return faults
@@ -107,10 +108,14 @@ def make_tables(plan: Plan) -> None:
     plan.persist()
     for node in plan.nodes.values():
         node.table.sweep([*node.records.values(), *node.found.values()])
-    configs = {"pipeline": plan.pipeline.model_dump(mode="json"), "profile": plan.profile.model_dump(mode="json")}
-    replace_file(plan.work / "build.json", json.dumps(configs, indent=1, ensure_ascii=False).encode())
+    begun: dict[str, Any] = {k: getattr(plan, k).model_dump(mode="json") for k in ("pipeline", "profile")}
+    if plan.verdicts:
+        begun["decisions"] = plan.verdicts_file.name
+    replace_file(plan.work / "build.json", json.dumps(begun, indent=1, ensure_ascii=False).encode())
     remember(plan)
     with Progress(plan) as progress:
+        for fault in plan.verdicts.faults:
+            progress.note(fault)
         Runner(plan, progress, Cluster).run()
 
 
@@ -137,4 +142,5 @@ def load_build(work: Path) -> Plan:
     if not path.is_file():
         raise UserError(f"{work}: no build has begun here (start one with ieat build)")
     data = json.loads(path.read_text(encoding="utf-8"))
-    return Plan(Pipeline.model_validate(data["pipeline"]), Profile.model_validate(data["profile"]), work)
+    verdicts = saved(work / data["decisions"]) if "decisions" in data else NONE
+    return Plan(Pipeline.model_validate(data["pipeline"]), Profile.model_validate(data["profile"]), work, verdicts)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from ieat_data import paths
 from ieat_data.errors import UserError, did_you_mean
+from ieat_data.review.rule import Rule
 
-Role = Literal["llm", "asr", "ser", "tts", "codec"]
+Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
 Language = Literal["en", "zh"]
 InstructionStatus = Literal["proposed", "checked", "accepted", "rejected"]
 
@@ -78,25 +79,35 @@ class Source(Strict):
     notes: str = ""
     options: Mapping[str, Any] = Field(default_factory=dict, description="what this reader takes besides")
 
-    def path(self) -> Path:
+    def path(self) -> Path | str:
         """The corpus folder: `./…` is in the working directory, other relative paths in the project, ${VAR} comes from
-        the environment."""
-        path = Path(self._expanded(self.root)).expanduser()
-        own = self.root.startswith(("./", "../"))
-        return path.absolute() if own or path.is_absolute() else paths.project_root() / path
+        the environment. Or the URL of one elsewhere (`s3://…`, `hf://…`), as text."""
+        own = f"source {self.name!r}"
+        root = _expanded(self.root, own)
+        return root if "://" in root else located(self.root, own)
 
     def arguments(self) -> dict[str, Any]:
         """`options` as the reader gets them: ${VAR} in a text comes from the environment."""
-        return {k: self._expanded(v) if isinstance(v, str) else v for k, v in self.options.items()}
+        own = f"source {self.name!r}"
+        return {k: _expanded(v, own) if isinstance(v, str) else v for k, v in self.options.items()}
 
-    def _expanded(self, text: str) -> str:
-        missing = [v for v in re.findall(r"\$\{(\w+)\}", text) if v not in os.environ]
-        if missing:
-            raise UserError(
-                f"source {self.name!r}: the folder {text!r} needs the environment variable {missing[0]}: "
-                f"export {missing[0]}=/folder/of/the/corpus"
-            )
-        return re.sub(r"\$\{(\w+)\}", lambda m: os.environ[m[1]], text)
+
+def located(text: str, what: str) -> Path:
+    """A path that a user gives: `./…` is in the working directory, other relative paths in the project, ${VAR} comes
+    from the environment. Raises UserError, which begins with `what`, for a variable that is not set."""
+    path = Path(_expanded(text, what)).expanduser()
+    own = text.startswith(("./", "../"))
+    return path.absolute() if own or path.is_absolute() else paths.project_root() / path
+
+
+def _expanded(text: str, what: str) -> str:
+    missing = [v for v in re.findall(r"\$\{(\w+)\}", text) if v not in os.environ]
+    if missing:
+        raise UserError(
+            f"{what}: the folder {text!r} needs the environment variable {missing[0]}: "
+            f"export {missing[0]}=/folder/of/the/corpus"
+        )
+    return re.sub(r"\$\{(\w+)\}", lambda m: os.environ[m[1]], text)
 
 
 class Sources(Strict):
@@ -118,6 +129,30 @@ class Instructions(Strict):
     )
 
 
+class NearDuplicates(Strict):
+    """When two samples of a task and language are nearly the same: by the Jaccard similarity of their texts' shingles,
+    which signatures estimate (checks/shingles.py)."""
+
+    said: float | None = Field(0.9, ge=0.7, le=1, description="the user's words, with the same emotions; none: any")
+    answered: float | None = Field(0.8, ge=0.7, le=1, description="the model's own think and answer; none: any")
+    words: int = Field(3, ge=1, description="of a shingle of English")
+    characters: int = Field(4, ge=1, description="of a shingle of Chinese")
+
+
+class ContaminationLimits(Strict):
+    """When a text is a benchmark's."""
+
+    words: int = Field(13, ge=4, description="English words in a row that both have")
+    characters: int = Field(20, ge=6, description="Chinese characters in a row that both have")
+    similarity: float = Field(0.7, gt=0, le=1, description="Jaccard similarity of shingles (3 words, 4 characters)")
+
+
+class Judge(Strict):
+    """An LLM that gives the targets of stage 1-2 numbers (stages/judge.py). It asks the profile's `llm`."""
+
+    min_score: float | None = Field(None, ge=1, le=5, description="mean below which a target goes out; none: none does")
+
+
 class Pipeline(Strict):
     """What is built: sources, targets and the settings of each stage (checked by the stage's own model)."""
 
@@ -131,9 +166,26 @@ class Pipeline(Strict):
     limit: int | None = Field(None, ge=1, description="only the first N records of each source")
     speakers: int = Field(50, ge=1, description="voices per language, drawn by hash (stages/speakers.py)")
     instructions: Instructions = Instructions()
+    decisions: str = Field("decisions", description="folder of what people decided (ieat review), named as a root is")
+    decision_rule: Rule = Field("any_reject", description="where they disagree (review/rule.py)")
+    near_duplicates: NearDuplicates | None = Field(NearDuplicates(), description="of these one stays; none: all")
+    contamination: tuple[str, ...] = Field(
+        (), description="benchmarks whose texts no sample may have: files (.json, .jsonl, .txt), or folders of them"
+    )
+    contamination_limits: ContaminationLimits = ContaminationLimits()
+    judge: Judge | None = Field(None, description="none: nobody judges")
     max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects more stops the build")
     min_rows_for_rate: int = Field(40, ge=1, description="rows before the reject rate is looked at")
     stages: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    revisions: Mapping[str, str] = Field(
+        default_factory=dict, description="the commit that is read of a dataset on the hub: set when a build begins"
+    )
+
+    @model_serializer(mode="wrap")
+    def _plain(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `revisions` where there are none: most builds read nothing from a hub."""
+        data: dict[str, Any] = plain(self)
+        return data if data.get("revisions") else {k: v for k, v in data.items() if k != "revisions"}
 
 
 M = TypeVar("M", bound=BaseModel)

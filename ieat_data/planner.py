@@ -21,9 +21,11 @@ from ieat_data.errors import UserError, did_you_mean
 from ieat_data.identity import fingerprint
 from ieat_data.paths import prompt_hashes
 from ieat_data.recording.files import open_recording
+from ieat_data.review.verdicts import Verdicts, of_pipeline
 from ieat_data.shards import Record, Table, replace_file
 from ieat_data.stages import SOURCE_TABLES, STAGES, TARGETS, UNIONS
 from ieat_data.stages.base import Stage, Task
+from ieat_data.stages.ingest import revisions
 from ieat_data.stages.speakers import speaker_sources
 from ieat_data.worker import Job
 
@@ -75,8 +77,10 @@ class Node:
 class Plan:
     """The tables of a build in the order of their making."""
 
-    def __init__(self, pipeline: Pipeline, profile: Profile, work: Path) -> None:
-        self.pipeline, self.profile, self.work = pipeline, profile, work
+    def __init__(self, pipeline: Pipeline, profile: Profile, work: Path, verdicts: Verdicts | None = None) -> None:
+        self.pipeline, self.profile, self.work = _with_revisions(pipeline, profile, work), profile, work
+        # what people decide from now on is for the next build
+        self.verdicts = of_pipeline(pipeline) if verdicts is None else verdicts
         # where the profile has answers come from a recording, and no engine is asked
         self.recording = open_recording(profile.recording) if profile.recording else None
         # a recording whose answers need not be asked for again
@@ -90,6 +94,10 @@ class Plan:
     @cached_property
     def engine_identities(self) -> dict[str, Mapping[str, Any]]:
         roles = {r for node in _needed(self.pipeline) for r in STAGES[node].engines}
+        if lacking := sorted(roles - set(self.profile.engines)):
+            raise UserError(
+                f"profile {self.profile.name}: engines: no {lacking[0]}, which pipeline {self.pipeline.name} asks"
+            )
         if self.recording is None:
             return {r: registry.identity(r, self.profile) for r in sorted(roles)}
         recorded = self.recording.header.engines
@@ -142,6 +150,8 @@ class Plan:
             "depends": stage.identity(self.pipeline, self.profile),
             "inputs": {t: self.nodes[t].table.folder.name for t in inputs},
         }
+        if heeded := stage.heeds(self.verdicts, self.pipeline):
+            description["decisions"] = heeded
         if self.recording is not None and cls.engines:
             description["recording"] = self.recording.digest(name)
         folder = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
@@ -191,7 +201,13 @@ class Plan:
             self.work / "answers" / node.name / task.name,
             {r: self.engine_identities[r] for r in node.stage.engines},
             self.known,
+            self.verdicts_file if "decisions" in node.description else None,
         )
+
+    @cached_property
+    def verdicts_file(self) -> Path:
+        """Where tasks read what people decided, and where it stands for a later look at this build."""
+        return self.verdicts.save(self.work)
 
     def persist(self) -> None:
         """Write each table's plan beside it. How a corpus is cut is decided once; all other tasks follow from that."""
@@ -221,6 +237,16 @@ class Plan:
         before = json.loads(older[-1].read_text())["description"]
         changes = [_worded(c) for c in differences(before, json.loads(json.dumps(node.description)))]
         return "changed: " + "; ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
+
+
+def _with_revisions(pipeline: Pipeline, profile: Profile, work: Path) -> Pipeline:
+    """The pipeline with the commit of each dataset on the hub that it reads: the one that the build in `work` began
+    with, so that a build of weeks, broken off and started again, reads one revision."""
+    begun = work / "build.json"
+    known = json.loads(begun.read_text(encoding="utf-8"))["pipeline"].get("revisions", {}) if begun.is_file() else {}
+    names = (*pipeline.sources.speech, *pipeline.sources.text, *speaker_sources(pipeline, profile))
+    found = revisions(names, {**known, **pipeline.revisions})
+    return pipeline.model_copy(update={"revisions": found}) if found else pipeline
 
 
 def _worded(change: str) -> str:
@@ -253,7 +279,7 @@ def _needed(pipeline: Pipeline) -> set[str]:
 def _inputs(name: str, pipeline: Pipeline) -> list[str]:
     """The tables that a stage reads."""
     cls = STAGES[name]
-    wanted = (t for t in cls.optional if t in pipeline.stages)
+    wanted = (t for t in cls.optional if STAGES[t].asked_for(pipeline))
     return [t for i in (*cls.inputs, *cls.whole, *wanted) for t in UNIONS.get(i, (i,))]
 
 

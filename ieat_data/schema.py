@@ -54,6 +54,16 @@ SPEAKERS = table(
     ("transcript", pa.string()),
     ("dnsmos", pa.float64()),
 )
+_SIGNAL = (  # as it was measured (checks/clip.py)
+    ("clipped", pa.float64()),  # share of the samples
+    ("silence", pa.float64()),  # share of the clip
+    ("leading_s", pa.float64()),
+    ("trailing_s", pa.float64()),
+    ("lufs", pa.float64()),
+)
+SIGNALS = table(*_SIGNAL)
+MOS = table(("overall", pa.float64()), ("signal", pa.float64()), ("background", pa.float64()))  # 1 to 5
+VOICES = table(("similarity", pa.float64()))  # -1 to 1; null for a voice that the TTS engine has by itself
 QUERIES = table(("source", pa.string()), ("key", pa.string()), ("language", pa.string()), ("text", pa.string()))
 SELECTION = table()
 TRANSCRIPTS = table(
@@ -102,6 +112,34 @@ DIALOGUES = table(
     ("turns", pa.list_(TURN)),
     ("regenerate", pa.bool_()),  # the last reply is made anew, with the history
 )
+# Signatures of a sample's texts (checks/shingles.py), eight places in a number; null for a text without words.
+SKETCHES = table(
+    ("said", pa.list_(pa.uint64())),
+    ("said_scope", pa.uint64()),  # texts of one scope are compared
+    ("answered", pa.list_(pa.uint64())),
+    ("answered_scope", pa.uint64()),
+)
+UNIQUE = table(
+    ("duplicate_of", pa.string()),
+    ("alike", pa.string()),  # said | answered
+    ("similarity", pa.float64()),
+)
+JUDGED = table(
+    (
+        "scores",
+        pa.list_(
+            pa.struct(
+                [
+                    ("criterion", pa.string()),
+                    ("first", pa.int32()),  # the likeliest number, asked with the scale from worst to best
+                    ("second", pa.int32()),  # and from best to worst
+                    ("expected", pa.float64()),  # mean of both under their probabilities
+                ]
+            )
+        ),
+    ),
+    ("score", pa.float64()),  # mean over the criteria
+)
 QUESTIONS = table(
     ("instruction_id", pa.string()), ("language", pa.string()), ("text", pa.string()), ("speaker", pa.string())
 )
@@ -113,6 +151,7 @@ SPOKEN = table(
     ("asr_text", pa.string()),
     ("error_rate", pa.float64()),
     ("attempts", pa.int32()),
+    *_SIGNAL,
 )
 
 PAIRS = table(("text", pa.string()))

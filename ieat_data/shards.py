@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import time
 import uuid
 from collections import Counter
@@ -204,21 +205,26 @@ class Table:
         table: pa.Table,
         *,
         quarantine: Sequence[Mapping[str, Any]] = (),
+        removed: Sequence[Mapping[str, Any]] = (),
         inputs: str = "",
         summary: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
         engines: Mapping[str, Mapping[str, float]] | None = None,
     ) -> Record:
-        """Write one shard and its record. Where another writer was first, theirs stands and is returned."""
+        """Write one shard and its record. Where another writer was first, theirs stands and is returned.
+
+        `quarantine`: of the rows that `table` has as rejected. `removed`: of those that it has no more.
+        """
         attempt = uuid.uuid4().hex[:12]
         part = self.folder / f"part-{shard}.{attempt}.parquet"
         write_parquet(part, table)
         beside = None
-        if quarantine:
+        if noted := [*quarantine, *removed]:
             beside = self.folder / f"quarantine-{shard}.{attempt}.jsonl"
-            write_bytes(beside, "".join(json.dumps(q, ensure_ascii=False) + "\n" for q in quarantine).encode())
+            write_bytes(beside, "".join(json.dumps(q, ensure_ascii=False) + "\n" for q in noted).encode())
         fsync_dir(self.folder)
         ok, rejects = _count(table)
+        rejects.update(Counter(q["reason"] for q in removed))
         record = Record(
             shard=shard,
             file=part.name,
@@ -280,6 +286,7 @@ class Table:
         records = self.records().values() if known is None else known
         named = {n for r in records for n in (r.file, r.quarantine) if n}
         written = (n for n in os.listdir(self.folder) if n.startswith(("part-", "quarantine-")) and n not in named)
+        scratch = (n for n in os.listdir(self.folder) if n.startswith(".scratch-"))
         temporary = (n for n in os.listdir(self.records_dir) if n.startswith("."))
         swept, now = 0, time.time()
         for path in [*(self.folder / n for n in written), *(self.records_dir / n for n in temporary)]:
@@ -287,4 +294,10 @@ class Table:
                 if now - path.stat().st_mtime > older_than_s:
                     path.unlink()
                     swept += 1
+        for folder in (self.folder / n for n in scratch):
+            # of a task that was killed: one that runs writes into it
+            written_s = max((f.stat().st_mtime for f in (folder, *folder.iterdir())), default=now)
+            if now - written_s > older_than_s:
+                shutil.rmtree(folder, ignore_errors=True)
+                swept += 1
         return swept

@@ -18,6 +18,7 @@ from ieat_data.engines.client import Client, EngineClient, EngineDown, Pool
 from ieat_data.engines.usage import BusyClock
 from ieat_data.recording.files import Recording, recorded_answers
 from ieat_data.recording.replay import ReplayClient
+from ieat_data.review.verdicts import saved
 from ieat_data.shards import Record, Table
 from ieat_data.stages import STAGES
 from ieat_data.stages.base import Context, Inputs, Stage, Task
@@ -36,6 +37,7 @@ class Job:
     answers: Path
     engines: Mapping[str, Mapping[str, Any]]  # role → identity
     known: Path | None  # a recording whose answers need not be asked for
+    verdicts: Path | None = None  # what people decided, where the stage heeds it
 
 
 # role, its block in the profile, what every client takes
@@ -53,10 +55,10 @@ def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[St
         common = {"identity": job.engines[role], "answers": answers, "wants": registry.wants(role, engine)}
         clients[role] = client(role, engine, common)
     inputs = Inputs(job.parts)
-    # the clips of the prompts are for the stages that speak; those that draw a speaker need the names
-    columns = None if "tts" in cls.engines else ["voice", "language"]
+    # the clips of the prompts are for the stages that speak or compare voices; those that draw a speaker need the names
+    columns = None if {"tts", "speaker"} & set(cls.engines) else ["voice", "language"]
     speakers = [r for s in inputs.shards("speakers") for r in inputs.rows("speakers", s, columns)]
-    ctx = Context(pipeline, profile, clients, speakers)
+    ctx = Context(pipeline, profile, clients, speakers, saved(job.verdicts), scratch=job.folder)
     for shard, table in stage.run(job.task, inputs, ctx):
         yield stage, ctx, shard, table
 
@@ -83,11 +85,13 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
         for stage, ctx, shard, table in perform(job, answers, client):
             ids = set(table.column("id").to_pylist())
             rejected = [q for q in ctx.quarantine if q["id"] in ids]
+            removed, ctx.removed = ctx.removed, []
             records.append(
                 Table(job.folder).commit(
                     shard,
                     table,
                     quarantine=rejected,
+                    removed=removed,
                     inputs=job.inputs,
                     summary={**stage.summarise(table), **ctx.notes},
                     seconds=time.monotonic() - started,

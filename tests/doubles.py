@@ -26,6 +26,8 @@ from ieat_data.engines.base import (
     Encode,
     Failure,
     Generate,
+    Quality,
+    Rate,
     SpeechTokens,
     Synthesize,
     Transcribe,
@@ -120,11 +122,11 @@ class LLM(Double):
         found = self._path(injected, chinese)
         if chinese:
             said = re.sub(r"第\d轮：|用户说：|[“”]", "", user)
-            think = f"用户这样说是因为{said[:12]}这件事让他放不下，所以需要有人理解他。"
+            think = f"用户这样说是因为“{said[:12]}”这件事让他放不下，所以需要有人理解他。"
             answer = "你先是" + "，后来又是".join(ZH[x] for x in found) + f"，因为你说到{said[3:9]}，这件事对你很重要。"
         else:
             said = re.sub(r"turn \d: |the user says: |[\".]", "", user.lower())
-            think = f" The user says this because {said[:60]} matters to them, and so they need someone who listens."
+            think = f' The user says this because "{said[:60]}" matters to them, and so they need someone who listens.'
             turned = {"i": "you", "my": "your", "we": "you", "our": "your", "am": "are"}
             words = " ".join(turned.get(w, w) for w in said.split()[2:7])
             answer = (
@@ -198,6 +200,15 @@ class Codec(Double):
             n = round(25 * len(samples) / rate)
             out.append(SpeechTokens(tuple(int(abs(samples[i]) * 6560) for i in range(n)), 25.0))
         return out
+
+
+class MOS(Double):
+    """How good a clip sounds follows from what it says."""
+
+    def rate(self, requests: Sequence[Rate]) -> list[Quality | Failure]:
+        self.called(requests)
+        scores = [2.0 + len(text_of(r.audio) or "") % 20 / 10 for r in requests]
+        return [Quality(s, s, s) for s in scores]
 
 
 class ToneTTS(TTS):

@@ -20,6 +20,7 @@ class Asked:
     path: str
     headers: dict[str, str]  # names in lower case
     body: bytes
+    method: str = "POST"
 
     @property
     def json(self) -> Any:
@@ -66,11 +67,17 @@ def in_turn(*answers: Say) -> Callable[[Asked], Say]:
 
 @contextmanager
 def serving(answer: Callable[[Asked], Say] | Say, certificate: Path | None = None) -> Iterator[Server]:
-    """A server with `answer` for every POST. With `certificate` (a PEM file with its key) it speaks HTTPS."""
+    """A server with `answer` for every request. With `certificate` (a PEM file with its key) it speaks HTTPS."""
     server = Server(answer if callable(answer) else in_turn(answer))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_HEAD(self) -> None:
+            self.do_POST()
 
         def do_POST(self) -> None:
             with server.lock:
@@ -78,7 +85,7 @@ def serving(answer: Callable[[Asked], Say] | Say, certificate: Path | None = Non
                 server.most = max(server.most, server.now)
             try:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                asked = Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                asked = Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, body, self.command)
                 with server.lock:
                     server.asked.append(asked)
                 say = server.answer(asked)
@@ -95,6 +102,8 @@ def serving(answer: Callable[[Asked], Say] | Say, certificate: Path | None = Non
             for name, value in {"Content-Length": str(len(say.data)), **say.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            if self.command == "HEAD":
+                return
             data = say.data if say.drop is None else say.data[: say.drop]
             pieces = [data[i : i + max(1, len(data) // 8)] for i in range(0, len(data), max(1, len(data) // 8))]
             for piece in pieces if say.slow_s else [data]:

@@ -227,6 +227,8 @@ BARE = {
     ("tts", "openai"): {"base_urls": "http://localhost:1/v1", "model": "m"},
     ("tts", "cosyvoice2"): {"model": "M", "voices_file": "M/bank.jsonl"},
     ("codec", "s3tokenizer"): {"model": "M/tokenizer.json"},
+    ("mos", "dnsmos"): {"model": "M"},
+    ("speaker", "campplus"): {"model": "M"},
 }
 
 

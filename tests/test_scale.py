@@ -93,7 +93,17 @@ def test_what_was_made_of_a_changed_shard_is_made_again_and_nothing_else(tmp_pat
     where.write_text(where.read_text().replace(changed.sha256, "0" * 64))
     plan = world.plan(tmp_path / "work", paths)
     todo = {(n.name, t.name) for n in plan.nodes.values() for t in n.todo}
-    single = ("transcribe", "stage1_1", "label", "respond", "inject", "stage1_2_reasoning", "stage1_2_empathy")
+    single = (
+        "listen",
+        "screen_replies",
+        "transcribe",
+        "stage1_1",
+        "label",
+        "respond",
+        "inject",
+        "stage1_2_reasoning",
+        "stage1_2_empathy",
+    )
     grouped = ("stage1_2_reasoning", "stage1_2_empathy", "stage1_2_trajectory")
     assert {(t, "emilia-en-00003") for t in single} <= todo
     executor = run(plan)
@@ -106,7 +116,7 @@ def test_what_was_made_of_a_changed_shard_is_made_again_and_nothing_else(tmp_pat
 
 def test_tasks_whose_node_died_are_done_again(tmp_path: Path) -> None:
     plan, _ = begun(tmp_path, 60)
-    executor = run(plan, deaths_an_hour=1.0)
+    executor = run(plan, deaths_an_hour=0.5)
     assert executor.failed > 0
     assert not any(n.todo for n in plan.nodes.values())
     assert executor.tasks == sum(len(n.tasks) for n in plan.nodes.values()) + executor.failed

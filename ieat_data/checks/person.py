@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 
-from ieat_data.checks.words import ngrams, overlap, sentences, words
+from ieat_data.checks.base import Said
+from ieat_data.checks.words import contains, ngrams, overlap, sentences, words
 
-_QUOTED = re.compile('"[^"]*"|“[^”]*”|「[^」]*」')
+# apostrophes are straight by then: a quote opens after a gap and closes before one
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」|『[^』]*』|‘[^‘]{2,}?'(?![a-z])|(?<![\w'])'.{2,}?'(?![\w'])")
 _CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
 # runs of words that anybody may say of themselves
 _COMMON = (
@@ -35,7 +37,103 @@ _LISTENER = {
         r"(?:理解|明白|知道|懂|听|感|体会|觉得|希望|相信|建议|陪|替|为|愿|猜|帮|支持|佩服|羡慕|好奇|在这|在听|想知道|想问|想听|心疼|高兴)"
     ),
 }
+_THIRD_PERSON = {
+    "en": re.compile(r"\bthe (?:user|speaker)(?:'s)?\b"),
+    "zh": re.compile(r"用户|说话人|说话者"),
+}
+# the user's words told of somebody else: what stands for "I"
+_AS_THEY = {
+    "en": dict(
+        zip(
+            ("i", "i'm", "i've", "i'll", "my", "me", "we", "we're", "we've", "our", "us"),
+            ("they", "they're", "they've", "they'll", "their", "them", "they", "they're", "they've", "their", "them"),
+            strict=True,
+        )
+    ),
+    "zh": {"我": "他"},
+}
+# in Chinese "he" for the user slips from the thought into the answer; where the user spoke of nobody, it is nobody else
+_HE = re.compile(r"(?<!其)[他她](?!们)")
+_SOMEBODY = re.compile(r"[他她它谁人爸妈父母爷奶公婆哥姐弟妹叔姨舅姑儿女孩友夫妻师生员医同老邻客户狗猫家警长]")
+# a thought may weigh what to say: all after "I'll say" is speech
+_SPEECH = re.compile(
+    r"\b(?:say|saying|ask|asking|tell them|telling them|respond with|start with|something like|such as|for example)\b.*"
+    r"|[说问讲道][：:，,“].*|(?:比如|例如|告诉(?:他|她|用户)|问(?:他|她|问)).*"
+)
+# "Boss, you ...": a call to somebody of the user's story
+_CALL = {
+    "en": re.compile(r"^(?:hey |dear |oh )?(?:my )?([a-z]+), (?:you|your|can you|could you|please)\b"),
+    "zh": re.compile(
+        r"^(同事|邻居|老板|室友|房东|朋友|同学|老师|医生|领导|经理|客服|师傅|[爸妈哥姐弟妹爷奶]{1,2})们?[，,！]+(?:请|你)"
+    ),
+}
+# a listener is neither afraid nor angry, unless on the user's behalf
+_OWN_FEELING = {
+    "en": re.compile(
+        r"\b(?:i'm|i am) (?:so |really |very )?(?:scared|terrified|afraid|angry|furious|disgusted)\b"
+        r"(?!\s+(?:for|on|with|too|that|of))"
+    ),
+    "zh": re.compile(r"(?<![替为])我(?:真的|真|好|很|太|非常|特别){1,2}(?:害怕|生气|恶心|愤怒)"),
+}
+_ASKS_YOU = {
+    "en": re.compile(r"\b(?:do|are|can|could|would|will|have|did|what) you\b(?=[^.!]*\?)", re.I),
+    "zh": re.compile(r"(?:你|能不能|能给我)[^。！，]*[吗呢？?]|你长|你叫"),
+}
+# in a thought, a cause in the user's own person
+_MY_CAUSE = re.compile(r"\bbecause (?:i|i'm|i've|my|we|our)\b[^,;:.!?]*")
+# anybody is "you" in English: "like when you look at a tree"
+_ANYBODY = re.compile(r"\b(?:when|if|once|as|than|like) you.*")
 _FIRST_WORD = {"en": re.compile(r"^(?:my|i|i'm|i've|we|our)\b"), "zh": re.compile(r"^我")}
+
+
+def first_person(s: Said) -> bool:
+    """Does the answer tell the user's story as its own?"""
+    if _OWN_FEELING[s.language].search(_QUOTED.sub(" ", s.plain())):
+        return True
+    # what the user asks of the companion itself, it answers as itself
+    return any(speaks_as_user(s.text, t, s.language) for t in s.transcripts if not _ASKS_YOU[s.language].search(t))
+
+
+def think_first_person(s: Said) -> bool:
+    """Does the thought use the user's own words in the first person ("My sister is standing there")?"""
+    thought = _QUOTED.sub(" ", s.plain())
+    if any(overlap(cause, s.transcripts, "en") for cause in _MY_CAUSE.findall(thought)):
+        return True
+    return any(
+        begins_as_user(thought, t, s.language) or _shares_own_words(thought, t, s.language) for t in s.transcripts
+    )
+
+
+def think_to_user(s: Said) -> bool:
+    """Does the thought speak to the user, where it should speak of them? What it plans to say does not count."""
+    for sentence in sentences(_QUOTED.sub(" ", s.plain())):
+        clauses = _CLAUSE.findall(_SPEECH.sub(" ", sentence))
+        if s.language == "en":
+            clauses = [_ANYBODY.sub(" ", c) for c in clauses]
+        if any(_USER[s.language].search(c) for c in clauses):
+            return True
+    return False
+
+
+def third_person(s: Said) -> bool:
+    """Does the answer speak of the user instead of to the user?"""
+    found = _THIRD_PERSON[s.language].search(s.plain())
+    if found is not None and found[0] not in " ".join(s.heard).lower():
+        return True
+    if any(_retold(s.text, t, s.language) for t in s.transcripts):
+        return True
+    return s.language == "zh" and bool(_HE.search(s.text)) and not _SOMEBODY.search("".join(s.transcripts))
+
+
+def not_to_user(s: Said) -> bool:
+    """Does an answer about feelings never say "you"?"""
+    return s.task in ("reasoning", "trajectory") and _USER[s.language].search(s.plain()) is None
+
+
+def to_somebody_else(s: Said) -> bool:
+    """Does the answer call somebody of the user's story ("Boss, you should ...")?"""
+    called = _CALL[s.language].search(s.plain())
+    return called is not None and any(contains(t, called[1]) for t in s.transcripts)
 
 
 def speaks_as_user(answer: str, transcript: str, language: str) -> bool:
@@ -71,6 +169,14 @@ def _shares_own_words(answer: str, transcript: str, language: str) -> bool:
         return any(not " ".join(g).startswith(_COMMON) for g in runs)
     shared = set(ngrams(mine, 5)) & set(ngrams(theirs, 5))
     return any("我" in g and not "".join(g).startswith(_COMMON) for g in shared)
+
+
+def _retold(answer: str, transcript: str, language: str) -> bool:
+    """Does the answer hold a run of the user's words (4; Chinese: 5 characters) with "they" in the place of "I"?"""
+    n, swap = (4, _AS_THEY["en"]) if language == "en" else (5, _AS_THEY["zh"])
+    theirs = words(transcript, language)
+    told = set(ngrams([swap.get(w, w) for w in theirs], n)) - set(ngrams(theirs, n))
+    return not told.isdisjoint(ngrams(words(_QUOTED.sub(" ", answer), language), n))
 
 
 def _plain(text: str) -> str:

@@ -194,15 +194,16 @@ def _length(text: str, language: str) -> int:
     return len(re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text))
 
 
-_CHECKS: tuple[Callable[[str, str], bool], ...] = (control_text, code, markup, url, table)
+_FIRST_CHECKS: tuple[Callable[[str, str], bool], ...] = (control_text, code, markup, url, table)
 _LAST_CHECKS: tuple[Callable[[str, str], bool], ...] = (attachment, writing_task, not_speakable)
-REASONS = (
-    *(f.__name__ for f in _CHECKS),
-    "too_long",
-    "wrong_language",
-    "too_short",
-    *(f.__name__ for f in _LAST_CHECKS),
-)
+CHECKS = (*_FIRST_CHECKS, *_LAST_CHECKS)
+# between the first and the last ones
+LENGTHS = {
+    "too_long": "Is longer than a person says at once",
+    "wrong_language": "Is in another language, or in Traditional Chinese",
+    "too_short": "Is shorter than a sentence",
+}
+REASONS = (*(f.__name__ for f in CHECKS), *LENGTHS)
 
 
 def check_query(text: str, language: str, limits: QueryLimits | None = None) -> str | None:
@@ -210,7 +211,7 @@ def check_query(text: str, language: str, limits: QueryLimits | None = None) -> 
     limits = limits or QueryLimits()
     # a hostile text is not worth more than a few thousand characters of pattern matching
     head = text[:4096]
-    for check in _CHECKS:
+    for check in _FIRST_CHECKS:
         if check(head, language):
             return check.__name__
     length = _length(text, language)

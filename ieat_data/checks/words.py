@@ -8,6 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 _EN_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 _ZH_CHAR = re.compile(r"[\u3400-\u9fff]|[a-z0-9]+")
 _SENTENCE = re.compile(r"[^.!?。！？\n]+")
+_QUESTION = re.compile(
+    r"[?？]|^(?:how|what|when|where|why|who|which|is|are|do|does|did|can|could|would|will|should|have|has)\b"
+    r"|什么|怎么|多少|为啥|[吗谁哪几呢]|是不是|能不能|有没有",
+    re.I,
+)
 _STOP_WORDS = """
 a an the and or but so if of to in on at for from with by as is are was were be been being am i i'm i've i'll you you're
 your yours he she it it's its we they them their his her my me our us this that these those there here what when where
@@ -29,6 +34,11 @@ def words(text: str, language: str) -> list[str]:
 
 def sentences(text: str) -> list[str]:
     return [s.strip() for s in _SENTENCE.findall(text) if s.strip()]
+
+
+def is_question(text: str) -> bool:
+    """By its mark or its words: speech recognition often leaves the mark out."""
+    return _QUESTION.search(text.strip()) is not None
 
 
 def ngrams(tokens: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:

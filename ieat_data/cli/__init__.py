@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ieat_data.cli import build, check, doctor, ingest, inspect, instructions, models, sources
+from ieat_data.cli import build, check, doctor, ingest, inspect, instructions, models, report, review, sources
 from ieat_data.errors import UserError
 
 app = typer.Typer(
@@ -18,8 +18,8 @@ app = typer.Typer(
         "Start with: ieat build stage1-2 --profile cpu --out data/stage1-2"
     ),
 )
-for register in (build.register, check.register, doctor.register, inspect.register, ingest.register, sources.register):
-    register(app)
+for command in (build, check, doctor, inspect, report, review, ingest, sources):
+    command.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(instructions.app, name="instructions")
 

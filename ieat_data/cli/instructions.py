@@ -36,19 +36,23 @@ class Language(StrEnum):
 
 @app.command("list")
 def list_banks() -> None:
-    """Count the instructions of each bank by status.
+    """Count the instructions of each bank by status, as the decisions of people left it (decisions/, ieat review).
 
     Example: ieat instructions list
     """
     from collections import Counter
 
     from ieat_data.cli.show import new_console, new_table
-    from ieat_data.instructions.bank import STATUSES, read, shipped
+    from ieat_data.config import Pipeline, Sources
+    from ieat_data.instructions.bank import STATUSES, shipped
+    from ieat_data.review.verdicts import of_pipeline
+    from ieat_data.stages.instructions import judged
 
+    verdicts = of_pipeline(Pipeline(name="any", sources=Sources(), targets=()))
     table = new_table("task", "language", *STATUSES, "all")
     for path in shipped():
         task, language, _ = path.name.split(".")
-        counts = Counter(i.status for i in read(path))
+        counts = Counter(row["status"] for row in judged(task, language, verdicts))
         table.add_row(task, language, *(str(counts[s] or "") for s in STATUSES), str(counts.total()))
     new_console().print(table)
 

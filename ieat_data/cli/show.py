@@ -101,6 +101,7 @@ def after_build(made: Mapping[str, Any], out: Path) -> None:
         console.print(f"  {stage}: {_inline(reasons)}", markup=False)
     if not rejects:
         console.print("  none")
+    _review(console, made["review"])
     for role, grade in made["grades"].items():
         console.print(f"\n[yellow]The {role} engine is of {grade} grade: its labels are not for training.[/yellow]")
     console.print(
@@ -108,6 +109,24 @@ def after_build(made: Mapping[str, Any], out: Path) -> None:
         soft_wrap=True,
     )
     console.print(f"next   ieat show {out} --task trajectory     ieat verify {out}", soft_wrap=True)
+
+
+def _review(console: Console, review: Mapping[str, Any]) -> None:
+    """What became of people's decisions; nothing where there are none."""
+    found = []
+    for kind in ("samples", "instructions"):
+        counts = {k: v for k, v in review[kind].items() if k != "changed" and v}
+        if counts:
+            found.append(f"{kind}: {_inline(counts)}")
+        if changed := review[kind]["changed"]:
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            found.append(
+                f"{kind}: what was decided of {', '.join(changed[:3])}{more} does not apply: changed since it was seen"
+            )
+    if found:
+        console.print("\n[bold]review[/bold] (decisions of people)")
+    for line in found:
+        console.print(f"  {line}", markup=False)
 
 
 def _inline(counts: Mapping[str, int]) -> str:

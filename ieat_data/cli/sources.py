@@ -29,9 +29,11 @@ def sources() -> None:
     for path in sorted((paths.manifests_dir() / "sources").glob("*.yaml")):
         source = load_source(path.stem)
         try:
-            found = _files(source.path()) if source.path().exists() else f"no: {source.root}"
+            place = source.path()
         except UserError:
             found = f"no: set {source.root}"
+        else:
+            found = _found(place) or f"no: {source.root}"
         licence = source.licence + (" (non-commercial)" if source.non_commercial else "")
         hours = f"{source.hours:,.0f}" if source.hours else ""
         table.add_row(source.name, source.language, found, hours, licence, source.terms)
@@ -41,8 +43,17 @@ def sources() -> None:
     console.print(table)
 
 
-def _files(path: Path) -> str:
+def _found(place: Path | str) -> str:
+    """How many files, of how many bytes; or why that cannot be told; empty where there is nothing."""
     from ieat_data.cli.cost import size
+    from ieat_data.errors import UserError
+    from ieat_data.sources.roots import root_at
 
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    return f"{len(files)} file{'s' if len(files) != 1 else ''}, {size(sum(p.stat().st_size for p in files))}"
+    try:
+        root = root_at(place)
+        if not root.exists():
+            return ""
+        sizes = [entry.size for entry in root.walk()]
+    except UserError as e:
+        return f"no: {e}"
+    return f"{len(sizes)} file{'s' if len(sizes) != 1 else ''}, {size(sum(sizes))}"

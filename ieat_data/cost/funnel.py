@@ -51,6 +51,8 @@ class Funnel:
             "queries": self._queries,
             "select": self._select,
             "synthesize": self._synthesize,
+            "mos": self._mos,
+            "same_speaker": self._same_speaker,
             "transcribe": self._transcribe,
             "respond": self._respond,
             "label": self._label,
@@ -117,6 +119,15 @@ class Funnel:
 
     def _synthesize(self) -> Load:
         return self._spoken("synthesize", self.loads["select"].ok)
+
+    def _mos(self) -> Load:
+        both = [self.loads["ingest"], self.loads["synthesize"]]
+        rows, audio_s = sum(x.ok for x in both), sum(x.audio_s for x in both)
+        return Load(rows, rows, asks={"mos": Ask(rows, audio_s)})
+
+    def _same_speaker(self) -> Load:
+        spoken = self.loads["synthesize"]
+        return Load(spoken.ok, spoken.ok, asks={"speaker": Ask(spoken.ok, spoken.audio_s)})
 
     def _transcribe(self) -> Load:
         recorded, spoken = self.loads["ingest"], self.loads["synthesize"]

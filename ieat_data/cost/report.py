@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ieat_data.cost.corpora import Stated, corpora
@@ -12,7 +14,7 @@ from ieat_data.cost.figures import Figures, unit_of
 from ieat_data.cost.measured import measured, usage
 from ieat_data.identity import fingerprint
 from ieat_data.planner import Plan
-from ieat_data.shards import replace_file
+from ieat_data.shards import Record, replace_file
 
 NAME = "cost.json"  # in the work folder: times are no part of what is published, nor of anything that is compared
 _NOTHING = Stated({}, {})
@@ -35,29 +37,36 @@ def estimate_plan(
 
 def remember(plan: Plan) -> None:
     """Write down the estimate before a build begins; one that goes on keeps the first."""
-    if plan.recording is None and not _planned(plan):
-        planned = {"tables": _key(plan), "planned": estimate_plan(plan).plain()}
+    tables = [node.table.folder.name for node in plan.nodes.values()]
+    if plan.recording is None and not _planned(plan.work, tables):
+        planned = {"tables": _key(tables), "planned": estimate_plan(plan).plain()}
         replace_file(plan.work / NAME, json.dumps(planned, indent=1, ensure_ascii=False).encode())
 
 
-def _planned(plan: Plan) -> dict[str, Any]:
-    """The estimate that this build began with; empty where it is of other tables, or none was made."""
-    path = plan.work / NAME
+def _planned(work: Path, tables: Iterable[str]) -> dict[str, Any]:
+    """The estimate that the build of these tables began with; empty where it is of other tables, or none was made."""
+    path = work / NAME
     written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return dict(written["planned"]) if written.get("tables") == _key(plan) else {}
+    return dict(written["planned"]) if written.get("tables") == _key(tables) else {}
 
 
-def _key(plan: Plan) -> str:
-    return fingerprint(sorted(node.table.folder.name for node in plan.nodes.values()))
+def _key(tables: Iterable[str]) -> str:
+    return fingerprint(sorted(tables))
 
 
 def compared(plan: Plan) -> dict[str, dict[str, Any]]:
+    """`compared_tables` of a plan."""
+    return compared_tables(plan.work, {n.table.folder.name: n.records.values() for n in plan.nodes.values()})
+
+
+def compared_tables(work: Path, tables: Mapping[str, Iterable[Record]]) -> dict[str, dict[str, Any]]:
     """By role: what the build was planned to ask, and what its committed shards asked. Empty where no engine was asked.
 
-    `work` is in `unit`, `hours` are those of one replica, `per_s` is work in a second of one.
+    `tables`: the records of each table's folder. `work` is in `unit`, `hours` are those of one replica, `per_s` is
+    work in a second of one.
     """
-    asked = usage(r for node in plan.nodes.values() for r in node.records.values())
-    pools = _planned(plan).get("pools", {})
+    asked = usage(r for records in tables.values() for r in records)
+    pools = _planned(work, tables).get("pools", {})
     found = {}
     for role, counts in asked.items():
         if not counts["requests"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -15,12 +15,16 @@ from ieat_data.engines import registry
 from ieat_data.engines.base import (
     Classify,
     Clip,
+    Compare,
     Completion,
     EmotionScores,
     Encode,
     Failure,
     Generate,
+    Quality,
+    Rate,
     Sampling,
+    Similarity,
     SpeakerPrompt,
     SpeechTokens,
     Synthesize,
@@ -68,6 +72,10 @@ def calls(role: str, profile: Profile) -> list[Call]:
         return [_classify(registry.wants("ser", profile.engines["ser"]))]
     if role == "codec":
         return [_encode()]
+    if role == "mos":
+        return [_rate()]
+    if role == "speaker":
+        return [_compare()]
     if clones(profile):
         return [_speak(language, f"sample-{language}", _prompt(language)) for language in LANGUAGES]
     return [_speak(language, v[0]) for language in LANGUAGES if (v := profile.voices(language))]
@@ -153,6 +161,28 @@ def _encode() -> Call:
         return f"{n} tokens, {answer.rate_hz:g} a second", {"tokens": n, "rate_hz": answer.rate_hz}
 
     return Call("en", "encode", Encode(clip.audio), read)
+
+
+def _rate() -> Call:
+    clip = sample_clip("en")
+
+    def read(answer: Quality, seconds: float) -> tuple[str, Mapping[str, Any]]:
+        if not 2.0 <= answer.overall <= 5.0:
+            raise Wrong(f"it gives a clean clip {answer.overall:.2f} of 5: is the model whole?")
+        return f"{answer.overall:.2f} of 5", asdict(answer)
+
+    return Call("en", "rate", Rate(clip.audio), read)
+
+
+def _compare() -> Call:
+    clip = sample_clip("en")
+
+    def read(answer: Similarity, seconds: float) -> tuple[str, Mapping[str, Any]]:
+        if answer.similarity < 0.99:
+            raise Wrong(f"it gives a clip and itself {answer.similarity:.2f}, not 1")
+        return "a clip is like itself", asdict(answer)
+
+    return Call("en", "compare", Compare(clip.audio, clip.audio), read)
 
 
 def _speak(language: str, voice: str, prompt: SpeakerPrompt | None = None) -> Call:

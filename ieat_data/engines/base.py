@@ -158,6 +158,37 @@ class SpeechTokens:
     rate_hz: float
 
 
+@dataclass(frozen=True)
+class Rate:
+    """How good does the encoded clip `audio` sound?"""
+
+    audio: bytes
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Mean opinion scores, 1 (bad) to 5 (excellent): of all, of the speech, of the background."""
+
+    overall: float
+    signal: float
+    background: float
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Is the speaker of `audio` that of `reference`? Both are encoded clips."""
+
+    audio: bytes
+    reference: bytes
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Of two voices, -1 to 1 (cosine)."""
+
+    similarity: float
+
+
 NOT_RECORDED = "not_recorded"  # the reason of a Failure where a recording answers and has no answer
 
 
@@ -217,6 +248,14 @@ class SER(Engine, Protocol):
 
 class TTS(Engine, Protocol):
     def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]: ...
+
+
+class MOS(Engine, Protocol):
+    def rate(self, requests: Sequence[Rate]) -> list[Quality | Failure]: ...
+
+
+class Speaker(Engine, Protocol):
+    def compare(self, requests: Sequence[Compare]) -> list[Similarity | Failure]: ...
 
 
 class Codec(Engine, Protocol):

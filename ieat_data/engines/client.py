@@ -74,6 +74,12 @@ class Client:
     def encode(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
         return self("encode", requests, rows)
 
+    def rate(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
+        return self("rate", requests, rows)
+
+    def compare(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
+        return self("compare", requests, rows)
+
 
 class EngineClient(Client):
     """Asks the engine's pool, `chunk` requests in a call; `progress` is told of every answer that arrives.

@@ -27,6 +27,8 @@ ENGINES: dict[tuple[str, str], str] = {
     ("tts", "kokoro"): "ieat_data.engines.tts.kokoro:Kokoro",
     ("tts", "openai"): "ieat_data.engines.tts.openai:OpenAISpeech",
     ("tts", "cosyvoice2"): "ieat_data.engines.tts.cosyvoice2:CosyVoice2",
+    ("mos", "dnsmos"): "ieat_data.engines.mos.dnsmos:DNSMOS",
+    ("speaker", "campplus"): "ieat_data.engines.speaker.campplus:CAMPPlus",
     ("codec", "none"): "ieat_data.engines.codec.none:NoCodec",
     ("codec", "s3tokenizer"): "ieat_data.engines.codec.s3tokenizer:S3Tokenizer",
 }

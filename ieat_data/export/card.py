@@ -47,12 +47,23 @@ def render(manifest: Mapping[str, Any]) -> str:
         lines += [f"The `{role}` engine of this build is of **{grade} grade**: do not train on its labels.", ""]
     if manifest["engines"].get("codec", {}).get("engine") == "none":
         lines += ["`speech_tokens` are null: the profile of this build has no codec.", ""]
+    lines += ["## Manual filtering", "", _reviewed(manifest["review"]), ""]
     lines += ["## Sources", "", "| source | licence | terms |", "|---|---|---|"]
     lines += [f"| {s['name']} | {s['licence']} | {s['terms']} |" for s in manifest["sources"]]
     if manifest["non_commercial"]:
         lines += ["", "At least one source is for **non-commercial** use only."]
     lines += ["", "`manifest.json` says the rest: shards with hashes, models, prompts, seeds, rejects by reason.", ""]
     return "\n".join(lines)
+
+
+def _reviewed(review: Mapping[str, Any]) -> str:
+    of, samples = review["instructions"], review["samples"]["rejected"]
+    if not samples and not any(of[k] for k in ("accepted", "edited", "rejected")):
+        return "No decision by a person went into this build."
+    return (
+        f"By people's decisions {samples} samples and {of['rejected']} instructions were taken out, "
+        f"{of['edited']} instructions edited, and {of['accepted']} accepted as they were."
+    )
 
 
 def _inline(counts: Mapping[str, int]) -> str:

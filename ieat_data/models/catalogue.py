@@ -91,7 +91,7 @@ class Model(Strict):
     """A model under the name that profiles use."""
 
     kind: Literal["ctranslate2", "gguf", "onnx", "kokoro-voices"]
-    role: Literal["asr", "llm", "tts"]
+    role: Literal["asr", "llm", "tts", "mos"]
     description: str
     licence: str
     upstream: str = Field(description="what the packages claim to carry")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ieat_data.engines.base import Segment
+from ieat_data.prompting.files import Example
 
 Language = Literal["en", "zh"]
 Task = Literal["respond", "empathy", "reasoning", "trajectory"]
@@ -15,16 +16,20 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 @dataclass(frozen=True)
 class Turn:
-    """What the user said in one turn, the label heard in it, and the reply it got (empty where there is none yet)."""
+    """What the user said in one turn, the label heard in it, and the reply it got (empty where there is none yet).
+
+    `score` (0 to 1) is how sure the speech-emotion model is of the label.
+    """
 
     transcript: str
     label: str
     reply: str = ""
+    score: float = 1.0
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt; its first `shared` segments are the same for every request of its task and language."""
+    """A prompt; its first `shared` segments are the same for all requests that are shown the same worked examples."""
 
     segments: tuple[Segment, ...]
     shared: int
@@ -32,6 +37,10 @@ class Prompt:
 
 @dataclass(frozen=True)
 class InjectedPrompt(Prompt):
-    """A prompt that ends in an open think block holding `injected`; the model's continuation comes right after it."""
+    """A prompt that ends in an open think block holding `injected`; the model's continuation comes right after it.
+
+    `examples` are the worked examples that it shows.
+    """
 
     injected: str
+    examples: tuple[Example, ...]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ieat_data import identity
 from ieat_data.checks.labels import Labels
 from ieat_data.prompting.base import Language, Turn
-from ieat_data.prompting.files import DialogueBank, ThinkFile
+from ieat_data.prompting.files import DialogueBank, ThinkFile, Walk
 
 _ORDINALS = {
     "en": ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"),
@@ -22,10 +22,14 @@ MAX_TURNS = len(_ORDINALS["en"])
 GAP = {"en": " ", "zh": ""}
 
 
-def body(bank: ThinkFile, labels: Labels, language: Language, turns: Sequence[Turn], pick: int) -> str:
-    """The injected body for one utterance or a dialogue. Raises ValueError when the bank has none for it."""
+def body(
+    bank: ThinkFile, labels: Labels, language: Language, turns: Sequence[Turn], pick: int, unsure_below: float = 0.0
+) -> str:
+    """The injected body for one utterance or a dialogue; an utterance with a score below `unsure_below` gets a
+    hedged one. Raises ValueError when the bank has none for it."""
     if len(turns) == 1 and bank.single:
-        return _fill(identity.pick(bank.bodies(turns[0].label), pick, "body"), labels, language, turns[0].label, 0)
+        bodies, unsure = bank.single[turns[0].label], turns[0].score < unsure_below
+        return identity.pick(bodies.unsure if unsure and bodies.unsure else bodies.sure, pick, "body")
     if bank.dialogue is None:
         raise ValueError(f"no think bodies for {len(turns)} turns")
     return _dialogue(bank.dialogue, labels, language, [t.label for t in turns], pick)
@@ -37,16 +41,26 @@ def _dialogue(bank: DialogueBank, labels: Labels, language: Language, heard: Seq
     walk = identity.pick(bank.walks, pick, "walk")
     sentences = [identity.pick(bank.opening, pick, "opening")]
     for i, label in enumerate(heard):
-        template = walk.first if i == 0 else walk.same if label == heard[i - 1] else walk.then
-        sentences.append(_fill(template, labels, language, label, i))
+        sentences.append(_fill(_step(walk, heard[: i + 1]), labels, language, label, i))
     sentences.append(identity.pick(bank.close, pick, "close"))
     return GAP[language].join(sentences)
+
+
+def _step(walk: Walk, heard: Sequence[str]) -> str:
+    """The sentence for the last of the turns `heard`."""
+    *before, now = heard
+    if not before:
+        return walk.first
+    if now == before[-1]:
+        return walk.same
+    return walk.back if now in before else walk.then
 
 
 def _fill(template: str, labels: Labels, language: Language, label: str, index: int) -> str:
     words = labels.words(label, language)
     return template.format(
         adjective=words.adjective,
+        a_adjective=("an " if words.adjective[0] in "aeiou" else "a ") + words.adjective,
         word=words.word,
         ordinal=_ORDINALS[language][index],
         number=_NUMBERS[language][index],

@@ -11,8 +11,8 @@ from pydantic import Field, field_validator, model_validator
 from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.errors import UserError
 
-ANY = "any"
-_BODY_FIELDS = frozenset({"adjective", "word", "ordinal", "number"})
+_WALK_FIELDS = frozenset({"adjective", "a_adjective", "word", "ordinal", "number"})
+_NO_FIELDS: frozenset[str] = frozenset()
 
 
 def _check_fields(template: str, known: frozenset[str]) -> str:
@@ -21,6 +21,13 @@ def _check_fields(template: str, known: frozenset[str]) -> str:
         if name is not None and name not in known:
             raise ValueError(f"{{{name}}} is no placeholder here (known: {', '.join(sorted(known))}): {template!r}")
     return template
+
+
+def _check_sentence(template: str, known: frozenset[str]) -> None:
+    """Raises ValueError for text that the model cannot go on from cleanly, or that nothing fills."""
+    _check_fields(template, known)
+    if template != template.strip() or template[-1:] not in tuple(".?!。？！"):
+        raise ValueError(f"a body ends at a sentence end, without spaces around it: {template!r}")
 
 
 class ExampleTurn(Strict):
@@ -60,11 +67,19 @@ class TaskFile(Strict):
 
 
 class Walk(Strict):
-    """Sentences that go through the turns: `first`, `then` (the emotion changed), `same` (it did not)."""
+    """Sentences that go through the turns: the `first`, and each next one, where the emotion is another (`then`), the
+    `same` as just before, or `back` to one that was heard earlier."""
 
     first: str
     then: str
     same: str
+    back: str
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> Walk:
+        for sentence in (self.first, self.then, self.same, self.back):
+            _check_sentence(sentence, _WALK_FIELDS)
+        return self
 
 
 class DialogueBank(Strict):
@@ -72,37 +87,33 @@ class DialogueBank(Strict):
     walks: tuple[Walk, ...] = Field(min_length=1)
     close: tuple[str, ...] = Field(min_length=1)
 
+    @field_validator("opening", "close")
+    @classmethod
+    def _end_a_sentence(cls, sentences: tuple[str, ...]) -> tuple[str, ...]:
+        for sentence in sentences:
+            _check_sentence(sentence, _NO_FIELDS)
+        return sentences
+
+
+class Bodies(Strict):
+    """Whole bodies for one label: `sure` of what was heard, or `unsure` of it (none: the sure ones serve)."""
+
+    sure: tuple[str, ...] = Field(min_length=1)
+    unsure: tuple[str, ...] = ()
+
+    @field_validator("sure", "unsure")
+    @classmethod
+    def _end_a_sentence(cls, bodies: tuple[str, ...]) -> tuple[str, ...]:
+        for body in bodies:
+            _check_sentence(body, _NO_FIELDS)
+        return bodies
+
 
 class ThinkFile(Strict):
-    """Bodies for a single utterance by label (`any` is joined to each), and the parts of a body for a dialogue."""
+    """Bodies for a single utterance by label, and the parts of a body for a dialogue."""
 
-    single: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    single: Mapping[str, Bodies] = Field(default_factory=dict)
     dialogue: DialogueBank | None = None
-
-    @model_validator(mode="after")
-    def _bodies_end_a_sentence(self) -> ThinkFile:
-        bodies = [b for group in self.single.values() for b in group]
-        if self.dialogue:
-            bodies += self.dialogue.close
-            walks = [t for w in self.dialogue.walks for t in (w.first, w.then, w.same)]
-            for template in (*walks, *self.dialogue.opening):
-                _check_fields(template, _BODY_FIELDS)
-        for body in bodies:
-            _check_fields(body, _BODY_FIELDS)
-            if body != body.strip() or body[-1:] not in ".?!。？！":
-                raise ValueError(f"a body ends at a sentence end, without spaces around it: {body!r}")
-        return self
-
-    @field_validator("single")
-    @classmethod
-    def _not_empty(cls, single: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
-        if any(not group for group in single.values()):
-            raise ValueError("an emotion has no phrasing")
-        return single
-
-    def bodies(self, label: str) -> tuple[str, ...]:
-        """All phrasings for a label, the specific ones first."""
-        return (*self.single.get(label, ()), *self.single.get(ANY, ()))
 
 
 def load_task(root: Path, task: str, language: str) -> TaskFile:
@@ -113,10 +124,10 @@ def load_task(root: Path, task: str, language: str) -> TaskFile:
 def load_think(root: Path, task: str, language: str, labels: tuple[str, ...]) -> ThinkFile:
     path = root / "think" / f"{task}.{language}.yaml"
     bank = validate(ThinkFile, read_yaml(path), str(path))
-    unknown = sorted(set(bank.single) - {*labels, ANY})
+    unknown = sorted(set(bank.single) - set(labels))
     if unknown:
         raise UserError(f"{path}: {unknown[0]!r} is no label of labels.yaml (known: {', '.join(labels)})")
-    missing = [label for label in labels if bank.single and not bank.bodies(label)]
+    missing = [label for label in labels if bank.single and label not in bank.single]
     if missing:
-        raise UserError(f"{path}: no phrasing for {missing[0]!r}: add some, or a group `{ANY}`")
+        raise UserError(f"{path}: no phrasing for {missing[0]!r}")
     return bank

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
+from ieat_data import identity
 from ieat_data.checks.labels import Labels
-from ieat_data.engines.base import Segment
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
 from ieat_data.prompting.base import InjectedPrompt, Language, Prompt, Task, Turn
 from ieat_data.prompting.bodies import body
 from ieat_data.prompting.files import Example, Layout, TaskFile, ThinkFile, load_task, load_think
+
+# Worked examples shown at once for a think body. The 1.5B model of the `cpu` profile answers worse with one or two.
+SHOWN = 3
 
 
 class Prompts:
@@ -33,16 +35,22 @@ class Prompts:
         self.labels = Labels.load(root / "labels.yaml")
         self._tasks: dict[tuple[Task, Language], TaskFile] = {}
         self._thinks: dict[tuple[Task, Language], ThinkFile] = {}
-        self._shared: dict[tuple[Task, Language], int] = {}
 
     def respond(self, language: Language, text: str) -> Prompt:
         """Ask for an everyday spoken reply to `text`, without thinking."""
         layout = self.task("respond", language).user
-        segments = self._render("respond", language, [Message("user", _put(layout.single, transcript=text))], "")
-        return Prompt(segments, self._count_shared("respond", language))
+        head = self._head("respond", language, self.examples("respond", language))
+        messages = [*head, Message("user", _put(layout.single, transcript=text))]
+        return Prompt(render(self.descriptor, messages, open="answer"), self._count_shared(head))
 
     def inject(
-        self, task: Task, language: Language, turns: Sequence[Turn], instruction: str | None, pick: int
+        self,
+        task: Task,
+        language: Language,
+        turns: Sequence[Turn],
+        instruction: str | None,
+        pick: int,
+        unsure_below: float = 0.0,
     ) -> InjectedPrompt:
         """Ask for the rest of a think block whose beginning is given, and the answer after it.
 
@@ -51,7 +59,8 @@ class Prompts:
                 (one utterance or a dialogue) or `trajectory` (a dialogue).
             turns: what the user said and what was heard in it, in order.
             instruction: the question the user speaks.
-            pick: a number drawn by hash; it chooses the phrasing of the injected body.
+            pick: a number drawn by hash; it chooses the phrasing of the injected body, and the worked examples.
+            unsure_below: the score of a single utterance's label below which the body is a hedged one.
 
         Raises:
             ValueError: turns or instruction do not fit the task.
@@ -63,17 +72,19 @@ class Prompts:
         if (instruction is None) != (task == "empathy"):
             raise ValueError(f"{task} {'needs an' if instruction is None else 'takes no'} instruction")
         heard = turns[-1:] if task == "empathy" else turns
-        injected = body(self.think(task, language), self.labels, language, heard, pick)
+        injected = body(self.think(task, language), self.labels, language, heard, pick, unsure_below)
         layout = self.task(task, language).user
-        messages: list[Message] = []
+        examples = self._drawn_examples(task, language, len(heard), pick)
+        head = self._head(task, language, examples)
+        messages = [*head]
         if task == "empathy":
             for turn in turns[:-1]:
                 messages.append(Message("user", _put(layout.single, transcript=turn.transcript)))
                 messages.append(Message("assistant", turn.reply))
         words = [t.transcript for t in heard]
         messages.append(Message("user", _user_text(layout, words, instruction)))
-        segments = self._render(task, language, messages, injected)
-        return InjectedPrompt(segments, self._count_shared(task, language), injected)
+        segments = render(self.descriptor, messages, open="think", injected=injected)
+        return InjectedPrompt(segments, self._count_shared(head), injected, examples)
 
     def task(self, task: Task, language: Language) -> TaskFile:
         """The task's file. Raises UserError when it is missing or wrong."""
@@ -88,28 +99,32 @@ class Prompts:
         return self._thinks[task, language]
 
     def examples(self, task: Task, language: Language) -> tuple[Example, ...]:
-        """The worked examples this model is shown: none for one that thinks by itself."""
+        """The worked examples there are for this model: none for one that thinks by itself."""
         return self.task(task, language).examples if self.descriptor.worked_examples else ()
 
-    def _render(
-        self, task: Task, language: Language, messages: Sequence[Message], injected: str
-    ) -> tuple[Segment, ...]:
+    def _drawn_examples(self, task: Task, language: Language, n_turns: int, pick: int) -> tuple[Example, ...]:
+        """Some of the worked examples, of dialogues for a dialogue: a run that begins at one drawn by hash.
+
+        Runs, not any choice of them: so few prefixes are shared by many requests.
+        """
+        known = [e for e in self.examples(task, language) if (len(e.turns) > 1) == (n_turns > 1)]
+        first = identity.number(pick, "example") % len(known) if known else 0
+        return tuple([*known[first:], *known[:first]][:SHOWN])
+
+    def _head(self, task: Task, language: Language, examples: Sequence[Example]) -> list[Message]:
+        """What comes before the user's words."""
         file = self.task(task, language)
         head = [Message("system", file.system.strip())]
-        for example in self.examples(task, language):
+        for example in examples:
             words = [t.transcript for t in example.turns]
             head.append(Message("user", _user_text(file.user, words, example.question)))
             head.append(Message("assistant", example.answer.strip(), example.think.strip() or None))
-        opened: Literal["answer", "think"] = "answer" if task == "respond" else "think"
-        return render(self.descriptor, [*head, *messages], open=opened, injected=injected)
+        return head
 
-    def _count_shared(self, task: Task, language: Language) -> int:
-        """How many leading segments do two requests with nothing in common share?"""
-        if (task, language) not in self._shared:
-            one, other = (self._render(task, language, [Message("user", text)], "") for text in ("a", "b"))
-            same = [a == b for a, b in zip(one, other, strict=True)]
-            self._shared[task, language] = same.index(False)
-        return self._shared[task, language]
+    def _count_shared(self, head: Sequence[Message]) -> int:
+        """How many leading segments do two requests after the same head share?"""
+        one, other = (render(self.descriptor, [*head, Message("user", t)], open="answer") for t in ("a", "b"))
+        return [a == b for a, b in zip(one, other, strict=True)].index(False)
 
 
 def _user_text(layout: Layout, transcripts: Sequence[str], instruction: str | None) -> str:

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ieat_data.answers import Encoded
 from ieat_data.config import Strict
@@ -50,6 +50,7 @@ class Header(Strict):
     sources: Mapping[str, Mapping[str, str]]  # source → file → sha256
     stages: Mapping[str, Counts]
     made_with: Mapping[str, str]
+    decisions: Mapping[str, Any] = Field(default_factory=dict)  # stage → what it heeds of people's decisions
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ieat_data.errors import UserError
 from ieat_data.export.manifest import content_digest, made_with
 from ieat_data.paths import prompt_hashes
 from ieat_data.planner import Node, Plan
-from ieat_data.recording.compare import source_hashes
+from ieat_data.recording.compare import heeded, source_hashes
 from ieat_data.recording.files import FORMAT, Asked, Counts, Header, describe, recorded_answers, write
 from ieat_data.recording.rows import reference_rows
 from ieat_data.worker import perform
@@ -57,6 +57,7 @@ def record(plan: Plan, folder: Path) -> Header:
         sources=source_hashes(plan),
         stages={n: Counts(answers=len(answers.get(n, ())), rows=len(rows[n])) for n in plan.nodes},
         made_with=made_with(),
+        decisions=heeded(plan),
     )
     write(folder, header, answers, rows)
     return header

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ieat_data.errors import UserError
+
+if TYPE_CHECKING:
+    from ieat_data.sources.roots import Root
 
 
 class SourceError(UserError):
@@ -30,6 +33,7 @@ class Unit:
     rows: int
     index: int  # ordinal of the first record in the file
     skip: int = 0  # records at the start of the part that belong to the unit before it
+    version: str = ""  # of a remote file, when it was cut: another one is not read
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,14 @@ class Reader(Protocol):
 
     A reader takes its own options by name, as a source manifest gives them under `options`; it raises SourceError for a
     value that it cannot use. One that reads only some of the files below its root says which in a method `identity`,
-    with the return value of `sources/identity.py`; one that reads files elsewhere as well names their folders in
-    `outside`.
+    with the return value of `sources/identity.py`; one that reads files elsewhere as well names their roots in
+    `outside`. `root`: a folder or a URL (`sources/roots.py`).
     """
 
     kind: ClassVar[str]
+    root: Root
 
-    def __init__(self, root: Path, language: str, **options: Any) -> None: ...
+    def __init__(self, root: Root | Path | str, language: str, **options: Any) -> None: ...
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Cut the corpus, in a fixed order of files, reading as little as the format allows (bounded memory).

@@ -10,7 +10,9 @@ from ieat_data.sources import json_records
 from ieat_data.sources.base import BadRecord, SpeechRecord, Unit
 from ieat_data.sources.emilia_raw import read_raw
 from ieat_data.sources.emilia_tar import read_tar, tar_units
+from ieat_data.sources.files import in_order
 from ieat_data.sources.forms import files_of_one_form
+from ieat_data.sources.roots import Root, root_at
 
 TARS, RAW = (".tar",), (".jsonl",)
 
@@ -21,15 +23,18 @@ class EmiliaReader:
 
     kind: ClassVar[str] = "speech"
 
-    def __init__(self, root: Path, language: str) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Root | Path | str, language: str) -> None:
+        self.root = root_at(root)
         self.language = language
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` clips. Reads the headers of the tars, or scans the JSON lines; no clip."""
-        for path in files_of_one_form(self.root, TARS, RAW):
-            units = json_records.units if path.endswith(RAW) else tar_units
-            yield from units(self.root, path, rows_per_unit)
+
+        def units(path: str) -> Iterator[Unit]:
+            cut = json_records.units if path.endswith(RAW) else tar_units
+            return cut(self.root, path, rows_per_unit)
+
+        yield from in_order(self.root, files_of_one_form(self.root, TARS, RAW), units)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
         """The clips of `unit`, one in memory at a time."""

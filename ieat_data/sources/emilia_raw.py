@@ -6,23 +6,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from ieat_data.sources.base import BadRecord, SourceError, SpeechRecord, Unit
+from ieat_data.sources.base import BadRecord, SpeechRecord, Unit
 from ieat_data.sources.emilia_meta import MAX_AUDIO_BYTES, own_id, speech_record
-from ieat_data.sources.files import MAX_PAYLOAD, File, bad_record, open_file, record_key
+from ieat_data.sources.files import MAX_PAYLOAD, bad_record, record_key
 from ieat_data.sources.json_records import FieldError, Span, load, unit_spans
+from ieat_data.sources.roots import File, Gone, Root
 from ieat_data.sources.segments import relative_path
 
 
-def read_raw(root: Path, unit: Unit, language: str) -> Iterator[SpeechRecord | BadRecord]:
+def read_raw(root: Root, unit: Unit, language: str) -> Iterator[SpeechRecord | BadRecord]:
     """The clips of `unit`, one in memory at a time."""
-    base = root.parent if root.is_file() else root
     for file, ordinal, span in unit_spans(root, unit):
-        yield _record(base, file, ordinal, span, language)
+        yield _record(root, file, ordinal, span, language)
 
 
-def _record(base: Path, file: File, ordinal: int, span: Span, language: str) -> SpeechRecord | BadRecord:
+def _record(root: Root, file: File, ordinal: int, span: Span, language: str) -> SpeechRecord | BadRecord:
     raw, name = b"", ""
     try:
         record, raw = load(file, span)
@@ -30,18 +30,18 @@ def _record(base: Path, file: File, ordinal: int, span: Span, language: str) -> 
             raise FieldError("bad_field", "the record is not an object")
         name = own_id(record)
         beside = PurePosixPath(file.path).parent / relative_path(record.get("wav"))
-        audio = _clip(base, beside.as_posix())
+        audio = _clip(root, beside.as_posix())
         return speech_record(record, record_key(file.path, ordinal, name), audio, language)
     except FieldError as e:
         payload = raw or file.read(span.start, min(span.stop - span.start, MAX_PAYLOAD))
         return bad_record(file.path, ordinal, name, e.reason, f"{name or f'record {ordinal}'}: {e}", payload)
 
 
-def _clip(base: Path, path: str) -> bytes:
+def _clip(root: Root, path: str) -> bytes:
     try:
-        with open_file(base, path) as clip:
+        with root.open(path) as clip:
             if clip.size > MAX_AUDIO_BYTES:
                 raise FieldError("member_too_large", f"its audio has {clip.size} bytes, over {MAX_AUDIO_BYTES}")
             return clip.read(0, clip.size)
-    except SourceError:
+    except Gone:
         raise FieldError("missing_audio", f"{path}: no such file; is the download whole?") from None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from ieat_data.sources.base import BadRecord, SpeechRecord, Unit
 from ieat_data.sources.emilia_meta import MAX_AUDIO_BYTES, own_id, speech_record
-from ieat_data.sources.files import File, bad_record, exactly, open_file, record_key
+from ieat_data.sources.files import bad_record, exactly, record_key
 from ieat_data.sources.json_records import FieldError
+from ieat_data.sources.roots import File, Root
 from ieat_data.sources.tar import MESSAGES, Group, groups
 
 MAX_JSON_BYTES = 1 << 20
@@ -17,27 +17,27 @@ AUDIO_EXTENSIONS = ("mp3", "flac", "wav")
 _EXTENSIONS = frozenset(("json", *AUDIO_EXTENSIONS))
 
 
-def tar_units(root: Path, path: str, rows_per_unit: int) -> Iterator[Unit]:
+def tar_units(root: Root, path: str, rows_per_unit: int) -> Iterator[Unit]:
     """Units of `rows_per_unit` clips. Reads the members' headers, none of their data."""
-    with open_file(root, path) as file:
+    with root.open(path) as file:
         if file.size == 0:
-            yield Unit(path, 0, 0, 1, 0)
+            yield file.unit(0, 0, 1, 0)
             return
         start = end = rows = index = 0
         for group in groups(file, 0, file.size, _EXTENSIONS):
             if rows == rows_per_unit:
-                yield Unit(path, start, end, rows, index)
+                yield file.unit(start, end, rows, index)
                 index, rows = index + rows, 0
             if rows == 0:
                 start = group.start
             rows, end = rows + 1, group.end
         if rows:
-            yield Unit(path, start, end, rows, index)
+            yield file.unit(start, end, rows, index)
 
 
-def read_tar(root: Path, unit: Unit, language: str) -> Iterator[SpeechRecord | BadRecord]:
+def read_tar(root: Root, unit: Unit, language: str) -> Iterator[SpeechRecord | BadRecord]:
     """The clips of `unit`, one in memory at a time."""
-    with open_file(root, unit.path) as file:
+    with root.open(unit.path, unit.version, unit.end) as file:
         if file.size == 0:
             yield bad_record(unit.path, unit.index, "", "empty_file", "the archive holds 0 bytes; fetch it again")
             return

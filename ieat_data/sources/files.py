@@ -1,17 +1,16 @@
-"""What all readers share: finding a corpus's files, reading ranges of them, keys, and text that is safe to store."""
+"""What all readers share: finding a corpus's files and cutting them, keys, and text that is safe to store."""
 
 from __future__ import annotations
 
 import itertools
-import os
-import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from ieat_data.sources.base import BadRecord, SourceError, Unit
+from ieat_data.sources.roots import Root
 
 T = TypeVar("T")
 
@@ -30,64 +29,48 @@ class Readable(Protocol):
     def read(self, offset: int, n: int) -> bytes: ...
 
 
-@dataclass(frozen=True)
-class File:
-    """An open file of a corpus, read by position only: `read(offset, n)`. `size` is in bytes."""
-
-    path: str
-    size: int
-    fd: int
-
-    def read(self, offset: int, n: int) -> bytes:
-        """Up to `n` bytes at `offset`; fewer only at the end of the file."""
-        parts: list[bytes] = []
-        while n > 0:
-            part = os.pread(self.fd, n, offset)
-            if not part:
-                break
-            parts.append(part)
-            offset, n = offset + len(part), n - len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def corpus_files(root: Path, suffixes: tuple[str, ...], keep: Callable[[str], bool] = lambda name: True) -> list[str]:
-    """Paths relative to `root` (POSIX form, sorted) of the files that end in one of `suffixes`, hidden ones left out.
+def corpus_files(root: Root, suffixes: tuple[str, ...], keep: Callable[[str], bool] = lambda name: True) -> list[str]:
+    """Paths below `root` (sorted) of the files that end in one of `suffixes`, hidden ones left out.
 
     `root` may be one file. Raises SourceError when it is missing or holds no such file.
     """
-    if root.is_file():
-        return [root.name]
-    if not root.is_dir():
-        raise SourceError(f"{root}: no such folder; set `root` in the source manifest to the folder of the corpus")
+    if root.only:
+        return [root.only]
     found = sorted(
-        path.as_posix()
-        for path in (p.relative_to(root) for p in root.rglob("*") if p.name.endswith(suffixes) and p.is_file())
-        if not any(part.startswith(".") for part in path.parts) and keep(path.name)
+        path
+        for path, _, _ in root.walk()
+        if path.endswith(suffixes) and not any(p.startswith(".") for p in path.split("/")) and keep(path.split("/")[-1])
     )
+    if not found and not root.exists():
+        raise SourceError(f"{root}: no such folder; set `root` in the source manifest to the folder of the corpus")
     if not found:
         wanted = " or ".join(f"**/*{suffix}" for suffix in suffixes)
         raise SourceError(f"{root}: holds no file {wanted}; is it this corpus, and is the download whole?")
     return found
 
 
-@contextmanager
-def open_file(root: Path, path: str) -> Iterator[File]:
-    """Open the file `path` of the corpus at `root`. Raises SourceError when it leaves the root or cannot be opened."""
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise SourceError(f"{path}: leaves the corpus folder {root}; plan the source again")
-    full = root if root.is_file() else root / path
-    try:
-        fd = os.open(full, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for without end
-    except OSError as e:
-        raise SourceError(f"{full}: cannot be opened ({e.strerror}); was it moved since the plan?") from None
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise SourceError(f"{full}: is no file")
-        yield File(path, status.st_size, fd)
-    finally:
-        os.close(fd)
+def in_order(root: Root, items: Sequence[T], units: Callable[[T], Iterator[Unit]]) -> Iterator[Unit]:
+    """`units` of all items, in the order of the items. Of a remote corpus several are cut at the same time."""
+    if root.at_once == 1 or len(items) == 1:
+        yield from itertools.chain.from_iterable(map(units, items))
+        return
+    stopped = threading.Event()
+
+    def cut(item: T) -> list[Unit]:
+        return list(itertools.takewhile(lambda _: not stopped.is_set(), units(item)))
+
+    with ThreadPoolExecutor(root.at_once) as pool:
+        left, ahead = iter(items), 1  # of a limited build the first file may be enough
+        begun = deque(pool.submit(cut, item) for item in itertools.islice(left, ahead))
+        try:
+            while begun:
+                yield from begun.popleft().result()
+                ahead = min(2 * ahead, root.at_once)
+                begun.extend(pool.submit(cut, item) for item in itertools.islice(left, ahead - len(begun)))
+        finally:  # whoever asks may have enough
+            stopped.set()
+            for future in begun:
+                future.cancel()
 
 
 def record_key(path: str, ordinal: int, name: str) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from ieat_data.sources.base import SourceError
 from ieat_data.sources.files import corpus_files
+from ieat_data.sources.roots import Root
 
 Form = tuple[str, ...]  # how the names of its files end
 
 
-def files_of_one_form(root: Path, *forms: Form, keep: Callable[[str], bool] = lambda name: True) -> list[str]:
+def files_of_one_form(root: Root, *forms: Form, keep: Callable[[str], bool] = lambda name: True) -> list[str]:
     """The corpus's files, as `corpus_files` gives them. Raises SourceError when there are files of two forms.
 
     They would be the same records twice, under other keys. A root that is one file is of the form that it is named by.

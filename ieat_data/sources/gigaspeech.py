@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 from ieat_data.errors import did_you_mean
 from ieat_data.sources.base import BadRecord, SourceError, SpeechRecord, Unit
-from ieat_data.sources.files import File, bad_record, exactly, is_storable, open_file, record_key
+from ieat_data.sources.files import bad_record, exactly, is_storable, record_key
 from ieat_data.sources.json_records import FieldError, Span, array_spans, load
+from ieat_data.sources.roots import File, Root, root_at
 from ieat_data.sources.segments import Recordings, relative_path, seconds
 
 RATE = 16_000  # Hz; the corpus's own, whatever rate the Opus decoder gives
@@ -73,36 +74,38 @@ class GigaSpeechReader:
 
     kind: ClassVar[str] = "speech"
 
-    def __init__(self, root: Path, language: str, subset: str = "XL") -> None:
+    def __init__(self, root: Root | Path | str, language: str, subset: str = "XL") -> None:
         if subset not in SUBSETS:
             raise SourceError(f"option subset: no {subset!r} to train on{did_you_mean(str(subset), SUBSETS)}")
-        self.root = Path(root)
+        self.root = root_at(root)
         self.language = language
         self._tag = f"{{{subset}}}"
-        self._json = self.root.name if self.root.is_file() else "GigaSpeech.json"
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` segments of the subset. Reads the JSON once, one recording's part at a time."""
-        if not self.root.is_file() and not (self.root / self._json).is_file():
-            raise SourceError(f"{self.root}: holds no {self._json}; set `root` to the folder of the download")
-        with open_file(self.root, self._json) as file:
+        name = self.root.only or "GigaSpeech.json"
+        if self.root.entry(name) is None:
+            raise SourceError(f"{self.root}: holds no {name}; set `root` to the folder of the download")
+        with self.root.open(name) as file:
             end = rows = 0
             first: Segment | None = None
             for item in self._segments(file, self._begin(file), file.size, 0):
                 if first is not None and rows == rows_per_unit:
-                    yield Unit(self._json, first.span.start, end, rows, first.ordinal, first.position)
+                    yield file.unit(first.span.start, end, rows, first.ordinal, first.position)
                     first = None
                 if first is None:
                     first, rows = item, 0
                 rows, end = rows + 1, item.span.end
             if first is not None:
                 # what follows the array belongs to the last unit, which so knows that it is the last
-                yield Unit(self._json, first.span.start, file.size, rows, first.ordinal, first.position)
+                yield file.unit(first.span.start, file.size, rows, first.ordinal, first.position)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
         """The segments of `unit`, each cut out of its recording."""
-        audio_root = self.root.parent if self.root.is_file() else self.root
-        with open_file(self.root, unit.path) as file, Recordings(audio_root) as recordings:
+        with (
+            self.root.open(unit.path, unit.version, unit.end) as file,
+            Recordings(self.root) as recordings,
+        ):
             items = self._segments(file, unit.start, unit.end, unit.index - unit.skip)
             wanted = (i for i in items if i.ordinal >= unit.index)
             for item in exactly(unit, wanted):

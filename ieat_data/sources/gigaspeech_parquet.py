@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ieat_data.sources.base import BadRecord, SpeechRecord, Unit
-from ieat_data.sources.files import bad_record, corpus_files, is_storable, record_key
+from ieat_data.sources.files import bad_record, corpus_files, in_order, is_storable, record_key
 from ieat_data.sources.gigaspeech import speaker, written_text
 from ieat_data.sources.json_records import FieldError
 from ieat_data.sources.parquet import of_split, read_rows, units
+from ieat_data.sources.roots import Root, root_at
 from ieat_data.sources.segments import seconds
 
 COLUMNS = ("segment_id", "speaker", "text", "audio", "begin_time", "end_time", "audio_id")
@@ -23,15 +24,15 @@ class GigaSpeechParquetReader:
 
     kind: ClassVar[str] = "speech"
 
-    def __init__(self, root: Path, language: str, split: str = "train") -> None:
-        self.root = Path(root)
+    def __init__(self, root: Root | Path | str, language: str, split: str = "train") -> None:
+        self.root = root_at(root)
         self.language = language
         self._split = str(split)
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` rows. Reads the files' footers, none of their data."""
-        for path in of_split(self.root, corpus_files(self.root, (".parquet",)), self._split):
-            yield from units(self.root, path, rows_per_unit, NEEDED, "GigaSpeech")
+        paths = of_split(self.root, corpus_files(self.root, (".parquet",)), self._split)
+        yield from in_order(self.root, paths, lambda path: units(self.root, path, rows_per_unit, NEEDED, "GigaSpeech"))
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
         """The rows of `unit`, a few in memory at a time."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from ieat_data.sources.files import MAX_PAYLOAD, File, open_file
+from ieat_data.sources.base import Unit
+from ieat_data.sources.files import MAX_PAYLOAD
 from ieat_data.sources.gzip_stream import inflated
 from ieat_data.sources.json_records import MAX_RECORD_BYTES, FieldError
+from ieat_data.sources.roots import Entry, File, Root
 
 
 @dataclass(frozen=True)
@@ -57,23 +59,23 @@ def _line(start: int, size: int, parts: list[bytes]) -> Line:
     return Line(start, start + size, b"".join(parts)[:MAX_PAYLOAD], problem)
 
 
-# (file, size, time of change) -> (offset in its text, the lines from there on); one at most. Units are mostly read one
-# after another: without this, each would unpack all that is before it.
-_parked: dict[tuple[str, int, int], tuple[int, Iterator[Line] | None]] = {}
+# (root, file as it is) -> (offset in its text, the lines from there on); one at most. Units are mostly read one after
+# another: without this, each would unpack all that is before it.
+_parked: dict[tuple[str, Entry | None], tuple[int, Iterator[Line] | None]] = {}
+atexit.register(_parked.clear)  # files are closed while there are modules that can
 
 
-def _opened(root: Path, path: str) -> Iterator[Line]:
-    with open_file(root, path) as file:
+def _opened(root: Root, path: str, version: str) -> Iterator[Line]:
+    with root.open(path, version) as file:
         yield from lines(file)
 
 
-def lines_from(root: Path, path: str, start: int, end: int) -> Iterator[Line]:
-    """The lines of [start, end), offsets in the text. A line begins at `start`."""
-    full = root if root.is_file() else root / path
-    stat = full.stat() if full.is_file() else None
-    key = (str(full), stat.st_size, stat.st_mtime_ns) if stat else ("", 0, 0)
+def lines_from(root: Root, unit: Unit) -> Iterator[Line]:
+    """The lines of a unit, offsets in the text. A line begins at its start."""
+    start, end = unit.start, unit.end
+    key = (str(root), root.entry(unit.path))
     at, parked = _parked.pop(key, (0, None))
-    source = _opened(root, path) if parked is None or at > start else parked
+    source = _opened(root, unit.path, unit.version) if parked is None or at > start else parked
     for line in source:
         if line.end >= end:
             _parked.clear()

@@ -11,8 +11,9 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 
-from ieat_data.sources.files import CHUNK, File
+from ieat_data.sources.files import CHUNK
 from ieat_data.sources.json_records import FieldError
+from ieat_data.sources.roots import File
 
 KEPT = 16 << 20  # bytes behind the furthest that can be read again: more than the tar walker ever goes back
 MAX_RATIO = 200  # a corpus of speech inflates less than twofold

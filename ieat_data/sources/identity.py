@@ -1,4 +1,5 @@
-"""What the rows of a corpus depend on: its files. Small ones by content, large ones by size and time of change."""
+"""What the rows of a corpus depend on: its files. Small ones by content, large ones by size and time of change, remote
+ones by size and the store's own tag."""
 
 from __future__ import annotations
 
@@ -8,72 +9,57 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ieat_data.shards import sha256_file
 from ieat_data.sources.base import SourceError
+from ieat_data.sources.roots import Entry, Root, root_at
 
 # above these, hashing at every start would cost more than it saves
 _HASHED_BYTES = 64 << 20  # of one file
 _HASHED_TOTAL = 1 << 30  # of all files below that size: the recordings of a corpus are many
-_LISTED_FILES = 10_000  # of one folder of the root; more of them are one entry, by their sizes and times of change
+_LISTED_FILES = 10_000  # of one folder of the root; more of them are one entry, by their sizes and versions
 
 
-def files_identity(root: Path, parts: Sequence[str] = ("",)) -> list[list[object]]:
-    """For each file its path under `root`, its size in bytes, and its sha256 or its time of change.
+def files_identity(place: Root | Path | str, parts: Sequence[str] = ("",)) -> list[list[object]]:
+    """For each file its path below the root, its size in bytes, and its sha256 or its version (`roots.Entry`).
 
-    `parts`: files and folders below `root` that count; as it stands, everything. A folder right in one of them that
-    holds very many files, at whatever depth, is one entry: their number, and a hash over their names, sizes and times.
+    `parts`: files and folders below the root that count; as it stands, everything. A folder right in one of them that
+    holds very many files, at whatever depth, is one entry: their number, and a hash over their names, sizes and
+    versions. Of a remote corpus nothing is read.
     """
+    root = root_at(place)
     if not root.exists():
         raise SourceError(f"{root}: no such folder; set `root` in the source manifest to the folder of the corpus")
-    files: list[tuple[str, Path]] = []
+    files: list[Entry] = []
     found: list[list[object]] = []
     for part in parts:
-        top = root / part
-        if top.is_file():
-            files.append((part or top.name, top))
+        if one := root.entry(part or root.only or ""):
+            files.append(one)
             continue
-        for folder, inside in _folders(top):
+        for folder, inside in _folders(root, part):
             some = list(itertools.islice(inside, _LISTED_FILES + 1))
             if len(some) > _LISTED_FILES:
-                found.append(_folder(itertools.chain(some, inside), folder, f"{_name(folder, root)}/"))
+                found.append(_folder(itertools.chain(some, inside), folder))
             else:
-                files += [(_name(path, root), path) for path in some]
-    sizes = [path.stat().st_size for _, path in files]
-    hashed = _HASHED_BYTES if sum(s for s in sizes if s <= _HASHED_BYTES) <= _HASHED_TOTAL else -1
-    found += [_file(path, name, hashed) for name, path in files]
+                files += some
+    small = sum(e.size for e in files if e.size <= _HASHED_BYTES)
+    hashed = _HASHED_BYTES if small <= _HASHED_TOTAL else -1
+    found += [[e.path, e.size, (root.sha256(e.path) if e.size <= hashed else None) or e.version] for e in files]
     return sorted(found, key=lambda entry: str(entry[0]).split("/"))
 
 
-def _name(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()
+def _folders(root: Root, part: str) -> Iterator[tuple[str, Iterator[Entry]]]:
+    """`part` with the files that lie in it, then each folder in it with all files below. Links in it are followed."""
+    here = [(f"{part}/{c.name}" if part else c.name, c) for c in root.children(part)]
+    listed = (Entry(p, c.size, c.version) if c.kind == "file" else root.entry(p) for p, c in here if c.kind != "folder")
+    yield part, (entry for entry in listed if entry)
+    for path, child in here:
+        if child.kind == "folder" or (child.kind == "other" and root.is_folder(path)):
+            yield path, root.walk(path)
 
 
-def _file(path: Path, name: str, hashed: int) -> list[object]:
-    stat = path.stat()
-    return [name, stat.st_size, sha256_file(path) if stat.st_size <= hashed else stat.st_mtime_ns]
-
-
-def _folders(top: Path) -> Iterator[tuple[Path, Iterator[Path]]]:
-    """`top` with the files that lie in it, then each folder in it with all files below."""
-    try:
-        here = sorted(top.iterdir())
-    except OSError as e:
-        raise SourceError(f"{top}: cannot be listed ({e.strerror})") from None
-    yield top, (path for path in here if path.is_file())
-    for folder in (path for path in here if path.is_dir()):
-        yield folder, _below(folder)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (path for name in sorted(names) if (path := Path(here, name)).is_file())
-
-
-def _folder(files: Iterable[Path], folder: Path, name: str) -> list[object]:
+def _folder(files: Iterable[Entry], folder: str) -> list[object]:
     digest, n = hashlib.sha256(), 0
-    for path in files:
-        status = path.stat()
-        digest.update(os.fsencode(f"{path.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\0"))
+    for path, size, version in files:
+        name = path[len(folder) + 1 :] if folder else path
+        digest.update(os.fsencode(f"{name}\0{size}\0{version}\0"))
         n += 1
-    return [name, n, digest.hexdigest()]
+    return [f"{folder or '.'}/", n, digest.hexdigest()]

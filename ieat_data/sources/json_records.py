@@ -18,14 +18,14 @@ from ieat_data.sources.base import BadRecord, QueryRecord, Unit
 from ieat_data.sources.files import (
     CHUNK,
     MAX_PAYLOAD,
-    File,
     bad_record,
     corpus_files,
     exactly,
+    in_order,
     is_storable,
-    open_file,
     record_key,
 )
+from ieat_data.sources.roots import File, Root, root_at
 
 MAX_RECORD_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -191,28 +191,28 @@ def parse(raw: bytes) -> Any:
         raise FieldError("bad_json", f"not JSON: {e}") from None
 
 
-def units(root: Path, path: str, rows_per_unit: int) -> Iterator[Unit]:
+def units(root: Root, path: str, rows_per_unit: int) -> Iterator[Unit]:
     """Units of `rows_per_unit` records of the file `path` of the corpus at `root`; of one record where it is empty."""
-    with open_file(root, path) as file:
+    with root.open(path) as file:
         if file.size == 0:
-            yield Unit(path, 0, 0, 1, 0)
+            yield file.unit(0, 0, 1, 0)
             return
         start = end = rows = index = 0
         for span in spans(file):
             if rows == rows_per_unit:
-                yield Unit(path, start, end, rows, index)
+                yield file.unit(start, end, rows, index)
                 index, rows = index + rows, 0
             if rows == 0:
                 start = span.start
             rows, end = rows + 1, span.end
         if rows:
             # what follows the end of an array belongs to the last unit, which so knows that it is the last
-            yield Unit(path, start, file.size, rows, index)
+            yield file.unit(start, file.size, rows, index)
 
 
-def unit_spans(root: Path, unit: Unit) -> Iterator[tuple[File, int, Span]]:
+def unit_spans(root: Root, unit: Unit) -> Iterator[tuple[File, int, Span]]:
     """The open file, the record's number in it and where it lies, of each record of `unit`."""
-    with open_file(root, unit.path) as file:
+    with root.open(unit.path, unit.version, unit.end) as file:
         empty = [Span(0, 0, 0, "empty_file")] if file.size == 0 else None
         found = empty or spans(file, unit.start, unit.end)
         for ordinal, span in enumerate(exactly(unit, found), unit.index):
@@ -229,8 +229,8 @@ class JsonReader(ABC):
 
     kind: ClassVar[str] = "text"
 
-    def __init__(self, root: Path, language: str) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Root | Path | str, language: str) -> None:
+        self.root = root_at(root)
         self.language = language
 
     @staticmethod
@@ -240,8 +240,8 @@ class JsonReader(ABC):
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` records. Every byte is scanned once, no record is parsed."""
-        for path in corpus_files(self.root, (".json", ".jsonl"), is_corpus_file):
-            yield from units(self.root, path, rows_per_unit)
+        paths = corpus_files(self.root, (".json", ".jsonl"), is_corpus_file)
+        yield from in_order(self.root, paths, lambda path: units(self.root, path, rows_per_unit))
 
     def read(self, unit: Unit) -> Iterator[QueryRecord | BadRecord]:
         """The queries of `unit`, one record in memory at a time."""

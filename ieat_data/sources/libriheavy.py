@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from ieat_data.errors import did_you_mean
 from ieat_data.sources.base import BadRecord, SourceError, SpeechRecord, Unit
-from ieat_data.sources.files import bad_record, exactly, is_storable, open_file, record_key
+from ieat_data.sources.files import bad_record, exactly, in_order, is_storable, record_key
 from ieat_data.sources.gzip_lines import Line, lines, lines_from
 from ieat_data.sources.json_records import FieldError, parse
+from ieat_data.sources.roots import Root, root_at
 from ieat_data.sources.segments import Recordings, relative_path, seconds
 
 # the manifests of a subset; they are disjoint, and a subset holds the smaller ones. The others are for tests.
@@ -28,7 +29,7 @@ class LibriHeavyReader:
 
     def __init__(
         self,
-        root: Path,
+        root: Root | Path | str,
         language: str,
         subset: str = "large",
         audio_root: str = "",
@@ -39,44 +40,44 @@ class LibriHeavyReader:
                 raise SourceError(f"option {option}: {value!r} is no text")
         if subset not in SUBSETS:
             raise SourceError(f"option subset: no {subset!r} to train on{did_you_mean(subset, SUBSETS)}")
-        self.root = Path(root)
+        self.root = root_at(root)
         self.language = language
-        base = self.root.parent if self.root.is_file() else self.root
-        self._audio_root = base / Path(audio_root).expanduser()
+        self._audio_root = self.root.at(audio_root)
         self._prefix = prefix.rstrip("/") + "/" if prefix else ""
-        if not self._audio_root.is_dir():
+        if not self._audio_root.is_folder():
             raise SourceError(f"option audio_root: {self._audio_root}: no such folder; it is the one of LibriLight")
-        outside = not self._audio_root.resolve().is_relative_to(self.root.resolve())
-        self.outside = (self._audio_root,) if outside else ()
+        self.outside = () if self.root.holds(self._audio_root) else (self._audio_root,)
         names = [f"libriheavy_cuts_{part}.jsonl.gz" for part in SUBSETS[subset]]
-        self._names = [self.root.name] if self.root.is_file() else names
+        self._names = [self.root.only] if self.root.only else names
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` cuts. Every manifest is unpacked once, no cut is parsed."""
         for name in self._names:
-            if not self.root.is_file() and not (self.root / name).is_file():
+            if self.root.entry(name) is None:
                 raise SourceError(f"{self.root}: holds no {name}; fetch it, or set the option subset")
-        for name in self._names:
-            start = end = rows = index = 0
-            with open_file(self.root, name) as file:
-                if file.size == 0:
-                    yield Unit(name, 0, 0, 1, 0)
-                for line in lines(file):
-                    if rows == rows_per_unit:
-                        yield Unit(name, start, end, rows, index)
-                        index, rows = index + rows, 0
-                    if rows == 0:
-                        start = line.start
-                    rows, end = rows + 1, line.end
+        yield from in_order(self.root, self._names, lambda name: self._units(name, rows_per_unit))
+
+    def _units(self, name: str, rows_per_unit: int) -> Iterator[Unit]:
+        start = end = rows = index = 0
+        with self.root.open(name) as file:
+            if file.size == 0:
+                yield file.unit(0, 0, 1, 0)
+            for line in lines(file):
+                if rows == rows_per_unit:
+                    yield file.unit(start, end, rows, index)
+                    index, rows = index + rows, 0
+                if rows == 0:
+                    start = line.start
+                rows, end = rows + 1, line.end
             if rows:
-                yield Unit(name, start, end, rows, index)
+                yield file.unit(start, end, rows, index)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
         """The cuts of `unit`, each cut out of its chapter."""
         if unit.end == 0:
             yield bad_record(unit.path, 0, "", "empty_file", "the manifest holds 0 bytes; fetch it again")
             return
-        found = lines_from(self.root, unit.path, unit.start, unit.end)
+        found = lines_from(self.root, unit)
         with Recordings(self._audio_root) as recordings:
             for ordinal, line in enumerate(exactly(unit, found), unit.index):
                 yield self._record(unit.path, ordinal, line, recordings)

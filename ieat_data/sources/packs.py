@@ -6,16 +6,14 @@ once to index the texts, once to read the recordings. The index lies on disk: an
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from ieat_data.sources.files import open_file
 from ieat_data.sources.gzip_stream import GzipStream
+from ieat_data.sources.roots import Gone, Root
 from ieat_data.sources.tar import is_unsafe, members
 
 ARCHIVE = ".tar.gz"
@@ -43,25 +41,24 @@ def piece_name(path: str) -> tuple[str, str] | None:
     return (match[2] or match[4], match[1] or match[3]) if match else None
 
 
-def packs(folder: Path) -> list[str]:
+def packs(root: Root, folder: str) -> list[str]:
     """Names of the packs in `folder`, sorted. Of an archive and the folder that came out of it the archive is taken:
     it is whole for sure."""
-    if not folder.is_dir():
-        return []
-    found = [p for p in folder.iterdir() if not p.name.startswith(".")]
-    archives = {p.name for p in found if p.name.endswith(ARCHIVE) and p.is_file()}
-    trees = {p.name for p in found if (p / "wavs").is_dir() or (p / "txts").is_dir()}
+    found = [c for c in root.children(folder) if not c.name.startswith(".")]
+    archives = {c.name for c in found if c.name.endswith(ARCHIVE) and root.entry(f"{folder}/{c.name}")}
+    within = ((c.name, f"{folder}/{c.name}") for c in found if c.kind != "file")
+    trees = {name for name, path in within if root.is_folder(f"{path}/wavs") or root.is_folder(f"{path}/txts")}
     return sorted(archives | {t for t in trees if t + ARCHIVE not in archives})
 
 
-def pieces(root: Path, pack: str) -> Iterator[Piece]:
+def pieces(root: Root, pack: str, version: str = "") -> Iterator[Piece]:
     """What the pack `pack` (a path below `root`) holds, in a fixed order. Other files are passed by."""
-    return archive_pieces(root, pack) if pack.endswith(ARCHIVE) else tree_pieces(root / pack)
+    return archive_pieces(root, pack, version) if pack.endswith(ARCHIVE) else tree_pieces(root, pack)
 
 
-def archive_pieces(root: Path, pack: str) -> Iterator[Piece]:
+def archive_pieces(root: Root, pack: str, version: str) -> Iterator[Piece]:
     """The pieces of an archive, as they come; one with a problem at its end where that comes too early."""
-    with open_file(root, pack) as file:
+    with root.open(pack, version) as file:
         stream, end = GzipStream(file), 0
         for member in members(stream, 0, stream.size):
             end = member.data + member.size
@@ -74,33 +71,32 @@ def archive_pieces(root: Path, pack: str) -> Iterator[Piece]:
             yield Piece("", "", 0, lambda n: b"", stream.problem or "truncated_tar")
 
 
-def tree_pieces(folder: Path) -> Iterator[Piece]:
+def tree_pieces(root: Root, pack: str) -> Iterator[Piece]:
     """The pieces of an extracted archive, sorted by name. Links in it are not followed: the archive made them."""
+    there = {c.name: c.kind for c in root.children(pack)}
     for kind in ("wavs", "txts"):
-        if (folder / kind).is_symlink():
+        if there.get(kind) == "other":
             yield Piece("", kind, 0, lambda n: b"", "not_a_file")
+        if there.get(kind) != "folder":
             continue
-        if not (folder / kind).is_dir():
-            continue
-        with os.scandir(folder / kind) as found:
-            entries = sorted(found, key=lambda e: e.name)
-        for entry in entries:
-            name = piece_name(f"{kind}/{entry.name}")
-            if name is None or entry.is_dir(follow_symlinks=False):
+        for child in root.children(f"{pack}/{kind}"):
+            path = f"{kind}/{child.name}"
+            name = piece_name(path)
+            if name is None or child.kind == "folder":
                 continue
-            problem = "" if entry.is_file(follow_symlinks=False) else "not_a_file"
-            problem = "unsafe_name" if is_unsafe(entry.name) else problem
-            size = entry.stat(follow_symlinks=False).st_size
-            yield Piece("" if problem else name[0], name[1], size, partial(_of_file, entry.path), problem)
+            problem = "" if child.kind == "file" else "not_a_file"
+            problem = "unsafe_name" if is_unsafe(child.name) else problem
+            read = partial(_of_file, root, f"{pack}/{path}")
+            yield Piece("" if problem else name[0], name[1], child.size, read, problem)
 
 
 def _of_member(stream: GzipStream, data: int, size: int, n: int) -> bytes:
     return stream.read(data, min(n, size))
 
 
-def _of_file(path: str, n: int) -> bytes:
-    with Path(path).open("rb") as f:
-        return f.read(n)
+def _of_file(root: Root, path: str, n: int) -> bytes:
+    with root.open(path) as file:
+        return file.read(0, n)
 
 
 class Index:
@@ -185,7 +181,7 @@ def first_line(piece: Piece) -> tuple[bytes, str]:
     """(first line of a text, "") or (what there is of it, reason code)."""
     try:
         data = piece.read(MAX_TXT_BYTES)
-    except OSError:
+    except (OSError, Gone):
         return b"", "unreadable_file"
     line = data.split(b"\n", 1)[0]
     if piece.size > MAX_TXT_BYTES:

@@ -4,75 +4,74 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ieat_data.sources.base import SourceError, Unit
-from ieat_data.sources.files import exactly, open_file
+from ieat_data.sources.files import exactly
 from ieat_data.sources.json_records import FieldError
+from ieat_data.sources.roots import File, Root
 
 MAX_GROUP_BYTES = 1 << 30  # a row group's, unpacked; Hugging Face writes some 100 MB
 _BATCH = 16  # rows in memory at once
 
 
-def of_split(root: Path, paths: Sequence[str], split: str) -> list[str]:
+def of_split(root: Root, paths: Sequence[str], split: str) -> list[str]:
     """Those of `paths` that are called by the split, or lie in a folder called so: `xs/train-00000-of-00001.parquet`,
     `train/0000.parquet`, `partial-train/…`. All, where the root is one file. Raises SourceError when there are none."""
     called = re.compile(rf"(?:^|/)(?:partial-)?{re.escape(split)}(?:[-/.])")
-    found = list(paths) if root.is_file() else [p for p in paths if called.search(p)]
+    found = list(paths) if root.only else [p for p in paths if called.search(p)]
     if not found:
         raise SourceError(f"{root}: holds no Parquet file of the split {split!r}; set the option split")
     return found
 
 
-def units(root: Path, path: str, rows_per_unit: int, needed: Sequence[str], corpus: str) -> Iterator[Unit]:
+def units(root: Root, path: str, rows_per_unit: int, needed: Sequence[str], corpus: str) -> Iterator[Unit]:
     """Units of `rows_per_unit` rows; one of one row for a file that is not Parquet. Reads the footer, none of the data.
 
     Raises SourceError when the file lacks one of the columns `needed`: it is not of `corpus`.
     """
-    try:
-        with _opened(root, path) as parquet:
-            names, groups = parquet.schema_arrow.names, range(parquet.num_row_groups)
-            rows = sum(parquet.metadata.row_group(g).num_rows for g in groups)
-    except FieldError:
-        yield Unit(path, 0, 0, 1, 0)
-        return
-    if lacking := [n for n in needed if n not in names]:
-        raise SourceError(f"{path}: has no column {lacking[0]!r}; is it of {corpus}?")
-    for start in range(0, rows, rows_per_unit):
-        end = min(start + rows_per_unit, rows)
-        yield Unit(path, start, end, end - start, start)
+    with root.open(path) as file:
+        try:
+            parquet = _parquet(file)
+        except FieldError:
+            yield file.unit(0, 0, 1, 0)
+            return
+        names, groups = parquet.schema_arrow.names, range(parquet.num_row_groups)
+        rows = sum(parquet.metadata.row_group(g).num_rows for g in groups)
+        if lacking := [n for n in needed if n not in names]:
+            raise SourceError(f"{path}: has no column {lacking[0]!r}; is it of {corpus}?")
+        for start in range(0, rows, rows_per_unit):
+            end = min(start + rows_per_unit, rows)
+            yield file.unit(start, end, end - start, start)
 
 
-def read_rows(root: Path, unit: Unit, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
+def read_rows(root: Root, unit: Unit, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
     """(row number, the row's `columns` as far as the file has them, or why it cannot be read) of each row of `unit`.
 
     Sixteen are in memory at a time, and the pages of the file that they are in.
     """
-    if unit.end == 0:
+    with root.open(unit.path, unit.version) as file:
         try:
-            with _opened(root, unit.path):
-                raise SourceError(f"{unit.path}: was not Parquet when it was planned; plan the source again")
+            parquet = _parquet(file)
         except FieldError as e:
+            if unit.end:
+                raise SourceError(f"{unit.path}: {e}; was it changed since the plan?") from None
             yield 0, e
-        return
-    with _opened(root, unit.path) as parquet:
+            return
+        if unit.end == 0:
+            raise SourceError(f"{unit.path}: was not Parquet when it was planned; plan the source again")
         yield from exactly(unit, enumerate(_rows(parquet, unit.start, unit.end, columns), unit.start))
 
 
-@contextmanager
-def _opened(root: Path, path: str) -> Iterator[pq.ParquetFile]:
-    with open_file(root, path) as file, open(file.fd, "rb", closefd=False) as raw:
-        try:
-            # page by page: a column of a row group would else be in memory as a whole
-            parquet = pq.ParquetFile(raw, buffer_size=1 << 20, pre_buffer=False)
-        except (pa.ArrowException, OSError) as e:
-            raise FieldError("bad_parquet", f"is not Parquet, or broken: {_line(e)}") from None
-        yield parquet
+def _parquet(file: File) -> pq.ParquetFile:
+    try:
+        # page by page: a column of a row group would else be in memory as a whole
+        return pq.ParquetFile(file.stream(), buffer_size=1 << 20, pre_buffer=False)
+    except (pa.ArrowException, OSError) as e:
+        raise FieldError("bad_parquet", f"is not Parquet, or broken: {_line(e)}") from None
 
 
 def _rows(

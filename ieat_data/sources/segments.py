@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-import os
-from pathlib import Path, PurePosixPath
+from contextlib import ExitStack
+from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Any
 
@@ -15,7 +15,9 @@ import soxr
 
 from ieat_data.audio import encode_flac
 from ieat_data.sources import tar
+from ieat_data.sources.base import SourceError
 from ieat_data.sources.json_records import FieldError
+from ieat_data.sources.roots import File, Gone, Root
 
 MAX_SEGMENT_S = 120.0  # seconds; bounds the memory that one record takes
 TOLERANCE_S = 0.025  # seconds; times in manifests are rounded, so that a segment may end this much behind its recording
@@ -50,10 +52,12 @@ def _frames(time_s: float, rate: int) -> int:
 class Recordings:
     """The recordings below `root`. The one last used stays open: segments of one recording follow one another."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Root) -> None:
         self._root = root
         self._path: str | None = None
+        self._source: _Source | None = None
         self._sound: sf.SoundFile | None = None
+        self._opened = ExitStack()
 
     def __enter__(self) -> Recordings:
         return self
@@ -82,8 +86,10 @@ class Recordings:
             sound.seek(first)
             samples = sound.read(count, dtype="int16" if exact else "float32", always_2d=True)
         except (sf.LibsndfileError, RuntimeError) as e:
+            self._check()
             self._close()
             raise FieldError("undecodable_audio", f"{path}: {_words(e)}") from None
+        self._check()
         missing = min(count, sound.frames - first) - len(samples)
         if missing > 0:
             raise FieldError("undecodable_audio", f"{path}: {missing} samples fewer than its header says")
@@ -101,26 +107,66 @@ class Recordings:
         # one. A new one takes a millisecond, decoding a segment some twenty.
         if path == self._path and self._sound is not None and self._sound.format in _SAMPLE_EXACT:
             return self._sound
-        self._close()
-        # a pipe would be waited for without end; and Path.is_file raises for a name that no file can have
-        if not os.path.isfile(self._root / path):  # noqa: PTH113
-            raise FieldError(
-                "missing_audio", f"{path}: no such file in the folder of the audio; is the download whole?"
-            )
+        if path != self._path or self._source is None:
+            self._close()
+            try:
+                self._source = _Source(self._opened.enter_context(self._root.open(path)))
+            except Gone:
+                raise FieldError(
+                    "missing_audio", f"{path}: no such file in the folder of the audio; is the download whole?"
+                ) from None
+            self._path = path
+        if self._sound is not None:
+            self._sound.close()
+        self._source.seek(0)
         try:
-            sound = sf.SoundFile(self._root / path)
+            sound = sf.SoundFile(self._source)
         except (sf.LibsndfileError, TypeError, ValueError, RuntimeError) as e:
+            self._check()
+            self._close()
             raise FieldError("undecodable_audio", f"{path}: {_words(e)}") from None
-        self._path, self._sound = path, sound
+        self._check()
+        self._sound = sound
         if sound.channels > _MAX_CHANNELS or sound.samplerate > _MAX_RATE:
             self._close()
             raise FieldError("undecodable_audio", f"{path}: its header gives no rate or number of channels of speech")
         return sound
 
+    def _check(self) -> None:
+        """Raises the SourceError that libsndfile met and could not pass on."""
+        if self._source is not None and (lost := self._source.lost):
+            self._close()
+            raise lost
+
     def _close(self) -> None:
         if self._sound is not None:
             self._sound.close()
-        self._path = self._sound = None
+        self._path = self._source = self._sound = None
+        self._opened.close()
+
+
+class _Source:
+    """A file as libsndfile reads one through Python. It cannot pass an error on, which is therefore kept."""
+
+    def __init__(self, file: File) -> None:
+        self._file, self._at = file, 0
+        self.lost: SourceError | None = None
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
+        self._at = at if at >= 0 else self._at  # what is asked for by a broken header
+        return self._at
+
+    def read(self, n: int) -> bytes:
+        try:
+            data = self._file.read(self._at, n) if self.lost is None else b""
+        except SourceError as e:
+            self.lost, data = e, b""
+        self._at += len(data)
+        return data
 
 
 def _words(e: Exception) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 
 from ieat_data.sources import parquet
 from ieat_data.sources.base import BadRecord, QueryRecord, SourceError, Unit
-from ieat_data.sources.files import bad_record
+from ieat_data.sources.files import bad_record, in_order
 from ieat_data.sources.forms import files_of_one_form
 from ieat_data.sources.identity import files_identity
 from ieat_data.sources.json_records import MAX_RECORD_BYTES, FieldError, JsonReader, is_corpus_file, query, units
+from ieat_data.sources.roots import Root
 
 LINES, PARQUET = (".jsonl", ".json"), (".parquet",)
 COLUMNS = ("prompt", "prompt_id")  # the first user turn stands in `prompt`: the dialogue itself is not read
@@ -29,7 +30,7 @@ class UltraChatReader(JsonReader):
     folder of it (train_sft, as it stands); `all` for every file.
     """
 
-    def __init__(self, root: Path, language: str, split: str | None = None) -> None:
+    def __init__(self, root: Root | Path | str, language: str, split: str | None = None) -> None:
         super().__init__(root, language)
         if split is not None and (not isinstance(split, str) or not split):
             raise SourceError(f"option split: expected the name of a split ({TRAIN}, …) or {ALL}, got {split!r}")
@@ -37,11 +38,13 @@ class UltraChatReader(JsonReader):
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Units of `rows_per_unit` records. Scans the JSON once, or reads the footers of the Parquet files."""
-        for path in self._paths():
+
+        def cut(path: str) -> Iterator[Unit]:
             if path.endswith(PARQUET):
-                yield from parquet.units(self.root, path, rows_per_unit, COLUMNS[:1], "UltraChat 200k")
-            else:
-                yield from units(self.root, path, rows_per_unit)
+                return parquet.units(self.root, path, rows_per_unit, COLUMNS[:1], "UltraChat 200k")
+            return units(self.root, path, rows_per_unit)
+
+        yield from in_order(self.root, self._paths(), cut)
 
     def read(self, unit: Unit) -> Iterator[QueryRecord | BadRecord]:
         """The queries of `unit`; one record is in memory at a time, of Parquet a few rows of two columns."""
@@ -54,7 +57,7 @@ class UltraChatReader(JsonReader):
     def identity(self) -> list[list[object]]:
         """The files of the split that is read, where there are splits."""
         paths = self._paths()
-        one = self.root.is_file() or not paths[0].endswith(PARQUET)
+        one = bool(self.root.only) or not paths[0].endswith(PARQUET)
         return files_identity(self.root) if one else files_identity(self.root, paths)
 
     def _paths(self) -> list[str]:

@@ -10,15 +10,17 @@ import itertools
 import math
 import posixpath
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import ClassVar
 
 from ieat_data.errors import did_you_mean
 from ieat_data.sources import gzip_stream, tar
 from ieat_data.sources.base import BadRecord, SourceError, SpeechRecord, Unit
-from ieat_data.sources.files import bad_record, exactly, record_key
+from ieat_data.sources.files import bad_record, exactly, in_order, record_key
 from ieat_data.sources.identity import files_identity
 from ieat_data.sources.packs import ARCHIVE, Index, Piece, Utterance, index_pack, packs, piece_name, pieces
+from ieat_data.sources.roots import Gone, Root, root_at
 
 SUBSETS = ("Premium", "Standard", "Basic")  # each with those before it
 MAX_AUDIO_BYTES = 64 << 20  # half an hour of 16 kHz 16-bit WAV
@@ -36,8 +38,8 @@ class WenetSpeech4TTSReader:
 
     kind: ClassVar[str] = "speech"
 
-    def __init__(self, root: Path, language: str, subsets: Sequence[str] | None = None) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Root | Path | str, language: str, subsets: Sequence[str] | None = None) -> None:
+        self.root = root_at(root)
         self.language = language
         self.subsets = subsets
         if subsets is None:
@@ -50,12 +52,12 @@ class WenetSpeech4TTSReader:
 
     def folders(self) -> list[str]:
         """The folders that are read, as names below the root. Raises SourceError when a wanted subset is not there."""
-        if not self.root.is_dir():
+        if not self.root.is_folder():
             raise SourceError(
                 f"{self.root}: no such folder; set `root` in the source manifest to the folder that holds "
                 f"{', '.join(f'{s}/' for s in SUBSETS)}"
             )
-        there = [s for s in SUBSETS if packs(self.root / s)]
+        there = [s for s in SUBSETS if packs(self.root, s)]
         for name in self.subsets or ():
             if name not in there:
                 raise SourceError(f"{self.root}: holds no {name}/*{ARCHIVE} and no {name}/*/wavs; is it downloaded?")
@@ -77,32 +79,35 @@ class WenetSpeech4TTSReader:
         """A unit for each archive (it is inflated once for that) or extracted folder, since neither is cut; and one for
         the broken lines of each list of files."""
         folders = self.folders()
-        for folder in folders:
-            for name in packs(self.root / folder):
-                pack = f"{folder}/{name}"
-                with Index() as index:
-                    rows = self._index(index, pack, texts=False)
-                if rows:
-                    size = (self.root / pack).stat().st_size if pack.endswith(ARCHIVE) else 0
-                    yield Unit(pack, 0, size, rows, 0)
+        found = [f"{folder}/{name}" for folder in folders for name in packs(self.root, folder)]
+        yield from in_order(self.root, found, self._units)
         for path in dict.fromkeys(self._list(folder, "filelists") for folder in folders):
             if path and (broken := sum(1 for _ in self._broken_lines(path))):
-                yield Unit(path, 0, (self.root / path).stat().st_size, broken, 0)
+                with self.root.open(path) as file:
+                    yield file.unit(0, file.size, broken, 0)
+
+    def _units(self, pack: str) -> Iterator[Unit]:
+        whole = pack.endswith(ARCHIVE)
+        with Index() as index, self.root.open(pack) if whole else nullcontext() as file:
+            rows = self._index(index, pack, texts=False)
+            if rows:
+                yield file.unit(0, file.size, rows, 0) if file else Unit(pack, 0, 0, rows, 0)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
         """The records of `unit`, one in memory at a time; an archive is inflated twice."""
-        records = self._broken_lines(unit.path) if unit.path.endswith(".lst") else self._records(unit.path)
+        of_list = unit.path.endswith(".lst")
+        records = self._broken_lines(unit.path, unit.version) if of_list else self._records(unit.path, unit.version)
         yield from exactly(unit, records)
 
     def _list(self, folder: str, kind: str) -> str | None:
         """The list of the subset that is named like the folder, else of a larger one, which has the same lines."""
         form = {"filelists": "filelists/{}_filelist.lst", "scores": "DNSMOS_P808Scores/{}_DNSMOS.lst"}[kind]
         known = [form.format(s) for s in SUBSETS[SUBSETS.index(folder) :]]
-        return next((path for path in known if (self.root / path).is_file()), None)
+        return next((path for path in known if self.root.entry(path)), None)
 
-    def _index(self, index: Index, pack: str, texts: bool) -> int:
+    def _index(self, index: Index, pack: str, texts: bool, version: str = "") -> int:
         """Index a pack; how many records it gives: every piece, but an utterance's two pieces are one."""
-        n, whole = index_pack(index, pieces(self.root, pack), texts)
+        n, whole = index_pack(index, pieces(self.root, pack, version), texts)
         listed = self._list(pack.split("/")[0], "filelists")
         if listed and whole:
             index.add_listed(self._ids(listed, pack.removesuffix(ARCHIVE) + "/"))
@@ -110,24 +115,24 @@ class WenetSpeech4TTSReader:
 
     def _ids(self, path: str, prefix: str) -> Iterator[str]:
         """Ids of the utterances that the list `path` says are below `prefix`."""
-        for line in lines(self.root / path):
+        for line in lines(self.root, path):
             if prefix.encode() in line and (entry := listed_entry(line)) and entry[0].startswith(prefix):
                 yield entry[1]
 
-    def _broken_lines(self, path: str) -> Iterator[BadRecord]:
-        for number, line in enumerate(lines(self.root / path), 1):
+    def _broken_lines(self, path: str, version: str = "") -> Iterator[BadRecord]:
+        for number, line in enumerate(lines(self.root, path, version), 1):
             if line.strip() and listed_entry(line) is None:
                 message = f"line {number}: expected an id and ../SUBSET/NAME/wavs/ID.wav, inside the corpus"
                 yield bad_record(path, number, "", "bad_list_line", message, line)
 
-    def _records(self, pack: str) -> Iterator[SpeechRecord | BadRecord]:
+    def _records(self, pack: str, version: str) -> Iterator[SpeechRecord | BadRecord]:
         folder = pack.split("/")[0]
         with Index() as index:
-            self._index(index, pack, texts=True)
+            self._index(index, pack, texts=True, version=version)
             if listed := self._list(folder, "scores"):
-                index.set_scores(scores(self.root / listed))
+                index.set_scores(scores(self.root, listed))
             ordinal = itertools.count()
-            for n, piece in enumerate(pieces(self.root, pack), 1):
+            for n, piece in enumerate(pieces(self.root, pack, version), 1):
                 found = None if piece.problem else index.find(piece.id)
                 if found and piece.kind == "txt" and found.txt == n and found.wav is not None:
                     continue  # told with its recording
@@ -163,7 +168,7 @@ class WenetSpeech4TTSReader:
             return bad("id_mismatch", "its txt does not begin with its id", line)
         try:
             audio = piece.read(piece.size)
-        except OSError:
+        except (OSError, Gone):
             return bad("unreadable_file", _MESSAGES["unreadable_file"], line)
         if len(audio) < piece.size:
             return bad("truncated_tar", _MESSAGES["truncated_tar"], line)
@@ -178,9 +183,9 @@ class WenetSpeech4TTSReader:
         )
 
 
-def lines(path: Path) -> Iterator[bytes]:
+def lines(root: Root, path: str, version: str = "") -> Iterator[bytes]:
     """Lines of a list; what is longer than any of its lines comes in parts."""
-    with path.open("rb") as f:
+    with root.open(path, version) as file, file.stream() as f:
         while line := f.readline(MAX_LINE_BYTES):
             yield line
 
@@ -200,9 +205,9 @@ def listed_entry(line: bytes) -> tuple[str, str] | None:
     return (place, id) if inside and name == ("wav", id) else None
 
 
-def scores(path: Path) -> Iterator[tuple[str, float]]:
+def scores(root: Root, path: str) -> Iterator[tuple[str, float]]:
     """(id, score) of the lines of a DNSMOS list that hold both."""
-    for line in lines(path):
+    for line in lines(root, path):
         try:
             id, score = line.decode("utf-8-sig").split()
             value = float(score)

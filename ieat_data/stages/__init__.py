@@ -7,11 +7,22 @@ from ieat_data.stages.compose import Empathy, Reasoning, Stage11, Trajectory
 from ieat_data.stages.ingest import Ingest, Queries
 from ieat_data.stages.inject import Inject, InjectDialogues
 from ieat_data.stages.instructions import Questions, SpeakQuestions
+from ieat_data.stages.judge import JudgeDialogues, JudgeTargets
 from ieat_data.stages.label import Label
+from ieat_data.stages.listen import Listen, ListenSpoken, Mos, SameSpeaker
 from ieat_data.stages.pairs import Pairs
 from ieat_data.stages.reorganise import Reorganise
 from ieat_data.stages.replies import SpeakReplies
 from ieat_data.stages.respond import Respond
+from ieat_data.stages.screen import (
+    ScreenDialogues,
+    ScreenPairs,
+    ScreenReplies,
+    ScreenTargets,
+    UniqueDialogues,
+    UniqueReplies,
+    UniqueTargets,
+)
 from ieat_data.stages.select import Select
 from ieat_data.stages.speakers import PromptClips, Speakers
 from ieat_data.stages.stage2 import Alignment, Continuation, Synthesis
@@ -28,12 +39,24 @@ STAGES: dict[str, type[Stage]] = {
         PromptClips,
         Speakers,
         Synthesize,
+        Listen,
+        ListenSpoken,
+        Mos,
+        SameSpeaker,
         Transcribe,
         Respond,
+        ScreenReplies,
+        UniqueReplies,
         Label,
         Inject,
+        ScreenTargets,
+        UniqueTargets,
+        JudgeTargets,
         Reorganise,
         InjectDialogues,
+        ScreenDialogues,
+        UniqueDialogues,
+        JudgeDialogues,
         Questions,
         SpeakQuestions,
         SpeakReplies,
@@ -42,6 +65,7 @@ STAGES: dict[str, type[Stage]] = {
         Empathy,
         Trajectory,
         Pairs,
+        ScreenPairs,
         Tokenize,
         Alignment,
         Synthesis,
@@ -52,6 +76,7 @@ STAGES: dict[str, type[Stage]] = {
 # Names that stand for several tables with the same schema, whose shards they chain.
 UNIONS: dict[str, tuple[str, ...]] = {
     "utterances": ("ingest", "synthesize"),
+    "heard": ("listen", "listen_spoken"),
     "targets": ("inject", "inject_dialogues"),
 }
 

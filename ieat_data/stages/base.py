@@ -25,6 +25,7 @@ from ieat_data.errors import UserError
 from ieat_data.identity import child_id
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.prompts import Prompts
+from ieat_data.review.verdicts import NONE, Verdicts
 from ieat_data.schema import OK, REJECTED, SKIPPED, to_table
 from ieat_data.shards import read_part
 
@@ -86,7 +87,12 @@ class Context:
     profile: Profile
     engines: Mapping[str, Client] = field(default_factory=dict)
     speakers: Sequence[Row] = ()  # rows of the `speakers` table, where the task reads it
+    verdicts: Verdicts = NONE  # what people decided, for a stage that heeds it (`Stage.heeds`)
     quarantine: list[Row] = field(default_factory=list)
+    removed: list[Row] = field(default_factory=list)  # as `quarantine`, of rows that keep no place in the table
+    scratch: Path | None = (
+        None  # where files may lie that are wanted for as long as the task; none: where the system has them
+    )
     notes: dict[str, Any] = field(default_factory=dict)  # what the task's commit records say besides
 
     @property
@@ -114,6 +120,10 @@ class Context:
         """Put a row into quarantine."""
         self.quarantine.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
 
+    def remove(self, row: str, r: Reject) -> None:
+        """Put a row into quarantine that the next shard would hold, and does not."""
+        self.removed.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
+
 
 @functools.cache
 def load_prompts(descriptor: str) -> Prompts:
@@ -139,7 +149,7 @@ class Stage:
     version: ClassVar[int] = 1  # raise it when the rows come out different for the same inputs
     inputs: ClassVar[tuple[str, ...]] = ()
     whole: ClassVar[tuple[str, ...]] = ()  # small tables that each task reads all of
-    optional: ClassVar[tuple[str, ...]] = ()  # tables that are made and read where the pipeline has a block for them
+    optional: ClassVar[tuple[str, ...]] = ()  # tables that are made and read where the pipeline asks for them
     engines: ClassVar[tuple[str, ...]] = ()
     prompts: ClassVar[tuple[str, ...]] = ()  # globs under prompts/
     schema: ClassVar[pa.Schema]
@@ -149,16 +159,25 @@ class Stage:
     def __init__(self, settings: Any) -> None:
         self.settings = settings  # an instance of `Settings`
 
+    @classmethod
+    def asked_for(cls, pipeline: Pipeline) -> bool:
+        """Of a table that is optional to others: is it to be made? As it stands: where there is a block for it."""
+        return cls.name in pipeline.stages
+
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         """What else the rows depend on (a source's files, the size of a group)."""
         return {}
 
+    def heeds(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+        """The part of people's decisions that its rows depend on; empty where they change nothing."""
+        return {}
+
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         """The stage's work, given the shard names of its inputs. As it stands: a task for each shard."""
-        known = {t: frozenset(shards(t)) for t in self.inputs}
+        known = {t: frozenset(shards(t)) for t in (*self.inputs, *self.optional)}
         whole = tuple((t, s) for t in self.whole for s in shards(t))
         for shard in shards(self.inputs[0]):
-            reads = tuple((t, shard) for t in self.inputs if shard in known[t])
+            reads = tuple((t, shard) for t in known if shard in known[t])
             yield Task(self.name, shard, (shard,), reads + whole)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
@@ -187,7 +206,8 @@ class MapStage(Stage):
         raise TypeError(f"{type(self).__name__} has no process")
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        merged = merge(inputs, task.name, self.columns)
+        read = {t: c for t, c in self.columns.items() if t not in self.optional or inputs.has(t, task.name)}
+        merged = merge(inputs, task.name, read)
         fit = [r for r in merged if r["status"] == OK]
         results = dict(zip((r["id"] for r in fit), guarded(lambda some: self.process(some, ctx), fit), strict=True))
         out: list[Row] = []

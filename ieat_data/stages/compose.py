@@ -19,9 +19,12 @@ from ieat_data.config import Pipeline, Profile
 from ieat_data.export.features import SAMPLE_SCHEMA
 from ieat_data.export.summary import summarise
 from ieat_data.identity import child_id, share
+from ieat_data.review.verdicts import REJECTED_IN_REVIEW, Verdicts
 from ieat_data.schema import OK, to_table
 from ieat_data.stages.base import Context, Inputs, Row, Stage, Task, groups
 from ieat_data.stages.instructions import question_id
+from ieat_data.stages.reviewed import kept
+from ieat_data.stages.screen import SCREENED, screened_out
 
 RATE = 16_000  # Hz, of every clip that goes out
 
@@ -104,11 +107,15 @@ class Compose(Stage):
 
     version = 2  # 2: spans name their clips
     schema = SAMPLE_SCHEMA
+    expected = frozenset({REJECTED_IN_REVIEW})
     single: ClassVar[tuple[str, ...]] = ()  # what a task for one utterance shard reads besides utterances
     dialogue: ClassVar[tuple[str, ...]] = ()  # what a task for one group reads
 
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"instructions": pipeline.instructions.model_dump(mode="json")}
+
+    def heeds(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+        return verdicts.rejected(self.name)
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         base = ("utterances", "transcribe")
@@ -125,7 +132,7 @@ class Compose(Stage):
                 yield Task(self.name, group, (group,), (*reads, *questions))
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        rows = self.samples(task.name, inputs, ctx)
+        rows = kept(self.samples(task.name, inputs, ctx), self.name, ctx)
         yield task.name, to_table(sorted(rows, key=lambda r: r["id"]), self.schema)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
@@ -140,13 +147,15 @@ class Stage11(Compose):
 
     name = "stage1_1"
     inputs = ("utterances", "transcribe", "respond", "label")
+    optional = SCREENED["respond"]
     single = ("respond", "label")
 
     def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
         utterances = Utterances(inputs)
         emotions = {r["id"]: r for r in inputs.rows("label", name, ["id", "label", "score", "status"])}
+        out = screened_out(inputs, "respond", name)
         for reply in inputs.rows("respond", name):
-            if reply["status"] != OK:
+            if reply["status"] != OK or reply["id"] in out:
                 continue
             said, felt = utterances.by_id[reply["id"]], emotions[reply["id"]]
             emotion = {"label": felt["label"], "score": felt["score"], "source": ctx.profile.engines["ser"].engine}
@@ -161,7 +170,7 @@ class Empathy(Compose):
 
     name = "stage1_2_empathy"
     inputs = ("utterances", "transcribe", "inject", "reorganise", "inject_dialogues")
-    optional = ("speak_replies",)
+    optional = ("speak_replies", *SCREENED["inject"], *SCREENED["inject_dialogues"])
     single = ("inject", "reorganise")
     dialogue = ("reorganise", "inject_dialogues")
 
@@ -204,6 +213,7 @@ class Questioned(Compose):
 
     task: ClassVar[str]
     inputs = ("utterances", "transcribe", "inject", "reorganise", "inject_dialogues", "questions", "speak_questions")
+    optional = (*SCREENED["inject"], *SCREENED["inject_dialogues"])
     dialogue = ("reorganise", "inject_dialogues")
 
     def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
@@ -267,8 +277,9 @@ def _piece(kind: str, encoded: bytes, ref: str, speaker: str) -> Piece:
 
 
 def _accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Row]:
+    out = screened_out(inputs, table, shard)
     for row in inputs.rows(table, shard):
-        if row["status"] == OK and row["task"] == task:
+        if row["status"] == OK and row["task"] == task and row["id"] not in out:
             yield row
 
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.audio import AudioError, decode
+from ieat_data.checks.form import CONTROL
 from ieat_data.checks.query import check_query
-from ieat_data.checks.reply import CONTROL
 from ieat_data.checks.speech import is_silent
 from ieat_data.config import Pipeline, Profile, Source, load_source
 from ieat_data.errors import UserError
@@ -22,6 +22,7 @@ from ieat_data.identity import row_id
 from ieat_data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
 from ieat_data.sources import check_options, reader_class
 from ieat_data.sources.base import BadRecord, QueryRecord, SourceError, SpeechRecord, Unit
+from ieat_data.sources.hub import Gated, pinned, resolved
 from ieat_data.sources.identity import files_identity
 from ieat_data.stages.base import Context, Inputs, Reject, Row, Stage, StageSettings, Task, guarded
 
@@ -48,9 +49,9 @@ class SourceStage(Stage):
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         files: dict[str, list[Any]] = {}
         for name in self.names(pipeline, profile):
-            source, reader = _open(name, self.kind)
+            source, reader = _open(name, self.kind, pipeline)
             with _of_source(name):
-                own = reader.identity() if hasattr(reader, "identity") else files_identity(source.path())
+                own = reader.identity() if hasattr(reader, "identity") else files_identity(reader.root)
                 elsewhere = [files_identity(folder) for folder in getattr(reader, "outside", ())]
             options = [dict(source.options)] if source.options else []
             files[name] = [source.reader, source.language, own, *elsewhere, *options]
@@ -58,7 +59,7 @@ class SourceStage(Stage):
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         for name in self.names(pipeline, profile):
-            source, reader = _open(name, self.kind)
+            source, reader = _open(name, self.kind, pipeline)
             left = pipeline.limit
             numbers = itertools.count()
             for unit in _plan(reader, name, self.rows_per_task(pipeline)):
@@ -71,19 +72,19 @@ class SourceStage(Stage):
                 if left == 0:
                     break
 
-    def records(self, task: Task) -> tuple[Source, Iterator[Any]]:
+    def records(self, task: Task, pipeline: Pipeline) -> tuple[Source, Iterator[Any]]:
         """The source of a task, and its records."""
         unit = dict(task.unit or {})
-        take = unit.pop("take")
-        source, reader = _open(unit.pop("source"), self.kind)
-        return source, itertools.islice(reader.read(Unit(**unit)), take)
+        take, name = unit.pop("take"), unit.pop("source")
+        source, reader = _open(name, self.kind, pipeline)
+        return source, itertools.islice(_read(reader, name, Unit(**unit)), take)
 
     def check(self, record: Any, source: Source) -> Row | Reject:
         """The columns of a record, or why it goes no further."""
         raise TypeError(f"{type(self).__name__} has no check")
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        source, records = self.records(task)
+        source, records = self.records(task, ctx.pipeline)
         for shard in task.outputs:
             some = itertools.islice(records, ctx.pipeline.rows_per_shard)
             yield shard, to_table([self._row(r, source, ctx) for r in some], self.schema)
@@ -110,26 +111,48 @@ class SourceStage(Stage):
 
 @contextmanager
 def _of_source(name: str) -> Iterator[None]:
-    """Say which source a reader's fault is of."""
+    """Say which source a reader's fault is of, and its terms where they have to be accepted."""
     try:
         yield
+    except Gated as e:
+        raise UserError(f"source {name!r}: {e} (its terms: {load_source(name).terms})") from None
     except SourceError as e:
         raise UserError(f"source {name!r}: {e}") from None
 
 
-def _open(name: str, kind: str) -> tuple[Source, Any]:
+def _open(name: str, kind: str, pipeline: Pipeline) -> tuple[Source, Any]:
     source = load_source(name)
     with _of_source(name):
         cls = reader_class(source.reader)
         check_options(source.reader, source.options)
         if cls.kind != kind:
             raise UserError(f"source {name!r} holds {cls.kind}; list it under sources.{cls.kind} of the pipeline")
-        return source, cls(source.path(), source.language, **source.arguments())
+        root, *values = (pinned(place, pipeline.revisions) for place in (source.path(), *source.arguments().values()))
+        return source, cls(root, source.language, **dict(zip(source.options, values, strict=True)))
+
+
+def revisions(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
+    """The commit of each dataset on the hub that these sources read: the known one, else that of today."""
+    found: dict[str, str] = {}
+    for name in names:
+        source = load_source(name)
+        try:
+            places = (source.path(), *source.arguments().values())
+        except UserError:
+            continue  # told by the stage that reads it, if one does
+        with _of_source(name):
+            found |= resolved(places, {**known, **found})
+    return found
 
 
 def _plan(reader: Any, name: str, rows: int) -> Iterator[Unit]:
     with _of_source(name):
         yield from reader.plan(rows)
+
+
+def _read(reader: Any, name: str, unit: Unit) -> Iterator[Any]:
+    with _of_source(name):
+        yield from reader.read(unit)
 
 
 class IngestSettings(StageSettings):

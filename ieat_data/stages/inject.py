@@ -17,17 +17,22 @@ from ieat_data.config import Pipeline, Profile
 from ieat_data.engines.base import Failure, Generate
 from ieat_data.identity import child_id, number, seed, share
 from ieat_data.prompting.base import InjectedPrompt, Language, Turn
+from ieat_data.review.verdicts import Verdicts
 from ieat_data.schema import TARGETS
 from ieat_data.stages.base import Context, ExpandStage, Reject, Row, StageSettings, retry
-from ieat_data.stages.instructions import QUESTIONED, draw_instruction
+from ieat_data.stages.instructions import QUESTIONED, changes, draw_instruction
 
 Child = Row | tuple[Row, Reject]
 InjectedTask = Literal["reasoning", "empathy", "trajectory"]
+
+UNSURE_BELOW = 0.6
+UNSURE = "a single utterance whose label has a lower score gets a hedged think body (it sounds a bit like ...)"
 
 
 class InjectSettings(StageSettings):
     attempts: int = Field(4, ge=1, description="tries, each with the next seed")
     max_tokens: int = Field(1024, ge=1, description="of the think continuation and the answer together")
+    unsure_below: float = Field(UNSURE_BELOW, ge=0, le=1, description=UNSURE)
     reasoning_share: float = Field(1.0, ge=0, le=1, description="utterances that get a reasoning target")
     empathy_share: float = Field(1.0, ge=0, le=1, description="utterances that get an empathy target")
     neutral_share: float = Field(1.0, ge=0, le=1, description="neutral utterances used: neutral dominates real speech")
@@ -64,13 +69,19 @@ class Injection(ExpandStage):
     def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"instructions": pipeline.instructions.model_dump(mode="json")}
 
+    def heeds(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+        return changes(verdicts, pipeline.instructions.statuses)
+
     def target(self, parent: str, task: InjectedTask, language: Language, turns: Sequence[Row], ctx: Context) -> Target:
         """Draw the question and build the prompt. `turns`: rows of schema.TURN."""
         row_id, salt = child_id(parent, self.name, task), ctx.pipeline.seed
         drawn = draw_instruction(row_id, task, language, ctx) if task in QUESTIONED else None
         question = drawn["text"] if drawn else None
-        said = tuple(Turn(t["transcript"], t["emotion"]["label"], t.get("reply") or "") for t in turns)
-        prompt = ctx.prompts.inject(task, language, said, question, number("phrasing", row_id, salt))
+        said = tuple(
+            Turn(t["transcript"], t["emotion"]["label"], t.get("reply") or "", t["emotion"]["score"]) for t in turns
+        )
+        phrasing = number("phrasing", row_id, salt)
+        prompt = ctx.prompts.inject(task, language, said, question, phrasing, self.settings.unsure_below)
         row = {
             "id": row_id,
             "parent": parent,
@@ -115,7 +126,7 @@ def _judge(target: Target, answer: Any, ctx: Context) -> Accepted | Reject:
         target.turns,
         target.question,
         ctx.prompts.labels,
-        ctx.prompts.examples(target.task, target.language),
+        target.prompt.examples,
     )
     if isinstance(verdict, Accepted):
         return verdict
@@ -136,6 +147,7 @@ class Inject(Injection):
     """Reasoning and empathy on single utterances that passed stage 1-1."""
 
     name = "inject"
+    version = 2
     inputs = ("utterances", "transcribe", "respond", "label")
     columns: ClassVar = {
         "utterances": ("language",),
@@ -167,6 +179,7 @@ class Inject(Injection):
 class InjectDialoguesSettings(StageSettings):
     attempts: int = Field(6, ge=1, description="tries, each with the next seed")
     max_tokens: int = Field(1024, ge=1, description="of the think continuation and the answer together")
+    unsure_below: float = Field(UNSURE_BELOW, ge=0, le=1, description=UNSURE)
     reasoning_share: float = Field(0.5, ge=0, le=1, description="dialogues that get a reasoning target")
     trajectory_share: float = Field(1.0, ge=0, le=1, description="dialogues that get a trajectory target")
 
@@ -175,6 +188,7 @@ class InjectDialogues(Injection):
     """Trajectory and reasoning over dialogues; a new last reply where the pipeline asks for one."""
 
     name = "inject_dialogues"
+    version = 2
     inputs = ("reorganise",)
     columns: ClassVar = {"reorganise": ("language", "turns", "regenerate")}
     Settings = InjectDialoguesSettings

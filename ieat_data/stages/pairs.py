@@ -23,8 +23,8 @@ class Pairs(MapStage):
     """The corpus's own transcript, cased and punctuated, of a clip of fit length, pace and quality."""
 
     name = "pairs"
-    inputs = ("ingest",)
-    columns: ClassVar = {"ingest": ("language", "duration_s", "reference", "extra")}
+    inputs = ("ingest", "listen")
+    columns: ClassVar = {"ingest": ("language", "duration_s", "reference", "extra"), "listen": ()}
     schema = PAIRS
     Settings = PairsSettings
 

@@ -18,6 +18,7 @@ from ieat_data.identity import child_id, top_k
 from ieat_data.schema import DIALOGUES, OK, to_table
 from ieat_data.stages.base import Context, Inputs, Row, Stage, StageSettings, Task, groups
 from ieat_data.stages.dialogues import form, most_used
+from ieat_data.stages.screen import SCREENED, screened_out
 
 _COLUMNS = ["id", "parent", "task", "language", "turns", "think", "injected_chars", "answer", "status"]
 
@@ -36,6 +37,7 @@ class Reorganise(Stage):
 
     name = "reorganise"
     inputs = ("inject", "utterances")
+    optional = SCREENED["inject"]
     schema = DIALOGUES
     Settings = ReorganiseSettings
 
@@ -43,8 +45,9 @@ class Reorganise(Stage):
         return {"group_shards": pipeline.group_shards}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
+        screened = [t for t in self.optional if shards(t)]
         for name, members in groups(shards("inject"), pipeline.group_shards):
-            reads = [("inject", s) for s in members]
+            reads = [(t, s) for t in ("inject", *screened) for s in members]
             if self.settings.same_speaker:
                 reads += [("utterances", s) for s in members]
             yield Task(self.name, name, (name,), tuple(reads))
@@ -80,8 +83,9 @@ class Reorganise(Stage):
 def _accepted(task: Task, inputs: Inputs) -> dict[str, Row]:
     found: dict[str, Row] = {}
     for shard in inputs.shards("inject"):
+        out = screened_out(inputs, "inject", shard)
         for row in inputs.rows("inject", shard, _COLUMNS):
-            if row["status"] == OK and row["task"] == "empathy":
+            if row["status"] == OK and row["task"] == "empathy" and row["id"] not in out:
                 found[row["id"]] = {**row, "shard": shard}
     return found
 

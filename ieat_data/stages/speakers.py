@@ -70,7 +70,7 @@ class PromptClips(SourceStage):
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         limits: PromptClipsSettings = self.settings
-        source, records = self.records(task)
+        source, records = self.records(task, ctx.pipeline)
         best: dict[str, Row] = {}
         unfit: Counter[str] = Counter()
 

@@ -12,11 +12,15 @@ import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.audio import container, content_hash, duration
+from ieat_data.config import Pipeline
 from ieat_data.export.features import SAMPLE_SCHEMA
 from ieat_data.export.summary import summarise
 from ieat_data.identity import child_id, share
-from ieat_data.schema import OK, to_table
+from ieat_data.review.verdicts import REJECTED_IN_REVIEW, Verdicts
+from ieat_data.schema import OK, REJECTED, to_table
 from ieat_data.stages.base import Context, Inputs, Row, Stage, StageSettings, Task, merge
+from ieat_data.stages.reviewed import kept
+from ieat_data.stages.screen import SCREENED, screened_out
 
 _COLUMNS = {
     "ingest": ("source", "key", "language", "speaker", "audio", "duration_s", "reference", "extra"),
@@ -36,15 +40,24 @@ class Stage2(Stage):
     """What the three share: they read aligned shards of utterances, texts and tokens."""
 
     inputs = ("ingest", "pairs", "tokenize")
+    optional = SCREENED["pairs"]
     schema = SAMPLE_SCHEMA
     Settings = Stage2Settings
+    expected = frozenset({REJECTED_IN_REVIEW})
     task: str
 
+    def heeds(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+        return verdicts.rejected(self.name)
+
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        rows = list(self.samples(merge(inputs, task.name, _COLUMNS), task.name))
+        out = screened_out(inputs, "pairs", task.name)
+        merged = merge(inputs, task.name, _COLUMNS)
+        heard = [{**r, "status": REJECTED} if r["id"] in out else r for r in merged]
+        rows = list(self.samples(heard, task.name))
         part = self.settings.share
-        kept = [r for r in rows if share(self.name, r["id"], ctx.pipeline.seed) < part]
-        yield task.name, to_table(sorted(kept, key=lambda r: r["id"]), self.schema)
+        drawn = [r for r in rows if share(self.name, r["id"], ctx.pipeline.seed) < part]
+        judged = kept(drawn, self.name, ctx)
+        yield task.name, to_table(sorted(judged, key=lambda r: r["id"]), self.schema)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         return summarise(table)

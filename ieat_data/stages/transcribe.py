@@ -24,8 +24,14 @@ class Transcribe(MapStage):
     """What was said. A synthesized clip was heard at its check: it is not transcribed twice."""
 
     name = "transcribe"
-    inputs = ("utterances",)
-    columns: ClassVar = {"utterances": ("audio", "language", "origin", "reference", "check_text")}
+    inputs = ("utterances", "heard")
+    optional = ("mos", "same_speaker")
+    columns: ClassVar = {
+        "utterances": ("audio", "language", "origin", "reference", "check_text"),
+        "heard": (),
+        "mos": (),
+        "same_speaker": (),
+    }
     engines = ("asr",)
     schema = TRANSCRIPTS
     Settings = TranscribeSettings

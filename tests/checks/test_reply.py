@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ieat_data.checks.reply import RULES, Rejected, accept_reply, one_line
+from ieat_data.checks.base import Rejected
+from ieat_data.checks.form import one_line
+from ieat_data.checks.reply import SPOKEN, accept_reply
 from ieat_data.engines.base import Completion
 from ieat_data.prompting.files import Example, ExampleTurn
 
@@ -48,9 +50,13 @@ BAD = [
     ("markup", "zh", "可以这样做：\n1. 参加社团\n2. 多出门"),
     ("markup", "zh", "助手：可以多出门走走。"),
     ("markup", "zh", "（微笑）慢慢来，会认识新朋友的。"),
+    ("number", "en", "Give it 3-6 months and you will know plenty of people."),
+    ("number", "zh", "大概3-6个月，你就会认识很多人。"),
     ("wrong_language", "en", "慢慢来，会认识新朋友的。"),
     ("wrong_language", "zh", "Take your time, you will make new friends soon."),
     ("wrong_language", "zh", "慢慢來，會認識新朋友的，別擔心，這個過程對誰來說都不容易。"),
+    ("wrong_language", "en", "Take your time, 慢慢来, you will make friends."),
+    ("wrong_language", "zh", "慢慢来，在这座 город 里会认识新朋友的，别担心，一定会好起来的。"),
     ("as_an_ai", "en", "As an AI, I have never moved to a city."),
     ("as_an_ai", "en", "I’m just a virtual companion, but I can listen."),
     ("as_an_ai", "zh", "作为一个人工智能，我没有搬过家。"),
@@ -60,11 +66,16 @@ BAD = [
     ("refusal", "zh", "抱歉，我无法回答这个问题。"),
     ("denies_hearing", "en", "I can't actually hear your voice, but it seems hard."),
     ("denies_hearing", "zh", "我听不到你的声音，不过感觉你有点孤单。"),
+    ("third_person", "en", "The user just moved, so try a club to meet people."),
+    ("third_person", "zh", "用户刚到一个新地方，可以多出去走走。"),
+    ("first_person", "en", "Me too, my new city is full of strangers, and I moved to a new city alone."),
+    ("first_person", "zh", "我刚搬到一个新城市的时候也很孤单。"),
     ("loop", "en", "It will be fine soon. It will be fine soon. It will be fine soon."),
     ("loop", "zh", "慢慢来会好的。慢慢来会好的。慢慢来会好的。"),
+    ("loop", "zh", "你可以多出去走走看看吧，慢慢来，你可以多出去走走看看吧。"),
     ("copied_example", "en", "Why not fly a kite in the park to meet people?"),
     ("copied_example", "zh", "不如去公园放风筝，认识一些新朋友。"),
-    ("repeats_user", "en", "I just moved to a new city and don't know anybody."),
+    ("repeats_user", "en", "So you just moved to a new city and don't know anybody."),
     ("repeats_user", "zh", "你刚搬到一个新城市，谁都不认识。"),
     ("too_long_for_speech", "en", " ".join(f"word{i} is for you" for i in range(30))),
     ("too_long_for_speech", "zh", "，".join(f"第{chr(0x4E00 + i)}天你会好{chr(0x5E00 + i)}起来" for i in range(25))),
@@ -77,13 +88,44 @@ def test_bad_replies_get_their_reason(reason: str, language: str, answer: str) -
 
 
 def test_every_rule_is_tried_in_both_languages() -> None:
-    tried = {(reason, language) for reason, language, _ in BAD}
-    assert tried == {(reason, language) for reason, _ in RULES for language in ("en", "zh")}
+    tried = {(reason, language) for reason, language, _ in BAD} | {("to_somebody_else", x) for x in ("en", "zh")}
+    assert tried == {(check.code, language) for check in SPOKEN for language in ("en", "zh")}
 
 
 def test_a_word_of_an_example_may_be_the_users_own() -> None:
     answer = "Nice, a kite! Did the wind hold?"
     assert judge("en", answer, "I flew my kite today.") == answer
+
+
+@pytest.mark.parametrize(
+    ("language", "user", "answer"),
+    [
+        ("en", "My neighbor parked in my spot again.", "Neighbor, please leave that spot free."),
+        ("zh", "邻居把垃圾堆在楼道里，臭得要命，该怎么跟他们说？", "邻居们，你们知道垃圾堆在楼道里很不好吗？"),
+        ("zh", "同事把我的方案说成是他自己的。", "同事，你是不是误解了什么？"),
+    ],
+)
+def test_a_reply_to_somebody_of_the_story(language: str, user: str, answer: str) -> None:
+    assert judge(language, answer, user) == Rejected("to_somebody_else")
+
+
+@pytest.mark.parametrize(
+    ("language", "user", "answer"),
+    [
+        ("en", "My neighbor parked in my spot again.", "Oh no, you must be fed up with that neighbor."),
+        ("zh", "考了四次，我终于拿到驾照了！", "考了四次，你真不容易啊！"),
+    ],
+)
+def test_a_reply_to_the_user_about_the_story(language: str, user: str, answer: str) -> None:
+    assert judge(language, answer, user) == answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["Be there at 9:30, people are friendly then.", "About ten minutes by bus, line 4.", "Room 2024 is the one."],
+)
+def test_numbers_that_a_voice_says_well(answer: str) -> None:
+    assert judge("en", answer) == answer
 
 
 def test_completions_that_did_not_end_well() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ieat_data.checks.base import Rejected
 from ieat_data.checks.labels import Labels
-from ieat_data.checks.reply import RULES, Rejected
-from ieat_data.checks.think import ANSWER_RULES, THINK_RULES, Accepted, accept
+from ieat_data.checks.reply import SPOKEN
+from ieat_data.checks.think import ANSWER, THOUGHT, Accepted, accept
 from ieat_data.engines.base import Completion
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import Turn
@@ -42,7 +43,7 @@ DIALOGUE_THINK = {
     "en": " Neutral, because they only named the time; angry, because nobody told them; happy, because of the boss.",
     "zh": "中性，是因为只说了时间；生气，是因为取消了没人通知；开心，是因为老板让他在家办公。",
 }
-ANSWER = {
+SAID = {
     ("empathy", "en"): "I'm so sorry about Benny. The house must feel empty without him.",
     ("empathy", "zh"): "听到这个我也很难受，它陪了你那么久，家里一下子安静下来，你一定很想它。",
     ("reasoning", "en"): "You're sad because Benny died, and he was the one who kept you company.",
@@ -61,41 +62,45 @@ def judge(
 ) -> Accepted | Rejected:
     dialogue = task == "trajectory"
     thought = think if think is not None else (DIALOGUE_THINK if dialogue else THINK)[language]
-    said = ANSWER[task, language] if answer is None else answer
+    said = SAID[task, language] if answer is None else answer
     completion = Completion((thought + "\n", "\n\n" + said), "stop")
     question = None if task == "empathy" else {"en": "Why do I feel so?", "zh": "我为什么这样？"}[language]
     heard = turns or (DIALOGUE if dialogue else SINGLE)[language]
     return accept(task, language, INJECTED[language], completion, heard, question, LABELS, EXAMPLES[language])
 
 
-@pytest.mark.parametrize(("task", "language"), list(ANSWER))
+@pytest.mark.parametrize(("task", "language"), list(SAID))
 def test_good_targets_pass_whole(task: str, language: str) -> None:
     thought = (DIALOGUE_THINK if task == "trajectory" else THINK)[language]
     accepted = judge(task, language)
-    assert accepted == Accepted(INJECTED[language] + thought, ANSWER[task, language], len(INJECTED[language]))
+    assert accepted == Accepted(INJECTED[language] + thought, SAID[task, language], len(INJECTED[language]))
 
 
 BAD_THINK = [
     ("think_too_short", "en", " It's sad."),
     ("think_too_short", "zh", "他难过。"),
-    ("control_text", "en", THINK["en"] + " <|im_start|>user"),
-    ("control_text", "zh", THINK["zh"] + "<|endoftext|>"),
-    ("wrong_language", "en", "他的狗昨晚走了，家里一下子空了，因为平时都是它陪着。"),
-    ("wrong_language", "zh", " They lost their dog last night because it was old."),
-    ("copied_example", "en", " They lost their guitar because of him, and that hurts."),
-    ("copied_example", "zh", "他的吉他被卖掉了，因为室友不讲信用，所以难过。"),
-    ("loop", "en", " They lost the dog. They lost the dog. They lost the dog."),
-    ("loop", "zh", "他的狗昨晚走了。他的狗昨晚走了。他的狗昨晚走了。"),
-    ("as_an_ai", "en", " They lost their dog, but as an AI I have never had one."),
-    ("as_an_ai", "zh", "他的狗走了，但作为一个人工智能，我没有养过狗。"),
-    ("first_person", "en", " My dog was always with me, and the house feels empty because of that."),
-    ("first_person", "zh", "我的狗昨天走了，因为它老了，家里空了。"),
-    ("no_cause", "en", " Let me find out what it means for them and be kind."),
-    ("no_cause", "zh", "我先体会一下这种心情，再好好地回应他。"),
-    ("label_leak", "en", THINK["en"] + " The classifier says so too."),
-    ("label_leak", "zh", THINK["zh"] + "情绪标签也是这样。"),
-    ("instruction_leak", "en", THINK["en"] + " The system prompt wants warmth."),
-    ("instruction_leak", "zh", THINK["zh"] + "按照要求，要用短句。"),
+    ("think_control_text", "en", THINK["en"] + " <|im_start|>user"),
+    ("think_control_text", "zh", THINK["zh"] + "<|endoftext|>"),
+    ("think_wrong_language", "en", "他的狗昨晚走了，家里一下子空了，因为平时都是它陪着。"),
+    ("think_wrong_language", "zh", " They lost their dog last night because it was old."),
+    ("think_copied_example", "en", " They lost their guitar because of him, and that hurts."),
+    ("think_copied_example", "zh", "他的吉他被卖掉了，因为室友不讲信用，所以难过。"),
+    ("think_loop", "en", " They lost the dog. They lost the dog. They lost the dog."),
+    ("think_loop", "zh", "他的狗昨晚走了。他的狗昨晚走了。他的狗昨晚走了。"),
+    ("think_as_an_ai", "en", " They lost their dog, but as an AI I have never had one."),
+    ("think_as_an_ai", "zh", "他的狗走了，但作为一个人工智能，我没有养过狗。"),
+    ("think_first_person", "en", " My dog was always with me, and the house feels empty because of that."),
+    ("think_first_person", "zh", "我的狗昨天走了，因为它老了，家里空了。"),
+    ("think_no_cause", "en", " Let me find out what it means for them and be kind."),
+    ("think_no_cause", "zh", "我先体会一下这种心情，再好好地回应他。"),
+    ("think_label_leak", "en", THINK["en"] + " The classifier says so too."),
+    ("think_label_leak", "zh", THINK["zh"] + "情绪标签也是这样。"),
+    ("think_instruction_leak", "en", THINK["en"] + " The system prompt wants warmth."),
+    ("think_instruction_leak", "zh", THINK["zh"] + "按照要求，要用短句。"),
+    ("think_to_user", "en", " You lost your dog Benny last night, and the house is empty."),
+    ("think_to_user", "zh", "你的狗昨晚走了，因为它老了，家里空了。"),
+    ("think_disagrees", "en", " Their dog died last night, so they are angry at the vet."),
+    ("think_disagrees", "zh", "他的狗昨晚走了，因为这个他很生气。"),
 ]
 BAD_ANSWER = [
     ("label_leak", "en", "You're sad about Benny, that is the detected emotion."),
@@ -116,6 +121,8 @@ BAD_ANSWER = [
     ("answer_no_cause", "zh", "你难过，是因为这件事对你来说很重要。"),
 ]
 BAD_PATH = [
+    ("answer_no_cause", "en", "You were neutral at first, then you grew angry, and you ended up happy."),
+    ("answer_no_cause", "zh", "你先是平静，然后生气，最后开心起来。"),
     ("labels_missing", "en", "You were angry about the cancelled train, then happy when your boss let you stay home."),
     ("labels_missing", "en", "You began calm. Then you were angry about the train, and happy to stay home."),
     ("labels_missing", "zh", "后来火车取消没人通知，你很生气。最后老板让你在家办公，你就开心了。"),
@@ -152,6 +159,16 @@ def test_the_thought_is_not_spoken(language: str, answer: str) -> None:
     assert judge("empathy", language, answer) == Rejected("repeats_think")
 
 
+def test_cheer_for_the_sad_and_comfort_for_the_happy() -> None:
+    happy = {"en": [Turn("I won the race!", "happy")], "zh": [Turn("我考上研究生了！", "happy")]}
+    cheered = {"en": "That's wonderful news about Benny!", "zh": "太棒了，你的狗一定也很喜欢！"}
+    comforted = {"en": "I'm sorry about the race.", "zh": "别难过，研究生以后还能再考。"}
+    thought = {"en": " They won the race they had trained for.", "zh": "他考上研究生了，因为一直很努力。"}
+    for x in ("en", "zh"):
+        assert judge("empathy", x, cheered[x]) == Rejected("disagrees")
+        assert judge("empathy", x, comforted[x], thought[x], turns=happy[x]) == Rejected("disagrees")
+
+
 def test_he_is_somebody_the_user_spoke_of() -> None:
     answer = "你难过，是因为辛苦种的花被大雨打坏了，这对他来说是最大的打击。"
     assert judge("reasoning", "zh", answer, turns=[Turn("我辛苦种的花被大雨打坏了。", "sad")]) == Rejected(
@@ -162,9 +179,12 @@ def test_he_is_somebody_the_user_spoke_of() -> None:
 
 
 def test_every_rule_is_tried_in_both_languages() -> None:
-    tried = {(r, x) for r, x, _ in [*BAD_THINK, *BAD_ANSWER, *BAD_PATH]} | {("repeats_think", x) for x in ("en", "zh")}
-    assert tried == {(r, x) for r, _ in (*THINK_RULES, *ANSWER_RULES) for x in ("en", "zh")}
-    assert len({r for r, _ in (*RULES, *ANSWER_RULES)}) == len(RULES) + len(ANSWER_RULES)
+    by_hand = {(r, x) for r in ("repeats_think", "disagrees") for x in ("en", "zh")}
+    tried = {(r, x) for r, x, _ in [*BAD_THINK, *BAD_ANSWER, *BAD_PATH]} | by_hand
+    own = [c for c in ANSWER if c not in SPOKEN or c.code in ("first_person", "third_person")]
+    assert tried == {(c.code, x) for c in (*THOUGHT, *own) for x in ("en", "zh")}
+    codes = [c.code for c in (*THOUGHT, *ANSWER)]
+    assert len(set(codes)) == len(codes)
 
 
 @pytest.mark.parametrize(
@@ -211,11 +231,49 @@ def test_a_listeners_first_person_is_no_confusion_in_chinese(answer: str) -> Non
     assert isinstance(judge("empathy", "zh", answer), Accepted)
 
 
+@pytest.mark.parametrize(
+    ("language", "thought"),
+    [
+        ("en", ' They lost Benny. I could say "you must miss him".'),
+        ("en", " They lost Benny. I could ask how long you had him."),
+        ("en", " They lost Benny. Perhaps start with 'I'm sorry, you must miss him' and then listen."),
+        ("en", " They lost Benny. I should keep it short because I'm here to listen."),
+        ("en", " They lost Benny. It's like when you wake up in an empty house."),
+        ("zh", "他的狗走了，家里空了。我可以说：“你一定很想它。”"),
+        ("zh", "他的狗走了，家里空了。可以说‘听到你的狗走了，我很难过’。"),
+        ("zh", "他的狗走了，家里空了。我可以问：你们在一起多久了？"),
+    ],
+)
+def test_a_thought_may_weigh_what_to_say(language: str, thought: str) -> None:
+    assert isinstance(judge("empathy", language, think=thought), Accepted)
+
+
+def test_a_path_takes_no_whole_sentence_of_an_example() -> None:
+    closing = {"en": "Being thought of seems to matter a lot to you.", "zh": "你要的其实就是弄个明白。"}
+    for x, sentence in closing.items():
+        shown = (Example(turns=(ExampleTurn(transcript="-"),), answer=SAID["trajectory", x][:9] + ". " + sentence),)
+        completion = Completion((DIALOGUE_THINK[x], SAID["trajectory", x] + " " + sentence), "stop")
+        asked = ("trajectory", x, INJECTED[x], completion, DIALOGUE[x], "?", LABELS)
+        assert accept(*asked, shown) == Rejected("copied_example")
+        assert isinstance(accept(*asked), Accepted)
+
+
+def test_the_users_words_told_of_somebody_else() -> None:
+    turns = {"en": [Turn("I had to sell my old horse today.", "sad")], "zh": [Turn("我每次路过都想吐。", "disgust")]}
+    thought = {"en": " The horse was sold, because there was no money.", "zh": "路过那里让他受不了，因为味道太重。"}
+    answer = {"en": "You are sad, they had to sell their old horse.", "zh": "你难受，是因为他每次路过都想吐。"}
+    for x in ("en", "zh"):
+        assert judge("reasoning", x, answer[x], thought[x], turns[x]) == Rejected("third_person")
+    answer = {"en": "You are sad, you had to sell your old horse.", "zh": "你难受，是因为你每次路过都想吐。"}
+    for x in ("en", "zh"):
+        assert isinstance(judge("reasoning", x, answer[x], thought[x], turns[x]), Accepted)
+
+
 def test_completions_of_the_wrong_shape() -> None:
     def shape(parts: tuple[str, ...], finish: str = "stop") -> Accepted | Rejected:
         return accept("empathy", "en", INJECTED["en"], Completion(parts, finish), SINGLE["en"], None, LABELS)
 
-    think, answer = THINK["en"], ANSWER["empathy", "en"]
+    think, answer = THINK["en"], SAID["empathy", "en"]
     assert isinstance(shape((think, answer)), Accepted)
     assert shape((think,)) == Rejected("no_close")
     assert shape((think, answer, answer)) == Rejected("many_closes")

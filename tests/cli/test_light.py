@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("ray", "torch", "datasets", "pyarrow", "numpy", "soundfile", "faster_whisper", "xllamacpp", "kokoro_onnx")
 
 
-@pytest.mark.parametrize("args", [["--help"], ["build", "--help"], ["doctor", "--help"], ["models", "fetch", "--help"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["build", "--help"], ["review", "--help"], ["doctor", "--help"], ["models", "fetch", "--help"]]
+)
 def test_help_loads_nothing_heavy(args: list[str]) -> None:
     code = (
         "import sys\n"
@@ -48,6 +50,7 @@ def test_every_command_teaches() -> None:
         "verify",
         "digest",
         "show",
+        "review",
         "sources",
         "models list",
         "models fetch",

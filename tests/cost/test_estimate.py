@@ -137,7 +137,21 @@ def test_a_replica_with_a_part_of_a_gpu_has_that_part_of_its_speed() -> None:
         "ser": 4.1,
         "tts": 1.9,
         "codec": 1e6,
+        "mos": 14,
     }
+
+
+def test_engines_that_judge_clips_are_reckoned_where_a_pipeline_asks_them() -> None:
+    pipeline = load_pipeline("stage1-2", ["stages.mos={}", "stages.same_speaker={}"])
+    profile = load_profile("gpu", ["engines.mos={engine: dnsmos}"])
+    loads = estimate(pipeline, profile, [SPEECH, TEXT], Figures()).loads
+    spoken = loads["synthesize"].audio_s
+    assert loads["mos"].asks["mos"].audio_s == pytest.approx(loads["ingest"].audio_s + spoken)
+    assert loads["same_speaker"].asks["speaker"].audio_s == pytest.approx(spoken)
+    assert (
+        loads["transcribe"].rows
+        == estimate(load_pipeline("stage1-2"), load_profile("gpu"), [SPEECH, TEXT], Figures()).loads["transcribe"].rows
+    )
 
 
 def test_an_engine_of_ones_own_has_no_speed_and_no_time_is_told() -> None:

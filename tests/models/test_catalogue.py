@@ -17,7 +17,7 @@ from tests.models.conftest import model, tiny_source
 
 def test_the_shipped_catalogue_is_valid_and_complete() -> None:
     models = load().models
-    assert set(models) == {"whisper-base", "qwen2.5-coder-1.5b-instruct-q4", "kokoro-82m", "kokoro-voices"}
+    assert set(models) == {"whisper-base", "qwen2.5-coder-1.5b-instruct-q4", "kokoro-82m", "kokoro-voices", "dnsmos"}
     assert len(models["qwen2.5-coder-1.5b-instruct-q4"].sources[0].packages) == 22
     voices = [Path(m.path).stem for m in models["kokoro-voices"].sources[0].members("voices.npz")]
     assert len(voices) == 36 and {v[0] for v in voices} == {"a", "b", "z"}

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ieat_data.checks.form import CONTROL
 from ieat_data.checks.labels import collapse
-from ieat_data.checks.language import is_language
-from ieat_data.checks.reply import CONTROL
+from ieat_data.checks.think import Accepted, accept
+from ieat_data.checks.words import contains
+from ieat_data.engines.base import Completion
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import LANGUAGES, TASKS, Language, Task, Turn
-from ieat_data.prompting.prompts import Prompts
+from ieat_data.prompting.prompts import SHOWN, Prompts
 
 QWEN3 = Prompts(prompts_dir(), load_descriptor("qwen3"))
 QWEN25 = Prompts(prompts_dir(), load_descriptor("qwen2.5"))
@@ -64,27 +66,43 @@ def test_shared_segments_are_shared_and_nothing_of_the_corpus(prompts: Prompts, 
 
 def test_only_models_that_need_them_see_worked_examples() -> None:
     assert QWEN3.examples("empathy", "en") == ()
-    assert len(QWEN25.examples("empathy", "en")) >= 2
     leak = QWEN25.examples("empathy", "en")[0].leaks[0]
     turns = dialogue(["sad"])
-    assert leak in "".join(s.text for s in QWEN25.inject("empathy", "en", turns, None, 0).segments)
-    assert leak not in "".join(s.text for s in QWEN3.inject("empathy", "en", turns, None, 0).segments)
+    for pick in PICKS:
+        prompt = QWEN3.inject("empathy", "en", turns, None, pick)
+        assert prompt.examples == ()
+        assert leak not in "".join(s.text for s in prompt.segments)
 
 
-@pytest.mark.parametrize("label", QWEN3.labels.names)
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("task", ["empathy", "reasoning"])
-def test_bodies_for_one_utterance(task: Task, language: Language, label: str) -> None:
-    """They say the emotion, in the language, end a sentence, speak of no tool and vary."""
-    question = None if task == "empathy" else "?"
-    bodies = {QWEN3.inject(task, language, dialogue([label]), question, pick).injected for pick in PICKS}
-    assert len(QWEN3.think(task, language).single[label]) >= 6
-    assert len(bodies) >= 6
-    for body in bodies:
-        assert set(QWEN3.labels.find(body, language, near=True)) <= {label}, body
-        assert is_language(body, language), body
-        assert body[-1] in ".?。？" and "{" not in body
-        assert not any(w in body.lower() for w in ("label", "classif", "score", "model", "标签", "分类", "分数"))
+@pytest.mark.parametrize("task", INJECTED_TASKS)
+def test_worked_examples_are_drawn(task: Task, language: Language) -> None:
+    """Each comes first at some time, a dialogue is shown those of dialogues, and few prefixes are shared."""
+    known = QWEN25.examples(task, language)
+    assert 3 <= len(known) <= 5
+    prefixes = set()
+    for labels in (["sad"], ["sad", "happy"])[task == "trajectory" : 1 if task == "empathy" else 2]:
+        for pick in PICKS:
+            prompt = QWEN25.inject(task, language, dialogue(labels), None if task == "empathy" else "?", pick)
+            assert all((len(e.turns) > 1) == (len(labels) > 1) for e in prompt.examples)
+            assert 2 <= len(prompt.examples) <= SHOWN
+            texts = [s.text for s in prompt.segments[: prompt.shared]]
+            assert [e for e in known if e.answer.strip() in texts] == [e for e in known if e in prompt.examples]
+            prefixes.add((known.index(prompt.examples[0]), tuple(texts)))
+    assert sorted(first for first, _ in prefixes) == list(range(len(known)))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("task", INJECTED_TASKS)
+def test_worked_examples_pass_the_rules_themselves(task: Task, language: Language) -> None:
+    """What a small model is to imitate would be accepted; `leaks` are words of the example's user."""
+    for worked in QWEN25.examples(task, language):
+        turns = [Turn(t.transcript, t.label or "") for t in worked.turns]
+        completion = Completion((worked.think, worked.answer.strip()), "stop")
+        verdict = accept(task, language, "", completion, turns, worked.question, QWEN25.labels)
+        assert isinstance(verdict, Accepted), (verdict, worked.answer)
+        said = " ".join(t.transcript for t in worked.turns)
+        assert any(contains(said, leak) for leak in worked.leaks), worked.leaks
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -174,10 +192,17 @@ def test_prompt_files_hold_no_control_text(task: Task, language: Language) -> No
     ("file", "text", "message"),
     [
         ("tasks/empathy.en.yaml", "system: x\nusr: {}", r"unknown key 'usr' \(did you mean 'user'\?\)"),
-        ("think/empathy.en.yaml", 'single: {sad: ["The user sounds sad because "]}', "ends at a sentence end"),
-        ("think/empathy.en.yaml", 'single: {glum: ["They sound glum."]}', "'glum' is no label"),
-        ("think/empathy.en.yaml", 'single: {sad: ["They sound sad."]}', "no phrasing for 'happy'"),
-        ("think/empathy.en.yaml", 'single: {any: ["They sound {emotion}."]}', "emotion"),
+        ("think/empathy.en.yaml", 'single: {sad: {sure: ["The user sounds sad because "]}}', "ends at a sentence end"),
+        ("think/empathy.en.yaml", 'single: {sad: {sure: ["Sad."], unsure: ["Sad,"]}}', "ends at a sentence end"),
+        ("think/empathy.en.yaml", "single: {sad: {sure: []}}", "sure"),
+        ("think/empathy.en.yaml", 'single: {glum: {sure: ["They sound glum."]}}', "'glum' is no label"),
+        ("think/empathy.en.yaml", 'single: {sad: {sure: ["They sound sad."]}}', "no phrasing for 'happy'"),
+        ("think/empathy.en.yaml", 'single: {sad: {sure: ["They sound {adjective}."]}}', "no placeholder here"),
+        (
+            "think/empathy.en.yaml",
+            'dialogue: {opening: [A.], close: [B.], walks: [{first: "{mood}.", then: ".", same: ".", back: "."}]}',
+            "mood",
+        ),
         ("tasks/empathy.en.yaml", 'system: x\nuser: {single: "{text}"}', "text"),
     ],
 )

@@ -15,6 +15,7 @@ from ieat_data.sources import files, json_records
 from ieat_data.sources.base import BadRecord, QueryRecord, SourceError
 from ieat_data.sources.belle import BelleReader
 from ieat_data.sources.json_records import JsonReader, load, spans
+from ieat_data.sources.roots import root_at
 from ieat_data.sources.ultrachat import UltraChatReader
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -169,7 +170,7 @@ def test_huge_record_is_skipped_in_bounded_memory(tmp_path: Path, form: str) -> 
 def test_missing_root_and_leaving_it(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"\*\*/\*\.json"):
         list(BelleReader(tmp_path, "zh").plan(1))
-    with pytest.raises(SourceError, match="leaves the corpus folder"), files.open_file(tmp_path, "../x.json"):
+    with pytest.raises(SourceError, match="leaves the corpus folder"), root_at(tmp_path).open("../x.json"):
         pass
 
 
@@ -208,7 +209,7 @@ def test_scanner_finds_what_json_loads_finds(
     text = json.dumps(values, indent=indent, ensure_ascii=ascii_) if array else "\n".join(lines)
     expected = json.loads(text) if array else [json.loads(line) for line in lines]
     (tmp_path / "x.json").write_text(text, "utf-8", newline="")
-    with files.open_file(tmp_path, "x.json") as file:
+    with root_at(tmp_path).open("x.json") as file:
         assert [load(file, span)[0] for span in spans(file)] == expected
 
 

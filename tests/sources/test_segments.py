@@ -12,6 +12,7 @@ import soundfile as sf
 from numpy.typing import NDArray
 
 from ieat_data.sources.json_records import FieldError
+from ieat_data.sources.roots import root_at
 from ieat_data.sources.segments import MAX_SEGMENT_S, Recordings, relative_path, seconds
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "gigaspeech"
@@ -34,7 +35,7 @@ def test_flac_is_cut_to_the_bit(tmp_path: Path, rate: int) -> None:
     whole = tone(rate, 20)
     whole[:3] = [32767, -32768, 0]
     sf.write(tmp_path / "a.flac", whole, rate)
-    with Recordings(tmp_path) as recordings:
+    with Recordings(root_at(tmp_path)) as recordings:
         for start, duration in ((0, 1.5), (12.3456, 3.21), (3.0, 0.75), (19.5, 0.5), (19.5, 0.52)):
             data = recordings.cut("a.flac", start, duration)
             first = int(start * rate + 0.5)
@@ -45,12 +46,12 @@ def test_flac_is_cut_to_the_bit(tmp_path: Path, rate: int) -> None:
 def test_the_bytes_do_not_depend_on_what_was_cut_before() -> None:
     """A decoder that is used again gives others: that is what this would find."""
     times = [(2.0 + 1.7 * i, 2.5) for i in range(13)]
-    with Recordings(SAMPLE) as recordings:
+    with Recordings(root_at(SAMPLE)) as recordings:
         in_order = [recordings.cut(POD, *t) for t in times]
         backwards = [recordings.cut(POD, *t) for t in reversed(times)][::-1]
     alone = []
     for t in times:
-        with Recordings(SAMPLE) as recordings:
+        with Recordings(root_at(SAMPLE)) as recordings:
             alone.append(recordings.cut(POD, *t))
     assert in_order == backwards == alone
 
@@ -58,7 +59,7 @@ def test_the_bytes_do_not_depend_on_what_was_cut_before() -> None:
 def test_opus_is_cut_where_decoding_it_whole_has_it() -> None:
     whole, rate = sf.read(SAMPLE / POD, dtype="float32")
     assert rate == 16_000
-    with Recordings(SAMPLE) as recordings:
+    with Recordings(root_at(SAMPLE)) as recordings:
         for start in (0.0, 3.21, 20.005):
             cut = samples(recordings.cut(POD, start, 4.0, 16_000)) / 32768
             first = int(start * rate + 0.5)
@@ -72,7 +73,7 @@ def test_another_rate_and_two_channels_become_16_khz_mono(tmp_path: Path, format
     kind = {"format": "OGG", "subtype": "OPUS"} if format == "opus" else {"subtype": "PCM_16"}
     sf.write(tmp_path / f"a.{format}", np.stack([left, 0 * left], 1), 48_000, **kind)
     assert sf.info(tmp_path / f"a.{format}").samplerate == 48_000
-    with Recordings(tmp_path) as recordings:
+    with Recordings(root_at(tmp_path)) as recordings:
         data = recordings.cut(f"a.{format}", 1.0, 2.0, 16_000)
     cut, rate = sf.read(io.BytesIO(data), dtype="float32")
     assert (rate, cut.shape) == (16_000, (32_000,))
@@ -95,7 +96,7 @@ def test_another_rate_and_two_channels_become_16_khz_mono(tmp_path: Path, format
 )
 def test_times_that_cannot_be(tmp_path: Path, start: float, duration: float, reason: str) -> None:
     sf.write(tmp_path / "a.flac", tone(16_000, 10), 16_000)
-    with Recordings(tmp_path) as recordings:
+    with Recordings(root_at(tmp_path)) as recordings:
         with pytest.raises(FieldError) as e:
             recordings.cut("a.flac", start, duration)
         assert e.value.reason == reason
@@ -128,7 +129,7 @@ def test_recordings_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "folder.flac").mkdir()
     os.mkfifo(tmp_path / "pipe.flac")  # opening it would never end
     sf.write(tmp_path / "many.wav", np.zeros((100, 40)), 16_000)
-    with Recordings(tmp_path) as recordings:
+    with Recordings(root_at(tmp_path)) as recordings:
         for path, reason in (
             ("none.flac", "missing_audio"),
             ("folder.flac", "missing_audio"),

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ieat_data.checks.reply import Rejected, accept_reply
+from ieat_data.checks.base import Rejected
+from ieat_data.checks.reply import accept_reply
 from ieat_data.checks.think import Accepted, accept
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Sampling, Segment
 from ieat_data.errors import UserError

@@ -1,0 +1,28 @@
+"""All reason codes of texts: kind of text → code → one line that says what it stands for. For reports and docs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ieat_data.checks import closing, pairs, query, reply, think
+from ieat_data.checks.base import Check
+
+
+def _says(checks: Iterable[Check[Any]]) -> dict[str, str]:
+    return {check.code: check.says for check in checks}
+
+
+def _documented(checks: Iterable[Callable[[str, str], bool]]) -> dict[str, str]:
+    """Checks that are named by their reason code and described by their first line."""
+    return {c.__name__: (c.__doc__ or "").partition("\n")[0].rstrip(".") for c in checks}
+
+
+KINDS: Mapping[str, Mapping[str, str]] = {
+    "query": {**_documented(query.CHECKS), **query.LENGTHS},
+    "transcript": _documented(pairs.TEXT_CHECKS),
+    "completion": _says((*closing.REPLY, *closing.TARGET)),
+    "reply": _says(reply.SPOKEN),
+    "thought": _says(think.THOUGHT),
+    "answer": _says(think.ANSWER),
+}

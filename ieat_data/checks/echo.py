@@ -1,0 +1,56 @@
+"""Does a text say again what was said: its own words, the user's, the thought's?"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from ieat_data.checks.base import Said
+from ieat_data.checks.words import is_question, ngrams, sentences, words
+
+_CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
+
+
+def loop(s: Said) -> bool:
+    """A sentence that comes twice, or a run of words (5; Chinese: 10 characters) that comes again and again."""
+    english = s.language == "en"
+    if _twice(s, sentences(s.text), 3 if english else 5):
+        return True
+    tokens = words(s.text, s.language)
+    runs = Counter(ngrams(tokens, 5 if english else 10))
+    # a long thought may come back to its matter
+    return max(runs.values(), default=0) >= max(3, len(tokens) // 50)
+
+
+def answer_loop(s: Said) -> bool:
+    """... or a long clause that comes twice: an answer is short."""
+    return loop(s) or _twice(s, _CLAUSE.findall(s.text), 7 if s.language == "en" else 9)
+
+
+def _twice(s: Said, parts: Sequence[str], least: int) -> bool:
+    said = Counter(tuple(words(x, s.language)) for x in parts)
+    return any(n > 1 and len(x) >= least for x, n in said.items())
+
+
+def repeats_user(s: Said) -> bool:
+    """Most of the answer's runs of words are the user's own. (An answer to a question may take its words up.)"""
+    if s.task in ("respond", "empathy") and is_question(s.heard[-1]) and not is_question(s.text):
+        return False
+    mine, theirs = _runs(s, s.text), {g for h in s.heard for g in _runs(s, h)}
+    return bool(mine) and sum(g in theirs for g in mine) > 0.5 * len(mine)
+
+
+def repeats_think(s: Said) -> bool:
+    """Most of the answer's runs of words are the thought's, and not the user's. (Causes may be worded alike in the
+    other tasks.)"""
+    if s.task != "empathy":
+        return False
+    mine, theirs = _runs(s, s.text), {g for h in s.heard for g in _runs(s, h)}
+    thought = set(_runs(s, s.thought))
+    return sum(g in thought and g not in theirs for g in mine) > 0.4 * len(mine)
+
+
+def _runs(s: Said, text: str) -> list[tuple[str, ...]]:
+    """Runs of 4 words; in Chinese of 5 characters."""
+    return list(ngrams(words(text, s.language), 4 if s.language == "en" else 5))

@@ -1,0 +1,79 @@
+"""Is a text fit to be spoken: a language, a length and signs that a voice can say."""
+
+from __future__ import annotations
+
+import re
+
+from ieat_data.checks.base import Said
+from ieat_data.checks.language import is_language, script_share
+from ieat_data.checks.words import words
+
+# The longest answer of each task that people would listen to: words (en), characters (zh).
+MAX_SPOKEN = {
+    "respond": {"en": 90, "zh": 150},
+    "empathy": {"en": 80, "zh": 130},
+    "reasoning": {"en": 100, "zh": 170},
+    "trajectory": {"en": 120, "zh": 200},
+}
+# The least that a continuation adds to the injected body: words (en), characters (zh).
+MIN_CONTINUATION = {"en": 6, "zh": 10}
+CONTROL = re.compile(r"<\|[^<>|]{1,40}\|>|</?think\s*>|<\\think>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>", re.I)
+_MARKUP = re.compile(
+    r"^\s*(?:[-*+•·]\s|#{1,6}\s|\d{1,2}[.)、]\s?\D|>\s)"  # lists, headings, quotes
+    r"|\*\*|__|`|~~|\]\(|</?[a-z][^>]*>|https?://|www\.|\\[nt(\[]|\$\S|[|{}<>=_#\\]|\*[^*\n]+\*"
+    r"|[\u2600-\u27bf\u2b50\ufe0f\U0001f000-\U0001faff]"  # emojis
+    r"|[(（\[【]",  # stage directions: speech has no brackets
+    re.M | re.I,
+)
+_ROLE = re.compile(
+    r"(?:^|[.!?。！？\n]\s*)(?:turn \d+|question|answer|user|assistant|response|companion"
+    r"|第\S{1,2}轮|问题|回答|答案|用户|助手)\s*[:：]",
+    re.I,
+)
+
+# numbers that a voice stumbles over: ranges and ratios with signs, fractions, formulae, long digits, units
+_NUMBER = re.compile(
+    r"\d\s*(?:[-–—~/:：+*×÷=^]|-{2})\s*\d|\d{5,}|\d\s*(?:km|kg|cm|mm|ml|mg|mph|sq|hz|°|º)\b|\d\s*[²³°º℃℉]"
+    r"|(?<![\w.])[-−]\d|\d+(?:[,，]\d{3}){2,}"
+)
+_CLOCK = re.compile(r"\b(?:[01]?\d|2[0-3])[:：][0-5]\d\b")  # "at 9:30" is read well
+
+
+def empty(s: Said) -> bool:
+    return not words(s.text, "zh")
+
+
+def control_text(s: Said) -> bool:
+    return CONTROL.search(s.text) is not None
+
+
+def markup(s: Said) -> bool:
+    return _MARKUP.search(s.text) is not None or _ROLE.search(s.text) is not None
+
+
+def number(s: Said) -> bool:
+    return _NUMBER.search(_CLOCK.sub(" ", s.text.lower())) is not None
+
+
+def wrong_language(s: Said) -> bool:
+    if empty(s):
+        return False
+    home = {"latin", "han"} if s.language == "zh" else {"latin"}
+    strange = set(script_share(s.text)) - home - set(script_share(" ".join(s.heard)))
+    return bool(strange) or not is_language(s.text, s.language)
+
+
+def too_long_for_speech(s: Said) -> bool:
+    return len(words(s.text, s.language)) > MAX_SPOKEN[s.task][s.language]
+
+
+def too_short(s: Said) -> bool:
+    return len(words(s.text, s.language)) < MIN_CONTINUATION[s.language]
+
+
+def one_line(text: str) -> str:
+    """The text with line ends between its sentences made spaces (none between Chinese ones); lists keep their lines."""
+    text = text.strip()
+    if _MARKUP.search(text):
+        return text
+    return re.sub(r"\s+", " ", re.sub(r"(?<=[。！？，；…])\s+", "", text))

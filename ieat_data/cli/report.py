@@ -1,0 +1,68 @@
+"""`ieat report`: a dataset as pages to read, listen to and send on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ieat_data.cli.build import WorkOpt
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(report)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote, or is writing.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The report's folder.", show_default="FOLDER-report")
+    ] = None,
+    audio: Annotated[
+        str,
+        typer.Option(
+            metavar="all|none|N", help="Which samples get their clips beside the page: N of them, of all configs alike."
+        ),
+    ] = "1000",
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the page instead of writing it: it follows a build that runs.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="With --serve: the address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0: any that is free.")] = 8765,
+    work: WorkOpt = None,
+) -> None:
+    """Make a page of a dataset: its figures, every sample to read and hear, every rejected row and why.
+
+    The report is a folder that opens from disk (index.html), needs no network and can be sent on.
+
+    With --serve the page is shown live, during a build too, and plays every clip from the shards.
+
+    Example: ieat report data/stage1-2 --out report
+    """
+    with_clips = _count(audio)
+    if serve:
+        from ieat_data.report.serve import serve as run
+
+        run(folder, work, host, port, typer.echo)
+        return
+    from ieat_data.report.view import view_of
+    from ieat_data.report.write import write
+
+    target = out or folder.with_name(f"{folder.resolve().name}-report")
+    said = write(view_of(folder, work), target, with_clips)
+    lists = said["lists"]
+    typer.echo(
+        f"{target / 'index.html'}: {lists['samples']['rows']} samples, {lists['rejected']['rows']} rejected rows",
+        err=True,
+    )
+
+
+def _count(audio: str) -> int | None:
+    if audio == "all":
+        return None
+    if audio == "none":
+        return 0
+    if not (audio.isascii() and audio.isdigit()):
+        raise typer.BadParameter(f"{audio!r} is neither all nor none nor a number", param_hint="--audio")
+    return int(audio)

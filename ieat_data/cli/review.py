@@ -1,0 +1,118 @@
+"""`ieat review`: manual filtering of instructions and samples, in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ieat_data.review.desk import Desk
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(review)
+
+
+def review(
+    what: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|BANK",
+            help="A dataset folder that ieat build wrote, or instructions: prompts/instructions, or one file of it.",
+        ),
+    ],
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where decisions are written and builds read them.",
+            show_default="of a dataset: the pipeline's `decisions`; of instructions: decisions/ beside prompts/",
+        ),
+    ] = None,
+    rule: Annotated[
+        str | None,
+        typer.Option(help="any_reject or majority: what holds where people disagree.", show_default="the pipeline's"),
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="Only N samples, drawn by hash: everyone's the same.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Open it to a network: 0.0.0.0, or one address. The link has a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8710,
+    progress: Annotated[bool, typer.Option("--progress", help="Print how far it is and who agrees, and end.")] = False,
+) -> None:
+    """Look at instructions or samples one by one: accept, reject for a reason, edit. The next build reads it.
+
+    Several people may review at once, here or on their own machines: each has a file in the decisions folder, which
+    git merges.
+
+    Example: ieat review data/stage1-2
+    """
+    from ieat_data.review.serve import serve
+
+    desk = open_desk(what, decisions, rule, n)
+    if progress:
+        show_progress(desk.progress())
+        return
+    typer.echo(f"{len(desk.catalogue.items)} {desk.catalogue.kind}s; decisions in {desk.store.folder}; Ctrl-C ends")
+    serve(desk, host, port, typer.echo)
+
+
+def open_desk(what: Path, decisions: Path | None, rule: str | None, n: int | None = None) -> Desk:
+    from typing import get_args
+
+    from ieat_data.errors import UserError, did_you_mean
+    from ieat_data.review.catalogue import open_catalogue
+    from ieat_data.review.desk import Desk
+    from ieat_data.review.rule import Rule
+    from ieat_data.review.store import Store
+
+    folder, known = _defaults(what)
+    chosen: Any = rule or known
+    if chosen not in get_args(Rule):
+        raise UserError(f"--rule {chosen!r} is none{did_you_mean(chosen, get_args(Rule))}")
+    folder = decisions or folder
+    if folder is None:
+        raise UserError(f"{what}: not in a project's prompts/instructions: say where decisions go with --decisions DIR")
+    return Desk(open_catalogue(what, n), Store(folder.absolute()), chosen)
+
+
+def _defaults(what: Path) -> tuple[Path | None, str]:
+    """The decisions folder that a build would read, and the rule."""
+    from ieat_data.config import Pipeline, located
+    from ieat_data.verify import load_manifest
+
+    fields = Pipeline.model_fields
+    if (what / "manifest.json").is_file():
+        pipeline = load_manifest(what)["pipeline"]
+        named = (pipeline.get(k, fields[k].default) for k in ("decisions", "decision_rule"))
+        return located(next(named), f"{what}: decisions"), next(named)
+    folder = (what if what.is_dir() else what.parent).absolute()
+    beside = folder.parent.parent / "decisions" if folder.parent.name == "prompts" else None
+    return beside, fields["decision_rule"].default
+
+
+def show_progress(made: dict[str, Any]) -> None:
+    """`agreement.progress`, readable."""
+    from ieat_data.cli.show import escape, new_console, new_table
+
+    console = new_console()
+    console.print(
+        f"{made['decided']} of {made['items']} decided ({made['share']:.0%}), {made['disagreed']} disagreed; "
+        f"rule: {made['rule']}"
+    )
+    if made["reviewers"]:
+        table = new_table("reviewer", "decided", "accept", "edit", "reject")
+        for r in made["reviewers"]:
+            table.add_row(escape(r["name"]), *(str(r.get(k, 0)) for k in ("decided", "accept", "edit", "reject")))
+        console.print(table)
+    if made["pairs"]:
+        table = new_table("pair", "items", "agreed", "Cohen's kappa")
+        for p in made["pairs"]:
+            kappa = "undefined" if p["kappa"] is None else f"{p['kappa']:.2f}"
+            table.add_row(escape(" / ".join(p["reviewers"])), str(p["items"]), f"{p['agreed']:.0%}", kappa)
+        console.print(table)
+    for fault in made["faults"]:
+        console.print(fault, markup=False)

@@ -1,0 +1,1 @@
+"""Engines that judge the quality of a clip."""

@@ -1,0 +1,92 @@
+"""What a judge is asked about a sample: `prompts/judge/{task}.{language}.yaml`, one criterion in a request."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from ieat_data.config import Strict, read_yaml, validate
+from ieat_data.engines.base import Choose
+from ieat_data.engines.llm.descriptor import Descriptor
+from ieat_data.engines.llm.template import Message, render
+from ieat_data.prompting.base import Turn
+
+
+class Criterion(Strict):
+    ask: str = Field(min_length=1)
+    levels: Mapping[int, str]
+
+
+class JudgeFile(Strict):
+    """`levels` stands before the meanings of the numbers; `ask` before the number that the model gives."""
+
+    system: str
+    scale: tuple[int, ...] = Field(min_length=2)
+    levels: str
+    user: str
+    question: str
+    answer: str
+    ask: str
+    criteria: Mapping[str, Criterion] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> JudgeFile:
+        if any(not 0 <= n <= 9 for n in self.scale) or list(self.scale) != sorted(set(self.scale)):
+            raise ValueError("scale: expected numbers of one digit that rise: the model is read by its first token")
+        for name, criterion in self.criteria.items():
+            if tuple(criterion.levels) != self.scale:
+                raise ValueError(f"criteria.{name}: expected a level for each of {list(self.scale)}, in this order")
+        wanted = {"user": ("{emotion}", "{transcript}"), "question": ("{question}",), "answer": ("{answer}",)}
+        for key, fields in wanted.items():
+            if missing := [f for f in fields if f not in getattr(self, key)]:
+                raise ValueError(f"{key}: must hold {missing[0]}")
+        return self
+
+
+@functools.cache
+def load_judge(root: Path, task: str, language: str) -> JudgeFile:
+    path = root / "judge" / f"{task}.{language}.yaml"
+    return validate(JudgeFile, read_yaml(path), str(path))
+
+
+def judge_request(
+    file: JudgeFile,
+    criterion: str,
+    falling: bool,
+    turns: Sequence[Turn],
+    question: str | None,
+    answer: str,
+    descriptor: Descriptor,
+) -> Choose:
+    """Ask for the number of one criterion. `turns`: labels are words of the language.
+
+    `falling`: the numbers are explained from the best to the worst. A judge that leans to what stands first gives
+    another number then.
+    """
+    asked = file.criteria[criterion]
+    scale = file.scale[::-1] if falling else file.scale
+    explained = [asked.ask, file.levels, *(f"{n}: {asked.levels[n]}" for n in scale)]
+    head = Message("system", "\n".join([file.system, *explained]))
+    lines = []
+    for i, turn in enumerate(turns):
+        lines.append(_put(file.user, emotion=turn.label, transcript=turn.transcript))
+        if turn.reply and i < len(turns) - 1:
+            lines.append(_put(file.answer, answer=turn.reply))
+    if question is not None:
+        lines.append(_put(file.question, question=question))
+    lines += [_put(file.answer, answer=answer), file.ask]
+    prompt, other = (
+        render(descriptor, [head, Message("user", text)], open="answer") for text in ("\n".join(lines), "")
+    )
+    shared = next((i for i, (a, b) in enumerate(zip(prompt, other, strict=False)) if a != b), 0)
+    return Choose(prompt, tuple(str(n) for n in file.scale), shared)
+
+
+def _put(template: str, **values: str) -> str:
+    """The values in their places, each on one line; braces in them are what they are."""
+    for name, value in values.items():
+        template = template.replace(f"{{{name}}}", " ".join(value.split()))
+    return template

@@ -1,0 +1,339 @@
+// One review in one window: the queue, the item that is shown, decisions, keys. What is decided lives on the server; the
+// window keeps who reviews (for its own tab) and, in the address, which items are shown: a reload changes nothing.
+"use strict";
+
+(() => {
+  const { el } = window.IEAT;
+  const $ = (id) => document.getElementById(id);
+  const state = { session: null, reviewer: "", queue: [], at: 0, of: 0, decided: 0, item: null, busy: false, undo: [] };
+  const FILTERS = ["shown", "task", "language"];
+
+  // -- the address and the name --------------------------------------------------------------------------------
+
+  const address = () => new URLSearchParams(location.hash.slice(1));
+
+  function remember() {
+    const kept = new URLSearchParams();
+    for (const f of FILTERS) if ($(f).value) kept.set(f, $(f).value);
+    const now = state.queue[state.at];
+    if (now) kept.set("item", `${now[0]}/${now[1]}`);
+    history.replaceState(null, "", `${location.pathname}#${kept}`); // without the token, where the link had one
+  }
+
+  function begin(reviewer) {
+    state.reviewer = reviewer;
+    sessionStorage.setItem("reviewer", reviewer); // of this tab: two tabs may be two people
+    localStorage.setItem("reviewer", reviewer);
+    $("who").textContent = reviewer;
+    $("top").hidden = false;
+    state.undo = [];
+    return load(address().get("item"));
+  }
+
+  function askName() {
+    $("top").hidden = $("deck").hidden = true;
+    hideToast();
+    $("stage").replaceChildren(Views.gate(state.session, localStorage.getItem("reviewer") ?? "", (name) => guarded(() => begin(name))));
+    $("reviewer").focus();
+  }
+
+  // -- the queue -----------------------------------------------------------------------------------------------
+
+  async function load(wanted) {
+    const asked = { reviewer: state.reviewer };
+    for (const f of FILTERS) asked[f] = $(f).value;
+    const found = await Api.get("/api/queue", asked);
+    Object.assign(state, { queue: found.items, of: found.of, decided: found.decided });
+    const at = state.queue.findIndex(([of, item]) => `${of}/${item}` === wanted);
+    await show(Math.max(at, 0));
+  }
+
+  async function show(at) {
+    state.at = Math.min(Math.max(at, 0), Math.max(state.queue.length - 1, 0));
+    state.item = null;
+    closeReasons();
+    const entry = state.queue[state.at];
+    $("deck").hidden = !entry;
+    if (entry) {
+      const [of, item] = entry;
+      const got = await Api.get("/api/item", { of, item, reviewer: state.reviewer });
+      if (state.queue[state.at] !== entry) return; // another was asked for meanwhile
+      state.item = got;
+    }
+    draw();
+    remember();
+  }
+
+  /** On to the next; one of those that are to do, if it is those that are gone through. */
+  async function advance() {
+    let at = state.at + 1;
+    while ($("shown").value === "todo" && at < state.queue.length && state.queue[at][2]) at += 1;
+    if (at < state.queue.length) {
+      await show(at);
+      const elsewhere = $("shown").value === "todo" && state.item?.mine;
+      if (elsewhere) {
+        note(state.item.mine.decision); // in another window
+        await advance();
+      }
+    } else if ($("shown").value === "todo") await load(null);
+    else draw();
+  }
+
+  /** Keep the counts and the entry of the shown item with what the server said. */
+  function note(decision) {
+    const entry = state.queue[state.at];
+    state.decided += Number(Boolean(decision)) - Number(Boolean(entry[2]));
+    entry[2] = decision;
+  }
+
+  // -- drawing -------------------------------------------------------------------------------------------------
+
+  function draw(editing) {
+    const { item, session } = state;
+    bar();
+    if (!item) {
+      $("stage").replaceChildren(nothing());
+      return;
+    }
+    const sample = session.kind === "sample";
+    const shown = editing ? Views.editor(item, saveEdit, () => draw()) : sample ? Views.sample(item) : Views.instruction(item);
+    const place = `${state.at + 1} of ${state.queue.length}`;
+    $("stage").className = sample ? "of-samples" : "of-instructions";
+    $("stage").replaceChildren(...[Views.head(item, place), Views.stamps(item, session.reasons), shown].filter(Boolean));
+    $("deck").hidden = Boolean(editing);
+    for (const act of ["accept", "reject", "edit"]) $(act).setAttribute("aria-pressed", String(item.mine?.decision === act));
+    $("previous").disabled = state.at === 0;
+    $("next").disabled = state.at === state.queue.length - 1;
+    if (!editing) {
+      window.scrollTo(0, 0);
+      $("stage").focus({ preventScroll: true });
+    }
+  }
+
+  function bar() {
+    const share = state.of ? state.decided / state.of : 0;
+    $("bar").setAttribute("aria-valuemax", String(state.of));
+    $("bar").setAttribute("aria-valuenow", String(state.decided));
+    $("bar").setAttribute("aria-valuetext", `${state.decided} of ${state.of}`);
+    $("count").replaceChildren(el("b", null, String(state.decided)), ` of ${state.of} `, el("span", { class: "word" }, "done"));
+    $("bar-fill").style.width = `${100 * share}%`;
+    document.title = `${state.decided}/${state.of} · ${state.session.name} · review`;
+  }
+
+  function nothing() {
+    const mine = $("shown").value === "todo" && state.of > 0;
+    const words = mine ? `All ${state.of} are decided by you.` : "No item is like this.";
+    const to = (shown, label) => el("button", { class: "button", type: "button", onclick: () => pick("shown", shown) }, label);
+    return Views.empty(words, [to("disagreed", "Where we disagree"), to("all", "Show all"), el("button", { class: "button", type: "button", onclick: openProgress }, "Progress")]);
+  }
+
+  function pick(filter, value) {
+    $(filter).value = value;
+    guarded(() => load(null));
+  }
+
+  // -- deciding ------------------------------------------------------------------------------------------------
+
+  async function decide(decision, more) {
+    const { item, reviewer } = state;
+    if (!item) return;
+    const known = { reviewer, of: item.of, item: item.item, seen: item.seen, decision };
+    const after = await Api.post("/api/decide", { ...known, ...more });
+    note(decision);
+    state.undo.push(after.mine.id);
+    closeReasons();
+    const against = after.others.filter((o) => o.decision !== decision || o.text !== after.mine.text);
+    const others = against.map((o) => `${o.reviewer} ${Views.said(o, state.session.reasons)}`).join(", ");
+    const words = `You ${Views.said(after.mine, state.session.reasons)}`;
+    state.item = after;
+    await advance();
+    const rule = after.mine.text && after.remark ? `Against a rule of the bank: ${after.remark}` : "";
+    toast([words, others, rule].filter(Boolean).map((x) => `${x}.`).join(" "), true);
+  }
+
+  const saveEdit = (text) => {
+    if (text === state.item.content.text) return draw();
+    return guarded(() => decide("edit", { text }));
+  };
+
+  async function undo() {
+    const last = state.undo.at(-1) ?? state.item?.mine?.id;
+    if (!last) return toast("There is nothing to undo.");
+    const back = await Api.post("/api/undo", { reviewer: state.reviewer, undoes: last });
+    state.undo.pop();
+    const at = state.queue.findIndex(([of, item]) => of === back.of && item === back.item);
+    if (at < 0) await load(`${back.of}/${back.item}`);
+    else {
+      await show(at);
+      note(state.item.mine?.decision ?? "");
+      draw();
+    }
+    toast("Taken back.");
+  }
+
+  function openReasons() {
+    if (!state.item) return;
+    $("reasons").hidden = false;
+    document.body.classList.add("rejecting");
+    for (const chip of $("chips").children) chip.setAttribute("aria-pressed", "false");
+    $("note").placeholder = "A note, if it needs one";
+    $("reasons").focus();
+  }
+
+  function closeReasons() {
+    $("reasons").hidden = true;
+    $("note").value = "";
+    document.body.classList.remove("rejecting");
+  }
+
+  /** A reason rejects at once; "something else" wants words. */
+  function reason(code) {
+    for (const chip of $("chips").children) chip.setAttribute("aria-pressed", String(chip.dataset.reason === code));
+    const words = $("note").value.trim();
+    if (code === "other" && !words) {
+      $("note").placeholder = "What is it?";
+      $("note").focus();
+      return;
+    }
+    guarded(() => decide("reject", { reason: code, note: words }));
+  }
+
+  function sendReject() {
+    const chosen = [...$("chips").children].find((c) => c.getAttribute("aria-pressed") === "true");
+    reason(chosen?.dataset.reason ?? "other");
+  }
+
+  // -- listening -----------------------------------------------------------------------------------------------
+
+  let heard = 0; // the clip that is played or was last
+
+  function listen() {
+    const players = [...$("stage").querySelectorAll(".player")].filter((p) => !p.querySelector("button").disabled);
+    const clips = players.map((p) => p.querySelector("audio"));
+    const playing = clips.findIndex((c) => !c.paused);
+    if (playing >= 0) heard = playing;
+    else {
+      const begun = clips.findIndex((c) => c.currentTime > 0 && !c.ended);
+      const ended = clips.findLastIndex((c) => c.ended);
+      heard = begun >= 0 ? begun : (ended + 1) % (clips.length || 1);
+    }
+    players[heard]?.querySelector("button").click();
+  }
+
+  // -- telling -------------------------------------------------------------------------------------------------
+
+  let fading = 0;
+
+  function toast(words, undoable, bad) {
+    clearTimeout(fading);
+    $("toast-text").textContent = words;
+    $("undo").hidden = !undoable;
+    $("toast").classList.toggle("bad", Boolean(bad));
+    $("toast").hidden = false;
+    fading = setTimeout(hideToast, bad ? 12000 : 7000);
+  }
+
+  const hideToast = () => ($("toast").hidden = true);
+
+  async function openProgress() {
+    Sheets.open($("progress"), Sheets.progress(await Api.get("/api/progress"), state.session));
+  }
+
+  /** One thing at a time; what goes wrong is told and leaves the page as it is. */
+  async function guarded(action) {
+    if (state.busy) return;
+    state.busy = true;
+    document.body.setAttribute("aria-busy", "true");
+    try {
+      await action();
+    } catch (error) {
+      if (error.status === 409) await load(address().get("item")).catch(() => {});
+      toast(error.status ? `Not done: ${error.message}.` : "Not saved: the server does not answer. Try again.", false, true);
+      if (error.status === undefined && !(error instanceof TypeError)) throw error;
+    } finally {
+      state.busy = false;
+      document.body.removeAttribute("aria-busy");
+    }
+  }
+
+  // -- keys and buttons ----------------------------------------------------------------------------------------
+
+  const openKeys = () => Sheets.open($("keys"), Sheets.keys(state.session.kind === "sample"));
+  const step = (by) => () => guarded(() => show(state.at + by));
+  const edit = () => state.item && state.session.kind === "instruction" && draw(true);
+  const ACTS = {
+    accept: () => guarded(() => decide("accept")),
+    reject: openReasons,
+    edit,
+    listen,
+    previous: step(-1),
+    next: step(1),
+    undo: () => guarded(undo),
+    "open-progress": () => guarded(openProgress),
+    "open-keys": openKeys,
+    who: askName,
+    "send-reject": sendReject,
+    "cancel-reject": () => { closeReasons(); $("stage").focus({ preventScroll: true }); },
+  };
+  const KEYS = {
+    a: "accept", r: "reject", e: "edit", u: "undo", l: "listen", " ": "listen", p: "open-progress", "?": "open-keys",
+    arrowleft: "previous", k: "previous", arrowright: "next", j: "next",
+  };
+
+  function onKey(e) {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing || document.querySelector("dialog[open]")) return;
+    if (!state.reviewer || $("top").hidden) return;
+    const field = e.target.closest("input, textarea, select");
+    if (!$("reasons").hidden) {
+      const chip = $("chips").children[Number(e.key) - 1];
+      if (e.key === "Escape") ACTS["cancel-reject"]();
+      else if (field?.id === "note") return void (e.key === "Enter" && sendReject());
+      else if (chip) reason(chip.dataset.reason);
+      else if (e.key === "Enter" && !e.target.closest("button")) sendReject();
+      else return;
+      return e.preventDefault();
+    }
+    if (field && !(field.type === "range" && !e.key.startsWith("Arrow"))) return void (e.key === "Escape" && field.blur());
+    if (e.key === " " && e.target.closest("button, summary, a")) return; // it presses what has the focus
+    const act = KEYS[e.key.toLowerCase()];
+    if (!act || $(act)?.disabled || ($("deck").hidden && ["accept", "reject", "edit"].includes(act))) return;
+    e.preventDefault();
+    if (!e.repeat || ["previous", "next"].includes(act)) ACTS[act]();
+  }
+
+  function options(id, all, values) {
+    $(id).replaceChildren(...[all ? [["", all]] : [], values].flat().map(([value, label]) => el("option", { value }, label)));
+    const before = address().get(id);
+    if (values.some(([v]) => v === before)) $(id).value = before;
+    $(id).closest("label").hidden = values.length < 2;
+  }
+
+  async function start() {
+    const session = (state.session = await Api.session());
+    $("name").textContent = session.name;
+    $("edit").hidden = session.kind === "sample";
+    $("listen").hidden = session.kind !== "sample";
+    options("shown", null, Object.entries(session.shown));
+    options("task", "All tasks", session.tasks.map((t) => [t, t]));
+    options("language", "All languages", session.languages.map((l) => [l, { en: "English", zh: "Chinese" }[l] ?? l]));
+    for (const f of FILTERS) $(f).addEventListener("change", () => { $(f).blur(); guarded(() => load(null)); });
+    $("chips").replaceChildren(
+      ...Object.entries(session.reasons).map(([code, label], i) =>
+        el("button", { class: "chip", type: "button", "aria-pressed": "false", dataset: { reason: code }, onclick: () => reason(code) }, el("kbd", null, String(i + 1)), label),
+      ),
+    );
+    for (const [id, act] of Object.entries(ACTS)) $(id)?.addEventListener("click", act);
+    for (const sheet of document.querySelectorAll("dialog")) sheet.addEventListener("click", (e) => e.target === sheet && sheet.close());
+    $("filters").addEventListener("submit", (e) => e.preventDefault());
+    document.addEventListener("keydown", onKey);
+    const reviewer = sessionStorage.getItem("reviewer");
+    if (reviewer) await begin(reviewer);
+    else askName();
+    if (session.faults.length) toast(session.faults[0], false, true);
+  }
+
+  start().catch((error) => {
+    history.replaceState(null, "", location.pathname);
+    $("stage").replaceChildren(Views.empty(error.status === 401 ? "Open the link with the token that ieat review printed." : `The server does not answer (${error.message}).`, []));
+  });
+})();

@@ -1,0 +1,84 @@
+// How far the review is, who decided what, who agrees with whom; and the keys.
+"use strict";
+
+const Sheets = (() => {
+  const { el } = window.IEAT;
+  const percent = (x) => `${Math.round(100 * x)} %`;
+  const KINDS = { accept: "Accepted", edit: "Edited", reject: "Rejected" };
+
+  const close = (dialog) =>
+    el("form", { method: "dialog", class: "sheet-close" }, el("button", { class: "button", type: "submit" }, "Close ", el("kbd", null, "Esc")));
+
+  function table(head, rows) {
+    return el(
+      "div",
+      { class: "scroll" },
+      el("table", null, el("thead", null, el("tr", null, head.map((h) => el("th", { scope: "col" }, h)))), el("tbody", null, rows.map((r) => el("tr", null, r)))),
+    );
+  }
+
+  const first = (...nodes) => el("th", { scope: "row" }, ...nodes);
+  const cell = (text) => el("td", null, String(text));
+
+  function shares(of, total) {
+    const bar = el("span", { class: "shares", "aria-hidden": "true" });
+    for (const kind of Object.keys(KINDS)) {
+      const part = el("span", { class: kind });
+      part.style.flexGrow = String(of[kind] ?? 0);
+      bar.append(part);
+    }
+    const rest = el("span", null);
+    rest.style.flexGrow = String(Math.max(0, total - of.decided));
+    bar.append(rest);
+    return bar;
+  }
+
+  function kappa(p) {
+    if (p.kappa === null) return el("td", { title: "chance alone would agree always" }, "undefined");
+    return cell(p.kappa.toFixed(2));
+  }
+
+  function progress(made, session) {
+    const kinds = Object.keys(KINDS).filter((k) => k !== "edit" || session.kind === "instruction");
+    const held = ["accepted", "edited", "rejected"].filter((k) => made.held[k]).map((k) => `${made.held[k]} ${k}`);
+    const rule = made.rule === "majority" ? "more than half must reject" : "one rejection rejects";
+    return [
+      el("h2", { tabindex: -1, autofocus: true }, `${made.decided} of ${made.items} decided`),
+      el("p", { class: "quiet" }, [percent(made.share), held.join(", "), `${made.disagreed} disagreed`, `rule: ${rule}`].filter(Boolean).join(" · ")),
+      made.reviewers.length
+        ? table(["Reviewer", "Decided", ...kinds.map((k) => KINDS[k])], made.reviewers.map((r) => [first(r.name, shares(r, made.items)), cell(r.decided), ...kinds.map((k) => cell(r[k] ?? 0))]))
+        : el("p", null, "Nobody has decided anything yet."),
+      made.pairs.length
+        ? [el("h3", null, "Agreement"), table(["Pair", "Items", "Agreed", "Cohen’s κ"], made.pairs.map((p) => [first(p.reviewers.join(" and ")), cell(p.items), cell(percent(p.agreed)), kappa(p)]))]
+        : null,
+      Object.keys(made.reasons).length
+        ? [el("h3", null, "Why rejected"), el("ul", { class: "why" }, Object.entries(made.reasons).map(([r, n]) => el("li", null, el("b", null, String(n)), ` ${session.reasons[r] ?? r}`)))]
+        : null,
+      made.faults.length ? [el("h3", null, "Lines that are no decisions"), el("ul", { class: "faults" }, made.faults.map((f) => el("li", null, f)))] : null,
+      close(),
+    ];
+  }
+
+  function keys(sample) {
+    const listed = [
+      ["A", "accept"],
+      ["R", "reject, then a number for the reason"],
+      sample ? null : ["E", "edit the text"],
+      ["U", "undo the last decision"],
+      ["→ or J", "next"],
+      ["← or K", "previous"],
+      sample ? ["Space or L", "play and pause; at its end, the next clip"] : null,
+      ["P", "progress and agreement"],
+      ["Esc", "leave a field, close this"],
+    ].filter(Boolean);
+    return [el("h2", { tabindex: -1, autofocus: true }, "Keys"), el("dl", { class: "keys" }, listed.map(([k, does]) => [el("dt", null, k.split(" or ").map((x, i) => [i ? " or " : null, el("kbd", null, x)]).flat().filter(Boolean)), el("dd", null, does)])), close()];
+  }
+
+  /** Show nodes in a dialog of the page. */
+  function open(dialog, nodes) {
+    dialog.replaceChildren(...nodes.flat(3).filter(Boolean));
+    if (!dialog.open) dialog.showModal();
+  }
+
+  return { progress, keys, open };
+})();

@@ -1,0 +1,133 @@
+// An item in the middle of the page, and what was decided of it. Texts get in as text nodes only (IEAT.el).
+"use strict";
+
+const Views = (() => {
+  const { el, corpus } = window.IEAT;
+  const DONE = { accept: "accepted", reject: "rejected", edit: "edited" };
+  const LANGUAGES = { en: "English", zh: "Chinese" };
+
+  const titled = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+  /** What someone decided, in words. */
+  function said(decision, reasons) {
+    const why = decision.reason ? `: ${reasons[decision.reason] ?? decision.reason}` : "";
+    return `${DONE[decision.decision]}${why}`;
+  }
+
+  /** A line with what one person decided. `mine`: it is the reviewer's own. */
+  function stamp(decision, item, reasons, mine) {
+    const when = new Date(decision.time);
+    return el(
+      "li",
+      { class: `stamp ${decision.decision}`, dataset: { mine: mine ? "yes" : "no" } },
+      el("span", { class: "stamp-who" }, mine ? "You" : decision.reviewer),
+      " ",
+      el("span", { class: "stamp-what" }, said(decision, reasons)),
+      decision.text ? corpus("q", "stamp-text", decision.text, item.language) : null,
+      decision.note ? corpus("span", "stamp-note", decision.note) : null,
+      el("time", { class: "quiet", datetime: decision.time }, when.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })),
+    );
+  }
+
+  function stamps(item, reasons) {
+    const listed = [
+      item.mine ? stamp(item.mine, item, reasons, true) : null,
+      ...item.others.map((d) => stamp(d, item, reasons, false)),
+      item.changed ? el("li", { class: "stamp changed" }, "You decided on an earlier version of this. It has changed since: look again.") : null,
+    ].filter(Boolean);
+    return listed.length ? el("ul", { class: "stamps", "aria-label": "Decisions" }, listed) : null;
+  }
+
+  const head = (item, place) =>
+    el(
+      "div",
+      { class: "item-head" },
+      el("span", { class: "item-task" }, titled(item.task)),
+      el("span", null, LANGUAGES[item.language] ?? item.language),
+      el("span", { class: "item-place" }, place),
+    );
+
+  function instruction(item) {
+    const { text, status, origin, near } = item.content;
+    const alike = near.map((n) =>
+      el("li", null, corpus("span", "", n.text, item.language), el("span", { class: "quiet" }, ` ${n.item}, ${n.alike} % alike`)),
+    );
+    return el(
+      "article",
+      { class: "instruction", dataset: { id: item.item } },
+      corpus("p", "instruction-text", text, item.language),
+      el("p", { class: "instruction-about quiet" }, [item.item, status, origin].filter(Boolean).join(" · ")),
+      item.remark ? el("p", { class: "remark" }, `Against a rule of the bank: ${item.remark}`) : null,
+      alike.length ? el("section", { class: "near" }, el("h2", null, "Close to it in the bank"), el("ul", null, alike)) : null,
+    );
+  }
+
+  /** The instruction's text as a field, in place. `save(text)` and `cancel()` end it. */
+  function editor(item, save, cancel) {
+    const before = item.content.text;
+    const field = el("textarea", { class: "instruction-text", id: "text", rows: 1, maxlength: 500, spellcheck: "true", lang: item.language, dir: "auto" });
+    field.value = item.mine?.text || before;
+    const fit = () => {
+      field.style.height = "auto";
+      field.style.height = `${field.scrollHeight}px`;
+    };
+    const done = () => save(field.value.replace(/\s+/g, " ").trim());
+    field.addEventListener("input", fit);
+    field.addEventListener("keydown", (e) => {
+      if (e.key === "Enter" && !e.isComposing) {
+        e.preventDefault();
+        done();
+      } else if (e.key === "Escape") cancel();
+    });
+    requestAnimationFrame(() => {
+      fit();
+      field.focus();
+      field.setSelectionRange(field.value.length, field.value.length);
+    });
+    return el(
+      "article",
+      { class: "instruction editing", dataset: { id: item.item } },
+      el("label", { class: "visually-hidden", for: "text" }, "New text"),
+      field,
+      el("p", { class: "instruction-about quiet" }, "was: ", corpus("span", "", before, item.language)),
+      el(
+        "div",
+        { class: "edit-line" },
+        el("button", { class: "button primary", type: "button", onclick: done }, "Save ", el("kbd", null, "Enter")),
+        el("button", { class: "button", type: "button", onclick: cancel }, "Cancel ", el("kbd", null, "Esc")),
+      ),
+    );
+  }
+
+  function sample(item) {
+    const shown = window.renderSample({ ...item.content, id: item.item }, { audioUrl: (_, i) => Api.audioUrl(item, i) });
+    const from = shown.querySelector(".provenance");
+    if (from) from.open = false;
+    return shown;
+  }
+
+  /** Where nobody is named yet. `start(name)` begins. */
+  function gate(session, before, start) {
+    const field = el("input", { id: "reviewer", type: "text", maxlength: 60, autocomplete: "name", required: true, placeholder: "Your name", value: before });
+    const form = el(
+      "form",
+      { class: "gate" },
+      el("h1", null, "Who is reviewing?"),
+      el("p", { class: "quiet" }, `Your decisions on ${session.name} are kept under this name, in a file of your own.`),
+      el("div", { class: "gate-line" }, el("label", { class: "visually-hidden", for: "reviewer" }, "Your name"), field, el("button", { class: "button primary", type: "submit" }, "Start")),
+      session.reviewers.length
+        ? el("div", { class: "gate-known" }, el("span", { class: "quiet" }, "Or go on as"), session.reviewers.map((r) => el("button", { class: "button", type: "button", onclick: () => start(r) }, r)))
+        : null,
+    );
+    form.addEventListener("submit", (e) => {
+      e.preventDefault();
+      const name = field.value.replace(/\s+/g, " ").trim();
+      if (name) start(name);
+    });
+    return form;
+  }
+
+  const empty = (words, tools) => el("div", { class: "empty" }, el("p", null, words), el("div", { class: "empty-tools" }, tools));
+
+  return { head, instruction, editor, sample, stamps, gate, empty, said };
+})();

@@ -1,0 +1,164 @@
+"""Near-duplicates among any number of texts, in the memory of a part of them: the rest lies in scratch files.
+
+Each row has a signature for each kind of its texts. Signatures that share a band and a scope are candidates; they are
+compared, and of those that are alike the row with the smallest id stays. Written as it comes: ids, signatures and the
+keys of bands, these parted by their first byte; then each part is sorted by itself. What grows with the build in memory
+is one byte a row, and about 100 bytes for each near-duplicate.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ieat_data.checks.shingles import PLACES, Hashes, band_keys, similarity
+
+_PARTS = 256
+_KEY = np.dtype([("key", "<u8"), ("text", "<u4")])
+_BUFFERED = 1 << 21  # keys held before they are written: 25 MB
+_PAIRS = 1 << 23  # candidates held before the repeated ones are taken out
+_CHUNK = 1 << 16
+
+
+class Duplicate(NamedTuple):
+    """A row, the row that it is like and that stays, in which kind of text, and how much."""
+
+    row: int
+    of: int
+    kind: int
+    similarity: float
+
+
+class Clusters:
+    """Rows are numbered as they are added; a text is row * kinds + kind.
+
+    Args:
+        folder: for scratch files: about 320 bytes for each text.
+        thresholds: for each kind of text the similarity from which on two are near-duplicates.
+    """
+
+    def __init__(self, folder: Path, thresholds: Sequence[float]) -> None:
+        self._folder, self._thresholds = folder, np.array(thresholds)
+        self.rows = 0
+        self._ids = (folder / "ids").open("wb")
+        self._signatures = (folder / "signatures").open("wb")
+        self._parts = [(folder / f"keys-{i:03d}").open("wb") for i in range(_PARTS)]
+        self._buffer: list[NDArray[Any]] = []
+        self._buffered = 0
+
+    def add(self, ids: Sequence[str], texts: Sequence[tuple[NDArray[np.bool_], NDArray[np.uint8], Hashes]]) -> None:
+        """Rows (ids of 32 hex digits), and for each kind which of them have a text (n,), the signatures of those (m,
+        96) and their scopes (m,): texts of different scopes are never compared."""
+        self._ids.write(bytes.fromhex("".join(ids)))
+        kinds = len(self._thresholds)
+        all_signatures = np.zeros((len(ids), kinds, PLACES), np.uint8)
+        for kind, (there, signatures, scopes) in enumerate(texts):
+            all_signatures[there, kind] = signatures
+            numbers = (self.rows + np.flatnonzero(there)) * kinds + kind
+            keys = band_keys(signatures, scopes)
+            entries = np.empty(keys.size, _KEY)
+            entries["key"], entries["text"] = keys.ravel(), np.repeat(numbers, keys.shape[1])
+            self._buffer.append(entries)
+            self._buffered += len(entries)
+        self._signatures.write(all_signatures.tobytes())
+        self.rows += len(ids)
+        if self.rows * kinds > np.iinfo(np.uint32).max:
+            raise OverflowError("near-duplicates: more than 2**32 texts")
+        if self._buffered >= _BUFFERED:
+            self._flush()
+
+    def _flush(self) -> None:
+        entries = np.concatenate([*self._buffer, np.empty(0, _KEY)])
+        part = (entries["key"] >> np.uint64(56)).astype(np.uint8)
+        order = np.argsort(part, kind="stable")
+        ends = np.cumsum(np.bincount(part, minlength=_PARTS))
+        for file, some in zip(self._parts, np.split(entries[order], ends[:-1]), strict=True):
+            file.write(some.tobytes())
+        self._buffer, self._buffered = [], 0
+
+    def duplicates(self) -> Iterator[Duplicate]:
+        """The rows that go, in the order in which they were added. Nothing can be added any more."""
+        self._flush()
+        for file in (self._ids, self._signatures, *self._parts):
+            file.close()
+        if not self.rows:
+            return
+        kinds = len(self._thresholds)
+        self._ranks = np.memmap(self._folder / "ids", ">u8", "r", shape=(self.rows, 2))
+        self._known = np.memmap(self._folder / "signatures", np.uint8, "r", shape=(self.rows * kinds, PLACES))
+        pairs, alike = self._alike(self._candidates())
+        yield from self._decide(pairs, alike)
+
+    def name(self, row: int) -> str:
+        """The id of a row, once `duplicates` was asked for."""
+        return bytes(self._ranks[row].tobytes()).hex()
+
+    def _candidates(self) -> Hashes:
+        """Pairs of texts that share a band, as (text << 32 | the other, which has the smaller id), sorted."""
+        found, held = [np.empty(0, np.uint64)], 0
+        for i in range(_PARTS):
+            path = self._folder / f"keys-{i:03d}"
+            pairs = self._of_part(np.fromfile(path, _KEY))
+            path.unlink()
+            found.append(pairs)
+            held += len(pairs)
+            if held > _PAIRS:
+                found, held = [np.unique(np.concatenate(found))], 0
+        return np.unique(np.concatenate(found))
+
+    def _of_part(self, entries: NDArray[Any]) -> Hashes:
+        entries = entries[np.argsort(entries["key"])]
+        key = entries["key"]
+        same = key[1:] == key[:-1]
+        shared = np.concatenate([same, [False]]) | np.concatenate([[False], same]) if len(key) else same
+        key, text = key[shared], entries["text"][shared]
+        high, low = self._rank(text)
+        order = np.lexsort((text, low, high, key))
+        key, text = key[order], text[order].astype(np.uint64)
+        follows = np.concatenate([[False], key[1:] == key[:-1]]) if len(key) else np.empty(0, bool)
+        at = np.flatnonzero(follows)
+        first = np.maximum.accumulate(np.where(follows, 0, np.arange(len(key))))[at]
+        # with the smallest of the bucket, and with the one before: of many in a bucket not all are alike
+        others = np.concatenate([text[first], text[at - 1]])
+        return np.unique(np.tile(text[at], 2) << np.uint64(32) | others)
+
+    def _rank(self, texts: NDArray[Any]) -> tuple[Hashes, Hashes]:
+        """By what rows are ordered: their ids, in two halves."""
+        ids = np.asarray(self._ranks[texts // len(self._thresholds)])
+        return ids[:, 0].astype(np.uint64), ids[:, 1].astype(np.uint64)
+
+    def _alike(self, pairs: Hashes) -> tuple[Hashes, NDArray[np.float32]]:
+        """The pairs whose texts are as similar as it takes, and how similar they are."""
+        kept, alike = [np.empty(0, np.uint64)], [np.empty(0, np.float32)]
+        for start in range(0, len(pairs), _CHUNK):
+            some = pairs[start : start + _CHUNK]
+            text, other = some >> np.uint64(32), some & np.uint64(0xFFFFFFFF)
+            found = similarity(self._known[text], self._known[other])
+            enough = found >= self._thresholds[text % np.uint64(len(self._thresholds))]
+            kept.append(some[enough])
+            alike.append(found[enough].astype(np.float32))
+        return np.concatenate(kept), np.concatenate(alike)
+
+    def _decide(self, pairs: Hashes, alike: NDArray[np.float32]) -> Iterator[Duplicate]:
+        """From the smallest id on: a row goes if it is like one that stays; it is said to be like the first such."""
+        kinds = len(self._thresholds)
+        text, other = pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)
+        order = np.lexsort((*self._rank(other)[::-1], *self._rank(text)[::-1]))
+        gone = bytearray(self.rows)
+        chosen = array("Q")
+        for start in range(0, len(order), _CHUNK):
+            some = order[start : start + _CHUNK]
+            rows, others = (text[some] // kinds).tolist(), (other[some] // kinds).tolist()
+            for at, row, of in zip(some.tolist(), rows, others, strict=True):
+                if not gone[row] and not gone[of]:
+                    gone[row] = 1
+                    chosen.append(at)
+        decided = np.frombuffer(chosen, np.uint64) if chosen else np.empty(0, np.uint64)
+        for at in decided[np.argsort(text[decided])].tolist():
+            row, kind = divmod(int(text[at]), kinds)
+            yield Duplicate(row, int(other[at]) // kinds, kind, float(alike[at]))

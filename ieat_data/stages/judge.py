@@ -1,0 +1,119 @@
+"""Optional: an LLM gives each target numbers, criterion by criterion, and each of them twice.
+
+The number is the model's choice right after the prompt, by its probabilities; nothing is generated. The second time the
+scale is explained the other way round. How far both agree says what the numbers are worth: the manifest tells it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ieat_data.config import Pipeline, Profile
+from ieat_data.engines.base import Choose, Failure
+from ieat_data.paths import prompts_dir
+from ieat_data.prompting.base import Turn
+from ieat_data.prompting.judging import judge_request, load_judge
+from ieat_data.schema import JUDGED
+from ieat_data.stages.base import Context, MapStage, Reject, Row
+from ieat_data.stages.screen import KEPT_BACK
+
+_TARGET = ("task", "language", "turns", "instruction", "answer")
+
+
+class JudgeTargets(MapStage):
+    """Stage 1-2 on single utterances."""
+
+    name = "judge_targets"
+    inputs: ClassVar[tuple[str, ...]] = ("inject",)
+    optional = KEPT_BACK["inject"]
+    columns: ClassVar = {"inject": _TARGET, **dict.fromkeys(KEPT_BACK["inject"], ())}
+    engines = ("llm",)
+    prompts = ("judge/*.yaml", "models/*.yaml", "labels.yaml")
+    schema = JUDGED
+    expected = frozenset({"judged_low"})
+
+    @classmethod
+    def asked_for(cls, pipeline: Pipeline) -> bool:
+        return pipeline.judge is not None
+
+    def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+        return {"judge": pipeline.judge and pipeline.judge.model_dump()}
+
+    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+        asked: list[Choose] = []
+        of: list[str] = []
+        for row in rows:
+            requests = _requests(row, ctx)
+            asked += requests
+            of += [row["id"]] * len(requests)
+        answers = iter(ctx.engines["llm"].choose(asked, of))
+        agreement: dict[str, Counter[str]] = {}
+        judged = [self._judge(row, [next(answers) for _ in _order(row)], agreement, ctx) for row in rows]
+        for name, counts in agreement.items():
+            noted = ctx.notes.setdefault("agreement", {}).setdefault(name, {})
+            noted.update({pair: noted.get(pair, 0) + n for pair, n in counts.items()})
+        return judged
+
+    def _judge(self, row: Row, answers: list[Any], agreement: dict[str, Counter[str]], ctx: Context) -> Row | Reject:
+        if failed := next((a for a in answers if isinstance(a, Failure)), None):
+            return Reject(failed.reason, failed.message)
+        file = load_judge(prompts_dir(), row["task"], row["language"])
+        scores: dict[str, Row] = {c: {"criterion": c, "expected": 0.0} for c in file.criteria}
+        for (criterion, falling), answer in zip(_order(row), answers, strict=True):
+            given = dict(zip(file.scale, answer.probabilities, strict=True))
+            scores[criterion]["second" if falling else "first"] = max(given, key=lambda n: (given[n], -n))
+            scores[criterion]["expected"] += sum(n * p for n, p in given.items()) / 2
+        for name, s in scores.items():
+            agreement.setdefault(f"{row['task']}.{name}", Counter())[f"{s['first']},{s['second']}"] += 1
+        score = sum(s["expected"] for s in scores.values()) / len(scores)
+        made = {"scores": list(scores.values()), "score": score}
+        limit = ctx.pipeline.judge and ctx.pipeline.judge.min_score
+        return Reject("judged_low", f"{score:.2f}", made) if limit is not None and score < limit else made
+
+
+class JudgeDialogues(JudgeTargets):
+    """Stage 1-2 on dialogues."""
+
+    name = "judge_dialogues"
+    inputs = ("inject_dialogues",)
+    optional = KEPT_BACK["inject_dialogues"]
+    columns: ClassVar = {"inject_dialogues": _TARGET, **dict.fromkeys(KEPT_BACK["inject_dialogues"], ())}
+
+
+def _order(row: Row) -> list[tuple[str, bool]]:
+    """(criterion, falling) of each request about a row."""
+    criteria = load_judge(prompts_dir(), row["task"], row["language"]).criteria
+    return [(c, falling) for c in criteria for falling in (False, True)]
+
+
+def _requests(row: Row, ctx: Context) -> list[Choose]:
+    file = load_judge(prompts_dir(), row["task"], row["language"])
+    labels = ctx.prompts.labels
+    turns = [
+        Turn(t["transcript"], labels.words(t["emotion"]["label"], row["language"]).word, t.get("reply") or "")
+        for t in row["turns"]
+    ]
+    question = row["instruction"]["text"] if row["instruction"] else None
+    return [
+        judge_request(file, c, falling, turns, question, row["answer"], ctx.prompts.descriptor)
+        for c, falling in _order(row)
+    ]
+
+
+def kappa(pairs: Mapping[str, int]) -> tuple[float, float | None]:
+    """(share of equal numbers, quadratic weighted kappa) of "first,second" → how often.
+
+    The kappa is None where both always give one number: there is no chance agreement to compare with.
+    """
+    counts = {tuple(map(int, pair.split(","))): n for pair, n in pairs.items()}
+    total = sum(counts.values())
+    firsts, seconds = Counter[int](), Counter[int]()
+    for (a, b), n in counts.items():
+        firsts[a] += n
+        seconds[b] += n
+    observed = sum(n * (a - b) ** 2 for (a, b), n in counts.items())
+    by_chance = sum(n * m * (a - b) ** 2 for a, n in firsts.items() for b, m in seconds.items()) / total
+    equal = sum(n for (a, b), n in counts.items() if a == b) / total
+    return equal, None if by_chance == 0 else 1 - observed / by_chance
