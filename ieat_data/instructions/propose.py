@@ -14,12 +14,12 @@ from ieat_data.checks.query import dedup_key
 from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.base import Completion, Failure
-from ieat_data.engines.client import Pool
+from ieat_data.engines.client import EngineDown, Pool
 from ieat_data.engines.llm.descriptor import load_descriptor
-from ieat_data.errors import UserError
+from ieat_data.errors import BuildStopped, UserError
 from ieat_data.instructions.asking import LINES, Asked, candidates, requests
 from ieat_data.instructions.bank import Instruction
-from ieat_data.pools import EnginePools, connected, lacking
+from ieat_data.pools import EnginePools, connected, lacking, last_line
 
 ROUND = 8  # requests at a time: a number of its own, so that what comes out does not depend on the pool
 _MOST = 4  # times the requests that would do if every line were kept: a model that cannot do it is asked no longer
@@ -55,7 +55,7 @@ def propose(
         bank: what is there of this task and language; a rejected one is not to come again either.
         salt: another number gives other requests.
 
-    Raises UserError where the profile has no LLM that can be asked, BuildStopped when it does not start.
+    Raises UserError where the profile has no LLM that can be asked, BuildStopped when it does not start or dies.
     """
     if profile.recording is not None:
         raise UserError(f"profile {profile.name} answers from a recording: proposing wants an LLM")
@@ -78,6 +78,8 @@ def propose(
                 for one, answer in zip(batch, _answers(pool, batch), strict=True):
                     sieve.take(one, answer)
                 say(sieve.progress())
+        except EngineDown as e:
+            raise BuildStopped(f"engine llm died while it was asked, nothing was added: {last_line(e)}") from e
         finally:
             engines.close()
     return sieve.made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -91,6 +92,13 @@ class Writer(LLM):
         lines = [*BAD[language].values(), "", *good, "Why do I feel like th"]
         text = "\n".join(f"{i}. {x}" if i % 2 else f"- “{x}”" for i, x in enumerate(lines))
         return Completion((text,), "length")
+
+
+class Dying(LLM):
+    """Its process ends when it is asked."""
+
+    def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]:
+        os._exit(1)
 
 
 class Parrot(LLM):
