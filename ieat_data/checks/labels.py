@@ -23,7 +23,7 @@ _EN_NEGATION = re.compile(
 )
 # Chinese: a negation right before, with at most two adverbs between ("不太开心", "没有觉得害怕").
 _ZH_NEGATION = re.compile(
-    r"(?:并不|不是|不再|不|没有|没|未|别|毫无|并非|无)"
+    r"(?:并不|不是|不再|不|没有|没|未|(?<!特)别|毫无|并非|无)"
     r"(?:太|再|是|会|能|要|用|必|怎么|那么|这么|特别|很|感到|觉得|那样|有){0,2}$"
 )
 # ... but these begin like one and are none
