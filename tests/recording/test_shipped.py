@@ -135,7 +135,7 @@ def test_a_changed_word_of_a_prompt(project: Project) -> None:
 def test_a_changed_word_of_a_check(project: Project) -> None:
     row, word = one_accepted_reply()
     project.edit(
-        "ieat_data/checks/reply.py", r"_DEAF = re.compile(" + '\n    r"', r"_DEAF = re.compile(" + f'\n    r"{word}|'
+        "ieat_data/checks/persona.py", r"_DEAF = re.compile(" + '\n    r"', r"_DEAF = re.compile(" + f'\n    r"{word}|'
     )
     said = project.differs()
     assert "first stage to differ: respond, 1 row" in said
