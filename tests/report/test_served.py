@@ -47,7 +47,7 @@ def test_a_page_follows_a_build_to_its_end(made: dict[str, Any], rejected: int, 
     live = Live(out, None, folder)
     assert summary(folder)["rows"] == 0
     seen = [0]
-    for tasks in (15, 15, 15, None):
+    for tasks in (15, 40, 40, None):
         inline.go_on(plan, tasks)
         assert live.update() > 0
         said = summary(folder)
