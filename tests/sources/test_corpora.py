@@ -21,7 +21,7 @@ def counted(stage: SourceStage, pipeline: Pipeline) -> Counter[tuple[str, str]]:
 def test_every_reader_has_a_sample_that_a_pipeline_reads() -> None:
     spoken, stage2 = load_pipeline("corpora").sources, load_pipeline("stage2").sources
     readers = {load_source(name).reader for name in (*spoken.speech, *spoken.text, *stage2.speech)}
-    assert readers == set(READERS)
+    assert readers == {name for name, target in READERS.items() if target.startswith("ieat_data.")}
 
 
 def test_stages_1_1_and_1_2_get_clips_and_queries_of_each() -> None:

@@ -82,7 +82,8 @@ def clips_tar(path: Path, n: int, size: int) -> None:
 
 
 def test_every_reader_is_here() -> None:
-    assert {reader for reader, *_ in CORPORA.values()} == set(READERS)
+    ours = {name for name, target in READERS.items() if target.startswith("ieat_data.")}
+    assert {reader for reader, *_ in CORPORA.values()} == ours
 
 
 @pytest.mark.parametrize("name", CORPORA)
