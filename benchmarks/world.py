@@ -39,6 +39,9 @@ class Speech:
     def __init__(self, root: Path, language: str) -> None:
         self.rows = int((root / "rows").read_text())
 
+    def identity(self) -> dict[str, object]:
+        return {}
+
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         for first in range(0, self.rows, rows_per_unit):
             file, index = divmod(first, 100_000)
