@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ieat_data.build import build
 from ieat_data.cli.build import make_plan
-from ieat_data.export.publish import publish
 from ieat_data.inprocess import InProcess
 from ieat_data.planner import Plan
 from ieat_data.progress import Progress
@@ -55,6 +55,4 @@ def go_on(plan: Plan, tasks: int | None = None) -> None:
 
 def sample(out: Path) -> dict[str, Any]:
     """The whole sample, published into `out`. Returns its manifest."""
-    plan = begin(out)
-    go_on(plan)
-    return publish(plan, out)
+    return build(make_plan("stage1-2", "replay", out, None, [], None), out)

@@ -37,7 +37,7 @@ class Here(InProcess):
 
     def pools(self, job: Job) -> Mapping[str, Any]:
         for role in job.engines:
-            if role not in self._pools and self._profile.recording is None:
+            if role not in self._pools:
                 self._pools[role] = Pool(registry.build(role, self._profile.engines[role], {}))  # type: ignore[index]
         return self._pools
 

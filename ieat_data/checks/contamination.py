@@ -98,9 +98,10 @@ class Benchmark:
         for path in files:
             for line, text in texts(path):
                 own = "zh" if script_share(text).get("han", 0.0) > 0.3 else "en"
-                if own == language and len(tokens(text, language)) >= _MIN_TOKENS[language]:
+                cut = tokens(text, language) if own == language else []
+                if len(cut) >= _MIN_TOKENS[language]:
                     self._where.append(f"{path.name}:{line}")
-                    runs.append(np.unique(ngrams(text, language, self._n)))
+                    runs.append(np.unique(ngrams(cut, self._n)))
                     sets.append(shingles([text], language, self._small))
         self._runs, self._run_of = _index(runs)
         self._shingles, self._shingle_of = _index(sets)
@@ -111,7 +112,7 @@ class Benchmark:
 
     def find(self, text: str) -> Hit | None:
         """Where the benchmark says the same; None where it does not."""
-        same = _look_up(self._runs, self._run_of, ngrams(text, self._language, self._n))
+        same = _look_up(self._runs, self._run_of, ngrams(tokens(text, self._language), self._n))
         if len(same):
             return Hit(self._where[int(same.min())], "same_words")
         own = shingles([text], self._language, self._small)

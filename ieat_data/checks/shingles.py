@@ -11,7 +11,7 @@ import functools
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +44,9 @@ def number(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def ngrams(text: str, language: str, n: int) -> Hashes:
+def ngrams(of: Sequence[str], n: int) -> Hashes:
     """The hash of each run of `n` tokens, in their order: shape (m,). None in a shorter text."""
-    known = np.array([number(t) for t in tokens(text, language)], np.uint64)
+    known = np.array([number(t) for t in of], np.uint64)
     count = len(known) - n + 1
     found = np.full(max(count, 0), n, np.uint64)
     for i in range(n if count > 0 else 0):
@@ -58,8 +58,8 @@ def shingles(texts: Iterable[str], language: str, n: int) -> Hashes:
     """The distinct n-grams of some texts, sorted: shape (m,). A text shorter than `n` tokens is one by itself."""
     found = []
     for text in texts:
-        grams = ngrams(text, language, n)
-        found.append(grams if len(grams) else ngrams(text, language, len(tokens(text, language)) or 1))
+        cut = tokens(text, language)
+        found.append(ngrams(cut, min(n, len(cut) or 1)))
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.uint64)
 
 

@@ -40,7 +40,7 @@ class Texts:
         self._lengths.append(len(words))
         self._openings[("" if self._language == "zh" else " ").join(words[: _OPENING[self._language]])] += 1
         for n, grams in self._grams.items():
-            grams.append(ngrams(text, self._language, n))
+            grams.append(ngrams(words, n))
 
     def summary(self) -> dict[str, Any]:
         """`distinct`: different n-grams of all n-grams; lengths in words (en) or characters (zh)."""

@@ -117,8 +117,7 @@ def _review(plan: Plan) -> dict[str, Any]:
         for one in written(task, language):
             held = plan.verdicts.of_instruction(name, one.id, seen_instruction(name, one.id, one.text))
             if held is not None:
-                edited = held.text not in ("", one.text)
-                instructions["rejected" if held.rejected else "edited" if edited else "accepted"] += 1
+                instructions[held.outcome(one.text)] += 1
             elif one.id in items:
                 changed.append(one.id)
     records = [r for node in plan.targets for r in node.records.values()]

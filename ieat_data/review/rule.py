@@ -30,6 +30,12 @@ class Verdict(BaseModel):
     text: str = ""  # of an instruction that was edited
     why: tuple[str, ...] = ()
 
+    def outcome(self, text: str) -> Literal["accepted", "edited", "rejected"]:
+        """What becomes of an instruction that stands as `text`."""
+        if self.rejected:
+            return "rejected"
+        return "accepted" if self.text in ("", text) else "edited"
+
 
 def verdict(decided: Iterable[Decision], rule: Rule) -> Verdict:
     """What holds by the standing decisions of several people on the same version of one item; at least one."""

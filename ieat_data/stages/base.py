@@ -90,9 +90,8 @@ class Context:
     verdicts: Verdicts = NONE  # what people decided, for a stage that heeds it (`Stage.heeds`)
     quarantine: list[Row] = field(default_factory=list)
     removed: list[Row] = field(default_factory=list)  # as `quarantine`, of rows that keep no place in the table
-    scratch: Path | None = (
-        None  # where files may lie that are wanted for as long as the task; none: where the system has them
-    )
+    # where files may lie that are wanted for as long as the task; none: where the system has them
+    scratch: Path | None = None
     notes: dict[str, Any] = field(default_factory=dict)  # what the task's commit records say besides
 
     @property

@@ -22,7 +22,6 @@ from ieat_data.stages.screen import SCREENED, screened_out
 from ieat_data.stages.speaking import Line, SpeakingSettings, speak_rows
 
 QUESTIONED = TASKS
-ACCEPTED, REJECTED = "accepted", "rejected"
 
 
 def written(task: str, language: str) -> tuple[Instruction, ...]:
@@ -55,11 +54,11 @@ def _judged(one: Instruction, name: str, verdicts: Verdicts) -> Row:
     held = verdicts.of_instruction(name, one.id, seen_instruction(name, one.id, one.text))
     if held is None:
         return row
-    if held.rejected:
-        return {**row, "status": REJECTED}
-    if held.text in ("", one.text):
-        return {**row, "status": ACCEPTED}
-    return {**row, "id": f"{one.id}~{fingerprint(held.text)[:8]}", "text": held.text, "status": ACCEPTED}
+    match held.outcome(one.text):
+        case "edited":
+            return {**row, "id": f"{one.id}~{fingerprint(held.text)[:8]}", "text": held.text, "status": "accepted"}
+        case outcome:
+            return {**row, "status": outcome}
 
 
 def changes(verdicts: Verdicts, statuses: tuple[str, ...]) -> dict[str, dict[str, str | None]]:

@@ -17,12 +17,13 @@ def kept(rows: Iterable[Row], config: str, ctx: Context) -> Iterator[Row]:
     changed: list[str] = []
     for row in rows:
         versions = ctx.verdicts.of_sample(config, row["id"])
-        held = versions.get(_seen(row)) if any(v.rejected for v in versions.values()) else None
-        if held is not None and held.rejected:
-            ctx.remove(row["id"], Reject(REJECTED_IN_REVIEW, "; ".join(held.why), _payload(row)))
-            continue
-        if held is None and any(v.rejected for v in versions.values()):
-            changed.append(row["id"])
+        if any(v.rejected for v in versions.values()):
+            held = versions.get(_seen(row))
+            if held is None:
+                changed.append(row["id"])
+            elif held.rejected:
+                ctx.remove(row["id"], Reject(REJECTED_IN_REVIEW, "; ".join(held.why), _payload(row)))
+                continue
         yield row
     if changed:
         ctx.notes["review"] = {"changed": sorted(changed)}

@@ -6,6 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+# of every answer of a server here: nothing of it is for pages of other sites
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
 STATIC = Path(__file__).resolve().parent / "static"
 
 # json.dumps leaves these as they are: the first three could end a script element, the last two end a line of JavaScript

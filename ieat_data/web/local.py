@@ -17,6 +17,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ieat_data.errors import UserError
+from ieat_data.web import HEADERS
+from ieat_data.web.ranges import byte_range
 
 CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -28,15 +30,7 @@ CONTENT_TYPES = {
     ".ogg": "audio/ogg",
 }
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_HEADERS = {**HEADERS, "X-Frame-Options": "DENY", "Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +97,16 @@ def server(host: str, port: int, answers: Answers) -> ThreadingHTTPServer:
 
         def _send_part(self, found: Answer, body: bool) -> None:
             """The whole, or the range that a player asks for."""
-            wanted, size = _RANGE.fullmatch(self.headers.get("Range", "")), len(found.body)
-            if wanted is None or wanted.groups() == ("", ""):
-                return self._send(200, found, body, {"Accept-Ranges": "bytes"})
-            first, last = wanted.groups()
-            start = int(first) if first else max(0, size - int(last))
-            end = min(int(last), size - 1) if first and last else size - 1
-            if start > end:
+            size = len(found.body)
+            try:
+                part = byte_range(self.headers.get("Range"), size)
+            except ValueError:
                 return self._send(416, Answer(b"", found.content_type), body, {"Content-Range": f"bytes */{size}"})
-            part = Answer(found.body[start : end + 1], found.content_type)
-            return self._send(206, part, body, {"Content-Range": f"bytes {start}-{end}/{size}"})
+            if part is None:
+                return self._send(200, found, body, {"Accept-Ranges": "bytes"})
+            start, end = part
+            piece = Answer(found.body[start:end], found.content_type)
+            return self._send(206, piece, body, {"Content-Range": f"bytes {start}-{end - 1}/{size}"})
 
         def _send(self, status: int, what: Answer, body: bool, more: dict[str, str] | None = None) -> None:
             self.send_response(status)

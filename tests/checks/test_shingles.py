@@ -60,10 +60,10 @@ def test_case_punctuation_width_and_tags_are_no_difference() -> None:
 
 
 def test_ngrams_are_in_order_and_a_short_text_is_one_shingle() -> None:
-    a, b = ngrams("one two three four", "en", 2), ngrams("two one three four", "en", 2)
+    a, b = ngrams(tokens("one two three four", "en"), 2), ngrams(tokens("two one three four", "en"), 2)
     assert len(a) == len(b) == 3
     assert a[2] == b[2] and a[0] != b[0], "the order of words counts"
-    assert len(ngrams("one two", "en", 3)) == 0
+    assert len(ngrams(tokens("one two", "en"), 3)) == 0
     assert len(shingles(["one two", ""], "en", 3)) == 1
     assert len(shingles(["..."], "en", 3)) == len(shingles([], "en", 3)) == 0
     twice = shingles(["one two three", "one two three"], "en", 3)

@@ -19,8 +19,8 @@ from ieat_data.export.summary import logical
 from ieat_data.review.api import make_app
 from ieat_data.review.decisions import load, seen_sample
 from ieat_data.review.guard import HEADER
-from ieat_data.review.ranges import byte_range
 from ieat_data.verify import samples
+from ieat_data.web.ranges import byte_range
 from tests.review import made
 
 HOME = "http://127.0.0.1:8710"
