@@ -13,7 +13,7 @@ from ieat_data.checks.contamination import benchmark_hashes
 from ieat_data.export.diversity import diversity
 from ieat_data.export.summary import merge
 from ieat_data.paths import prompt_hashes
-from ieat_data.planner import Plan
+from ieat_data.planner import Node, Plan
 from ieat_data.review.decisions import seen_instruction
 from ieat_data.review.verdicts import REJECTED_IN_REVIEW
 from ieat_data.shards import Record
@@ -94,16 +94,13 @@ def made_with() -> dict[str, str]:
     }
 
 
-def _stage(node: Any) -> dict[str, Any]:
-    rejects: Counter[str] = Counter()
-    for r in node.records.values():
-        rejects.update(r.rejects)
+def _stage(node: Node) -> dict[str, Any]:
     return {
         "table": node.table.folder.name,
         "shards": len(node.shards),
-        "rows": sum(r.rows for r in node.records.values()),
+        "rows": node.rows,
         "ok": sum(r.ok for r in node.records.values()),
-        "rejects": dict(sorted(rejects.items(), key=lambda kv: (-kv[1], kv[0]))),
+        "rejects": dict(sorted(node.rejects.items(), key=lambda kv: (-kv[1], kv[0]))),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,13 +105,8 @@ class Building:
 
 
 def _from_node(node: Node) -> StageView:
-    rejects: Counter[str] = Counter()
-    for r in node.records.values():
-        rejects.update(r.rejects)
-    ok = sum(r.ok for r in node.records.values())
-    return StageView(
-        node.name, len(node.shards), node.rows, ok, dict(rejects.most_common()), node.table, dict(node.records)
-    )
+    ok, rejects = sum(r.ok for r in node.records.values()), dict(node.rejects.most_common())
+    return StageView(node.name, len(node.shards), node.rows, ok, rejects, node.table, dict(node.records))
 
 
 def view_of(out: Path, work: Path | None = None) -> View:
