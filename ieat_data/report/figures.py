@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ieat_data.report.samples import lengths
 from ieat_data.report.view import StageView, View
 from ieat_data.stages import STAGES
 
@@ -24,12 +25,10 @@ class Heard:
         self.others = 0.0
 
     def add(self, sample: Mapping[str, Any]) -> None:
-        ends: dict[int, float] = {}
         for s in sample["spans"]:
-            ends[s["audio"]] = max(ends.get(s["audio"], 0.0), s["end_s"])
             if s["kind"] != "gap" and s["speaker"]:
                 self._spoke(s["speaker"], s["end_s"] - s["start_s"])
-        for length in ends.values():
+        for length in lengths(sample):
             self.clips[sample["language"]][int(length)] += 1
 
     def _spoke(self, speaker: str, length: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,7 @@ def _listed(row: dict[str, Any], urls: Sequence[str | None], part: Part) -> List
         "turns": row["n_turns"],
         "emotions": emotions(row),
         "source": origins[0]["source"] if origins else None,
-        "seconds": round(seconds(row), 1),
+        "seconds": round(sum(lengths(row)), 1),
         "audio": int(any(urls)),
         "text": snippet(said),
     }
@@ -67,12 +67,12 @@ def snippet(text: str) -> str:
     return text if len(text) <= SNIPPET_CHARS else text[: SNIPPET_CHARS - 1] + "…"
 
 
-def seconds(row: dict[str, Any]) -> float:
-    """How long the clips of a sample are in all, by their spans."""
+def lengths(row: Mapping[str, Any]) -> list[float]:
+    """How long each clip of a sample is, by its spans: seconds."""
     ends: dict[int, float] = {}
     for s in row["spans"]:
         ends[s["audio"]] = max(ends.get(s["audio"], 0.0), s["end_s"])
-    return sum(ends.values())
+    return list(ends.values())
 
 
 def choose(parts: Sequence[Part], n: int) -> dict[Part, range]:
