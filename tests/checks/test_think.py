@@ -103,6 +103,10 @@ BAD_THINK = [
     ("think_disagrees", "zh", "他的狗昨晚走了，因为这个他很生气。"),
 ]
 BAD_ANSWER = [
+    ("cold", "en", "You're sad because Benny died, but you should have listened to the vet."),
+    ("cold", "zh", "你难过是因为狗走了，可这没什么大不了的。"),
+    ("names_neutral", "en", "You sound quite neutral because Benny died and you are sad."),
+    ("names_neutral", "zh", "你的情绪很中性，因为狗走了家里安静，你难过。"),
     ("label_leak", "en", "You're sad about Benny, that is the detected emotion."),
     ("label_leak", "zh", "你的狗走了，检测到的情绪是难过。"),
     ("instruction_leak", "en", "You need to hear that Benny is in a better place."),
@@ -181,7 +185,7 @@ def test_he_is_somebody_the_user_spoke_of() -> None:
 def test_every_rule_is_tried_in_both_languages() -> None:
     by_hand = {(r, x) for r in ("repeats_think", "disagrees") for x in ("en", "zh")}
     tried = {(r, x) for r, x, _ in [*BAD_THINK, *BAD_ANSWER, *BAD_PATH]} | by_hand
-    own = [c for c in ANSWER if c not in SPOKEN or c.code in ("first_person", "third_person")]
+    own = [c for c in ANSWER if c not in SPOKEN or c.code in ("first_person", "third_person", "cold")]
     assert tried == {(c.code, x) for c in (*THOUGHT, *own) for x in ("en", "zh")}
     codes = [c.code for c in (*THOUGHT, *ANSWER)]
     assert len(set(codes)) == len(codes)
@@ -200,6 +204,35 @@ def test_every_rule_is_tried_in_both_languages() -> None:
 )
 def test_a_summary_may_stand_before_or_after_the_path(language: str, answer: str) -> None:
     assert isinstance(judge("trajectory", language, answer), Accepted)
+
+
+@pytest.mark.parametrize(
+    ("language", "right", "wrong"),
+    [
+        (
+            "en",
+            "You were angry at the landlord in the first turn, angry in the second turn, neutral in the last turn.",
+            "You were angry at the landlord. In the second turn, you felt neutral. You ended up neutral.",
+        ),
+        (
+            "zh",
+            "第一轮你生房东的气，很生气，第二轮你还是生气，最后一句是平静的。",
+            "第一轮你生房东的气，很生气，第二轮平静下来，最后也是平静的。",
+        ),
+    ],
+)
+def test_a_numbered_turn_has_the_emotion_that_was_heard_in_it(language: str, right: str, wrong: str) -> None:
+    said = {
+        "en": ["The landlord kept my deposit.", "He takes none of my calls!", "How long do I boil an egg?"],
+        "zh": ["房东不退押金。", "电话也不接！", "鸡蛋要煮多久？"],
+    }
+    thought = {
+        "en": " Angry, because of the landlord and the calls; neutral, because of the egg.",
+        "zh": "生气，是因为房东不退押金，电话也不接；平静，是因为只问鸡蛋。",
+    }
+    turns = [Turn(t, label) for t, label in zip(said[language], ("anger", "anger", "neutral"), strict=True)]
+    assert isinstance(judge("trajectory", language, right, thought[language], turns), Accepted)
+    assert judge("trajectory", language, wrong, thought[language], turns) == Rejected("labels_order")
 
 
 def test_equal_neighbours_are_named_once() -> None:
