@@ -115,6 +115,11 @@ BAD_ANSWER = [
     ("third_person", "zh", "用户难过是因为狗走了，你很想它。"),
     ("labels_invented", "en", "You are angry because Benny died last night."),
     ("labels_invented", "zh", "你很生气，是因为狗昨天走了，家里太安静。"),
+    (
+        "third_person",
+        "en",
+        "You lost Benny. They lost their dog Benny last night, and now nobody is there with them.",
+    ),
     ("not_to_user", "en", "Sadness came because Benny died and left silence."),
     ("not_to_user", "zh", "难过是因为陪伴多年的狗离开了，家里变得安静。"),
     ("first_person", "en", "My dog Benny died too, so you know why."),
@@ -153,14 +158,14 @@ def test_bad_paths_get_their_reason(reason: str, language: str, answer: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("language", "answer"),
+    ("language", "thought"),
     [
-        ("en", "They lost their dog Benny last night, and now nobody is there with them."),
-        ("zh", "他的狗昨晚走了，家里一下子空了，因为平时都是它陪着。"),
+        ("en", "Benny was always there, and now the house is empty because nobody else lives in it."),
+        ("zh", "家里一下子空了，因为平时都是狗陪着，少了它就没有声音。"),
     ],
 )
-def test_the_thought_is_not_spoken(language: str, answer: str) -> None:
-    assert judge("empathy", language, answer) == Rejected("repeats_think")
+def test_the_thought_is_not_spoken(language: str, thought: str) -> None:
+    assert judge("empathy", language, thought, thought) == Rejected("repeats_think")
 
 
 def test_cheer_for_the_sad_and_comfort_for_the_happy() -> None:
