@@ -1,6 +1,6 @@
 """Whole builds with the engines of `doubles.py`: resume, caching, quarantine, limits.
 
-Through Ray where it is Ray that is to be seen: processes that die, replicas, shards in flight. All else in this process.
+Through Ray where Ray is to be seen: processes that die, replicas, shards in flight. All else in this process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`ieat ingest`: one source as a table, with statistics and a picture. The first goes through Ray, the others do not."""
+"""`ieat ingest`: one source as a table, with statistics and a picture. The first test alone goes through Ray."""
 
 from __future__ import annotations
 
