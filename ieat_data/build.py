@@ -21,7 +21,7 @@ from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, q
 from ieat_data.recording.files import is_recording
 from ieat_data.recording.record import record
 from ieat_data.review.verdicts import NONE, saved
-from ieat_data.runner import Runner
+from ieat_data.runner import Connect, Runner
 from ieat_data.shards import replace_file
 from ieat_data.stages import SOURCE_TABLES
 from ieat_data.stages.base import load_prompts
@@ -80,12 +80,19 @@ def _prompt_faults(plan: Plan, languages: list[str]) -> list[str]:
     return faults
 
 
-def build(plan: Plan, out: Path, record_to: Path | None = None, manifest_copy: Path | None = None) -> dict[str, Any]:
+def build(
+    plan: Plan,
+    out: Path,
+    record_to: Path | None = None,
+    manifest_copy: Path | None = None,
+    connect: Connect | None = None,
+) -> dict[str, Any]:
     """Build `plan` into `out` and return the manifest.
 
     Args:
         record_to: a folder to write the recording of this build into. What it holds already is not asked for again.
         manifest_copy: a second place for the manifest, with the way from there to `out`.
+        connect: who does the tasks; by default Ray, or this process where a recording answers.
     """
     if tables := sorted(set(plan.pipeline.targets) & set(SOURCE_TABLES)):
         raise UserError(f"pipeline {plan.pipeline.name}: targets: {tables[0]} is no dataset: ieat ingest makes it")
@@ -93,7 +100,7 @@ def build(plan: Plan, out: Path, record_to: Path | None = None, manifest_copy: P
         if plan.recording is not None:
             raise UserError(f"profile {plan.profile.name} answers from a recording: --record wants real engines")
         plan.known = record_to.absolute() if is_recording(record_to) else None
-    make_tables(plan)
+    make_tables(plan, connect)
     if lacking := missing_answers(plan):
         raise BuildStopped("\n      ".join(lacking))
     out.mkdir(parents=True, exist_ok=True)
@@ -103,7 +110,7 @@ def build(plan: Plan, out: Path, record_to: Path | None = None, manifest_copy: P
     return made
 
 
-def make_tables(plan: Plan) -> None:
+def make_tables(plan: Plan, connect: Connect | None = None) -> None:
     """All of a build but the publishing: the tables of the work folder."""
     preflight(plan)
     plan.persist()
@@ -117,7 +124,7 @@ def make_tables(plan: Plan) -> None:
     with Progress(plan) as progress:
         for fault in plan.verdicts.faults:
             progress.note(fault)
-        Runner(plan, progress, InProcess if plan.recording else Cluster).run()
+        Runner(plan, progress, connect or (InProcess if plan.recording else Cluster)).run()
 
 
 def missing_answers(plan: Plan) -> list[str]:

@@ -47,10 +47,13 @@ class Executor(Protocol):
         """End what was started."""
 
 
+Connect = Callable[[Plan, Progress], Executor]
+
+
 class Runner:
     """One build. `connect` is called when there is something to do."""
 
-    def __init__(self, plan: Plan, progress: Progress, connect: Callable[[Plan, Progress], Executor]) -> None:
+    def __init__(self, plan: Plan, progress: Progress, connect: Connect) -> None:
         self.plan, self.progress, self.connect = plan, progress, connect
         self._depth = {name: i for i, name in enumerate(plan.nodes)}
         self._order = itertools.count()  # among tasks of one stage: first come, first served

@@ -1,4 +1,8 @@
-"""A whole build in this process, without Ray: the product's plan, runner, tasks and publishing, engines called here."""
+"""A whole build in this process, without Ray: the product's plan, runner, tasks and publishing, engines called here.
+
+To start Ray and its workers takes ten times as long as the tests' engines need for a build. What Ray itself has to do
+is shown in `test_build.py` and `test_cluster.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ieat_data.build import preflight
+from ieat_data.build import build
 from ieat_data.engines import registry
-from ieat_data.export.publish import publish
+from ieat_data.engines.usage import BusyClock
 from ieat_data.inprocess import InProcess
 from ieat_data.planner import Plan
 from ieat_data.progress import Progress
-from ieat_data.runner import Runner
 from ieat_data.worker import Job
 
 
@@ -20,11 +23,13 @@ class Pool:
     """One engine in this process."""
 
     def __init__(self, engine: Any) -> None:
-        self.engine = engine
+        self.engine, self.clock = engine, BusyClock()
 
     def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
         for i, chunk in enumerate(chunks):
-            yield i, getattr(self.engine, method)(list(chunk)), 0.0
+            with self.clock.call() as busy_s:
+                answers = getattr(self.engine, method)(list(chunk))
+            yield i, answers, busy_s()
 
 
 class Here(InProcess):
@@ -42,11 +47,6 @@ class Here(InProcess):
         return self._pools
 
 
-def build_here(plan: Plan, out: Path) -> dict[str, Any]:
+def build_here(plan: Plan, out: Path, record_to: Path | None = None) -> dict[str, Any]:
     """Build and publish; gives the manifest."""
-    preflight(plan)
-    plan.persist()
-    with Progress(plan) as progress:
-        Runner(plan, progress, Here).run()
-    out.mkdir(parents=True, exist_ok=True)
-    return publish(plan, out)
+    return build(plan, out, record_to, connect=Here)

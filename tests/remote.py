@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -104,6 +105,7 @@ def s3_store(patch: pytest.MonkeyPatch, bucket: str = "corpora") -> Iterator[S3]
             patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
             patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
             patch.setenv("AWS_MAX_ATTEMPTS", "1")  # s3fs tries again by itself
+            patch.setattr(s3fs.S3FileSystem, "retries", 2)  # of five, between which it waits two seconds
             s3fs.S3FileSystem.clear_instance_cache()
             yield store
     finally:
@@ -194,7 +196,7 @@ def _tree(files: dict[str, bytes], folder: str, recursive: bool) -> list[dict[st
 @contextmanager
 def hub_store(patch: pytest.MonkeyPatch, home: Path) -> Iterator[Hub]:
     """A hub that is empty yet, and the environment that leads to it. `home`: where a token might be kept."""
-    from huggingface_hub import constants
+    from huggingface_hub import constants, hf_file_system
 
     hub = Hub()
     with serving(hub.answer) as server:
@@ -202,6 +204,8 @@ def hub_store(patch: pytest.MonkeyPatch, home: Path) -> Iterator[Hub]:
         patch.setenv("HF_ENDPOINT", server.root)
         patch.delenv("HF_TOKEN", raising=False)
         patch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+        again_at_once = partial(hf_file_system.http_backoff, base_wait_time=0.01)
+        patch.setattr(hf_file_system, "http_backoff", again_at_once)
         yield hub
 
 

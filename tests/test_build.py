@@ -1,4 +1,7 @@
-"""Whole builds through Ray, with the engines of `doubles.py`: resume, caching, quarantine, limits."""
+"""Whole builds with the engines of `doubles.py`: resume, caching, quarantine, limits.
+
+Through Ray where Ray is to be seen: processes that die, replicas, shards in flight. All else in this process.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,17 @@ from ieat_data.cli.build import make_plan
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.verify import content_digest, samples, verify
 from tests import corpora
+from tests.local import build_here
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(c: corpora.Corpora, out: Path, *sets: str, limit: int | None = None) -> dict[str, Any]:
-    return build(make_plan(c.pipeline, c.profile, out, None, list(sets), limit), out)
+def run(c: corpora.Corpora, out: Path, *sets: str) -> dict[str, Any]:
+    return build_here(make_plan(c.pipeline, c.profile, out, None, list(sets), None), out)
+
+
+def run_on_ray(c: corpora.Corpora, out: Path, *sets: str) -> dict[str, Any]:
+    return build(make_plan(c.pipeline, c.profile, out, None, list(sets), None), out)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +42,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[corpora.Corpora, Pa
     """One undisturbed build that several tests look at."""
     folder = tmp_path_factory.mktemp("built")
     c = corpora.make(folder)
-    return c, folder / "out", run(c, folder / "out")
+    return c, folder / "out", run_on_ray(c, folder / "out")
 
 
 def test_all_tasks_languages_and_turns_come_out(built: tuple[corpora.Corpora, Path, dict[str, Any]]) -> None:
@@ -112,7 +120,7 @@ def test_a_changed_check_reads_raw_answers_again_and_asks_for_none(tmp_path: Pat
     assert not {"ingest", "synthesize", "select"} & todo
     assert "stages" not in plan.why(plan.nodes["transcribe"])
     assert plan.why(plan.nodes["transcribe"]) == "changed: settings.max_error_rate 0.5 → 0.4"
-    build(plan, tmp_path / "out")
+    build_here(plan, tmp_path / "out")
     assert log.read_text() == calls
 
 
@@ -149,7 +157,7 @@ def test_another_number_of_shards_in_flight_gives_the_same_digest(
     built: tuple[corpora.Corpora, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     c = corpora.make(tmp_path)
-    made = run(
+    made = run_on_ray(
         c,
         tmp_path / "out",
         "profile.shards_in_flight=1",
@@ -231,7 +239,7 @@ def test_an_engine_that_dies_is_started_again(tmp_path: Path) -> None:
     profile["engines"]["llm"]["engine"] = "tests.doubles:DyingLLM"
     profile["engines"]["llm"]["settings"]["marker"] = str(tmp_path / "died")
     Path(c.profile).write_text(yaml.safe_dump(profile))
-    made = run(c, tmp_path / "out")
+    made = run_on_ray(c, tmp_path / "out")
     assert (tmp_path / "died").exists()
     assert made["configs"]["stage1_1"]["rows"] == 14
 
@@ -247,7 +255,7 @@ def test_faults_are_told_before_anything_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"engines.asr.engine 'whisper' is not known"):
         make_plan(c.pipeline, c.profile, tmp_path / "out", None, ["profile.engines.asr.engine=whisper"], None)
     with pytest.raises(UserError, match=r"ask for 64 GPUs \(asr 64\), Ray has \d+: lower `replicas` or `num_gpus`"):
-        run(c, tmp_path / "out", "profile.engines.asr.num_gpus=64")  # Ray would wait for them without end
+        run_on_ray(c, tmp_path / "out", "profile.engines.asr.num_gpus=64")  # Ray would wait for them without end
     plan = make_plan(c.pipeline, c.profile, tmp_path / "out", None, ["profile.engines.tts.voices={en: [ann]}"], None)
     with pytest.raises(UserError, match="voices has none for 'zh'"):
         build(plan, tmp_path / "out")

@@ -54,7 +54,7 @@ def lines_of_the_driver(plan: Plan) -> int:
 
 def test_a_task_costs_the_driver_the_same_in_a_build_four_times_as_large(tmp_path: Path) -> None:
     cost = []
-    for shards in (100, 400):
+    for shards in (50, 200):
         plan, _ = begun(tmp_path / str(shards), shards)
         tasks = sum(len(n.tasks) for n in plan.nodes.values())
         cost.append(lines_of_the_driver(plan) / tasks)

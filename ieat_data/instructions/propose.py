@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,23 +67,29 @@ def propose(
     descriptor = load_descriptor(str(profile.engines["llm"].settings["descriptor"]))
     asked = requests(task, language, bank, descriptor, salt)
     sieve = _Sieve(task, language, count, _writer(registry.identity("llm", profile)), bank)
+    with _llm(profile, say) as pool:
+        most = -(-count // LINES) * _MOST
+        while not sieve.full and sieve.made.asked < most:
+            batch = list(itertools.islice(asked, min(ROUND, most - sieve.made.asked)))
+            for one, answer in zip(batch, _answers(pool, batch), strict=True):
+                sieve.take(one, answer)
+            say(sieve.progress())
+    return sieve.made
+
+
+@contextmanager
+def _llm(profile: Profile, say: Say) -> Iterator[Pool]:
+    """The LLM of the profile, on Ray."""
     with connected(profile) as ray:
         if faults := lacking(ray, profile, ["llm"]):
             raise UserError("\n      ".join(faults))
         engines = EnginePools(ray, profile, say)
         try:
-            pool = engines.pool("llm")
-            most = -(-count // LINES) * _MOST
-            while not sieve.full and sieve.made.asked < most:
-                batch = list(itertools.islice(asked, min(ROUND, most - sieve.made.asked)))
-                for one, answer in zip(batch, _answers(pool, batch), strict=True):
-                    sieve.take(one, answer)
-                say(sieve.progress())
+            yield engines.pool("llm")
         except EngineDown as e:
             raise BuildStopped(f"engine llm died while it was asked, nothing was added: {last_line(e)}") from e
         finally:
             engines.close()
-    return sieve.made
 
 
 def _answers(pool: Pool, batch: Sequence[Asked]) -> list[Completion | Failure]:

@@ -1,4 +1,4 @@
-"""`ieat ingest`: one source as a table, with statistics and a picture."""
+"""`ieat ingest`: one source as a table, with statistics and a picture. The first test alone goes through Ray."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ieat_data.cli import app
 from ieat_data.cli.build import make_plan
 from ieat_data.errors import UserError
 from tests import corpora
+from tests.local import Here
 
 
 def test_a_speech_corpus(tmp_path: Path) -> None:
@@ -37,6 +38,12 @@ def test_a_speech_corpus(tmp_path: Path) -> None:
     assert "rejects" in done.output and "bad_json: 1" in done.output
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ieat_data.build.Cluster", Here)
+
+
+@pytest.mark.usefixtures("here")
 def test_a_text_corpus_has_no_clips_and_no_picture(tmp_path: Path) -> None:
     corpora.make(tmp_path, 4)
     done = CliRunner().invoke(app, ["ingest", str(tmp_path / "sources" / "belle.yaml"), "--out", str(tmp_path / "out")])
@@ -52,6 +59,7 @@ def test_a_pipeline_does_not_publish_a_source_s_table(tmp_path: Path) -> None:
         build(make_plan(made.pipeline, made.profile, tmp_path / "out", None, [], None), tmp_path / "out")
 
 
+@pytest.mark.usefixtures("here")
 def test_again_with_fewer_records_nothing_old_is_left_and_nothing_is_copied(tmp_path: Path) -> None:
     corpora.make(tmp_path, 4)
     command = ["ingest", str(tmp_path / "sources" / "emilia-en.yaml"), "--out", str(tmp_path / "out")]

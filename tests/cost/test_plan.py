@@ -11,7 +11,6 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ieat_data.build import build
 from ieat_data.cli import app
 from ieat_data.cli.build import make_plan
 from ieat_data.cost.measured import usage
@@ -19,6 +18,7 @@ from ieat_data.cost.report import NAME, compared, estimate_plan
 from ieat_data.engines.base import Completion, Failure, Generate
 from ieat_data.planner import Plan
 from tests import corpora, doubles
+from tests.local import build_here
 
 
 class LLM(doubles.LLM):
@@ -80,7 +80,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[corpora.Corpora, Pa
     profile = yaml.safe_load(Path(c.profile).read_text())
     profile["engines"]["llm"]["engine"] = "tests.cost.test_plan:LLM"
     Path(c.profile).write_text(yaml.safe_dump(profile))
-    build(make(c, folder / "out"), folder / "out")
+    build_here(make(c, folder / "out"), folder / "out")
     return c, folder / "out"
 
 

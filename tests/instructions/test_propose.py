@@ -1,4 +1,7 @@
-"""An LLM's proposals: what is asked, what is kept, what is left out and why; through Ray, with the tests' engines."""
+"""An LLM's proposals: what is asked, what is kept, what is left out and why, with the tests' engines.
+
+Most ask them in this process; through Ray go those that show that its pools change nothing, and what dies there.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +19,19 @@ import yaml
 from typer.testing import CliRunner
 
 from ieat_data.cli import app
-from ieat_data.config import load_profile
+from ieat_data.config import Profile, load_profile
+from ieat_data.engines import registry
 from ieat_data.engines.base import Completion
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError
+from ieat_data.instructions import propose as proposing
 from ieat_data.instructions.asking import EXAMPLES, LINES, candidates, load, requests
 from ieat_data.instructions.bank import Instruction, append, path_of, read
 from ieat_data.instructions.examine import examine
 from ieat_data.instructions.propose import Proposals, propose
 from tests import corpora
 from tests.instructions.writers import BAD
+from tests.local import Pool
 
 BANK = {
     "en": [Instruction("reasoning-en-001", "Why do I feel this way?", "checked", "o")],
@@ -46,11 +53,23 @@ def profile(folder: Path, engine: str, **more: Any) -> str:
     return str(path)
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The LLM in this process in place of Ray's."""
+
+    @contextmanager
+    def llm(profile: Profile, say: Any) -> Iterator[Pool]:
+        yield Pool(registry.build("llm", profile.engines["llm"], {}))
+
+    monkeypatch.setattr(proposing, "_llm", llm)
+
+
 def run(folder: Path, engine: str, language: str, count: int, salt: int = 0, **more: Any) -> Proposals:
     known = load_profile(profile(folder, engine, **more))
     return propose(known, "reasoning", language, BANK[language], count, salt, lambda text: None)
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_good_lines_are_kept_and_each_bad_one_has_its_reason(tmp_path: Path, language: str) -> None:
     made = run(tmp_path, "Writer", language, 9)
@@ -69,14 +88,18 @@ def test_good_lines_are_kept_and_each_bad_one_has_its_reason(tmp_path: Path, lan
         assert found and found[1] in angles
 
 
-def test_the_same_run_gives_the_same_with_any_pool_and_another_seed_gives_another(tmp_path: Path) -> None:
-    one = run(tmp_path / "a", "Writer", "en", 6)
+def test_the_same_run_gives_the_same_with_any_pool_and_another_seed_gives_another(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     two = run(tmp_path / "b", "Writer", "en", 6, replicas=2, chunk=1)
+    request.getfixturevalue("here")
+    one = run(tmp_path / "a", "Writer", "en", 6)
     other = run(tmp_path / "c", "Writer", "en", 6, salt=1)
     assert (one.texts, one.origins, one.rejected) == (two.texts, two.origins, two.rejected)
     assert one.texts != other.texts
 
 
+@pytest.mark.usefixtures("here")
 def test_a_model_that_only_repeats_itself_is_asked_no_longer(tmp_path: Path) -> None:
     made = run(tmp_path, "Parrot", "en", 8)
     assert (made.texts, made.asked, dict(made.rejected)) == ([], 4, {"duplicate": 12})
@@ -95,6 +118,7 @@ def test_a_recording_writes_nothing() -> None:
         propose(load_profile("replay"), "reasoning", "en", [], 1, 0, print)
 
 
+@pytest.mark.usefixtures("here")
 def test_the_command_adds_to_a_file_and_does_not_touch_the_bank(tmp_path: Path) -> None:
     bank = path_of("reasoning", "en")
     before, out = bank.read_bytes(), tmp_path / "new" / "more.jsonl"

@@ -19,6 +19,7 @@ from ieat_data.recording.compare import compare
 from ieat_data.recording.files import Recording
 from ieat_data.verify import content_digest, load_manifest, verify
 from tests import corpora
+from tests.local import build_here
 
 
 class Recorded:
@@ -38,7 +39,7 @@ class Recorded:
 
     def build(self, out: str, *sets: str, **how: Any) -> dict[str, Any]:
         folder = self.folder / out
-        return build(self.plan(folder, self.corpora.profile, *sets), folder, **how)
+        return build_here(self.plan(folder, self.corpora.profile, *sets), folder, **how)
 
     def replay(self, out: Path, *sets: str, **how: Any) -> dict[str, Any]:
         return build(self.plan(out, str(self.folder / "replay.yaml"), *sets), out, **how)
@@ -103,11 +104,10 @@ def test_recording_over_an_older_recording_asks_only_for_what_is_new(recorded: R
 
 def test_answers_that_are_gone_cannot_be_recorded(recorded: Recorded, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    plan = recorded.plan(out, recorded.corpora.profile)
-    build(plan, out)
+    build_here(recorded.plan(out, recorded.corpora.profile), out)
     shutil.rmtree(out / ".work" / "answers")
     with pytest.raises(UserError, match=r"are gone from the work folder, .* new --work folder"):
-        build(recorded.plan(out, recorded.corpora.profile), out, record_to=tmp_path / "recording")
+        build_here(recorded.plan(out, recorded.corpora.profile), out, record_to=tmp_path / "recording")
     assert not (tmp_path / "recording").exists()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ieat_data.build import build, load_build
+from ieat_data.build import load_build
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_profile
 from ieat_data.errors import UserError
@@ -23,6 +23,7 @@ from ieat_data.stages.base import Context
 from ieat_data.stages.instructions import bank, changes, draw_instruction, written
 from ieat_data.verify import samples, verify
 from tests import corpora
+from tests.local import build_here
 
 EN = "reasoning.en"
 DRAWN = ("checked", "accepted")
@@ -105,7 +106,7 @@ def test_reject_a_sample_edit_an_instruction_build_again(tmp_path: Path) -> None
     def plan() -> Plan:
         return make_plan(c.pipeline, c.profile, out, None, [targets], None)
 
-    first = build(plan(), out)
+    first = build_here(plan(), out)
     assert first["review"]["samples"] == {"rejected": 0, "changed": []}
     assert "No decision by a person went into this build." in card.render(first)
     before = {r["id"]: r for r in samples(out)}
@@ -121,7 +122,7 @@ def test_reject_a_sample_edit_an_instruction_build_again(tmp_path: Path) -> None
     store.append("anna", **stale, decision="reject", reason="bad_audio")
     again = plan()
     assert todo(again) == {"stage1_2_empathy", "stage1_1"}
-    second = build(again, out)
+    second = build_here(again, out)
     assert verify(out) == []
     after = {r["id"]: r for r in samples(out)}
     assert before.keys() - after.keys() == {rejected["id"]}
@@ -154,7 +155,7 @@ def test_reject_a_sample_edit_an_instruction_build_again(tmp_path: Path) -> None
     again = plan()
     assert not {"ingest", "synthesize", "transcribe", "respond", "label", "stage1_1"} & todo(again)
     assert again.why(again.nodes["inject"]).startswith("changed: decisions")
-    third = build(again, out)
+    third = build_here(again, out)
     assert third["review"]["instructions"] == {"accepted": 0, "edited": 1, "rejected": 0, "changed": []}
     changed = {r["id"] for r in before.values() if (r["instruction"] or {}).get("id") == name}
     now = {r["id"]: r for r in samples(out)}
@@ -171,7 +172,7 @@ def test_reject_a_sample_edit_an_instruction_build_again(tmp_path: Path) -> None
     # an undo takes it back: all is there from before
     made = [d for d in store.standing().items() if d[0].item == rejected["id"]]
     store.append("anna", **of, decision="undo", undoes=made[0][1][of["seen"]]["anna"].id)
-    build(plan(), out)
+    build_here(plan(), out)
     assert rejected["id"] in {r["id"] for r in samples(out)}
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import yaml
 
-from ieat_data.build import build
 from ieat_data.cli.build import make_plan
 from ieat_data.stages.replies import tones
 from ieat_data.verify import samples, verify
 from tests import corpora
 from tests.doubles import LABELS, text_of
+from tests.local import build_here
 
 
 def test_the_replies_are_spoken_where_the_pipeline_has_a_block_for_it(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_the_replies_are_spoken_where_the_pipeline_has_a_block_for_it(tmp_path: 
     profile["engines"]["tts"]["engine"] = "tests.doubles:ToneTTS"
     path.write_text(yaml.safe_dump(profile))
     out = tmp_path / "out"
-    manifest = build(make_plan(made.pipeline, made.profile, out, None, [], None), out)
+    manifest = build_here(make_plan(made.pipeline, made.profile, out, None, [], None), out)
     assert verify(out) == []
     assert manifest["stages"]["speak_replies"]["ok"] > 5
     voices: dict[str, set[str]] = {"en": set(), "zh": set()}

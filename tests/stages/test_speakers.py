@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ieat_data.audio import decode
-from ieat_data.build import build, preflight
+from ieat_data.build import preflight
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_source
 from ieat_data.errors import UserError
@@ -25,6 +25,7 @@ from ieat_data.verify import samples, verify
 from ieat_data.worker import run_job
 from tests import corpora
 from tests.doubles import clip_of
+from tests.local import build_here
 
 Clips = list[tuple[str, float | None, float]]  # speaker, DNSMOS, seconds
 
@@ -130,7 +131,7 @@ def test_a_part_notes_what_was_no_prompt_and_why(tmp_path: Path) -> None:
 def test_a_build_whose_voices_are_cloned(tmp_path: Path) -> None:
     clips: Clips = [(f"s{i}", 3.0, 3.5) for i in range(6)]
     made = cloning(tmp_path, corpus(tmp_path, clips), speakers=3)
-    manifest = build(plan_of(made, tmp_path / "out"), tmp_path / "out")
+    manifest = build_here(plan_of(made, tmp_path / "out"), tmp_path / "out")
     assert verify(tmp_path / "out") == []
     voices = {s["voice"] for s in manifest["speakers"]}
     assert len(voices) == 3

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ieat_data.build import build
 from ieat_data.cli.build import make_plan
 from ieat_data.stages.stage2 import follows
 from ieat_data.verify import samples, verify
 from tests.doubles import clip_of
+from tests.local import build_here
 
 TEXTS = [  # speaker and number, text, DNSMOS, seconds
     ("S00000_W000000", "The door was open, and nobody was there.", 3.4, 4.0),
@@ -51,7 +51,7 @@ def build_stage2(folder: Path, codec: str = "tests.doubles:Codec") -> tuple[dict
     plan = make_plan(
         _yaml(folder / "pipeline.yaml", spec), _yaml(folder / "profile.yaml", profile), folder / "out", None, [], None
     )
-    return build(plan, folder / "out"), folder / "out"
+    return build_here(plan, folder / "out"), folder / "out"
 
 
 def _yaml(path: Path, data: Any) -> str:
