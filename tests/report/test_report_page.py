@@ -6,17 +6,21 @@ import json
 import re
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ieat_data.report.serve import running
 from ieat_data.report.view import finished
 from ieat_data.report.write import write
+from ieat_data.verify import samples
 from ieat_data.web.local import address
 from tests.browser import DESKTOP, PHONE, OpenPage, browser, fits, open_page, until
 from tests.hostile import HOSTILE
 from tests.report.test_report import hostile_folder, with_costs
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 __all__ = ["browser", "open_page"]
@@ -117,6 +121,44 @@ def test_every_clip_of_a_dialogue_plays(page_url: str, open_page: OpenPage) -> N
             until(page, f"document.querySelectorAll('#samples .detail audio')[{i}].currentTime > 0")
             assert clips.nth(i).evaluate("a => a.duration") > 0.5
             assert clips.evaluate_all("all => all.filter(a => !a.paused).length") == 1, "one at a time"
+
+
+SEEKS = """async (places) => {
+  const [audio, seek] = ['audio', '.player-seek'].map((x) => document.querySelector(`#samples .detail ${x}`));
+  const found = [];
+  for (const place of places) {
+    const done = new Promise((tell) => audio.addEventListener("seeked", tell, { once: true }));
+    const failed = new Promise((tell) => audio.addEventListener("error", tell, { once: true }));
+    seek.value = String(place * audio.duration);
+    seek.dispatchEvent(new Event("input"));
+    await Promise.race([done, failed]);
+    found.push(audio.error ? audio.error.message : Math.abs(audio.currentTime - place * audio.duration) < 0.02);
+  }
+  return found;
+}"""
+PLACES = [0.5, 0.1, 0.95, 0.3, 0.99, 0.0, 0.8]
+
+
+def shortest(built: Path) -> str:
+    """The id of the sample with the shortest first clip."""
+    return str(min(samples(built), key=lambda s: max(x["end_s"] for x in s["spans"] if x["audio"] == 0))["id"])
+
+
+def seeks_everywhere(page: Page) -> None:
+    """Any place of the clip that is shown can be sought, before it was ever played and after."""
+    page.wait_for_selector("#samples .detail .player-play")
+    audio = page.locator("#samples .detail audio").first
+    audio.evaluate("a => new Promise((tell) => { a.addEventListener('loadedmetadata', tell); a.preload = 'auto'; })")
+    assert audio.evaluate("a => a.duration") < 4, "a clip of few frames"
+    assert page.evaluate(SEEKS, PLACES) == [True] * len(PLACES)
+    page.locator("#samples .detail .player-play").first.click()
+    until(page, "document.querySelector('#samples .detail audio').currentTime > 0")
+    assert page.evaluate(SEEKS, PLACES) == [True] * len(PLACES)
+
+
+def test_a_short_clip_is_sought_from_disk(built: Path, page_url: str, open_page: OpenPage) -> None:
+    with open_page(f"{page_url}#samples?q={shortest(built)}") as page:
+        seeks_everywhere(page)
 
 
 def test_injected_and_own_are_told_apart(page_url: str, open_page: OpenPage) -> None:
@@ -260,6 +302,16 @@ def test_cost_beside_plan_and_diversity_where_they_are_known(built: Path, tmp_pa
             diversity = page.locator(".part", has_text="Diversity and balance").inner_text()
             assert all(x in diversity for x in ("0.75", "0.997", "i am sorry", "40.0%"))
             assert fits(page)
+
+
+def test_a_short_clip_is_sought_in_a_served_report(built: Path, open_page: OpenPage) -> None:
+    with running(built, None, "127.0.0.1", 0, print) as bound:
+        thread = threading.Thread(target=bound.serve_forever, daemon=True)
+        thread.start()
+        with open_page(f"{address(bound)}#samples?q={shortest(built)}") as page:
+            seeks_everywhere(page)
+        bound.shutdown()
+        thread.join()
 
 
 def test_a_served_report_plays_from_the_shards(built: Path, open_page: OpenPage) -> None:

@@ -123,5 +123,36 @@
     }), "Rows per second of each stage, by the records of its commits; beside it the most it reached. Pauses of the build are cut out.");
   }
 
-  IEAT.charts = { emotions, transitions, durations, throughput, ordered };
+  const tint = (origin) => (origin === "spoken" ? "color-mix(in oklab, var(--accent) 45%, var(--surface))" : "var(--accent)");
+
+  /** How what was measured of the clips is spread, small; limits are dashed. `counts`: origin → bin → clips. */
+  function spread(title, { low, width, counts, limits }, as) {
+    const rows = Object.entries(counts).flatMap(([origin, bins]) => Object.entries(bins).map(([b, n]) => ({ origin, from: low + b * width, n })));
+    const lines = Object.values(limits).flat();
+    const [first, last] = d3.extent([...rows.flatMap((d) => [d.from, d.from + width]), ...lines]);
+    const from = first >= 0 && low === 0 ? 0 : first;
+    const room = (last - from) * 0.04;
+    const box = el("div", { class: "chart look-chart", role: "img", "aria-label": `${title}: ${count(d3.sum(rows, (d) => d.n))} clips from ${as(d3.min(rows, (d) => d.from))} to ${as(d3.max(rows, (d) => d.from + width))}` });
+    let drawn = 0;
+    new ResizeObserver(([entry]) => {
+      const now = Math.floor(entry.contentRect.width);
+      if (!now || now === drawn) return;
+      drawn = now;
+      // a bin that is narrower than a line can be seen as one all the same
+      const least = ((last + room - from) / now) * 3;
+      box.replaceChildren(Plot.plot({
+        ...BASE, width: now, height: 104, marginLeft: 4, marginRight: 8, marginTop: 8, marginBottom: 24,
+        x: { domain: [from === 0 ? 0 : from - room, last + room], label: null, tickSize: 0, ticks: 4, tickFormat: (v) => as(v).replace(/ (LUFS|s)$/, "") },
+        y: { axis: null },
+        marks: [
+          Plot.ruleY([0], { stroke: "var(--line)" }),
+          Plot.rectY(rows, { x1: "from", x2: (d) => d.from + Math.max(width, least), y: "n", fill: (d) => tint(d.origin), z: "origin", order: ["recorded", "spoken"], insetLeft: 0.5, insetRight: 0.5 }),
+          Plot.ruleX(lines, { stroke: "var(--bad)", strokeDasharray: "4 3", strokeWidth: 1.25 }),
+        ],
+      }));
+    }).observe(box);
+    return box;
+  }
+
+  IEAT.charts = { emotions, transitions, durations, throughput, ordered, spread, tint };
 })();

@@ -66,6 +66,7 @@
     return el(
       "article",
       { class: "sample rejected", dataset: { id: row.id } },
+      row.says ? el("p", { class: "says" }, row.says) : null,
       row.message ? corpus("p", "verdict", row.message, language) : null,
       talk,
       empty ? null : el("div", { class: "payload" }, el("h3", null, "Payload"), shown(rest, language)),
