@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +51,8 @@ def test_the_overview_says_what_the_manifest_says(
             assert name in text
             for reason, n in stage["rejects"].items():
                 assert f"{reason.replace('_', ' ')}{n}" in re.sub(r"\s+(?=\d+\b)", "", text)
-        assert page.locator("svg.plot").count() == 4
-        assert page.locator("svg.plot a").count() == len(made["counts"]["transition"])
+        assert page.locator(".figure svg.plot").count() == 4
+        assert page.locator(".figure svg.plot a").count() == len(made["counts"]["transition"])
 
 
 def status(kind: str, n: int) -> str:
@@ -262,6 +263,63 @@ def test_text_stands_out_from_its_ground(page_url: str, open_page: OpenPage, sch
             page.wait_for_selector("svg.plot" if view == "overview" else f"#{view.split('?')[0]} .detail .facts")
             for selector in selectors:
                 assert contrast(page, f"#{view.split('?')[0]} {selector}") >= 4.5, (scheme, selector)
+
+
+def test_what_was_looked_for_has_its_place(made: dict[str, Any], page_url: str, open_page: OpenPage) -> None:
+    with open_page(page_url) as page:
+        page.wait_for_selector(".look-chart svg")
+        looks = page.locator(".look")
+        assert looks.count() == 7 and page.locator(".look-chart svg").count() == 6
+        assert page.locator(".look", has_text="Loudness").locator(".look-limit").inner_text() == (
+            "At least −50 LUFS, at most −6 LUFS"
+        )
+        assert page.locator(".look", has_text="ASR").locator(".reason").inner_text().split() == ["asr", "mismatch", "1"]
+        new = page.locator(".part", has_text="Is it new?")
+        assert f"{made['screened']['near_duplicates']['rejected']} of " in new.inner_text().replace("\n", " ")
+        assert "Benchmarks" not in new.inner_text(), "nobody looked for one"
+        assert not page.get_by_role("heading", name="What the judge says").count(), "nobody judged"
+
+
+JUDGED = {
+    "empathy.insight": {"judged": 60, "equal": 0.5, "kappa": 0.11, "numbers": {"1": 4, "2": 8, "4": 60, "5": 48}},
+    "empathy.spoken": {"judged": 60, "equal": 0.4, "kappa": -0.02, "numbers": {"1": 60, "3": 60}},
+    "reasoning.root_cause": {"judged": 30, "equal": 1.0, "kappa": None, "numbers": {"3": 60}},
+}
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_how_far_a_judge_agrees_with_itself(
+    built: Path, tmp_path: Path, open_page: OpenPage, viewport: dict[str, int]
+) -> None:
+    view = finished(built)
+    judge = {"min_score": 2.5, "rejected": 3, "criteria": JUDGED}
+    known = {"files": {"bench/test.jsonl": "0" * 64}, "words": 13, "characters": 20, "similarity": 0.7, "rejected": 2}
+    made = {**view.made, "judge": judge, "screened": {**view.made["screened"], "contamination": known}}
+    write(replace(view, made=made), tmp_path / "r", audio=0)
+    with open_page((tmp_path / "r" / "index.html").as_uri(), viewport=viewport) as page:
+        page.wait_for_selector(".judge")
+        worth = page.locator(".judge-worth").inner_text()
+        # the same number in (30 + 24 + 30) of 150
+        assert "56%" in worth and "−0.02 to 0.11" in worth and "hardly better than chance" in worth
+        rows = page.locator(".judge-rank li")
+        assert rows.count() == 3 and "κ −0.02" in rows.nth(1).inner_text() and "no κ" in rows.nth(2).inner_text()
+        widths = rows.first.locator(".judge-numbers > span").evaluate_all("all => all.map(e => e.clientWidth)")
+        assert [round(60 * w / widths[2]) for w in widths] == pytest.approx([4, 8, 60, 48], abs=1)
+        assert rows.nth(1).locator(".rank-bar").count() == 0, "less than chance is no agreement"
+        assert "bench/test.jsonl" in page.locator(".screens").inner_text()
+        boxes = page.locator(".judge-words").evaluate_all("all => all.map(e => e.getBoundingClientRect().right)")
+        assert max(boxes) <= viewport["width"] and fits(page)
+
+
+def test_a_reason_says_what_it_stands_for(page_url: str, open_page: OpenPage) -> None:
+    with open_page(page_url) as page:
+        stage = page.locator(".stage", has=page.get_by_role("heading", name="inject", exact=True))
+        assert "Never closes the think block" in stage.inner_text()
+        stage.locator(".reason", has_text="no close").click()
+        page.wait_for_selector("#rejected .detail .says")
+        assert page.locator("#rejected .says").inner_text() == "Never closes the think block"
+        chosen = page.get_by_label("Reason", exact=True).evaluate("e => e.selectedOptions[0].textContent")
+        assert chosen.startswith("no close: Never closes the think block")
 
 
 def test_hostile_corpora_do_nothing(built: Path, rejected: int, tmp_path: Path, open_page: OpenPage) -> None:

@@ -105,12 +105,13 @@
     const [unit, per] = t.seconds > 7200 ? ["hours", 3600] : t.seconds > 180 ? ["minutes", 60] : ["seconds", 1];
     const rows = t.stages.flatMap(({ stage, per_s }) => {
       const top = d3.max(per_s) || 1;
-      return per_s.map((v, i) => ({ stage, at: (i * width) / per, v, share: v / top }));
+      // the last bin has its width by the point that ends it
+      return [...per_s, per_s.at(-1)].map((v, i) => ({ stage, at: (i * width) / per, v, share: v / top }));
     });
     const peaks = t.stages.map(({ stage, per_s }) => ({ stage, top: d3.max(per_s) }));
     const names = t.stages.map((s) => s.stage);
     return figure("What ran when", names.length * 34 + 44, (w) => ({
-      marginLeft: w < 500 ? 126 : 140, marginRight: 84, marginBottom: 34, marginTop: 6,
+      marginLeft: w < 500 ? 126 : 140, marginRight: 92, marginBottom: 34, marginTop: 6,
       x: { label: unit, tickSize: 0, labelArrow: "none", labelAnchor: "right" },
       y: { axis: null, range: [28, 0] },
       fy: { domain: names, label: null, padding: 0.2, tickSize: 0, axis: "left" },

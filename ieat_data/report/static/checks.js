@@ -110,7 +110,7 @@
   function criterion([name, c], numbers) {
     const total = d3.sum(Object.values(c.numbers));
     const parts = numbers.filter((n) => c.numbers[n]).map((n) => {
-      const part = el("span", null, c.numbers[n] / total >= 0.1 ? n : "");
+      const part = el("span", null, c.numbers[n] / total > 0.05 ? n : "");
       part.style.flexGrow = String(c.numbers[n]);
       part.style.setProperty("--level", `${20 + (80 * (n - 1)) / 4}%`);
       if (n > 3) part.className = "high";
@@ -125,7 +125,7 @@
       el("span", { class: "rank-name" }, el("span", null, name.replaceAll("_", " ")), el("span", { class: "quiet" }, `${count(c.judged)} judged`)),
       el("span", { class: "judge-numbers", role: "img", "aria-label": `Numbers given: ${said}` }, parts),
       el("span", { class: "judge-kappa" }, el("span", { class: "rank-line" }, agree)),
-      el("span", { class: "judge-words" }, el("strong", null, c.kappa === null ? "one number" : `κ ${c.kappa.toFixed(2).replace("-", "−")}`), el("span", { class: "quiet" }, ` ${percent(c.equal)} equal`)),
+      el("span", { class: "judge-words" }, el("strong", null, c.kappa === null ? "no κ" : `κ ${c.kappa.toFixed(2).replace("-", "−")}`), el("span", { class: "quiet" }, ` ${percent(c.equal)} equal`)),
     );
   }
 
@@ -145,7 +145,7 @@
       "A language model gave each target a number for every criterion, 1 to 5, and was asked twice: the second time with the scale explained the other way round.",
       el("p", { class: "judge-worth" }, verdict(criteria)),
       el("p", { class: "quiet" }, "A judge that agrees with itself may still be wrong: how right it is, only people’s decisions say (ieat review). ", limit),
-      el("div", { class: "judge" }, tasks.map(([task, of], i) => el("div", null, el("div", { class: "judge-head" }, el("h3", null, task.replaceAll("_", " ")), i ? null : [el("span", { class: "quiet" }, "numbers given: the stronger, the better"), el("span", { class: "quiet" }, "agreement: none is chance, full is 1")]), el("ol", { class: "rank judge-rank" }, of.map(([name, c]) => criterion([name.split(".").slice(1).join("."), c], numbers)))))),
+      el("div", { class: "judge" }, tasks.map(([task, of], i) => el("div", null, el("div", { class: "judge-head" }, el("h3", null, task.replaceAll("_", " ")), i ? null : [el("span", { class: "quiet" }, "numbers given: the stronger, the better"), el("span", { class: "quiet" }, "agreement: κ, 0 is chance, 1 is full")]), el("ol", { class: "rank judge-rank" }, of.map(([name, c]) => criterion([name.split(".").slice(1).join("."), c], numbers)))))),
     );
   }
 

@@ -42,7 +42,7 @@
       bar.style.opacity = String(1 - i * 0.22);
       return bar;
     });
-    const words = Object.entries(counts).map(([key, n], i) => `${count(n)} ${name(key, i)}`);
+    const words = Object.entries(counts).map(([key, n], i) => `${count(n)} ${name(key, i)}`.replaceAll(" ", "\u00a0"));
     return all ? el("span", { class: "split" }, el("span", { class: "split-line", "aria-hidden": "true" }, parts), el("span", { class: "split-words" }, words.join(" · "))) : "";
   }
 
