@@ -28,7 +28,7 @@
 
   const percent = d3.format(".0%");
   const count = d3.format(",");
-  const rate = (v) => d3.format(v < 1000 ? ".3~r" : ".3~s")(v);
+  const rate = (v) => d3.format(v < 0.1 ? ".2~r" : v < 1000 ? ".3~r" : ".3~s")(v);
 
   function emotions(said) {
     const configs = Object.entries(said.configs).filter(([, c]) => Object.keys(c.emotion).length);

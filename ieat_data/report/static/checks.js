@@ -145,7 +145,7 @@
       "A language model gave each target a number for every criterion, 1 to 5, and was asked twice: the second time with the scale explained the other way round.",
       el("p", { class: "judge-worth" }, verdict(criteria)),
       el("p", { class: "quiet" }, "A judge that agrees with itself may still be wrong: how right it is, only people’s decisions say (ieat review). ", limit),
-      el("div", { class: "judge" }, tasks.map(([task, of], i) => el("div", null, el("div", { class: "judge-head" }, el("h3", null, task.replaceAll("_", " ")), i ? null : [el("span", { class: "quiet" }, "numbers given: the stronger, the better"), el("span", { class: "quiet" }, "agreement: κ, 0 is chance, 1 is full")]), el("ol", { class: "rank judge-rank" }, of.map(([name, c]) => criterion([name.split(".").slice(1).join("."), c], numbers)))))),
+      el("div", { class: "judge" }, tasks.map(([task, of], i) => el("div", null, el("div", { class: "judge-head" }, el("h3", null, task.replaceAll("_", " ")), i ? null : [el("span", { class: "quiet" }, "numbers given: the stronger, the better"), el("span", { class: "quiet" }, "agreement κ: 0 is chance")]), el("ol", { class: "rank judge-rank" }, of.map(([name, c]) => criterion([name.split(".").slice(1).join("."), c], numbers)))))),
     );
   }
 
