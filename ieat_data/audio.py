@@ -74,7 +74,10 @@ def encode_flac(samples: Samples, rate: int) -> bytes:
 
 
 def seekable(data: bytes) -> bytes:
-    """A FLAC clip as WAV (16-bit), anything else as it is: Chromium finds no place in a FLAC file of few frames."""
+    """A FLAC clip as WAV (16-bit), anything else as it is.
+
+    Chromium gives up a FLAC file in which one seeks to the last half second, or anywhere where it has few frames.
+    """
     if not data.startswith(b"fLaC"):
         return data
     try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ieat_data.report.checks import Measured, audio, screened
+from ieat_data.report.reasons import lines
 from ieat_data.report.samples import lengths
 from ieat_data.report.view import StageView, View
 from ieat_data.stages import STAGES
@@ -58,6 +61,7 @@ def funnel(view: View) -> list[dict[str, Any]]:
         came = s.ok + sum(s.rejects.values())
         row = {"stage": s.name, "about": _about(cls), "came": came, "ok": s.ok, "rejects": dict(s.rejects)}
         row |= {"shards": s.shards, "done": len(s.records) if s.table else s.shards}
+        row["says"] = lines(s.name, s.rejects)
         row["expected"] = sorted(getattr(cls, "expected", ()))
         if s.name in ("ingest", "queries"):
             row["sources"] = _by_source(s)
@@ -66,7 +70,9 @@ def funnel(view: View) -> list[dict[str, Any]]:
 
 
 def _about(stage: type | None) -> str:
-    return (stage.__doc__ or "").strip().split("\n")[0].replace("`", "") if stage else ""
+    """The first line that is said of a stage, or of the kind of stage that it is."""
+    said = inspect.getdoc(stage) if stage else None
+    return (said or "").split("\n")[0].replace("`", "")
 
 
 def _by_source(stage: StageView) -> list[dict[str, Any]]:
@@ -125,7 +131,7 @@ class _Worked:
         return self._merged[low][2] + moment - self._merged[low][0]
 
 
-def summary(view: View, heard: Heard, lists: Mapping[str, Any]) -> dict[str, Any]:
+def summary(view: View, heard: Heard, measured: Measured, lists: Mapping[str, Any]) -> dict[str, Any]:
     """All that the page needs before it looks at a single row."""
     made = view.made
     taken = (
@@ -141,13 +147,15 @@ def summary(view: View, heard: Heard, lists: Mapping[str, Any]) -> dict[str, Any
         "grades",
     )
     return {
-        **{k: made.get(k) for k in (*taken, "sources", "non_commercial", "made_with", "diversity")},
+        **{k: made.get(k) for k in (*taken, "sources", "non_commercial", "made_with", "diversity", "judge")},
         "finished": view.finished,
         "recording": (made.get("recording") or {}).get("name"),
         "engines": [_engine(role, i) for role, i in made["engines"].items()],
         "voices": made["speakers"][:_VOICES_SHOWN],
         "voices_in_all": len(made["speakers"]),
         "funnel": funnel(view),
+        "audio_checks": audio(view, measured),
+        "screened": screened(view),
         "throughput": throughput(view),
         "cost": view.cost,
         "rejects_known": all(s.table for s in view.stages.values() if s.rejects),

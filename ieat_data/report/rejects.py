@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from ieat_data.report.clips import Clips, Place
+from ieat_data.report.reasons import says
 from ieat_data.report.samples import Listed, snippet
 from ieat_data.report.view import StageView, View, spread
 from ieat_data.schema import REJECTED
@@ -58,6 +59,7 @@ class Rejects:
             "stage": stage.name,
             "shard": record.shard,
             "reason": row["reason"],
+            "says": says(stage.name, row["reason"]),
             "message": said.get("message", ""),
             "payload": payload,
             "row": known,

@@ -9,6 +9,7 @@ from typing import Any
 
 from ieat_data import web
 from ieat_data.errors import UserError
+from ieat_data.report.checks import Measured
 from ieat_data.report.clips import Clips, ExtractedClips, NoClips
 from ieat_data.report.figures import Heard, summary
 from ieat_data.report.rejects import Rejects
@@ -30,7 +31,7 @@ class Page:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.heard = Heard()
+        self.heard, self.measured = Heard(), Measured()
         self.samples, self.rejected = Rows(folder, "samples", SAMPLES), Rows(folder, "rejected", REJECTED)
         self._seen: set[str] = set()
 
@@ -56,6 +57,8 @@ class Page:
         rejects = Rejects(view, clips, heard_rejects)
         for stage in view.stages.values():
             for record in stage.records.values():
+                if Measured.wants(stage) and record.ok and self._new(f"{stage.name}/{record.file} measured"):
+                    self.measured.add(view, stage, record)
                 if stage.table and any(record.rejects.values()) and self._new(f"{stage.name}/{record.file}"):
                     for row in rejects.of(stage, record):
                         self.rejected.add(row)
@@ -69,7 +72,7 @@ class Page:
     def flush(self, view: View, **more: Any) -> dict[str, Any]:
         """Write what is not yet written, the summary last. Returns it."""
         lists = {"samples": self.samples.flush(), "rejected": self.rejected.flush()}
-        said: dict[str, Any] = plain({**summary(view, self.heard, lists), **more})
+        said: dict[str, Any] = plain({**summary(view, self.heard, self.measured, lists), **more})
         put(self.folder / "data" / "report.js", f"IEAT.report({js(said)});\n")
         return said
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ieat_data.report.reasons import says
 from ieat_data.report.serve import running
 from ieat_data.report.view import finished
 from ieat_data.report.write import write
+from ieat_data.verify import samples
 from ieat_data.web.local import address
 from tests.browser import DESKTOP, PHONE, OpenPage, browser, fits, open_page, until
 from tests.hostile import HOSTILE
 from tests.report.test_report import hostile_folder, with_costs
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 __all__ = ["browser", "open_page"]
@@ -46,8 +52,8 @@ def test_the_overview_says_what_the_manifest_says(
             assert name in text
             for reason, n in stage["rejects"].items():
                 assert f"{reason.replace('_', ' ')}{n}" in re.sub(r"\s+(?=\d+\b)", "", text)
-        assert page.locator("svg.plot").count() == 4
-        assert page.locator("svg.plot a").count() == len(made["counts"]["transition"])
+        assert page.locator(".figure svg.plot").count() == 4
+        assert page.locator(".figure svg.plot a").count() == len(made["counts"]["transition"])
 
 
 def status(kind: str, n: int) -> str:
@@ -117,6 +123,44 @@ def test_every_clip_of_a_dialogue_plays(page_url: str, open_page: OpenPage) -> N
             until(page, f"document.querySelectorAll('#samples .detail audio')[{i}].currentTime > 0")
             assert clips.nth(i).evaluate("a => a.duration") > 0.5
             assert clips.evaluate_all("all => all.filter(a => !a.paused).length") == 1, "one at a time"
+
+
+SEEKS = """async (places) => {
+  const [audio, seek] = ['audio', '.player-seek'].map((x) => document.querySelector(`#samples .detail ${x}`));
+  const found = [];
+  for (const place of places) {
+    const done = new Promise((tell) => audio.addEventListener("seeked", tell, { once: true }));
+    const failed = new Promise((tell) => audio.addEventListener("error", tell, { once: true }));
+    seek.value = String(place * audio.duration);
+    seek.dispatchEvent(new Event("input"));
+    await Promise.race([done, failed]);
+    found.push(audio.error ? audio.error.message : Math.abs(audio.currentTime - place * audio.duration) < 0.02);
+  }
+  return found;
+}"""
+PLACES = [0.5, 0.1, 0.95, 0.3, 0.99, 0.0, 0.8]
+
+
+def shortest(built: Path) -> str:
+    """The id of the sample with the shortest first clip."""
+    return str(min(samples(built), key=lambda s: max(x["end_s"] for x in s["spans"] if x["audio"] == 0))["id"])
+
+
+def seeks_everywhere(page: Page) -> None:
+    """Any place of the clip that is shown can be sought, before it was ever played and after."""
+    page.wait_for_selector("#samples .detail .player-play")
+    audio = page.locator("#samples .detail audio").first
+    audio.evaluate("a => new Promise((tell) => { a.addEventListener('loadedmetadata', tell); a.preload = 'auto'; })")
+    assert audio.evaluate("a => a.duration") < 4, "a clip of few frames"
+    assert page.evaluate(SEEKS, PLACES) == [True] * len(PLACES)
+    page.locator("#samples .detail .player-play").first.click()
+    until(page, "document.querySelector('#samples .detail audio').currentTime > 0")
+    assert page.evaluate(SEEKS, PLACES) == [True] * len(PLACES)
+
+
+def test_a_short_clip_is_sought_from_disk(built: Path, page_url: str, open_page: OpenPage) -> None:
+    with open_page(f"{page_url}#samples?q={shortest(built)}") as page:
+        seeks_everywhere(page)
 
 
 def test_injected_and_own_are_told_apart(page_url: str, open_page: OpenPage) -> None:
@@ -222,6 +266,68 @@ def test_text_stands_out_from_its_ground(page_url: str, open_page: OpenPage, sch
                 assert contrast(page, f"#{view.split('?')[0]} {selector}") >= 4.5, (scheme, selector)
 
 
+def test_what_was_looked_for_has_its_place(made: dict[str, Any], page_url: str, open_page: OpenPage) -> None:
+    with open_page(page_url) as page:
+        page.wait_for_selector(".look-chart svg")
+        looks = page.locator(".look")
+        assert looks.count() == 7 and page.locator(".look-chart svg").count() == 6
+        assert page.locator(".look", has_text="Loudness").locator(".look-limit").inner_text() == (
+            "At least −50 LUFS, at most −6 LUFS"
+        )
+        misheard = sum(s["rejects"].get("asr_mismatch", 0) for s in made["stages"].values())
+        shown = page.locator(".look", has_text="ASR").inner_text()
+        assert re.search(rf"asr mismatch\s*{misheard}$" if misheard else "None rejected$", shown)
+        new = page.locator(".part", has_text="Is it new?")
+        assert f"{made['screened']['near_duplicates']['rejected']} of " in new.inner_text().replace("\n", " ")
+        assert "Benchmarks" not in new.inner_text(), "nobody looked for one"
+        assert not page.get_by_role("heading", name="What the judge says").count(), "nobody judged"
+
+
+JUDGED = {
+    "empathy.insight": {"judged": 60, "equal": 0.5, "kappa": 0.11, "numbers": {"1": 4, "2": 8, "4": 60, "5": 48}},
+    "empathy.spoken": {"judged": 60, "equal": 0.4, "kappa": -0.02, "numbers": {"1": 60, "3": 60}},
+    "reasoning.root_cause": {"judged": 30, "equal": 1.0, "kappa": None, "numbers": {"3": 60}},
+}
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_how_far_a_judge_agrees_with_itself(
+    built: Path, tmp_path: Path, open_page: OpenPage, viewport: dict[str, int]
+) -> None:
+    view = finished(built)
+    judge = {"min_score": 2.5, "rejected": 3, "criteria": JUDGED}
+    known = {"files": {"bench/test.jsonl": "0" * 64}, "words": 13, "characters": 20, "similarity": 0.7, "rejected": 2}
+    made = {**view.made, "judge": judge, "screened": {**view.made["screened"], "contamination": known}}
+    write(replace(view, made=made), tmp_path / "r", audio=0)
+    with open_page((tmp_path / "r" / "index.html").as_uri(), viewport=viewport) as page:
+        page.wait_for_selector(".judge")
+        worth = page.locator(".judge-worth").inner_text()
+        # the same number in (30 + 24 + 30) of 150
+        assert "56%" in worth and "−0.02 to 0.11" in worth and "hardly better than chance" in worth
+        rows = page.locator(".judge-rank li")
+        assert rows.count() == 3 and "κ −0.02" in rows.nth(1).inner_text() and "no κ" in rows.nth(2).inner_text()
+        widths = rows.first.locator(".judge-numbers > span").evaluate_all("all => all.map(e => e.clientWidth)")
+        assert [round(60 * w / widths[2]) for w in widths] == pytest.approx([4, 8, 60, 48], abs=1)
+        assert rows.nth(1).locator(".rank-bar").count() == 0, "less than chance is no agreement"
+        assert "bench/test.jsonl" in page.locator(".screens").inner_text()
+        boxes = page.locator(".judge-words").evaluate_all("all => all.map(e => e.getBoundingClientRect().right)")
+        assert max(boxes) <= viewport["width"] and fits(page)
+
+
+def test_a_reason_says_what_it_stands_for(made: dict[str, Any], page_url: str, open_page: OpenPage) -> None:
+    code = next(iter(made["stages"]["inject"]["rejects"]))
+    line, words = says("inject", code), code.replace("_", " ")
+    assert line
+    with open_page(page_url) as page:
+        stage = page.locator(".stage", has=page.get_by_role("heading", name="inject", exact=True))
+        assert line in stage.inner_text()
+        stage.locator(".reason", has_text=words).first.click()
+        page.wait_for_selector("#rejected .detail .says")
+        assert page.locator("#rejected .says").inner_text() == line
+        chosen = page.get_by_label("Reason", exact=True).evaluate("e => e.selectedOptions[0].textContent")
+        assert chosen.startswith(f"{words}: {line}")
+
+
 def test_hostile_corpora_do_nothing(built: Path, rejected: int, tmp_path: Path, open_page: OpenPage) -> None:
     texts = [t for t in HOSTILE if "\ud800" not in t]
     folder = hostile_folder(built, tmp_path / "bad", texts)
@@ -260,6 +366,16 @@ def test_cost_beside_plan_and_diversity_where_they_are_known(built: Path, tmp_pa
             diversity = page.locator(".part", has_text="Diversity and balance").inner_text()
             assert all(x in diversity for x in ("0.75", "0.997", "i am sorry", "40.0%"))
             assert fits(page)
+
+
+def test_a_short_clip_is_sought_in_a_served_report(built: Path, open_page: OpenPage) -> None:
+    with running(built, None, "127.0.0.1", 0, print) as bound:
+        thread = threading.Thread(target=bound.serve_forever, daemon=True)
+        thread.start()
+        with open_page(f"{address(bound)}#samples?q={shortest(built)}") as page:
+            seeks_everywhere(page)
+        bound.shutdown()
+        thread.join()
 
 
 def test_a_served_report_plays_from_the_shards(built: Path, open_page: OpenPage) -> None:

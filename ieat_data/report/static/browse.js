@@ -7,6 +7,13 @@
   const count = d3.format(",");
   const words = (x) => String(x ?? "not known").replaceAll("_", " ");
 
+  /** A reason code with what it stands for, where that is one thing in all stages. */
+  function withLine(code) {
+    const lines = new Set((IEAT.said?.funnel ?? []).filter((s) => s.rejects[code]).map((s) => s.says?.[code]));
+    const [line] = lines.size === 1 ? lines : [];
+    return line ? `${words(code)}: ${line}` : words(code);
+  }
+
   const plainFacet = (column, label, name = words) => ({ column, label, name, of: (list, i) => [list.value(column, i)] });
   const change = (list, i) => {
     const felt = list.value("emotions", i);
@@ -38,7 +45,7 @@
       noun: "rejected rows",
       facets: [
         plainFacet("stage", "Stage", (x) => x),
-        plainFacet("reason", "Reason"),
+        plainFacet("reason", "Reason", withLine),
         plainFacet("language", "Language", (x) => IEAT.languageName(x)),
         plainFacet("source", "Source", (x) => x ?? "not known"),
         plainFacet("audio", "Audio", (x) => (x ? "with audio" : "without audio")),

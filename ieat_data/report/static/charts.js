@@ -28,7 +28,7 @@
 
   const percent = d3.format(".0%");
   const count = d3.format(",");
-  const rate = (v) => d3.format(v < 1000 ? ".3~r" : ".3~s")(v);
+  const rate = (v) => d3.format(v < 0.1 ? ".2~r" : v < 1000 ? ".3~r" : ".3~s")(v);
 
   function emotions(said) {
     const configs = Object.entries(said.configs).filter(([, c]) => Object.keys(c.emotion).length);
@@ -105,12 +105,13 @@
     const [unit, per] = t.seconds > 7200 ? ["hours", 3600] : t.seconds > 180 ? ["minutes", 60] : ["seconds", 1];
     const rows = t.stages.flatMap(({ stage, per_s }) => {
       const top = d3.max(per_s) || 1;
-      return per_s.map((v, i) => ({ stage, at: (i * width) / per, v, share: v / top }));
+      // the last bin has its width by the point that ends it
+      return [...per_s, per_s.at(-1)].map((v, i) => ({ stage, at: (i * width) / per, v, share: v / top }));
     });
     const peaks = t.stages.map(({ stage, per_s }) => ({ stage, top: d3.max(per_s) }));
     const names = t.stages.map((s) => s.stage);
     return figure("What ran when", names.length * 34 + 44, (w) => ({
-      marginLeft: w < 500 ? 126 : 140, marginRight: 84, marginBottom: 34, marginTop: 6,
+      marginLeft: w < 500 ? 126 : 140, marginRight: 92, marginBottom: 34, marginTop: 6,
       x: { label: unit, tickSize: 0, labelArrow: "none", labelAnchor: "right" },
       y: { axis: null, range: [28, 0] },
       fy: { domain: names, label: null, padding: 0.2, tickSize: 0, axis: "left" },
@@ -123,5 +124,36 @@
     }), "Rows per second of each stage, by the records of its commits; beside it the most it reached. Pauses of the build are cut out.");
   }
 
-  IEAT.charts = { emotions, transitions, durations, throughput, ordered };
+  const tint = (origin) => (origin === "spoken" ? "color-mix(in oklab, var(--accent) 45%, var(--surface))" : "var(--accent)");
+
+  /** How what was measured of the clips is spread, small; limits are dashed. `counts`: origin → bin → clips. */
+  function spread(title, { low, width, counts, limits }, as) {
+    const rows = Object.entries(counts).flatMap(([origin, bins]) => Object.entries(bins).map(([b, n]) => ({ origin, from: low + b * width, n })));
+    const lines = Object.values(limits).flat();
+    const [first, last] = d3.extent([...rows.flatMap((d) => [d.from, d.from + width]), ...lines]);
+    const from = first >= 0 && low === 0 ? 0 : first;
+    const room = (last - from) * 0.04;
+    const box = el("div", { class: "chart look-chart", role: "img", "aria-label": `${title}: ${count(d3.sum(rows, (d) => d.n))} clips from ${as(d3.min(rows, (d) => d.from))} to ${as(d3.max(rows, (d) => d.from + width))}` });
+    let drawn = 0;
+    new ResizeObserver(([entry]) => {
+      const now = Math.floor(entry.contentRect.width);
+      if (!now || now === drawn) return;
+      drawn = now;
+      // a bin that is narrower than a line can be seen as one all the same
+      const least = ((last + room - from) / now) * 3;
+      box.replaceChildren(Plot.plot({
+        ...BASE, width: now, height: 104, marginLeft: 4, marginRight: 8, marginTop: 8, marginBottom: 24,
+        x: { domain: [from === 0 ? 0 : from - room, last + room], label: null, tickSize: 0, ticks: 4, tickFormat: (v) => as(v).replace(/ (LUFS|s)$/, "") },
+        y: { axis: null },
+        marks: [
+          Plot.ruleY([0], { stroke: "var(--line)" }),
+          Plot.rectY(rows, { x1: "from", x2: (d) => d.from + Math.max(width, least), y: "n", fill: (d) => tint(d.origin), z: "origin", order: ["recorded", "spoken"], insetLeft: 0.5, insetRight: 0.5 }),
+          Plot.ruleX(lines, { stroke: "var(--bad)", strokeDasharray: "4 3", strokeWidth: 1.25 }),
+        ],
+      }));
+    }).observe(box);
+    return box;
+  }
+
+  IEAT.charts = { emotions, transitions, durations, throughput, ordered, spread, tint };
 })();

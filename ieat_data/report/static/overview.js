@@ -16,11 +16,15 @@
   const listed = (words) => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
   const link = (view, filters, ...text) => el("a", { href: `#${view}?${new URLSearchParams(filters)}` }, text);
 
+  IEAT.section = section;
   function section(title, intro, ...content) {
     return el("section", { class: "part" }, el("div", { class: "part-head" }, el("h2", null, title), intro ? el("p", { class: "quiet" }, intro) : null), content.flat().filter(Boolean));
   }
 
-  function table(heads, rows, caption) {
+  /** Columns in which no row says anything are left out. */
+  function table(allHeads, allRows, caption) {
+    const said = allHeads.map((_, i) => allRows.some((r) => r[i] !== ""));
+    const [heads, ...rows] = [allHeads, ...allRows].map((row) => row.filter((_, i) => said[i]));
     const cell = (value, i) => (i === 0 ? el("th", { scope: "row" }, value) : el("td", { "data-head": heads[i] }, value));
     return el(
       "div",
@@ -38,7 +42,7 @@
       bar.style.opacity = String(1 - i * 0.22);
       return bar;
     });
-    const words = Object.entries(counts).map(([key, n], i) => `${count(n)} ${name(key, i)}`);
+    const words = Object.entries(counts).map(([key, n], i) => `${count(n)} ${name(key, i)}`.replaceAll(" ", "\u00a0"));
     return all ? el("span", { class: "split" }, el("span", { class: "split-line", "aria-hidden": "true" }, parts), el("span", { class: "split-words" }, words.join(" · "))) : "";
   }
 
@@ -88,9 +92,11 @@
       return part;
     };
     const expected = d3.sum(s.expected, (r) => s.rejects[r] ?? 0);
-    const reasons = Object.entries(s.rejects).map(([reason, n]) =>
-      el("li", null, el("a", { class: "reason", href: `#rejected?${new URLSearchParams({ stage: s.stage, reason })}` }, reason.replaceAll("_", " "), el("span", null, count(n)))),
-    );
+    const reasons = Object.entries(s.rejects).map(([reason, n]) => {
+      const says = s.says?.[reason];
+      const link = el("a", { class: s.expected.includes(reason) ? "reason unwanted" : "reason", href: `#rejected?${new URLSearchParams({ stage: s.stage, reason })}` }, reason.replaceAll("_", " "), el("span", null, count(n)));
+      return el("li", { class: says ? "told" : null }, link, says ? el("span", { class: "quiet" }, says) : null);
+    });
     const progress = s.done < s.shards ? el("span", { class: "quiet" }, `${count(s.done)} of ${count(s.shards)} shards`) : null;
     return el(
       "li",
@@ -203,6 +209,6 @@
       ? section("Emotions", null, el("div", { class: "pair" }, charts.emotions(said), Object.keys(said.counts.transition).length ? charts.transitions(said) : null))
       : null;
     const heard = said.clips ? section("Speech", null, el("div", { class: "pair" }, charts.durations(said), speakers(said))) : null;
-    return [hero(said, rejected), built(said), funnel(said), felt, heard, effort(said), diversity(said), terms(said)].filter(Boolean);
+    return [hero(said, rejected), built(said), funnel(said), felt, heard, IEAT.checks.audio(said), IEAT.checks.screened(said), diversity(said), IEAT.checks.judged(said), effort(said), terms(said)].filter(Boolean);
   };
 })();

@@ -61,14 +61,16 @@
     const language = row.row?.language ?? (structured ? p.language : null) ?? row.origins[0]?.language;
     const talk = structured && Array.isArray(p.turns) && Array.isArray(p.parts) ? conversation(p, language) : null;
     const rest = structured ? Object.fromEntries(Object.entries(p).filter(([k]) => !(talk ? TOLD : new Set(["id", "status", "source", "key", "language"])).has(k))) : p;
+    const alone = structured && Object.keys(rest).join() === "payload" ? rest.payload : rest;
     const empty = structured && !Object.keys(rest).length;
     const key = (structured && p.key) || row.row?.key;
     return el(
       "article",
       { class: "sample rejected", dataset: { id: row.id } },
+      row.says ? el("p", { class: "says" }, row.says) : null,
       row.message ? corpus("p", "verdict", row.message, language) : null,
       talk,
-      empty ? null : el("div", { class: "payload" }, el("h3", null, "Payload"), shown(rest, language)),
+      empty ? null : el("div", { class: "payload" }, el("h3", null, "Payload"), shown(alone, language)),
       el(
         "details",
         { class: "provenance", open: true },
