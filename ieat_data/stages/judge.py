@@ -20,6 +20,7 @@ from ieat_data.schema import JUDGED
 from ieat_data.stages.base import Context, MapStage, Reject, Row
 from ieat_data.stages.screen import KEPT_BACK
 
+_STEP = 0.25  # the manifest counts scores by quarters
 _TARGET = ("task", "language", "turns", "instruction", "answer")
 
 
@@ -46,23 +47,18 @@ class JudgeTargets(MapStage):
         asked = [_requests(row, ctx) for row in rows]
         of = [row["id"] for row, requests in zip(rows, asked, strict=True) for _ in requests]
         answers = iter(ctx.engines["llm"].choose([r for requests in asked for r in requests], of))
-        agreement: dict[str, Counter[str]] = {}
-        judged = [
-            self._judge(row, [next(answers) for _ in requests], agreement, ctx)
-            for row, requests in zip(rows, asked, strict=True)
+        return [
+            self._judge(row, [next(answers) for _ in requests], ctx) for row, requests in zip(rows, asked, strict=True)
         ]
-        for name, counts in agreement.items():
-            noted = ctx.notes.setdefault("agreement", {}).setdefault(name, {})
-            noted.update({pair: noted.get(pair, 0) + n for pair, n in counts.items()})
-        return judged
 
-    def _judge(self, row: Row, answers: list[Any], agreement: dict[str, Counter[str]], ctx: Context) -> Row | Reject:
+    def _judge(self, row: Row, answers: list[Any], ctx: Context) -> Row | Reject:
         if failed := next((a for a in answers if isinstance(a, Failure)), None):
             return Reject(failed.reason, failed.message)
         scores = read_numbers(_file(row), answers)
         for s in scores:
-            agreement.setdefault(f"{row['task']}.{s.criterion}", Counter())[f"{s.first},{s.second}"] += 1
+            _count(ctx, "agreement", f"{row['task']}.{s.criterion}", f"{s.first},{s.second}")
         score = sum(s.expected for s in scores) / len(scores)
+        _count(ctx, "scores", row["task"], f"{int(score / _STEP) * _STEP:.2f}")
         made = {"scores": [asdict(s) for s in scores], "score": score}
         limit = ctx.pipeline.judge.min_score if ctx.pipeline.judge else None
         return Reject("judged_low", f"{score:.2f}", made) if limit is not None and score < limit else made
@@ -75,6 +71,11 @@ class JudgeDialogues(JudgeTargets):
     inputs = ("inject_dialogues",)
     optional = KEPT_BACK["inject_dialogues"]
     columns: ClassVar = {"inject_dialogues": _TARGET, **dict.fromkeys(KEPT_BACK["inject_dialogues"], ())}
+
+
+def _count(ctx: Context, kind: str, name: str, what: str) -> None:
+    counts = ctx.notes.setdefault(kind, {}).setdefault(name, {})
+    counts[what] = counts.get(what, 0) + 1
 
 
 def _file(row: Row) -> JudgeFile:
