@@ -114,8 +114,8 @@ $(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(TINY)/lessons.jsonl tests
 evaluate-checks: core ## precision and recall of the checks on labelled answers, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.checks --write
 
-evaluate-judge: models ## have the LLM of PROFILE (cpu) judge the labelled answers; what that is worth, into docs/quality.md
-	$(VENV)/bin/python -m evaluation.judge --ask $(or $(PROFILE),cpu) --write
+evaluate-judge: models ## what the judge of PROFILE is worth on labelled answers, into docs/quality.md
+	$(VENV)/bin/python -m evaluation.judge --ask $(PROFILE) --write
 
 lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check .

@@ -38,6 +38,7 @@ JUDGED = FOLDER / "judged.jsonl"
 BEGIN = "<!-- evaluation/judge.py -->\n"
 LIMITS = (3.0, 3.5, 3.75, 4.0, 4.25)
 _DRAWS, _SEED = 2000, 0
+_FEW = 5  # answers of a kind, below which nothing is said
 
 Row = dict[str, Any]
 
@@ -178,6 +179,8 @@ def _split(scores: Mapping[str, float], rows: Mapping[str, Row]) -> tuple[list[f
 
 
 def _area(fit: Sequence[float], unfit: Sequence[float]) -> str:
+    if min(len(fit), len(unfit)) < _FEW:
+        return "too few"
     low, high = interval(fit, unfit)
     return f"{auc(fit, unfit):.2f} ({low:.2f} to {high:.2f})"
 
