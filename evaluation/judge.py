@@ -189,17 +189,29 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "–"
 
 
+def _complete(profile: Profile) -> None:
+    """Have judged.jsonl hold all that are let through. Raises UserError where it holds another model's numbers."""
+    lines, model = judged(), str(profile.engines["llm"].settings["model"])
+    if other := {line["model"] for line in lines} - {model}:
+        raise UserError(f"{JUDGED}: holds numbers of {', '.join(sorted(other))}: move it away first, to ask {model}")
+    there = {line["id"] for line in lines}
+    if rows := [row for row in let_through() if row["id"] not in there]:
+        with JUDGED.open("a", encoding="utf-8") as f:
+            for given in ask(profile, rows):
+                f.writelines(json.dumps(line) + "\n" for line in given)
+                f.flush()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--ask", metavar="PROFILE", help="have the LLM of this profile judge, and write judged.jsonl")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/quality.md")
     args = parser.parse_args()
     if args.ask:
-        there = {line["id"] for line in judged()}
-        with JUDGED.open("a", encoding="utf-8") as f:
-            for lines in ask(load_profile(args.ask), [row for row in let_through() if row["id"] not in there]):
-                f.writelines(json.dumps(line) + "\n" for line in lines)
-                f.flush()
+        try:
+            _complete(load_profile(args.ask))
+        except UserError as e:
+            parser.exit(2, f"{e}\n")
     made = table(judged())
     if args.write:
         head, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
