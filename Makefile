@@ -15,7 +15,7 @@ TAUGHT_WITH := $(addprefix tests/,corpora.py doubles.py $(addprefix tiny/,cosyvo
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks lint lock clean
+	sample-sources test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -113,6 +113,9 @@ $(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(TINY)/lessons.jsonl tests
 
 evaluate-checks: core ## precision and recall of the checks on labelled answers, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.checks --write
+
+evaluate-judge: models ## what the judge of PROFILE is worth on labelled answers, into docs/quality.md
+	$(VENV)/bin/python -m evaluation.judge --ask $(PROFILE) --write
 
 lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check .

@@ -1,11 +1,12 @@
-"""The labelled answers are what they claim to be, and docs/quality.md says of the checks what they give."""
+"""The labelled answers are what they claim to be, and docs/quality.md says of checks and judge what they give."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 
+from evaluation import judge as llm_judge
 from evaluation.checks import BEGIN, CLOSING, DOCS, END, UNCHECKED, Judged, answers, judge, score, table
 from ieat_data.checks import reply, think
 from ieat_data.prompting.base import LANGUAGES, TASKS
@@ -49,3 +50,30 @@ def test_fit_answers_are_seldom_lost(judged: list[Judged]) -> None:
     fit = [j for j in judged if not j.faults]
     assert len(fit) >= 80
     assert sum(bool(j.found) for j in fit) <= 0.05 * len(fit)
+
+
+def test_the_tables_about_the_judge_are_what_its_numbers_give() -> None:
+    shown = DOCS.read_text(encoding="utf-8").partition(llm_judge.BEGIN)[2].partition(END)[0]
+    assert shown == llm_judge.table(llm_judge.judged()), "run make evaluate-judge"
+
+
+def test_what_was_judged_is_what_the_checks_let_through_and_by_every_criterion() -> None:
+    lines, rows = llm_judge.judged(), {row["id"]: row for row in llm_judge.let_through()}
+    by_answer: dict[str, list[str]] = defaultdict(list)
+    for line in lines:
+        by_answer[line["id"]].append(line["criterion"])
+        scale = llm_judge.file_of(rows[line["id"]]).scale
+        assert {line["first"], line["second"]} <= set(scale) and scale[0] <= line["expected"] <= scale[-1]
+    assert {i: list(llm_judge.file_of(rows[i]).criteria) for i in by_answer} == by_answer
+    assert len(by_answer) >= 50
+    assert len({line["model"] for line in lines}) == 1, "numbers of two models are no table"
+
+
+def test_the_area_is_how_often_a_fit_answer_stands_above_an_unfit_one() -> None:
+    assert llm_judge.auc([3, 4], [1, 2]) == 1
+    assert llm_judge.auc([1], [2, 3]) == 0
+    assert llm_judge.auc([2, 2], [2]) == 0.5
+    assert llm_judge.auc([1, 3], [2, 3]) == (0 + 0 + 1 + 0.5) / 4
+    assert llm_judge.interval([3, 4], [1, 2]) == (1, 1)
+    low, high = llm_judge.interval([1, 2, 3, 4] * 9, [1, 2, 3, 4] * 9)
+    assert 0.35 < low < 0.5 < high < 0.65

@@ -124,7 +124,7 @@ def _sums(e: Estimate) -> None:
     else:
         lines.append(f"time: at least {clock(e.hours)} (no engine has a GPU)")
     lines.append(f"storage: {size(sum(e.stored.values()))} in the work folder; what is published are links to it")
-    lines.append("not reckoned: tokens of prompts, loading of models, filling and draining of the pools, disk, network")
+    lines.append("not reckoned: tokens of prompts (but a judge's), loading of models, filling of pools, disk, network")
     console = new_console()
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)

@@ -57,8 +57,10 @@ class Funnel:
             "respond": self._respond,
             "label": self._label,
             "inject": self._inject,
+            "judge_targets": lambda: self._asked("judge_targets", self.loads["inject"].ok, speaks=False),
             "reorganise": self._reorganise,
             "inject_dialogues": self._inject_dialogues,
+            "judge_dialogues": lambda: self._asked("judge_dialogues", self.loads["inject_dialogues"].ok, speaks=False),
             "questions": self._questions,
             "speak_questions": self._speak_questions,
             "stage1_1": self._stage1_1,
@@ -135,14 +137,22 @@ class Funnel:
         load.asks["asr"] = Ask(recorded.ok, recorded.audio_s)  # what was spoken here was heard at its check
         return load
 
-    def _asked(self, name: str, rows: float) -> Load:
-        """A stage that asks the LLM. Answers are no longer than the stage lets them be."""
+    def _asked(self, name: str, rows: float, speaks: bool = True) -> Load:
+        """A stage that asks the LLM. Answers are no longer than the stage lets them be.
+
+        A judge speaks not: its `tokens_out` are what the LLM would say in the time that it reads a request.
+        """
         load = self._accepted(name, rows)
         requests = rows * self.figures.get(f"tries.{name}")
         out = self.figures.get(f"tokens_out.{name}.{self._descriptor}", f"tokens_out.{name}")
-        out = min(out, self._settings(name).max_tokens)
+        if speaks:
+            out = min(out, self._settings(name).max_tokens)
         load.asks["llm"] = Ask(requests, 0.0, requests * self.figures.get(f"tokens_in.{name}"), requests * out)
         return load
+
+    def _left(self, name: str, judge: str) -> float:
+        """Targets that are there for samples: those that a judge left, where there is one."""
+        return self.loads[judge if judge in self.loads else name].ok
 
     def _respond(self) -> Load:
         return self._asked("respond", self.loads["transcribe"].ok)
@@ -175,7 +185,7 @@ class Funnel:
     def _injected(self, task: str) -> float:
         """Accepted single-turn targets of a task."""
         targets = self._targets()
-        return self.loads["inject"].ok * targets[task] / max(sum(targets.values()), 1e-9)
+        return self._left("inject", "judge_targets") * targets[task] / max(sum(targets.values()), 1e-9)
 
     def _reorganise(self) -> Load:
         used = self._in_dialogues()
@@ -201,7 +211,7 @@ class Funnel:
     def _over_dialogues(self, task: str) -> float:
         """Accepted targets of a task over dialogues."""
         shares = self._dialogue_shares()
-        return self.loads["inject_dialogues"].ok * shares[task] / max(sum(shares.values()), 1e-9)
+        return self._left("inject_dialogues", "judge_dialogues") * shares[task] / max(sum(shares.values()), 1e-9)
 
     def _questions(self) -> Load:
         """The distinct pairs of n draws out of k: k (1 - (1 - 1/k)^n)."""

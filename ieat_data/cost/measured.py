@@ -15,6 +15,7 @@ from typing import Any
 from ieat_data.cost.figures import Figure, unit_of
 from ieat_data.shards import Record, Table
 from ieat_data.stages import STAGES
+from ieat_data.stages.judge import JudgeTargets
 
 ENOUGH = 20  # rows or requests below which nothing is concluded
 
@@ -26,9 +27,13 @@ def measured(work: Path, identities: Mapping[str, Mapping[str, Any]]) -> dict[st
     for stage, engines, table in _tables(work):
         if all(known.get(role) == engine for role, engine in engines.items()):
             records[stage] += table.records().values()
-    found = dict(_speeds(usage(r for rs in records.values() for r in rs)))
+    judges = {stage: rs for stage, rs in records.items() if issubclass(STAGES[stage], JudgeTargets)}
+    found = dict(_speeds(usage(r for stage, rs in records.items() if stage not in judges for r in rs)))
     for stage, rs in records.items():
         found.update(_of_stage(stage, rs))
+    if speed := found.get("speed.llm"):
+        for stage, rs in judges.items():
+            found.update(_of_judge(stage, usage(rs)["llm"], speed.value))
     return found
 
 
@@ -92,6 +97,12 @@ def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figur
     if asked["requests"] >= ENOUGH and asked["tokens_out"]:
         for what in ("tokens_in", "tokens_out"):
             yield f"{what}.{name}", _figure(asked[what], asked["requests"], f"{asked['requests']} requests")
+
+
+def _of_judge(name: str, c: Mapping[str, float], speed: float) -> Iterator[tuple[str, Figure]]:
+    """No token is said: the figure is what the LLM would have said meanwhile."""
+    if c["requests"] >= ENOUGH and c["busy_s"] > 0:
+        yield f"tokens_out.{name}", _figure(c["busy_s"] * speed, c["requests"], f"{c['requests']:.0f} requests")
 
 
 def _figure(a: float, b: float, how: str) -> Figure:

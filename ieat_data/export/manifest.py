@@ -174,16 +174,22 @@ def _audio_checks(plan: Plan) -> dict[str, Any]:
 
 
 def _judge(plan: Plan) -> dict[str, Any] | None:
-    """Of each criterion how often it was judged, and how far both orders of the scale agree; null without a judge."""
+    """Of each criterion how often it was judged, and how far both orders of the scale agree; null without a judge.
+
+    `scores`: by task how many targets, the rejected ones too, have a score from this quarter up to the next.
+    """
     if plan.pipeline.judge is None:
         return None
     pairs: dict[str, Counter[str]] = defaultdict(Counter)
+    scores: dict[str, Counter[str]] = defaultdict(Counter)
     rejected = 0
     for name in ("judge_targets", "judge_dialogues"):
         for r in plan.nodes[name].records.values() if name in plan.nodes else ():
             rejected += r.rejects.get("judged_low", 0)
             for criterion, counts in r.summary.get("agreement", {}).items():
                 pairs[criterion].update(counts)
+            for task, counts in r.summary.get("scores", {}).items():
+                scores[task].update(counts)
     criteria = {}
     for criterion, counts in sorted(pairs.items()):
         equal, weighted = kappa(counts)
@@ -197,7 +203,9 @@ def _judge(plan: Plan) -> dict[str, Any] | None:
             "kappa": None if weighted is None else round(weighted, 4),
             "numbers": dict(sorted(numbers.items())),
         }
-    return {"min_score": plan.pipeline.judge.min_score, "rejected": rejected, "criteria": criteria}
+    by_task = {task: dict(sorted(counts.items())) for task, counts in sorted(scores.items())}
+    limit = plan.pipeline.judge.min_score
+    return {"min_score": limit, "rejected": rejected, "scores": by_task, "criteria": criteria}
 
 
 def _speakers(plan: Plan) -> list[dict[str, Any]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
 from ieat_data.config import Strict, read_yaml, validate
-from ieat_data.engines.base import Choose
+from ieat_data.engines.base import Choose, Chosen
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
 from ieat_data.prompting.base import Turn
@@ -50,6 +51,37 @@ class JudgeFile(Strict):
 def load_judge(root: Path, task: str, language: str) -> JudgeFile:
     path = root / "judge" / f"{task}.{language}.yaml"
     return validate(JudgeFile, read_yaml(path), str(path))
+
+
+@dataclass(frozen=True)
+class Given:
+    """The likeliest number of each order of the scale (rising, then falling), and the mean that both expect."""
+
+    criterion: str
+    first: int
+    second: int
+    expected: float
+
+
+def judge_requests(
+    file: JudgeFile, turns: Sequence[Turn], question: str | None, answer: str, descriptor: Descriptor
+) -> list[Choose]:
+    """Of each criterion both requests: what `read_numbers` wants the answers to."""
+    return [
+        judge_request(file, c, falling, turns, question, answer, descriptor)
+        for c in file.criteria
+        for falling in (False, True)
+    ]
+
+
+def read_numbers(file: JudgeFile, answers: Sequence[Chosen]) -> list[Given]:
+    """What each criterion got, of the answers to `judge_requests`."""
+    given = []
+    for i, criterion in enumerate(file.criteria):
+        both = [dict(zip(file.scale, a.probabilities, strict=True)) for a in answers[2 * i : 2 * i + 2]]
+        first, second = (max(p, key=lambda n: (p[n], -n)) for p in both)
+        given.append(Given(criterion, first, second, sum(n * x for p in both for n, x in p.items()) / 2))
+    return given
 
 
 def judge_request(

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.engines.base import Choose, Failure
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import Turn
-from ieat_data.prompting.judging import judge_request, load_judge
+from ieat_data.prompting.judging import JudgeFile, judge_requests, load_judge, read_numbers
 from ieat_data.schema import JUDGED
 from ieat_data.stages.base import Context, MapStage, Reject, Row
 from ieat_data.stages.screen import KEPT_BACK
 
+_STEP = 0.25  # the manifest counts scores by quarters
 _TARGET = ("task", "language", "turns", "instruction", "answer")
 
 
@@ -42,34 +44,23 @@ class JudgeTargets(MapStage):
         return {"judge": pipeline.judge and pipeline.judge.model_dump()}
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
-        asked: list[Choose] = []
-        of: list[str] = []
-        for row in rows:
-            requests = _requests(row, ctx)
-            asked += requests
-            of += [row["id"]] * len(requests)
-        answers = iter(ctx.engines["llm"].choose(asked, of))
-        agreement: dict[str, Counter[str]] = {}
-        judged = [self._judge(row, [next(answers) for _ in _order(row)], agreement, ctx) for row in rows]
-        for name, counts in agreement.items():
-            noted = ctx.notes.setdefault("agreement", {}).setdefault(name, {})
-            noted.update({pair: noted.get(pair, 0) + n for pair, n in counts.items()})
-        return judged
+        asked = [_requests(row, ctx) for row in rows]
+        of = [row["id"] for row, requests in zip(rows, asked, strict=True) for _ in requests]
+        answers = iter(ctx.engines["llm"].choose([r for requests in asked for r in requests], of))
+        return [
+            self._judge(row, [next(answers) for _ in requests], ctx) for row, requests in zip(rows, asked, strict=True)
+        ]
 
-    def _judge(self, row: Row, answers: list[Any], agreement: dict[str, Counter[str]], ctx: Context) -> Row | Reject:
+    def _judge(self, row: Row, answers: list[Any], ctx: Context) -> Row | Reject:
         if failed := next((a for a in answers if isinstance(a, Failure)), None):
             return Reject(failed.reason, failed.message)
-        file = load_judge(prompts_dir(), row["task"], row["language"])
-        scores: dict[str, Row] = {c: {"criterion": c, "expected": 0.0} for c in file.criteria}
-        for (criterion, falling), answer in zip(_order(row), answers, strict=True):
-            given = dict(zip(file.scale, answer.probabilities, strict=True))
-            scores[criterion]["second" if falling else "first"] = max(given, key=lambda n: (given[n], -n))
-            scores[criterion]["expected"] += sum(n * p for n, p in given.items()) / 2
-        for name, s in scores.items():
-            agreement.setdefault(f"{row['task']}.{name}", Counter())[f"{s['first']},{s['second']}"] += 1
-        score = sum(s["expected"] for s in scores.values()) / len(scores)
-        made = {"scores": list(scores.values()), "score": score}
-        limit = ctx.pipeline.judge and ctx.pipeline.judge.min_score
+        scores = read_numbers(_file(row), answers)
+        for s in scores:
+            _count(ctx, "agreement", f"{row['task']}.{s.criterion}", f"{s.first},{s.second}")
+        score = sum(s.expected for s in scores) / len(scores)
+        _count(ctx, "scores", row["task"], f"{int(score / _STEP) * _STEP:.2f}")
+        made = {"scores": [asdict(s) for s in scores], "score": score}
+        limit = ctx.pipeline.judge.min_score if ctx.pipeline.judge else None
         return Reject("judged_low", f"{score:.2f}", made) if limit is not None and score < limit else made
 
 
@@ -82,24 +73,23 @@ class JudgeDialogues(JudgeTargets):
     columns: ClassVar = {"inject_dialogues": _TARGET, **dict.fromkeys(KEPT_BACK["inject_dialogues"], ())}
 
 
-def _order(row: Row) -> list[tuple[str, bool]]:
-    """(criterion, falling) of each request about a row."""
-    criteria = load_judge(prompts_dir(), row["task"], row["language"]).criteria
-    return [(c, falling) for c in criteria for falling in (False, True)]
+def _count(ctx: Context, kind: str, name: str, what: str) -> None:
+    counts = ctx.notes.setdefault(kind, {}).setdefault(name, {})
+    counts[what] = counts.get(what, 0) + 1
+
+
+def _file(row: Row) -> JudgeFile:
+    return load_judge(prompts_dir(), row["task"], row["language"])
 
 
 def _requests(row: Row, ctx: Context) -> list[Choose]:
-    file = load_judge(prompts_dir(), row["task"], row["language"])
     labels = ctx.prompts.labels
     turns = [
         Turn(t["transcript"], labels.words(t["emotion"]["label"], row["language"]).word, t.get("reply") or "")
         for t in row["turns"]
     ]
     question = row["instruction"]["text"] if row["instruction"] else None
-    return [
-        judge_request(file, c, falling, turns, question, row["answer"], ctx.prompts.descriptor)
-        for c, falling in _order(row)
-    ]
+    return judge_requests(_file(row), turns, question, row["answer"], ctx.prompts.descriptor)
 
 
 def kappa(pairs: Mapping[str, int]) -> tuple[float, float | None]:

@@ -162,6 +162,27 @@ def test_engines_that_judge_clips_are_reckoned_where_a_pipeline_asks_them() -> N
     )
 
 
+def test_a_judge_is_reckoned_where_a_pipeline_asks_one() -> None:
+    own = {"tries.judge_targets": 6, "tokens_in.judge_targets": 200, "tokens_out.judge_targets": 30}
+    own |= {"tries.judge_dialogues": 4, "tokens_in.judge_dialogues": 300, "tokens_out.judge_dialogues": 50}
+    own |= {"accept.judge_targets": 0.8, "accept.judge_dialogues": 0.5}
+    figures = Figures(ROUND | measured(**own))
+    without, judged = plan(), plan({"judge": {"min_score": 2.5}}, figures=figures)
+    assert not [name for name in without.loads if name.startswith("judge_")]
+    x = judged.loads
+    assert x["judge_targets"].rows == x["inject"].ok == pytest.approx(135)
+    ask = x["judge_targets"].asks["llm"]
+    assert (ask.requests, ask.tokens_in, ask.tokens_out) == pytest.approx((810, 162000, 24300))
+    # what it rejects is in no dialogue and in no sample
+    assert x["reorganise"].ok == pytest.approx(0.8 * without.loads["reorganise"].ok)
+    assert x["judge_dialogues"].rows == x["inject_dialogues"].ok == pytest.approx(0.8 * 4.5)
+    assert x["judge_dialogues"].asks["llm"].tokens_out == pytest.approx(3.6 * 4 * 50)
+    assert x["stage1_2_trajectory"].rows == pytest.approx(0.5 * 0.8 * without.loads["stage1_2_trajectory"].rows)
+    assert x["stage1_2_reasoning"].rows == pytest.approx(0.8 * 45 + 0.5 * 0.8 * 1.5)
+    more = 24300 + 720 - 0.2 * 9 * 2 * 100
+    assert judged.pools["llm"].work == pytest.approx(without.pools["llm"].work + more)
+
+
 def test_an_engine_of_ones_own_has_no_speed_and_no_time_is_told() -> None:
     profile = Profile.model_validate({"name": "p", "engines": {"tts": {"engine": "my.tts:Mine"}}})
     assert Figures().speed("tts", profile.engines["tts"]) == ("audio_s", None)

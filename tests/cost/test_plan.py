@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from typer.testing import CliRunner
 
 from ieat_data.cli import app
 from ieat_data.cli.build import make_plan
-from ieat_data.cost.measured import usage
+from ieat_data.cost.measured import measured, usage
 from ieat_data.cost.report import NAME, compared, estimate_plan
 from ieat_data.engines.base import Completion, Failure, Generate
 from ieat_data.planner import Plan
+from ieat_data.shards import Record, Table
 from tests import corpora, doubles
 from tests.local import build_here
 
@@ -160,6 +162,24 @@ def test_a_plan_in_that_folder_rests_on_what_was_measured(
     # other engines are not
     other = make(c, out, "profile.engines.llm.settings.other=1")
     assert "speed.llm" not in estimate_plan(other).figures
+
+
+def test_the_time_of_a_judge_is_no_time_of_speech(tmp_path: Path) -> None:
+    def committed(stage: str, **counts: float) -> None:
+        table = Table(tmp_path / "tables" / stage)
+        table.create()
+        asked = {"llm": {"audio_s": 0.0, "tokens_in": 0, "tokens_out": 0, **counts}}
+        record = Record(f"{stage}-0", "", 60, 60, 6000, "", engines=asked)
+        (table.records_dir / f"{stage}-0.json").write_text(json.dumps(asdict(record)))
+        described = {"description": {"stage": stage, "engines": {"llm": {"model": "m"}}}}
+        (table.folder / "plan.json").write_text(json.dumps(described))
+
+    committed("inject", requests=60, busy_s=100.0, tokens_in=6000, tokens_out=2000)
+    committed("judge_targets", requests=360, busy_s=900.0)
+    found = measured(tmp_path, {"llm": {"model": "m"}})
+    assert found["speed.llm"].value == 20
+    assert found["tries.judge_targets"].value == 6
+    assert found["tokens_out.judge_targets"].value == 2.5 * 20
 
 
 def test_the_first_plan_of_a_build_stays(built: tuple[corpora.Corpora, Path]) -> None:

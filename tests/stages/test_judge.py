@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,12 @@ def test_a_build_with_a_judge(tmp_path: Path) -> None:
     assert judged["judged"] == sum(r["scores"][1]["criterion"] == "insight" for r in rows)
     assert sum(judged["numbers"].values()) == 2 * judged["judged"] and 0 <= judged["equal"] <= 1
 
+    by_quarter = sum((Counter(counts) for counts in said["scores"].values()), Counter[str]())
+    assert by_quarter.total() == sum(c["judged"] for c in said["criteria"].values()) / 3
+    assert set(said["scores"]) == {"empathy", "reasoning", "trajectory"}
+    singles = Counter(f"{math.floor(r['score'] * 4) / 4:.2f}" for r in rows)
+    assert singles <= by_quarter
+
     limit = sorted(r["score"] for r in rows)[len(rows) // 2]
     fewer = tmp_path / "fewer"
     again = build_here(make_plan(made.pipeline, made.profile, fewer, None, [f"judge.min_score={limit}"], None), fewer)
@@ -133,6 +141,10 @@ def test_a_build_with_a_judge(tmp_path: Path) -> None:
     before, after = ({s["id"] for s in samples(o) if s["n_turns"] == 1} for o in (out, fewer))
     assert after != before
     assert again["judge"]["rejected"] >= len(low)
+    below = sum(
+        n for counts in again["judge"]["scores"].values() for quarter, n in counts.items() if float(quarter) < limit
+    )
+    assert below >= again["judge"]["rejected"], "those that go out are counted too"
 
 
 def test_nobody_judges_unless_asked(tmp_path: Path) -> None:

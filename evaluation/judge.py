@@ -1,0 +1,223 @@
+"""What the optional judge is worth: its numbers for labelled answers, against what the reader says of them.
+
+`python -m evaluation.judge` prints the tables of docs/quality.md; with `--write` it puts them there. With
+`--ask PROFILE` the LLM of that profile first judges what judged.jsonl lacks: delete it to have all judged again.
+
+judged.jsonl      one line a criterion of an answer (`id` in answers.jsonl): the number with the scale explained upwards
+                  (`first`) and downwards (`second`), the mean that both expect, and who judged
+
+Judged are the answers with a think block that every check lets through: nobody asks the judge about others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from evaluation.checks import DOCS, END, FOLDER, answers, judge
+from ieat_data.checks.labels import Labels
+from ieat_data.checks.think import thought_and_answer
+from ieat_data.config import Profile, load_profile
+from ieat_data.engines import registry
+from ieat_data.engines.base import Choose, Chosen, Completion, Failure
+from ieat_data.engines.llm.descriptor import Descriptor, load_descriptor
+from ieat_data.errors import UserError
+from ieat_data.paths import prompts_dir
+from ieat_data.pools import EnginePools, connected, lacking
+from ieat_data.prompting.base import Turn
+from ieat_data.prompting.judging import JudgeFile, judge_requests, load_judge, read_numbers
+from ieat_data.stages.judge import kappa
+
+JUDGED = FOLDER / "judged.jsonl"
+BEGIN = "<!-- evaluation/judge.py -->\n"
+LIMITS = (3.0, 3.5, 3.75, 4.0, 4.25)
+_DRAWS, _SEED = 2000, 0
+_FEW = 5  # answers of a kind, below which nothing is said
+
+Row = dict[str, Any]
+
+
+def let_through() -> list[Row]:
+    """The labelled answers that the judge is asked about."""
+    return [j.row for j in map(judge, answers()) if j.row["task"] != "respond" and not j.found]
+
+
+def file_of(row: Row) -> JudgeFile:
+    return load_judge(prompts_dir(), row["task"], row["language"])
+
+
+def requests(row: Row, labels: Labels, descriptor: Descriptor) -> list[Choose]:
+    """What the stage asks about an answer. The replies between the turns of a dialogue were not kept with it."""
+    completion = Completion(tuple(row["parts"]), row["finish_reason"])
+    turns = [Turn(text, label) for text, label in row["turns"]]
+    pair = thought_and_answer(row["task"], row["language"], completion, turns, row["question"], labels)
+    assert isinstance(pair, tuple), "every check lets it through"
+    heard = [Turn(t.transcript, labels.words(t.label, row["language"]).word) for t in turns]
+    return judge_requests(file_of(row), heard, row["question"], pair[1].text, descriptor)
+
+
+def ask(profile: Profile, rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """The lines of judged.jsonl about each of `rows`, as the answers arrive.
+
+    Raises UserError where the profile's LLM cannot be asked, or fails.
+    """
+    if faults := registry.missing("llm", profile):
+        raise UserError("\n      ".join(faults))
+    settings = profile.engines["llm"].settings
+    labels, descriptor = Labels.load(prompts_dir() / "labels.yaml"), load_descriptor(str(settings["descriptor"]))
+    asked = [requests(row, labels, descriptor) for row in rows]
+    with connected(profile) as ray:
+        if faults := lacking(ray, profile, ["llm"]):
+            raise UserError("\n      ".join(faults))
+        engines = EnginePools(ray, profile, print)
+        try:
+            for i, given, _ in engines.pool("llm").run("choose", asked):
+                yield _lines(rows[i], given, str(settings["model"]))
+        finally:
+            engines.close()
+
+
+def _lines(row: Row, given: Sequence[Chosen | Failure], model: str) -> list[Row]:
+    if failed := next((a for a in given if isinstance(a, Failure)), None):
+        raise UserError(f"engine llm: answer {row['id']}: {failed.reason}: {failed.message}")
+    chosen = [a for a in given if isinstance(a, Chosen)]
+    numbers = [asdict(n) for n in read_numbers(file_of(row), chosen)]
+    return [{"id": row["id"], **n, "expected": round(n["expected"], 4), "model": model} for n in numbers]
+
+
+def judged() -> list[Row]:
+    if not JUDGED.is_file():
+        return []
+    return [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
+
+
+def auc(fit: Sequence[float], unfit: Sequence[float]) -> float:
+    """How often a fit answer has the higher score than an unfit one, ties by half: the area under the ROC curve."""
+    above = np.subtract.outer(np.asarray(fit), np.asarray(unfit))
+    return float(np.mean(above > 0) + np.mean(above == 0) / 2)
+
+
+def interval(fit: Sequence[float], unfit: Sequence[float]) -> tuple[float, float]:
+    """The middle 95 % of the area, fit and unfit answers drawn again."""
+    draw = np.random.default_rng(_SEED)
+    areas = [auc(draw.choice(fit, len(fit)), draw.choice(unfit, len(unfit))) for _ in range(_DRAWS)]
+    low, high = np.quantile(areas, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def table(lines: Sequence[Row]) -> str:
+    """The tables of docs/quality.md."""
+    rows = {row["id"]: row for row in answers()}
+    by_criterion: dict[str, list[Row]] = defaultdict(list)
+    by_answer: dict[str, list[float]] = defaultdict(list)
+    for line in lines:
+        by_criterion[f"{rows[line['id']]['task']}.{line['criterion']}"].append(line)
+        by_answer[line["id"]].append(line["expected"])
+    scores = {i: sum(numbers) / len(numbers) for i, numbers in by_answer.items()}
+    made = [
+        "| criterion | answers | share of 1, 2, 3, 4, 5 | both orders equal | kappa | fit above unfit (ROC AUC) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, of in sorted(by_criterion.items()):
+        made.append(_criterion(f"`{name}`", of, rows))
+    made += [
+        _criterion("all", lines, rows, with_area=False),
+        "",
+        "| mean of the criteria | fit | unfit | mean of the fit | of the unfit | fit above unfit (ROC AUC) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for key in ("task", "language"):
+        for value in sorted({rows[i][key] for i in scores}):
+            made.append(_apart(value, {i: s for i, s in scores.items() if rows[i][key] == value}, rows))
+    felt = {i: s for i, s in scores.items() if any(label != "neutral" for _, label in rows[i]["turns"])}
+    made += [
+        _apart("a feeling was heard", felt, rows),
+        _apart("all", scores, rows),
+        "",
+        "| `min_score` | rejected of the unfit | rejected of the fit | fit among what stays |",
+        "|---|---|---|---|",
+    ]
+    fit, unfit = _split(scores, rows)
+    for limit in (0.0, *LIMITS):
+        gone, lost = sum(s < limit for s in unfit), sum(s < limit for s in fit)
+        stays = len(fit) - lost
+        kept = _share(stays, stays + len(unfit) - gone)
+        made.append(
+            f"| {limit or 'none'} | {gone} of {len(unfit)} ({_share(gone, len(unfit))}) "
+            f"| {lost} of {len(fit)} ({_share(lost, len(fit))}) | {kept} |"
+        )
+    return "\n".join(made) + "\n"
+
+
+def _criterion(name: str, lines: Sequence[Row], rows: Mapping[str, Row], with_area: bool = True) -> str:
+    pairs = Counter(f"{line['first']},{line['second']}" for line in lines)
+    numbers = Counter(n for line in lines for n in (line["first"], line["second"]))
+    shares = ", ".join(_share(numbers[n], 2 * len(lines)) for n in range(1, 6))
+    equal, weighted = kappa(pairs)
+    fit, unfit = _split({line["id"]: line["expected"] for line in lines}, rows)
+    area = _area(fit, unfit) if with_area else ""
+    said = "–" if weighted is None else f"{weighted:.2f}"
+    return f"| {name} | {len(lines)} | {shares} | {100 * equal:.0f} % | {said} | {area} |"
+
+
+def _apart(name: str, scores: Mapping[str, float], rows: Mapping[str, Row]) -> str:
+    fit, unfit = _split(scores, rows)
+    means = f"{np.mean(fit):.2f} | {np.mean(unfit):.2f}"
+    return f"| {name} | {len(fit)} | {len(unfit)} | {means} | {_area(fit, unfit)} |"
+
+
+def _split(scores: Mapping[str, float], rows: Mapping[str, Row]) -> tuple[list[float], list[float]]:
+    """(scores of the fit answers, of the unfit ones)."""
+    fit = [s for i, s in scores.items() if not rows[i]["faults"]]
+    return fit, [s for i, s in scores.items() if rows[i]["faults"]]
+
+
+def _area(fit: Sequence[float], unfit: Sequence[float]) -> str:
+    if min(len(fit), len(unfit)) < _FEW:
+        return "too few"
+    low, high = interval(fit, unfit)
+    return f"{auc(fit, unfit):.2f} ({low:.2f} to {high:.2f})"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "–"
+
+
+def _complete(profile: Profile) -> None:
+    """Have judged.jsonl hold all that are let through. Raises UserError where it holds another model's numbers."""
+    lines, model = judged(), str(profile.engines["llm"].settings["model"])
+    if other := {line["model"] for line in lines} - {model}:
+        raise UserError(f"{JUDGED}: holds numbers of {', '.join(sorted(other))}: move it away first, to ask {model}")
+    there = {line["id"] for line in lines}
+    if rows := [row for row in let_through() if row["id"] not in there]:
+        with JUDGED.open("a", encoding="utf-8") as f:
+            for given in ask(profile, rows):
+                f.writelines(json.dumps(line) + "\n" for line in given)
+                f.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--ask", metavar="PROFILE", help="have the LLM of this profile judge, and write judged.jsonl")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/quality.md")
+    args = parser.parse_args()
+    if args.ask:
+        try:
+            _complete(load_profile(args.ask))
+        except UserError as e:
+            parser.exit(2, f"{e}\n")
+    made = table(judged())
+    if args.write:
+        head, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+        DOCS.write_text(head + BEGIN + made + END + rest.partition(END)[2], encoding="utf-8")
+    print(made, end="")
+
+
+if __name__ == "__main__":
+    main()
