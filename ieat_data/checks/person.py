@@ -90,6 +90,8 @@ def first_person(s: Said) -> bool:
     """Does the answer tell the user's story as its own?"""
     if _OWN_FEELING[s.language].search(_QUOTED.sub(" ", s.plain())):
         return True
+    if s.question and _shares_own_words(_QUOTED.sub(" ", s.plain()), s.question, s.language):
+        return True
     # what the user asks of the companion itself, it answers as itself
     return any(speaks_as_user(s.text, t, s.language) for t in s.transcripts if not _ASKS_YOU[s.language].search(t))
 
@@ -172,8 +174,8 @@ def _shares_own_words(answer: str, transcript: str, language: str) -> bool:
 
 
 def _retold(answer: str, transcript: str, language: str) -> bool:
-    """Does the answer hold a run of the user's words (4; Chinese: 5 characters) with "they" in the place of "I"?"""
-    n, swap = (4, _AS_THEY["en"]) if language == "en" else (5, _AS_THEY["zh"])
+    """Does the answer hold a run of the user's words (3; Chinese: 5 characters) with "they" in the place of "I"?"""
+    n, swap = (3, _AS_THEY["en"]) if language == "en" else (5, _AS_THEY["zh"])
     theirs = words(transcript, language)
     told = set(ngrams([swap.get(w, w) for w in theirs], n)) - set(ngrams(theirs, n))
     return not told.isdisjoint(ngrams(words(_QUOTED.sub(" ", answer), language), n))

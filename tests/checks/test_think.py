@@ -64,7 +64,7 @@ def judge(
     thought = think if think is not None else (DIALOGUE_THINK if dialogue else THINK)[language]
     said = SAID[task, language] if answer is None else answer
     completion = Completion((thought + "\n", "\n\n" + said), "stop")
-    question = None if task == "empathy" else {"en": "Why do I feel so?", "zh": "我为什么这样？"}[language]
+    question = None if task == "empathy" else {"en": "Where does my mood come from?", "zh": "我为什么这样？"}[language]
     heard = turns or (DIALOGUE if dialogue else SINGLE)[language]
     return accept(task, language, INJECTED[language], completion, heard, question, LABELS, EXAMPLES[language])
 
@@ -103,6 +103,8 @@ BAD_THINK = [
     ("think_disagrees", "zh", "他的狗昨晚走了，因为这个他很生气。"),
 ]
 BAD_ANSWER = [
+    ("asks_back", "en", "You are sad because Benny died last night, but what does it mean?"),
+    ("asks_back", "zh", "你的狗走了，你很难过，你在想什么呢？"),
     ("cold", "en", "You're sad because Benny died, but you should have listened to the vet."),
     ("cold", "zh", "你难过是因为狗走了，可这没什么大不了的。"),
     ("names_neutral", "en", "You sound quite neutral because Benny died and you are sad."),
@@ -120,10 +122,12 @@ BAD_ANSWER = [
         "en",
         "You lost Benny. They lost their dog Benny last night, and now nobody is there with them.",
     ),
+    ("third_person", "en", "You are sad because they feel so lonely without Benny."),
     ("not_to_user", "en", "Sadness came because Benny died and left silence."),
     ("not_to_user", "zh", "难过是因为陪伴多年的狗离开了，家里变得安静。"),
     ("first_person", "en", "My dog Benny died too, so you know why."),
     ("first_person", "en", "I lost Benny last night, and you know why it hurts."),
+    ("first_person", "en", "You are sad, and my mood comes from losing Benny."),
     ("first_person", "zh", "我的狗昨天晚上走了，你知道为什么难过。"),
     ("first_person", "zh", "家里那么安静，我好怕安静，你知道的。"),
     ("answer_no_cause", "en", "You feel that way because it means so much to you."),
