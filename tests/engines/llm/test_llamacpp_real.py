@@ -55,7 +55,7 @@ GOLDEN_QWEN3 = [
 
 @pytest.fixture(scope="module")
 def llm() -> Iterator[LlamaCpp]:
-    yield LlamaCpp("qwen2.5-coder-1.5b-instruct-q4", "qwen2.5", context=512)
+    yield LlamaCpp("qwen2.5-coder-1.5b-instruct-q4", "qwen2.5", context=1024)
 
 
 def tokenize(llm: LlamaCpp, text: str, special: bool) -> list[int]:
@@ -150,9 +150,9 @@ def test_length_and_context_are_told_apart(llm: LlamaCpp) -> None:
     assert isinstance(over, Completion) and (over.finish_reason, over.parts) == ("context", ())
     assert over.n_prompt > 2000
     # a continuation that would run over the context is cut there
-    full = render(llm.descriptor, [Message("user", "word " * 480)], open="answer")
+    full = render(llm.descriptor, [Message("user", "word " * 990)], open="answer")
     (room,) = llm.generate([Generate(full, Sampling(max_tokens=400, temperature=0.0), 0)])
-    assert isinstance(room, Completion) and room.n_prompt + len(room.token_ids) <= 512
+    assert isinstance(room, Completion) and room.n_prompt + len(room.token_ids) <= 1024
 
 
 def test_choices_get_the_models_own_probabilities(llm: LlamaCpp) -> None:
