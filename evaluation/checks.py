@@ -3,8 +3,8 @@
 `python -m evaluation.checks` prints the table of docs/quality.md; with `--write` it puts it there.
 
 answers.jsonl     one line an answer: what the checks see, and `faults`: what is wrong with it, by the reason codes.
-                  Faults that no check looks for: `untrue` (wrong or made up), `muddled` (makes no sense), `cold`
-                  (unkind). `part`: the batch that it was read in. The checks were changed after each.
+                  Faults that no check looks for: `untrue` (wrong or made up), `muddled` (makes no sense).
+                  `part`: the batch that it was read in. The checks were changed after each.
 examples.json     the worked examples that the model was shown, by the name in a row's `examples`: their answers, and
                   the words that betray a copy
 """
@@ -30,7 +30,7 @@ from ieat_data.prompting.files import Example, ExampleTurn
 FOLDER = Path(__file__).parent
 DOCS = FOLDER.parent / "docs" / "quality.md"
 BEGIN, END = "<!-- evaluation/checks.py -->\n", "<!-- end -->\n"
-UNCHECKED = {"untrue": "is wrong or made up", "muddled": "makes no sense", "cold": "is unkind, or blames the user"}
+UNCHECKED = {"untrue": "is wrong or made up", "muddled": "makes no sense"}
 # facts of the completion that leave nothing to judge
 CLOSING = frozenset(c.code for c in (*closing.REPLY, *closing.TARGET))
 _LISTED = (("thought", think.THOUGHT), ("answer", think.ANSWER))

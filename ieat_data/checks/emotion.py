@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ieat_data.checks.base import Said
 from ieat_data.checks.labels import collapse
+from ieat_data.checks.words import sentences
 
 # what nobody says to somebody who is sad, angry, afraid or disgusted ("what a great help" is none of it)
 _CHEER = {
@@ -47,6 +48,19 @@ _UNWELL = {
     ),
     "zh": re.compile(r"不(?:太)?(?:开心|高兴|满|舒服|安)|失望|难受|委屈|失落|很累|紧张|焦虑|愤怒"),
 }
+# "In the third turn you ...", "你第二次说话的时候": tells of one turn, up to the next such mark or the sentence's end
+_ORDINAL = {
+    "en": re.compile(
+        r"(?:^|[,;:] )(?:(?:and|then|but|finally) )*(?:in|by|during|at|with|for) (?:the|your) "
+        r"(first|second|third|fourth|last|final) (?:turn|message|sentence|thing you said)\b"
+    ),
+    "zh": re.compile(r"(第[一二三四]|最后一)(?:轮|句(?:话)?|次说(?:话)?|段话)"),
+}
+_PLACE = {
+    **{w: i for i, w in enumerate(("first", "second", "third", "fourth"))},
+    **{f"第{w}": i for i, w in enumerate("一二三四")},
+    **dict.fromkeys(("last", "final", "最后一"), -1),
+}
 _DARK = ("sad", "anger", "fear", "disgust")
 
 
@@ -85,15 +99,33 @@ def labels_invented(s: Said) -> bool:
 
 
 def labels_order(s: Said) -> bool:
-    """The labels come in order; a summary before or after ("from sad to happy") may skip some."""
+    """The labels come in order; a summary before or after ("from sad to happy") may skip some. What is told of a
+    numbered turn ("in the third turn") is what was heard there."""
     if s.task != "trajectory" or labels_missing(s):
         return False
+    if _misplaced(s):
+        return True
     named, expected = collapse([x for x in _named(s) if x in s.expected]), s.expected
     n = len(expected)
     return not any(
         named[i : i + n] == expected and _within(named[:i], expected) and _within(named[i + n :], expected)
         for i in range(len(named) - n + 1)
     )
+
+
+def _misplaced(s: Said) -> bool:
+    """Is a turn that the text numbers given other emotions than the one heard in it?"""
+    if s.labels is None:
+        return False
+    for sentence in sentences(s.plain()):
+        marks = list(_ORDINAL[s.language].finditer(sentence))
+        starts = [*(m.start() for m in marks), len(sentence)]
+        for mark, end in zip(marks, starts[1:], strict=True):
+            named = s.labels.find(sentence[mark.end() : end], s.language)
+            place = _PLACE[mark[1]]
+            if named and (place >= len(s.turns) or s.turns[place].label not in named):
+                return True
+    return False
 
 
 def _named(s: Said, near: bool = False) -> list[str]:

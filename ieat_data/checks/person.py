@@ -41,6 +41,7 @@ _THIRD_PERSON = {
     "en": re.compile(r"\bthe (?:user|speaker)(?:'s)?\b"),
     "zh": re.compile(r"用户|说话人|说话者"),
 }
+_THEM = {"en": re.compile(r"\b(?:they|their|them)\b"), "zh": re.compile(r"(?<!其)[他她](?!们)")}
 # the user's words told of somebody else: what stands for "I"
 _AS_THEY = {
     "en": dict(
@@ -52,8 +53,7 @@ _AS_THEY = {
     ),
     "zh": {"我": "他"},
 }
-# in Chinese "he" for the user slips from the thought into the answer; where the user spoke of nobody, it is nobody else
-_HE = re.compile(r"(?<!其)[他她](?!们)")
+# in Chinese "he" for the user slips from the thought into the answer: where the user spoke of nobody, it is nobody else
 _SOMEBODY = re.compile(r"[他她它谁人爸妈父母爷奶公婆哥姐弟妹叔姨舅姑儿女孩友夫妻师生员医同老邻客户狗猫家警长]")
 # a thought may weigh what to say: all after "I'll say" is speech
 _SPEECH = re.compile(
@@ -120,9 +120,9 @@ def third_person(s: Said) -> bool:
     found = _THIRD_PERSON[s.language].search(s.plain())
     if found is not None and found[0] not in " ".join(s.heard).lower():
         return True
-    if any(_retold(s.text, t, s.language) for t in s.transcripts):
+    if any(_retold(s.text, t, s.language) for t in s.transcripts) or _thought_aloud(s):
         return True
-    return s.language == "zh" and bool(_HE.search(s.text)) and not _SOMEBODY.search("".join(s.transcripts))
+    return s.language == "zh" and bool(_THEM["zh"].search(s.text)) and not _SOMEBODY.search("".join(s.transcripts))
 
 
 def not_to_user(s: Said) -> bool:
@@ -177,6 +177,15 @@ def _retold(answer: str, transcript: str, language: str) -> bool:
     theirs = words(transcript, language)
     told = set(ngrams([swap.get(w, w) for w in theirs], n)) - set(ngrams(theirs, n))
     return not told.isdisjoint(ngrams(words(_QUOTED.sub(" ", answer), language), n))
+
+
+def _thought_aloud(s: Said) -> bool:
+    """Is a sentence about "them" spoken just as it was thought?"""
+    thought = {tuple(words(x, s.language)) for x in sentences(s.thought)}
+    return any(
+        _THEM[s.language].search(x) and not _USER[s.language].search(x) and tuple(words(x, s.language)) in thought
+        for x in sentences(s.plain())
+    )
 
 
 def _plain(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ieat_data.checks import closing, echo, form, leaks, person, persona
+from ieat_data.checks import closing, echo, form, leaks, person, persona, tone
 from ieat_data.checks.base import Check, Rejected, Said, failing
 from ieat_data.engines.base import Completion
 from ieat_data.prompting.base import Turn
@@ -27,6 +27,7 @@ SPOKEN: tuple[Check[Said], ...] = (
     Check("loop", echo.answer_loop, "says the same sentence or long clause twice, or the same words three times"),
     Check("copied_example", leaks.copied_example, "takes words or telling things from a worked example"),
     Check("repeats_user", echo.repeats_user, "gives the user's own words back"),
+    Check("cold", tone.cold, "plays down what the user feels, blames or lectures them"),
 )
 
 

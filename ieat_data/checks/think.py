@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ieat_data.checks import cause, closing, echo, emotion, form, leaks, person, persona
+from ieat_data.checks import cause, closing, echo, emotion, form, leaks, person, persona, tone
 from ieat_data.checks.base import Check, Rejected, Said, failing
 from ieat_data.checks.labels import Labels
 from ieat_data.checks.reply import SPOKEN
@@ -37,6 +37,7 @@ ANSWER: tuple[Check[Said], ...] = (
     ),
     Check("not_to_user", person.not_to_user, 'speaks of feelings and never says "you"'),
     Check("disagrees", emotion.disagrees, "does not go with the emotion: cheers the sad, comforts the happy"),
+    Check("names_neutral", tone.names_neutral, "tells a calm user that they are neutral"),
     Check("repeats_think", echo.repeats_think, "is the thought over again"),
     Check("answer_no_cause", cause.answer_no_cause, "names a feeling without its cause in what the user said"),
     Check("labels_missing", emotion.labels_missing, "leaves out an emotion of the path"),

@@ -168,18 +168,24 @@ class Funnel:
         return sum(x.audio_s for x in both) / max(sum(x.ok for x in both), 1e-9)
 
     def _inject(self) -> Load:
-        s = self._settings("inject")
         labelled, replied = self.loads["label"], self.loads["respond"]
         parents = labelled.ok * (replied.ok / replied.rows if replied.rows else 0.0)
-        if s.neutral_share < 1:
-            parents *= 1 - self.figures.get("neutral.inject") * (1 - s.neutral_share)
-        return self._asked("inject", parents * (s.reasoning_share + s.empathy_share))
+        return self._asked("inject", parents * sum(self._targets().values()))
+
+    def _targets(self) -> dict[str, float]:
+        """Targets asked for by task, for each utterance with a reply and a label."""
+        s = self._settings("inject")
+        neutral = self.figures.get("neutral.inject") if min(s.neutral_share, s.neutral_reasoning_share) < 1 else 0.0
+        used = neutral * s.neutral_share
+        return {
+            "reasoning": (1 - neutral + used * s.neutral_reasoning_share) * s.reasoning_share,
+            "empathy": (1 - neutral + used) * s.empathy_share,
+        }
 
     def _injected(self, task: str) -> float:
         """Accepted single-turn targets of a task."""
-        s = self._settings("inject")
-        shares = {"reasoning": float(s.reasoning_share), "empathy": float(s.empathy_share)}
-        return self._left("inject", "judge_targets") * shares[task] / max(sum(shares.values()), 1e-9)
+        targets = self._targets()
+        return self._left("inject", "judge_targets") * targets[task] / max(sum(targets.values()), 1e-9)
 
     def _reorganise(self) -> Load:
         used = self._in_dialogues()

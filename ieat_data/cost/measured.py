@@ -69,6 +69,7 @@ def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figur
         expected = r.rejects.get("not_sampled", 0)  # no fault of a row: the pipeline wanted fewer
         one = Counter({"ok": r.ok + expected, "all": r.ok + sum(r.rejects.values()), "bytes": r.bytes})
         one.update({"audio_s": r.summary.get("audio_s", 0.0), "core_s": r.seconds, **r.summary.get("samples", {})})
+        one["neutral"] = r.summary.get("labels", {}).get("neutral", 0)
         rows.update(one)
         by_source[r.shard.rpartition("-")[0]].update(one)
         if STAGES[name].engines and (counts := r.engines.get(STAGES[name].engines[0])):
@@ -79,6 +80,8 @@ def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figur
         return
     yield f"accept.{name}", _figure(rows["ok"], rows["all"], f"{rows['ok']} of {rows['all']} rows")
     yield f"bytes.{name}", _figure(rows["bytes"], rows["all"], f"{rows['all']} rows")
+    if name == "label":
+        yield "neutral.inject", _figure(rows["neutral"], rows["ok"], f"{rows['neutral']} of {rows['ok']} labels")
     if not STAGES[name].engines:
         yield f"core_s.{name}", _figure(rows["core_s"], rows["all"], f"{rows['all']} rows")
     if rows["audio_s"]:

@@ -36,6 +36,9 @@ class InjectSettings(StageSettings):
     reasoning_share: float = Field(1.0, ge=0, le=1, description="utterances that get a reasoning target")
     empathy_share: float = Field(1.0, ge=0, le=1, description="utterances that get an empathy target")
     neutral_share: float = Field(1.0, ge=0, le=1, description="neutral utterances used: neutral dominates real speech")
+    neutral_reasoning_share: float = Field(
+        0.1, ge=0, le=1, description="of those, that may get a reasoning target: they hold no feeling to explain"
+    )
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class Inject(Injection):
     """Reasoning and empathy on single utterances that passed stage 1-1."""
 
     name = "inject"
-    version = 2
+    version = 3
     inputs = ("utterances", "transcribe", "respond", "label")
     columns: ClassVar = {
         "utterances": ("language",),
@@ -163,7 +166,8 @@ class Inject(Injection):
         targets: list[Target] = []
         salt = ctx.pipeline.seed
         for row in rows:
-            if row["label"] == "neutral" and share("neutral", row["id"], salt) >= settings.neutral_share:
+            neutral = row["label"] == "neutral"
+            if neutral and share("neutral", row["id"], salt) >= settings.neutral_share:
                 continue
             turn = {
                 "utterance": row["id"],
@@ -171,7 +175,8 @@ class Inject(Injection):
                 "emotion": {"label": row["label"], "score": row["score"], "source": ctx.profile.engines["ser"].engine},
             }
             for task, part in shares.items():
-                if share("task", task, row["id"], salt) < part:
+                used = settings.neutral_reasoning_share if neutral and task == "reasoning" else 1.0
+                if share("task", task, row["id"], salt) < part * used:
                     targets.append(self.target(row["id"], task, row["language"], [turn], ctx))
         return _by_parent(rows, self.make(targets, ctx))
 
@@ -188,7 +193,7 @@ class InjectDialogues(Injection):
     """Trajectory and reasoning over dialogues; a new last reply where the pipeline asks for one."""
 
     name = "inject_dialogues"
-    version = 2
+    version = 3
     inputs = ("reorganise",)
     columns: ClassVar = {"reorganise": ("language", "turns", "regenerate")}
     Settings = InjectDialoguesSettings

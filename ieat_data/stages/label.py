@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import ClassVar
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.engines.base import Classify, Failure
@@ -28,6 +31,9 @@ class Label(MapStage):
     schema = EMOTIONS
     Settings = LabelSettings
     expected = frozenset({"not_an_emotion", "low_confidence"})
+
+    def summarise(self, table: pa.Table) -> Mapping[str, Any]:
+        return {"labels": dict(Counter(table.column("label").drop_null().to_pylist()))}
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         engine = ctx.engines["ser"]

@@ -22,7 +22,7 @@ class Respond(MapStage):
     """Transcript or query to reply."""
 
     name = "respond"
-    version = 2
+    version = 3
     inputs = ("utterances", "transcribe")
     columns: ClassVar = {"utterances": ("language",), "transcribe": ("text",)}
     engines = ("llm",)

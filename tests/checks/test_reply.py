@@ -38,6 +38,8 @@ def test_good_replies_pass_as_they_are(language: str, answer: str) -> None:
 
 
 BAD = [
+    ("cold", "en", "Don't be so sad, it is no big deal."),
+    ("cold", "zh", "应该保持冷静和礼貌，别放在心上。"),
     ("empty_answer", "en", "  \n"),
     ("empty_answer", "zh", "……"),
     ("control_text", "en", "You will be fine.<|im_end|>"),

@@ -103,6 +103,10 @@ BAD_THINK = [
     ("think_disagrees", "zh", "他的狗昨晚走了，因为这个他很生气。"),
 ]
 BAD_ANSWER = [
+    ("cold", "en", "You're sad because Benny died, but you should have listened to the vet."),
+    ("cold", "zh", "你难过是因为狗走了，可这没什么大不了的。"),
+    ("names_neutral", "en", "You sound quite neutral because Benny died and you are sad."),
+    ("names_neutral", "zh", "你的情绪很中性，因为狗走了家里安静，你难过。"),
     ("label_leak", "en", "You're sad about Benny, that is the detected emotion."),
     ("label_leak", "zh", "你的狗走了，检测到的情绪是难过。"),
     ("instruction_leak", "en", "You need to hear that Benny is in a better place."),
@@ -111,6 +115,11 @@ BAD_ANSWER = [
     ("third_person", "zh", "用户难过是因为狗走了，你很想它。"),
     ("labels_invented", "en", "You are angry because Benny died last night."),
     ("labels_invented", "zh", "你很生气，是因为狗昨天走了，家里太安静。"),
+    (
+        "third_person",
+        "en",
+        "You lost Benny. They lost their dog Benny last night, and now nobody is there with them.",
+    ),
     ("not_to_user", "en", "Sadness came because Benny died and left silence."),
     ("not_to_user", "zh", "难过是因为陪伴多年的狗离开了，家里变得安静。"),
     ("first_person", "en", "My dog Benny died too, so you know why."),
@@ -149,14 +158,14 @@ def test_bad_paths_get_their_reason(reason: str, language: str, answer: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("language", "answer"),
+    ("language", "thought"),
     [
-        ("en", "They lost their dog Benny last night, and now nobody is there with them."),
-        ("zh", "他的狗昨晚走了，家里一下子空了，因为平时都是它陪着。"),
+        ("en", "Benny was always there, and now the house is empty because nobody else lives in it."),
+        ("zh", "家里一下子空了，因为平时都是狗陪着，少了它就没有声音。"),
     ],
 )
-def test_the_thought_is_not_spoken(language: str, answer: str) -> None:
-    assert judge("empathy", language, answer) == Rejected("repeats_think")
+def test_the_thought_is_not_spoken(language: str, thought: str) -> None:
+    assert judge("empathy", language, thought, thought) == Rejected("repeats_think")
 
 
 def test_cheer_for_the_sad_and_comfort_for_the_happy() -> None:
@@ -181,7 +190,7 @@ def test_he_is_somebody_the_user_spoke_of() -> None:
 def test_every_rule_is_tried_in_both_languages() -> None:
     by_hand = {(r, x) for r in ("repeats_think", "disagrees") for x in ("en", "zh")}
     tried = {(r, x) for r, x, _ in [*BAD_THINK, *BAD_ANSWER, *BAD_PATH]} | by_hand
-    own = [c for c in ANSWER if c not in SPOKEN or c.code in ("first_person", "third_person")]
+    own = [c for c in ANSWER if c not in SPOKEN or c.code in ("first_person", "third_person", "cold")]
     assert tried == {(c.code, x) for c in (*THOUGHT, *own) for x in ("en", "zh")}
     codes = [c.code for c in (*THOUGHT, *ANSWER)]
     assert len(set(codes)) == len(codes)
@@ -200,6 +209,35 @@ def test_every_rule_is_tried_in_both_languages() -> None:
 )
 def test_a_summary_may_stand_before_or_after_the_path(language: str, answer: str) -> None:
     assert isinstance(judge("trajectory", language, answer), Accepted)
+
+
+@pytest.mark.parametrize(
+    ("language", "right", "wrong"),
+    [
+        (
+            "en",
+            "You were angry at the landlord in the first turn, angry in the second turn, neutral in the last turn.",
+            "You were angry at the landlord. In the second turn, you felt neutral. You ended up neutral.",
+        ),
+        (
+            "zh",
+            "第一轮你生房东的气，很生气，第二轮你还是生气，最后一句是平静的。",
+            "第一轮你生房东的气，很生气，第二轮平静下来，最后也是平静的。",
+        ),
+    ],
+)
+def test_a_numbered_turn_has_the_emotion_that_was_heard_in_it(language: str, right: str, wrong: str) -> None:
+    said = {
+        "en": ["The landlord kept my deposit.", "He takes none of my calls!", "How long do I boil an egg?"],
+        "zh": ["房东不退押金。", "电话也不接！", "鸡蛋要煮多久？"],
+    }
+    thought = {
+        "en": " Angry, because of the landlord and the calls; neutral, because of the egg.",
+        "zh": "生气，是因为房东不退押金，电话也不接；平静，是因为只问鸡蛋。",
+    }
+    turns = [Turn(t, label) for t, label in zip(said[language], ("anger", "anger", "neutral"), strict=True)]
+    assert isinstance(judge("trajectory", language, right, thought[language], turns), Accepted)
+    assert judge("trajectory", language, wrong, thought[language], turns) == Rejected("labels_order")
 
 
 def test_equal_neighbours_are_named_once() -> None:

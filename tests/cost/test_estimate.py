@@ -41,7 +41,7 @@ def plan(
     pipeline: dict[str, Any] | None = None, profile: str = "gpu", figures: Figures | None = None, **rest: Any
 ) -> Estimate:
     stages = {
-        "inject": {"neutral_share": 0.5, "reasoning_share": 0.5},
+        "inject": {"neutral_share": 0.5, "neutral_reasoning_share": 1.0, "reasoning_share": 0.5},
         "reorganise": {"share": 0.4, "turns": {2: 1, 4: 1}},
     }
     given = {"name": "p", "sources": {}, "targets": STAGE_1, "instructions": {"gap_s": [0.5, 0.5]}, "stages": stages}
@@ -78,6 +78,14 @@ def test_rows_audio_and_tokens_by_hand() -> None:
     assert x["stage1_2_reasoning"].rows == pytest.approx(45 + 1.5)
     assert x["stage1_2_trajectory"].rows == pytest.approx(3)
     assert x["stage1_2_trajectory"].audio_s == pytest.approx(3 * (27 + 2.5))
+
+
+def test_few_neutral_utterances_are_asked_for_reasoning() -> None:
+    settings = {"neutral_share": 0.5, "neutral_reasoning_share": 0.2, "reasoning_share": 0.5}
+    x = plan({"stages": {"inject": settings}}).loads
+    # 240 with reply and label, 120 neutral, of which 60 are used: empathy of 180, reasoning of (120 + 0.2 * 60) / 2
+    assert x["inject"].rows == pytest.approx(180 + 66)
+    assert x["stage1_2_reasoning"].rows > 0.5 * 66
 
 
 def test_work_hours_and_money_by_hand() -> None:

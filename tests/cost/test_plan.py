@@ -144,9 +144,12 @@ def test_a_plan_in_that_folder_rests_on_what_was_measured(
             "stage1_1",
         ):
             assert load is not None
-            assert load.ok == pytest.approx(sum(r.ok for r in records)), name
-            role = node.stage.engines[:1]
-            assert [load.asks[r].requests for r in role] == [pytest.approx(usage(records)[r]["requests"]) for r in role]
+            near = (
+                0.01 if name == "inject" else 1e-6
+            )  # the share of neutral is known of all labels, not of those replied to
+            assert load.ok == pytest.approx(sum(r.ok for r in records), rel=near), name
+            for role in node.stage.engines[:1]:
+                assert load.asks[role].requests == pytest.approx(usage(records)[role]["requests"], rel=near), name
     assert again.loads["stage1_2_empathy"].ok == pytest.approx(14, abs=2), "dialogues are few here"
     done = compared(make(c, out))
     assert again.pools["ser"].work == pytest.approx(done["ser"]["measured"]["work"])
