@@ -48,5 +48,6 @@ def cold(s: Said) -> bool:
 
 
 def names_neutral(s: Said) -> bool:
-    """Is a calm user told that they are neutral? A trajectory has to name it: there it is no fault."""
-    return s.task in ("empathy", "reasoning") and _NEUTRAL[s.language].search(s.plain()) is not None
+    """Is a calm user told that they are neutral? Over a dialogue the label has to be named: there it is no fault."""
+    single = s.task == "empathy" or (s.task == "reasoning" and len(s.turns) == 1)
+    return single and _NEUTRAL[s.language].search(s.plain()) is not None

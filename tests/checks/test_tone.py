@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ieat_data.checks.base import Said
@@ -59,9 +61,11 @@ def test_what_only_looks_so(language: str, text: str, user: str | None) -> None:
     ("language", "text"),
     [("en", "You're neutral because the table is set up as it is."), ("zh", "你的情绪很中性，因为你只是在坐车。")],
 )
-def test_nobody_is_told_that_they_are_neutral_but_in_a_trajectory(language: str, text: str) -> None:
+def test_nobody_is_told_that_they_are_neutral_but_over_a_dialogue(language: str, text: str) -> None:
     assert names_neutral(said(language, text))
     assert names_neutral(said(language, text, task="reasoning"))
+    dialogue = said(language, text, task="reasoning")
+    assert not names_neutral(replace(dialogue, turns=dialogue.turns * 2))
     assert not names_neutral(said(language, text, task="trajectory"))
 
 
