@@ -70,6 +70,7 @@ def test_english(text: str, found: list[str]) -> None:
         ("你不禁害怕。", ["fear"]),
         ("语气是平静的，后来变成愤怒。", ["neutral", "anger"]),
         ("等你平静下来再说。", []),
+        ("然后你平静下来了。", ["neutral"]),
         ("春天生气勃勃，祝你生日快乐。", []),
     ],
 )
