@@ -69,12 +69,12 @@ def lines(name: str) -> list[dict[str, Any]]:
 def one_accepted_reply() -> tuple[str, str]:
     """The row and a word of an English reply that was accepted at the first try; the word is in no other reply."""
     rows = [r for r in lines("rows/respond.jsonl") if r["status"] == "ok"]
-    words = Counter(w for r in rows for w in set(re.findall(r"[a-z]{5,}", r["reply"])))
+    words = Counter(w for r in rows for w in set(re.findall(r"\b[a-z]{5,}\b", r["reply"])))
     return next(
         (r["id"], w)
         for r in rows
         if r["attempts"] == 1
-        for w in re.findall(r"[a-z]{5,}", r["reply"])
+        for w in re.findall(r"\b[a-z]{5,}\b", r["reply"])
         if words[w] == 1 and r["reply"].count(w) == 1
     )
 
