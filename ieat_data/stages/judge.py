@@ -25,7 +25,7 @@ _TARGET = ("task", "language", "turns", "instruction", "answer")
 
 
 class JudgeTargets(MapStage):
-    """Stage 1-2 on single utterances."""
+    """The LLM gives targets over an utterance numbers, criterion by criterion."""
 
     name = "judge_targets"
     inputs: ClassVar[tuple[str, ...]] = ("inject",)
@@ -65,7 +65,7 @@ class JudgeTargets(MapStage):
 
 
 class JudgeDialogues(JudgeTargets):
-    """Stage 1-2 on dialogues."""
+    """The LLM gives targets over a dialogue numbers, criterion by criterion."""
 
     name = "judge_dialogues"
     inputs = ("inject_dialogues",)

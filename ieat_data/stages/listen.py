@@ -23,7 +23,7 @@ class ListenSettings(StageSettings):
 
 
 class Listen(MapStage):
-    """Recorded clips."""
+    """Recorded clips are measured: loudness, clipping, silence."""
 
     name = "listen"
     inputs: ClassVar[tuple[str, ...]] = ("ingest",)
@@ -83,7 +83,7 @@ class SameSpeakerSettings(StageSettings):
 
 
 class SameSpeaker(MapStage):
-    """Spoken queries, against the clips that their voices were cloned from."""
+    """Does a spoken query sound like the clip that its voice was cloned from?"""
 
     name = "same_speaker"
     inputs = ("synthesize", "listen_spoken")

@@ -33,7 +33,7 @@ class ReorganiseSettings(StageSettings):
 
 
 class Reorganise(Stage):
-    """Each sample is used at most once; those that found no partner stay single-turn samples."""
+    """Empathy samples become dialogues, each at most once; those that found no partner stay single."""
 
     name = "reorganise"
     inputs = ("inject", "utterances")

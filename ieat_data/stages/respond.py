@@ -19,7 +19,7 @@ class RespondSettings(StageSettings):
 
 
 class Respond(MapStage):
-    """Transcript or query to reply."""
+    """The LLM's natural reply to a transcript or a query."""
 
     name = "respond"
     version = 3

@@ -88,7 +88,7 @@ class Screen(MapStage):
 
 
 class ScreenReplies(Screen):
-    """Stage 1-1."""
+    """Replies: those that hold a benchmark's text stay behind."""
 
     name = "screen_replies"
     inputs = ("respond", "utterances", "transcribe")
@@ -99,7 +99,7 @@ class ScreenReplies(Screen):
 
 
 class ScreenTargets(Screen):
-    """Stage 1-2 on single utterances."""
+    """Targets over an utterance: those that hold a benchmark's text stay behind."""
 
     name = "screen_targets"
     inputs: ClassVar[tuple[str, ...]] = ("inject",)
@@ -113,7 +113,7 @@ class ScreenTargets(Screen):
 
 
 class ScreenDialogues(ScreenTargets):
-    """Stage 1-2 on dialogues."""
+    """Targets over a dialogue: those that hold a benchmark's text stay behind."""
 
     name = "screen_dialogues"
     inputs = ("inject_dialogues",)
@@ -136,7 +136,7 @@ class ScreenPairs(Screen):
 
 
 class Unique(Stage):
-    """A barrier. Its shards align with those that were screened."""
+    """Of near-duplicates one stays. A barrier; its shards align with those that were screened."""
 
     schema = UNIQUE
     expected = frozenset({"near_duplicate"})

@@ -19,7 +19,7 @@ class SelectSettings(StageSettings):
 
 
 class Select(Stage):
-    """Marks the queries that go on. Its shards align with those of `queries`."""
+    """The queries that are spoken: each once, and no more than wanted. Its shards align with those of `queries`."""
 
     name = "select"
     inputs = ("queries",)

@@ -173,7 +173,8 @@
       this.active.textContent = some ? String(some) : "";
       this.clear.hidden = !some;
       const coming = this.list.loaded < this.list.rows ? `, ${count(this.list.loaded)} of ${count(this.list.rows)} looked at` : "";
-      this.status.textContent = `${count(found.length)} ${this.as.noun}${coming}`;
+      const noun = found.length === 1 ? this.as.noun.slice(0, -1) : this.as.noun;
+      this.status.textContent = `${count(found.length)} ${noun}${coming}`;
       const focused = this.items.contains(document.activeElement);
       this.items.replaceChildren(...rows.map((i) => this.item(i)));
       if (focused) (this.items.querySelector("[aria-current]") ?? this.items.querySelector(".item"))?.focus({ preventScroll: true });
