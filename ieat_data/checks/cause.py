@@ -25,3 +25,8 @@ def no_cause(s: Said) -> bool:
 def answer_no_cause(s: Said) -> bool:
     """The answer about feelings takes up nothing of what the user said: it names them bare."""
     return s.task in ("reasoning", "trajectory") and not overlap(s.text, s.transcripts, s.language)
+
+
+def asks_back(s: Said) -> bool:
+    """Is the question after the cause of a feeling answered with a question?"""
+    return s.task == "reasoning" and re.search(r"[?？]", s.text) is not None

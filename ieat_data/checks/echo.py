@@ -41,11 +41,6 @@ def repeats_user(s: Said) -> bool:
     return bool(mine) and sum(g in theirs for g in mine) > 0.5 * len(mine)
 
 
-def asks_back(s: Said) -> bool:
-    """Is the question after the cause of a feeling answered with a question?"""
-    return s.task == "reasoning" and re.search(r"[?？]", s.text) is not None
-
-
 def repeats_think(s: Said) -> bool:
     """Most of the answer's runs of words are the thought's, and not the user's. (Causes may be worded alike in the
     other tasks.)"""

@@ -39,7 +39,7 @@ ANSWER: tuple[Check[Said], ...] = (
     Check("disagrees", emotion.disagrees, "does not go with the emotion: cheers the sad, comforts the happy"),
     Check("names_neutral", tone.names_neutral, "tells a calm user that they are neutral"),
     Check("repeats_think", echo.repeats_think, "is the thought over again"),
-    Check("asks_back", echo.asks_back, "answers the question after the cause with a question"),
+    Check("asks_back", cause.asks_back, "answers the question after the cause with a question"),
     Check("answer_no_cause", cause.answer_no_cause, "names a feeling without its cause in what the user said"),
     Check("labels_missing", emotion.labels_missing, "leaves out an emotion of the path"),
     Check("labels_invented", emotion.labels_invented, "names an emotion that was heard in no turn"),
