@@ -58,7 +58,7 @@ def test_the_overview_says_what_the_manifest_says(
 
 def status(kind: str, n: int) -> str:
     """The condition that a list says it holds `n` rows."""
-    noun = {"samples": "samples", "rejected": "rejected rows"}[kind]
+    noun = {"samples": "sample", "rejected": "rejected row"}[kind] + ("" if n == 1 else "s")
     return f"document.querySelector('#{kind} .status').textContent === '{n} {noun}'"
 
 
@@ -113,7 +113,7 @@ def test_pages_go_on_and_back(made: dict[str, Any], page_url: str, open_page: Op
 
 
 def test_every_clip_of_a_dialogue_plays(page_url: str, open_page: OpenPage) -> None:
-    with open_page(f"{page_url}#samples?task=trajectory") as page:
+    with open_page(f"{page_url}#samples?task=trajectory&turns=4") as page:
         page.wait_for_selector("#samples .detail audio", state="attached")
         clips = page.locator("#samples .detail audio")
         assert clips.count() >= 3
