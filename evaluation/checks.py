@@ -118,7 +118,7 @@ def table(judged: Sequence[Judged]) -> str:
         for check in checks:
             s = score(check.code, judged)
             shares = " | ".join(
-                _share(*x) for x in ((s.right, s.rejected), (s.right, s.labelled), (s.unfit, s.rejected))
+                share(*x) for x in ((s.right, s.rejected), (s.right, s.labelled), (s.unfit, s.rejected))
             )
             lines.append(f"| `{check.code}` | {check.says} | {s.labelled} | {s.rejected} | {shares} |")
     lines += [
@@ -140,12 +140,18 @@ def _together(name: str, judged: Sequence[Judged]) -> str:
     unfit = [j for j in judged if j.faults]
     fit = [j for j in judged if not j.faults]
     caught, lost = sum(bool(j.found) for j in unfit), sum(bool(j.found) for j in fit)
-    of_unfit, of_fit = f"{caught} ({_share(caught, len(unfit))})", f"{lost} of {len(fit)} ({_share(lost, len(fit))})"
+    of_unfit, of_fit = f"{caught} ({share(caught, len(unfit))})", f"{lost} of {len(fit)} ({share(lost, len(fit))})"
     return f"| {name} | {len(judged)} | {len(unfit)} | {of_unfit} | {of_fit} |"
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "–"
+
+
+def write(begin: str, made: str) -> None:
+    """Put tables into the docs, between the line `begin` and the next END."""
+    head, _, rest = DOCS.read_text(encoding="utf-8").partition(begin)
+    DOCS.write_text(head + begin + made + END + rest.partition(END)[2], encoding="utf-8")
 
 
 def main() -> None:
@@ -153,8 +159,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the table into docs/quality.md")
     made = table([judge(row) for row in answers()])
     if parser.parse_args().write:
-        head, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-        DOCS.write_text(head + BEGIN + made + END + rest.partition(END)[2], encoding="utf-8")
+        write(BEGIN, made)
     print(made, end="")
 
 

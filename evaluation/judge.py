@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.checks import DOCS, END, FOLDER, answers, judge
+from evaluation.checks import FOLDER, answers, judge, share, write
 from ieat_data.checks.labels import Labels
 from ieat_data.checks.think import thought_and_answer
 from ieat_data.config import Profile, load_profile
@@ -29,7 +29,7 @@ from ieat_data.engines.base import Choose, Chosen, Completion, Failure
 from ieat_data.engines.llm.descriptor import Descriptor, load_descriptor
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
-from ieat_data.pools import EnginePools, connected, lacking
+from ieat_data.pools import one_pool
 from ieat_data.prompting.base import Turn
 from ieat_data.prompting.judging import JudgeFile, judge_requests, load_judge, read_numbers
 from ieat_data.stages.judge import kappa
@@ -72,15 +72,9 @@ def ask(profile: Profile, rows: Sequence[Row]) -> Iterator[list[Row]]:
     settings = profile.engines["llm"].settings
     labels, descriptor = Labels.load(prompts_dir() / "labels.yaml"), load_descriptor(str(settings["descriptor"]))
     asked = [requests(row, labels, descriptor) for row in rows]
-    with connected(profile) as ray:
-        if faults := lacking(ray, profile, ["llm"]):
-            raise UserError("\n      ".join(faults))
-        engines = EnginePools(ray, profile, print)
-        try:
-            for i, given, _ in engines.pool("llm").run("choose", asked):
-                yield _lines(rows[i], given, str(settings["model"]))
-        finally:
-            engines.close()
+    with one_pool(profile, "llm", print) as pool:
+        for i, given, _ in pool.run("choose", asked):
+            yield _lines(rows[i], given, str(settings["model"]))
 
 
 def _lines(row: Row, given: Sequence[Chosen | Failure], model: str) -> list[Row]:
@@ -148,10 +142,10 @@ def table(lines: Sequence[Row]) -> str:
     for limit in (0.0, *LIMITS):
         gone, lost = sum(s < limit for s in unfit), sum(s < limit for s in fit)
         stays = len(fit) - lost
-        kept = _share(stays, stays + len(unfit) - gone)
+        kept = share(stays, stays + len(unfit) - gone)
         made.append(
-            f"| {limit or 'none'} | {gone} of {len(unfit)} ({_share(gone, len(unfit))}) "
-            f"| {lost} of {len(fit)} ({_share(lost, len(fit))}) | {kept} |"
+            f"| {limit or 'none'} | {gone} of {len(unfit)} ({share(gone, len(unfit))}) "
+            f"| {lost} of {len(fit)} ({share(lost, len(fit))}) | {kept} |"
         )
     return "\n".join(made) + "\n"
 
@@ -159,7 +153,7 @@ def table(lines: Sequence[Row]) -> str:
 def _criterion(name: str, lines: Sequence[Row], rows: Mapping[str, Row], with_area: bool = True) -> str:
     pairs = Counter(f"{line['first']},{line['second']}" for line in lines)
     numbers = Counter(n for line in lines for n in (line["first"], line["second"]))
-    shares = ", ".join(_share(numbers[n], 2 * len(lines)) for n in range(1, 6))
+    shares = ", ".join(share(numbers[n], 2 * len(lines)) for n in range(1, 6))
     equal, weighted = kappa(pairs)
     fit, unfit = _split({line["id"]: line["expected"] for line in lines}, rows)
     area = _area(fit, unfit) if with_area else ""
@@ -184,10 +178,6 @@ def _area(fit: Sequence[float], unfit: Sequence[float]) -> str:
         return "too few"
     low, high = interval(fit, unfit)
     return f"{auc(fit, unfit):.2f} ({low:.2f} to {high:.2f})"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "–"
 
 
 def _complete(profile: Profile) -> None:
@@ -215,8 +205,7 @@ def main() -> None:
             parser.exit(2, f"{e}\n")
     made = table(judged())
     if args.write:
-        head, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-        DOCS.write_text(head + BEGIN + made + END + rest.partition(END)[2], encoding="utf-8")
+        write(BEGIN, made)
     print(made, end="")
 
 

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ieat_data.config import Profile
+from ieat_data.config import Profile, Role
 from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.worker import EngineActor, RayPool
@@ -177,3 +177,19 @@ def last_line(error: BaseException) -> str:
 
 def _actor_name(role: str, i: int) -> str:
     return f"{role}-{i}"
+
+
+@contextlib.contextmanager
+def one_pool(profile: Profile, role: Role, say: Callable[[str], None]) -> Iterator[RayPool]:
+    """The engine of one role alone, asked outside a build.
+
+    Raises UserError where the cluster lacks what it needs.
+    """
+    with connected(profile) as ray:
+        if faults := lacking(ray, profile, [role]):
+            raise UserError("\n      ".join(faults))
+        engines = EnginePools(ray, profile, say)
+        try:
+            yield engines.pool(role)
+        finally:
+            engines.close()

@@ -13,14 +13,14 @@ def _says(checks: Iterable[Check[Any]]) -> dict[str, str]:
     return {check.code: check.says for check in checks}
 
 
-def _documented(checks: Iterable[Callable[[str, str], bool]]) -> dict[str, str]:
+def documented(checks: Iterable[Callable[..., bool]]) -> dict[str, str]:
     """Checks that are named by their reason code and described by their first line."""
     return {c.__name__: (c.__doc__ or "").partition("\n")[0].rstrip(".") for c in checks}
 
 
 KINDS: Mapping[str, Mapping[str, str]] = {
-    "query": {**_documented(query.CHECKS), **query.LENGTHS},
-    "transcript": _documented(pairs.TEXT_CHECKS),
+    "query": {**documented(query.CHECKS), **query.LENGTHS},
+    "transcript": documented(pairs.TEXT_CHECKS),
     "completion": _says((*closing.REPLY, *closing.TARGET)),
     "reply": _says(reply.SPOKEN),
     "thought": _says(think.THOUGHT),

@@ -88,9 +88,8 @@ _FIRST_WORD = {"en": re.compile(r"^(?:my|i|i'm|i've|we|our)\b"), "zh": re.compil
 
 def first_person(s: Said) -> bool:
     """Does the answer tell the user's story as its own?"""
-    if _OWN_FEELING[s.language].search(_QUOTED.sub(" ", s.plain())):
-        return True
-    if s.question and _shares_own_words(_QUOTED.sub(" ", s.plain()), s.question, s.language):
+    own = _QUOTED.sub(" ", s.plain())
+    if _OWN_FEELING[s.language].search(own) or (s.question and _shares_own_words(own, s.question, s.language)):
         return True
     # what the user asks of the companion itself, it answers as itself
     return any(speaks_as_user(s.text, t, s.language) for t in s.transcripts if not _ASKS_YOU[s.language].search(t))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +19,7 @@ from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.instructions.asking import LINES, Asked, candidates, requests
 from ieat_data.instructions.bank import Instruction
-from ieat_data.pools import EnginePools, connected, lacking, last_line
+from ieat_data.pools import last_line, one_pool
 
 ROUND = 8  # requests at a time: a number of its own, so that what comes out does not depend on the pool
 _MOST = 4  # times the requests that would do if every line were kept: a model that cannot do it is asked no longer
@@ -67,29 +66,17 @@ def propose(
     descriptor = load_descriptor(str(profile.engines["llm"].settings["descriptor"]))
     asked = requests(task, language, bank, descriptor, salt)
     sieve = _Sieve(task, language, count, _writer(registry.identity("llm", profile)), bank)
-    with _llm(profile, say) as pool:
-        most = -(-count // LINES) * _MOST
-        while not sieve.full and sieve.made.asked < most:
-            batch = list(itertools.islice(asked, min(ROUND, most - sieve.made.asked)))
-            for one, answer in zip(batch, _answers(pool, batch), strict=True):
-                sieve.take(one, answer)
-            say(sieve.progress())
+    most = -(-count // LINES) * _MOST
+    try:
+        with one_pool(profile, "llm", say) as pool:
+            while not sieve.full and sieve.made.asked < most:
+                batch = list(itertools.islice(asked, min(ROUND, most - sieve.made.asked)))
+                for one, answer in zip(batch, _answers(pool, batch), strict=True):
+                    sieve.take(one, answer)
+                say(sieve.progress())
+    except EngineDown as e:
+        raise BuildStopped(f"engine llm died while it was asked, nothing was added: {last_line(e)}") from e
     return sieve.made
-
-
-@contextmanager
-def _llm(profile: Profile, say: Say) -> Iterator[Pool]:
-    """The LLM of the profile, on Ray."""
-    with connected(profile) as ray:
-        if faults := lacking(ray, profile, ["llm"]):
-            raise UserError("\n      ".join(faults))
-        engines = EnginePools(ray, profile, say)
-        try:
-            yield engines.pool("llm")
-        except EngineDown as e:
-            raise BuildStopped(f"engine llm died while it was asked, nothing was added: {last_line(e)}") from e
-        finally:
-            engines.close()
 
 
 def _answers(pool: Pool, batch: Sequence[Asked]) -> list[Completion | Failure]:

@@ -113,4 +113,4 @@ def screened(view: View) -> dict[str, Any]:
 
 
 def _came(view: View, stages: str) -> int:
-    return sum(s.ok + sum(s.rejects.values()) for s in view.stages.values() if s.name.startswith(stages))
+    return sum(s.came for s in view.stages.values() if s.name.startswith(stages))

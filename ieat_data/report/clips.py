@@ -48,7 +48,6 @@ class ExtractedClips:
         clip = read_clip(place)
         if clip is None:
             return None
-        clip = seekable(clip)
         name = hashlib.sha256(clip).hexdigest()[:24]
         inside = f"audio/{name[:2]}/{name}.{container(clip)}"
         path = self._folder / inside
@@ -97,16 +96,16 @@ def _group(path: Path, group: int, column: str) -> Sequence[Any]:
 
 
 def read_clip(place: Place) -> bytes | None:
-    """The encoded clip. None where the row or the clip is not there, or holds nothing."""
+    """The encoded clip, as a browser can seek in it. None where the row or the clip is not there, or holds nothing."""
     starts = row_groups(place.path)
     if not 0 <= place.row < starts[-1]:
         return None
     group = bisect_right(starts, place.row) - 1
     rows = _group(place.path, group, "audio" if place.n is None else "audios")
     found = rows[place.row - starts[group]]
-    if place.n is None:
-        return found or None
-    return (found[place.n]["bytes"] or None) if found and 0 <= place.n < len(found) else None
+    if place.n is not None:
+        found = found[place.n]["bytes"] if found and 0 <= place.n < len(found) else None
+    return seekable(found) if found else None
 
 
 def batches(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[dict[str, Any]]]]:

@@ -58,8 +58,7 @@ def funnel(view: View) -> list[dict[str, Any]]:
     rows = []
     for s in view.stages.values():
         cls = STAGES.get(s.name)
-        came = s.ok + sum(s.rejects.values())
-        row = {"stage": s.name, "about": _about(cls), "came": came, "ok": s.ok, "rejects": dict(s.rejects)}
+        row = {"stage": s.name, "about": _about(cls), "came": s.came, "ok": s.ok, "rejects": dict(s.rejects)}
         row |= {"shards": s.shards, "done": len(s.records) if s.table else s.shards}
         row["says"] = lines(s.name, s.rejects)
         row["expected"] = sorted(getattr(cls, "expected", ()))

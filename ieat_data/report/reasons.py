@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ieat_data.checks import clip
-from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.catalogue import KINDS, documented
 
 # which kinds of texts a stage judges: one code may stand for several things
 _JUDGED: Mapping[str, tuple[str, ...]] = {
@@ -15,7 +15,7 @@ _JUDGED: Mapping[str, tuple[str, ...]] = {
     "inject": ("completion", "thought", "answer"),
     "inject_dialogues": ("completion", "thought", "answer"),
 }
-_CLIPS = {code: (getattr(clip, code).__doc__ or "").partition("\n")[0].rstrip(".") for code in clip.REASONS}
+_CLIPS = documented(getattr(clip, code) for code in clip.REASONS)
 
 
 def says(stage: str, code: str) -> str | None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from ieat_data.audio import media_type, seekable
+from ieat_data.audio import media_type
 from ieat_data.errors import UserError
 from ieat_data.export.manifest import MANIFEST
 from ieat_data.report.clips import ServedClips, read_clip
@@ -92,8 +92,7 @@ class Live:
         if path.startswith("clip/"):
             place = self._clips.place(path)
             clip = read_clip(place) if place else None
-            heard = seekable(clip) if clip else None
-            return Answer(heard, media_type(heard)) if heard else None
+            return Answer(clip, media_type(clip)) if clip else None
         return file_answer(self._folder, path)
 
 

@@ -41,6 +41,11 @@ class StageView:
     table: Table | None = None
     records: Mapping[str, Record] = field(default_factory=dict)
 
+    @property
+    def came(self) -> int:
+        """Rows that the stage worked on."""
+        return self.ok + sum(self.rejects.values())
+
     def schema_names(self, record: Record) -> list[str]:
         """The columns of one of its shards."""
         assert self.table is not None

@@ -19,7 +19,7 @@ import yaml
 from typer.testing import CliRunner
 
 from ieat_data.cli import app
-from ieat_data.config import Profile, load_profile
+from ieat_data.config import Profile, Role, load_profile
 from ieat_data.engines import registry
 from ieat_data.engines.base import Completion
 from ieat_data.engines.llm.descriptor import load_descriptor
@@ -58,10 +58,10 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The LLM in this process in place of Ray's."""
 
     @contextmanager
-    def llm(profile: Profile, say: Any) -> Iterator[Pool]:
-        yield Pool(registry.build("llm", profile.engines["llm"], {}))
+    def one_pool(profile: Profile, role: Role, say: Any) -> Iterator[Pool]:
+        yield Pool(registry.build(role, profile.engines[role], {}))
 
-    monkeypatch.setattr(proposing, "_llm", llm)
+    monkeypatch.setattr(proposing, "one_pool", one_pool)
 
 
 def run(folder: Path, engine: str, language: str, count: int, salt: int = 0, **more: Any) -> Proposals:

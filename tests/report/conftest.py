@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ieat_data.report.view import View, finished
 from tests import inline
 
 
@@ -15,6 +16,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built") / "sample"
     inline.sample(out)
     return out
+
+
+@pytest.fixture(scope="session")
+def view(built: Path) -> View:
+    return finished(built)
 
 
 @pytest.fixture(scope="session")

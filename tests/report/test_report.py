@@ -34,11 +34,6 @@ from tests.report.read import columns, rows, summary
 
 
 @pytest.fixture(scope="module")
-def view(built: Path) -> View:
-    return finished(built)
-
-
-@pytest.fixture(scope="module")
 def report(view: View, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report")
     write(view, out, audio=None)

@@ -7,7 +7,7 @@
   const percent = d3.format(".0%");
   const short = (x) => String(+x.toFixed(4)).replace("-", "−");
   const share = (x) => `${+(100 * x).toFixed(2)}%`;
-  const reason = (code, n) => el("a", { class: "reason", href: `#rejected?${new URLSearchParams({ reason: code })}` }, code.replaceAll("_", " "), el("span", null, count(n)));
+  const reason = (code, n) => IEAT.reasonLink(n, { reason: code });
 
   // look → what it is called, what it hears, and how its numbers are written
   const LOOKS = {

@@ -84,6 +84,10 @@
     return section("What was built", null, rows.length ? table(["config", "samples", "audio", "languages", "turns"], rows, "Configs") : el("p", { class: "quiet" }, "No sample is finished yet."), used);
   }
 
+  /** A reject code with how often it was given, leading to the rows that `where` selects. */
+  IEAT.reasonLink = (n, where, unwanted = false) =>
+    el("a", { class: unwanted ? "reason unwanted" : "reason", href: `#rejected?${new URLSearchParams(where)}` }, where.reason.replaceAll("_", " "), el("span", null, count(n)));
+
   function stage(s, most) {
     const lost = d3.sum(Object.values(s.rejects));
     const bar = (name, n) => {
@@ -94,7 +98,7 @@
     const expected = d3.sum(s.expected, (r) => s.rejects[r] ?? 0);
     const reasons = Object.entries(s.rejects).map(([reason, n]) => {
       const says = s.says?.[reason];
-      const link = el("a", { class: s.expected.includes(reason) ? "reason unwanted" : "reason", href: `#rejected?${new URLSearchParams({ stage: s.stage, reason })}` }, reason.replaceAll("_", " "), el("span", null, count(n)));
+      const link = IEAT.reasonLink(n, { stage: s.stage, reason }, s.expected.includes(reason));
       return el("li", { class: says ? "told" : null }, link, says ? el("span", { class: "quiet" }, says) : null);
     });
     const progress = s.done < s.shards ? el("span", { class: "quiet" }, `${count(s.done)} of ${count(s.shards)} shards`) : null;
