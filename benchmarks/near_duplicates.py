@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.checks.shingles import PLACES, shingles, signature
 from ieat_data.config import Pipeline, Profile, Sources
-from ieat_data.identity import row_id
-from ieat_data.schema import OK, SKETCHES, to_table
-from ieat_data.shards import Table
+from ieat_data.data.schema import OK, SKETCHES, to_table
+from ieat_data.hashing import row_id
 from ieat_data.stages.base import Context, Inputs
-from ieat_data.stages.screen import UniqueTargets
+from ieat_data.stages.gates.decontaminate import UniqueTargets
+from ieat_data.storage.shards import Table
 
 WORDS, LENGTH = 20_000, 60  # different words, by Zipf's law; words of a think continuation and answer
 NEAR = 0.1

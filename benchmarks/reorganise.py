@@ -26,12 +26,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.config import Pipeline, Profile, Sources
-from ieat_data.identity import top_k
-from ieat_data.schema import OK, TARGETS, to_table
-from ieat_data.shards import Table
+from ieat_data.data.schema import OK, TARGETS, to_table
+from ieat_data.hashing import top_k
 from ieat_data.stages.base import Context, Inputs, Task
-from ieat_data.stages.dialogues import form, most_used
-from ieat_data.stages.reorganise import Reorganise, ReorganiseSettings
+from ieat_data.stages.dialogue.dialogues import form, most_used
+from ieat_data.stages.dialogue.reorganise import Reorganise, ReorganiseSettings
+from ieat_data.storage.shards import Table
 
 # neutral rules real speech: about what emotion2vec says of read and spontaneous corpora
 EMOTIONS = {"neutral": 62, "happy": 14, "sad": 8, "anger": 7, "surprise": 5, "fear": 2.5, "disgust": 1.5}

@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py [--shards 50000] [--gpus 256] [--in-flight 512] [--work /dev/shm]
 
-The plan, the tables, the commit records and the runner are the product's (`world.py`); only the executor is simulated
+The plan, the tables, the commit records and the runner are the product's (`synthetic_corpora.py`); only the executor is simulated
 (`simulation.py`): virtual time, one node in fifty dying each hour. No row is made and no Parquet file written, the
 commit records are. Prints one JSON object.
 """
@@ -29,11 +29,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import world
 from benchmarks.simulation import CHUNK, COST, HOUR, NODE_GPUS, Simulation
-from ieat_data.export.manifest import make as make_manifest
-from ieat_data.planner import Plan
-from ieat_data.progress import Progress
-from ieat_data.runner import Runner
-from ieat_data.worker import Job
+from ieat_data.dataset.manifest import make as make_manifest
+from ieat_data.execution.job import Job
+from ieat_data.execution.plan import Plan
+from ieat_data.execution.progress import Progress
+from ieat_data.execution.runner import Runner
 
 
 class Operations:
@@ -217,7 +217,7 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _manifest(plan: Plan, files: Mapping[str, Any]) -> dict[str, Any]:
-    from ieat_data.export import manifest
+    from ieat_data.dataset import manifest
 
     manifest._speakers = lambda plan: []  # type: ignore[assignment]  # they are rows
     return make_manifest(plan, files)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks import world
-from ieat_data.shards import Record, Table
+from ieat_data.execution.job import Job
 from ieat_data.stages.base import Task
-from ieat_data.worker import Job
+from ieat_data.storage.shards import Record, Table
 
 HOUR = 3600.0
 NODE_GPUS = 8

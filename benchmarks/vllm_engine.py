@@ -22,9 +22,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ieat_data.answers import Answers  # noqa: E402
 from ieat_data.engines.base import Generate, Sampling, Segment  # noqa: E402
-from tests.tiny.settings import ENGINE_ARGS  # noqa: E402
+from ieat_data.engines.cache import Answers  # noqa: E402
+from tests.support.tiny.settings import ENGINE_ARGS  # noqa: E402
 
 CONTEXT, SEQUENCES, SHARDS, CHUNK, ROUNDS = 2048, 64, 4, 32, 3
 SETTINGS = {"descriptor": "qwen3", "context": CONTEXT, "max_num_seqs": SEQUENCES, "engine_args": ENGINE_ARGS}
@@ -69,7 +69,7 @@ def pipeline(folder: Path, asked: list[Generate]) -> Callable[[int | None], int]
 
     from ieat_data.engines.client import EngineClient
     from ieat_data.engines.llm.vllm import VLLM
-    from ieat_data.worker import EngineActor, RayPool
+    from ieat_data.execution.ray_actors import EngineActor, RayPool
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     settings = {"model": str(folder / "qwen3"), **SETTINGS}

@@ -7,26 +7,26 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ieat_data.cluster import Cluster
 from ieat_data.config import Pipeline, Profile
 from ieat_data.cost.report import remember
+from ieat_data.dataset.publish import publish
+from ieat_data.decisions.verdicts import NONE, saved
 from ieat_data.engines import registry
 from ieat_data.engines.base import NOT_RECORDED
+from ieat_data.engines.recording import is_recording
 from ieat_data.errors import BuildStopped, UserError
-from ieat_data.export.publish import publish
-from ieat_data.inprocess import InProcess
-from ieat_data.planner import Plan
-from ieat_data.progress import Progress
+from ieat_data.execution.local import InProcess
+from ieat_data.execution.plan import Plan
+from ieat_data.execution.progress import Progress
+from ieat_data.execution.ray_executor import Cluster
+from ieat_data.execution.runner import Connect, Runner
 from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
-from ieat_data.recording.files import is_recording
 from ieat_data.recording.record import record
-from ieat_data.review.verdicts import NONE, saved
-from ieat_data.runner import Connect, Runner
-from ieat_data.shards import replace_file
 from ieat_data.stages import SOURCE_TABLES
 from ieat_data.stages.base import load_prompts
-from ieat_data.stages.instructions import bank
-from ieat_data.stages.speakers import clones
+from ieat_data.stages.dialogue.questions import bank
+from ieat_data.stages.speech.speakers import clones
+from ieat_data.storage.shards import replace_file
 
 SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
 

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from ieat_data import paths
 from ieat_data.errors import UserError, did_you_mean
-from ieat_data.review.rule import Rule
 
 Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
 Language = Literal["en", "zh"]
@@ -149,7 +148,7 @@ class ContaminationLimits(Strict):
 
 
 class Judge(Strict):
-    """An LLM that gives the targets of stage 1-2 numbers (stages/judge.py). It asks the profile's `llm`."""
+    """An LLM that gives the targets of stage 1-2 numbers (stages/gates/llm_judge.py). It asks the profile's `llm`."""
 
     min_score: float | None = Field(None, ge=1, le=5, description="mean below which a target goes out; none: none does")
 
@@ -165,10 +164,10 @@ class Pipeline(Strict):
     rows_per_shard: int = Field(512, ge=1)
     group_shards: int = Field(64, ge=1, description="consecutive shards within which dialogues are formed")
     limit: int | None = Field(None, ge=1, description="only the first N records of each source")
-    speakers: int = Field(50, ge=1, description="voices per language, drawn by hash (stages/speakers.py)")
+    speakers: int = Field(50, ge=1, description="voices per language, drawn by hash (stages/speech/speakers.py)")
     instructions: Instructions = Instructions()
     decisions: str = Field("decisions", description="folder of what people decided (ieat review), named as a root is")
-    decision_rule: Rule = Field("any_reject", description="where they disagree (review/rule.py)")
+    decision_rule: Rule = Field("any_reject", description="where they disagree (decisions/adjudication.py)")
     near_duplicates: NearDuplicates | None = Field(NearDuplicates(), description="of these one stays; none: all")
     contamination: tuple[str, ...] = Field(
         (), description="benchmarks whose texts no sample may have: files (.json, .jsonl, .txt), or folders of them"
@@ -308,3 +307,6 @@ def split_assignments(assignments: Sequence[str]) -> tuple[list[str], list[str]]
     """`--set` values for the pipeline, and those for the profile (they begin with `profile.`)."""
     profile = [a.removeprefix("profile.") for a in assignments if a.startswith("profile.")]
     return [a for a in assignments if not a.startswith("profile.")], profile
+
+
+Rule = Literal["any_reject", "majority"]

@@ -35,7 +35,7 @@ import yaml
 from numpy.typing import NDArray
 from sample_wenetspeech4tts import P808, wenetspeech4tts
 
-from ieat_data.models.store import resolve
+from ieat_data.engines.weights.store import resolve
 
 Samples = NDArray[np.float32]
 RATE = 24_000  # Emilia's

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from ieat_data.checks.labels import Labels, collapse
 from ieat_data.checks.words import contains
+from ieat_data.data.emotions import Labels, collapse
 from ieat_data.prompting.base import Turn
 from ieat_data.prompting.files import Example
 

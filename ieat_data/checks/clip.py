@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from ieat_data.audio import Samples
-from ieat_data.audio_join import loudness
 from ieat_data.config import Strict
+from ieat_data.data.audio import Samples
+from ieat_data.data.mix import loudness
 
 _FRAME_S = 0.02
 _SILENT_DB = -40.0  # of a frame, under the loud ones of its clip (their 95th percentile)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ieat_data.checks.base import Said
-from ieat_data.checks.labels import collapse
 from ieat_data.checks.words import sentences
+from ieat_data.data.emotions import collapse
 
 # what nobody says to somebody who is sad, angry, afraid or disgusted ("what a great help" is none of it)
 _CHEER = {

@@ -9,8 +9,8 @@ import unicodedata
 
 import numpy as np
 
-from ieat_data.audio import Samples
 from ieat_data.checks.language import to_simplified
+from ieat_data.data.audio import Samples
 
 METRIC = {"en": "wer", "zh": "cer"}
 

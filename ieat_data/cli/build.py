@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from ieat_data.config import Pipeline, Profile
-    from ieat_data.planner import Plan
+    from ieat_data.execution.plan import Plan
 
 PipelineArg = Annotated[str, typer.Argument(help="A name under pipelines/ (stage1-2) or a path to a YAML file.")]
 ProfileOpt = Annotated[
@@ -46,7 +46,7 @@ def load(pipeline: str, profile: str, sets: list[str] | None, limit: int | None)
 def make_plan(
     pipeline: str, profile: str, out: Path, work: Path | None, sets: list[str] | None, limit: int | None
 ) -> Plan:
-    from ieat_data.planner import Plan
+    from ieat_data.execution.plan import Plan
 
     return Plan(*load(pipeline, profile, sets, limit), (work or out / ".work").resolve())
 

@@ -13,7 +13,7 @@ from ieat_data.cli.build import PipelineArg, ProfileOpt, SetOpt, make_plan
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ieat_data.planner import Plan
+    from ieat_data.execution.plan import Plan
     from ieat_data.recording.compare import StageDifference
 
 _ROWS_SHOWN = 5  # of the first stage that differs
@@ -39,10 +39,10 @@ def check(
     Example: ieat check stage1-2 --profile replay
     """
     from ieat_data.build import make_tables
+    from ieat_data.dataset.manifest import content_digest
+    from ieat_data.dataset.verify import load_manifest
     from ieat_data.errors import UserError
-    from ieat_data.export.manifest import content_digest
     from ieat_data.recording.compare import compare
-    from ieat_data.verify import load_manifest
 
     with tempfile.TemporaryDirectory(prefix="ieat-check-") as work:
         plan = make_plan(pipeline, profile, Path(work), Path(work), set_, None)

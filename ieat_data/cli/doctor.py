@@ -13,7 +13,7 @@ import typer
 from ieat_data.cli.build import ProfileOpt, WorkOpt
 
 if TYPE_CHECKING:
-    from ieat_data.doctor.report import Report
+    from ieat_data.apps.doctor.report import Report
 
 
 def register(app: typer.Typer) -> None:
@@ -36,8 +36,8 @@ def doctor(
 
     Example: ieat doctor --profile my-gpu.yaml --out /data/mine
     """
+    from ieat_data.apps.doctor.examine import examine
     from ieat_data.config import load_profile, split_assignments
-    from ieat_data.doctor.examine import examine
     from ieat_data.errors import UserError
 
     for_pipeline, for_profile = split_assignments(set_ or [])

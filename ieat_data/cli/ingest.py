@@ -11,7 +11,7 @@ import typer
 from ieat_data.cli.build import LimitOpt
 
 if TYPE_CHECKING:
-    from ieat_data.statistics import Statistics
+    from ieat_data.apps.ingest.statistics import Statistics
 
 
 def register(app: typer.Typer) -> None:
@@ -28,10 +28,10 @@ def ingest(
 
     Example: ieat ingest emilia-en --out data/emilia-en
     """
-    from ieat_data.export.publish import place
-    from ieat_data.ingest import ingest as run
-    from ieat_data.shards import replace_file
-    from ieat_data.statistics import draw, statistics
+    from ieat_data.apps.ingest.ingest import ingest as run
+    from ieat_data.apps.ingest.statistics import draw, statistics
+    from ieat_data.dataset.publish import place
+    from ieat_data.storage.shards import replace_file
 
     node = run(source, out.resolve() / ".work", limit, rows_per_shard)
     placed = {path for path, _ in place(node, out / "data")}

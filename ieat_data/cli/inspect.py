@@ -19,8 +19,8 @@ def register(app: typer.Typer) -> None:
 
 def verify(folder: FolderArg) -> None:
     """Check every shard against the manifest: hashes, schema, unique ids, references, counts. Exit 1 on a fault."""
-    from ieat_data.verify import load_manifest
-    from ieat_data.verify import verify as check
+    from ieat_data.dataset.verify import load_manifest
+    from ieat_data.dataset.verify import verify as check
 
     faults = check(folder)
     for fault in faults:
@@ -34,7 +34,7 @@ def verify(folder: FolderArg) -> None:
 
 def digest(folder: FolderArg) -> None:
     """Print the content digest over the logical rows (not the Parquet bytes), alone on stdout."""
-    from ieat_data.verify import content_digest
+    from ieat_data.dataset.verify import content_digest
 
     sys.stdout.write(content_digest(folder) + "\n")
 

@@ -12,7 +12,7 @@ import typer
 from ieat_data.cli.build import ProfileOpt
 
 if TYPE_CHECKING:
-    from ieat_data.instructions.propose import Proposals
+    from ieat_data.apps.instructions.propose import Proposals
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,9 +44,9 @@ def list_banks() -> None:
 
     from ieat_data.cli.show import new_console, new_table
     from ieat_data.config import Pipeline, Sources
-    from ieat_data.instructions.bank import STATUSES, shipped
-    from ieat_data.review.verdicts import of_pipeline
-    from ieat_data.stages.instructions import judged
+    from ieat_data.decisions.verdicts import of_pipeline
+    from ieat_data.prompting.instruction_bank import STATUSES, shipped
+    from ieat_data.stages.dialogue.questions import judged
 
     verdicts = of_pipeline(Pipeline(name="any", sources=Sources(), targets=()))
     table = new_table("task", "language", *STATUSES, "all")
@@ -70,9 +70,9 @@ def check(
 
     Example: ieat instructions check my-bank.jsonl
     """
+    from ieat_data.apps.instructions.examine import examine
     from ieat_data.cli.show import printable
-    from ieat_data.instructions.bank import read, shipped
-    from ieat_data.instructions.examine import examine
+    from ieat_data.prompting.instruction_bank import read, shipped
 
     faults = 0
     for path in files or shipped():
@@ -106,9 +106,9 @@ def propose(
 
     Example: ieat instructions propose --task reasoning --language en --count 20
     """
+    from ieat_data.apps.instructions.propose import propose as run
     from ieat_data.config import load_profile
-    from ieat_data.instructions.bank import append, number_on, path_of, read
-    from ieat_data.instructions.propose import propose as run
+    from ieat_data.prompting.instruction_bank import append, number_on, path_of, read
 
     bank = path_of(task, language)
     target = out or bank

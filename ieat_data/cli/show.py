@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
-from ieat_data.planner import Plan
+from ieat_data.execution.plan import Plan
 
 
 def printable(text: str) -> str:
@@ -143,8 +143,8 @@ def show_samples(
     folder: Path, id_: str | None, task: str | None, language: str | None, n: int, audio: Path | None
 ) -> None:
     """Print samples. Raises UserError when none fits."""
+    from ieat_data.dataset.verify import samples
     from ieat_data.errors import UserError
-    from ieat_data.verify import samples
 
     console, shown = new_console(), 0
     for row in samples(folder):

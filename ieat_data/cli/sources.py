@@ -46,8 +46,8 @@ def sources() -> None:
 def _found(place: Path | str) -> str:
     """How many files, of how many bytes; or why that cannot be told; empty where there is nothing."""
     from ieat_data.cli.cost import size
+    from ieat_data.corpora.io.open import root_at
     from ieat_data.errors import UserError
-    from ieat_data.sources.roots import root_at
 
     try:
         root = root_at(place)

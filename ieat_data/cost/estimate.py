@@ -13,7 +13,7 @@ from ieat_data.cost.figures import Figure, Figures, gpus_of, servers_of
 from ieat_data.cost.funnel import Ask, Funnel, Load
 from ieat_data.cost.split import gpus_needed, split
 from ieat_data.errors import UserError
-from ieat_data.planner import stages_of
+from ieat_data.execution.plan import stages_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ieat_data.config import Pipeline, Profile, validate
 from ieat_data.cost.corpora import Corpus
 from ieat_data.cost.figures import Figures
 from ieat_data.stages import STAGES
-from ieat_data.stages.instructions import bank
+from ieat_data.stages.dialogue.questions import bank
 
 
 @dataclass

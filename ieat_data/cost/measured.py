@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.cost.figures import Figure, unit_of
-from ieat_data.shards import Record, Table
 from ieat_data.stages import STAGES
-from ieat_data.stages.judge import JudgeTargets
+from ieat_data.stages.gates.llm_judge import JudgeTargets
+from ieat_data.storage.shards import Record, Table
 
 ENOUGH = 20  # rows or requests below which nothing is concluded
 

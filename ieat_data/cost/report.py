@@ -12,9 +12,9 @@ from ieat_data.cost.corpora import Stated, corpora
 from ieat_data.cost.estimate import Estimate, estimate
 from ieat_data.cost.figures import Figures, unit_of
 from ieat_data.cost.measured import measured, usage
-from ieat_data.identity import fingerprint
-from ieat_data.planner import Plan
-from ieat_data.shards import Record, replace_file
+from ieat_data.execution.plan import Plan
+from ieat_data.hashing import fingerprint
+from ieat_data.storage.shards import Record, replace_file
 
 NAME = "cost.json"  # in the work folder: times are no part of what is published, nor of anything that is compared
 _NOTHING = Stated({}, {})

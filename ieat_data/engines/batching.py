@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Failure
 
 RATE = 16_000

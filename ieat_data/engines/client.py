@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ieat_data.answers import Answers, answer_key
+from ieat_data.engines.cache import Answers, answer_key
 from ieat_data.engines.usage import Usage
 
 

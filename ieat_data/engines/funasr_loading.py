@@ -34,7 +34,7 @@ def requirements(engine: str, settings: Mapping[str, Any]) -> list[Requirement]:
 
 def model_folder(model: str) -> Path:
     """The folder of `model`. Raises UserError where there is none, such as for a hub's name of a model."""
-    from ieat_data import models
+    from ieat_data.engines import weights as models
 
     try:
         folder = models.resolve(model)

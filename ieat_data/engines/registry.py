@@ -60,7 +60,7 @@ def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = N
 
     With the identity that a recording holds of the role, models are taken at its word: their files need not be here.
     """
-    from ieat_data import models
+    from ieat_data.engines import weights as models
 
     def model(name: str) -> Mapping[str, Any]:
         return models.identity(name) if recorded is None else models.recorded_identity(name, recorded["models"])
@@ -82,7 +82,7 @@ def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = N
 
 def missing(role: str, profile: Profile) -> list[str]:
     """What must be there before the engine can be built and is not, a line for each thing to do."""
-    from ieat_data import models
+    from ieat_data.engines import weights as models
 
     config: EngineConfig = profile.engines[role]  # type: ignore[index]
     cls = engine_class(role, config.engine)

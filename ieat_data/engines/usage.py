@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ieat_data.audio import AudioError, duration
+from ieat_data.data.audio import AudioError, duration
 
 
 @dataclass

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ieat_data import identity
-from ieat_data.checks.labels import Labels
+from ieat_data import hashing as identity
+from ieat_data.data.emotions import Labels
 from ieat_data.prompting.base import Language, Turn
 from ieat_data.prompting.files import DialogueBank, ThinkFile, Walk
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ieat_data import identity
-from ieat_data.checks.labels import Labels
+from ieat_data import hashing as identity
+from ieat_data.data.emotions import Labels
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
 from ieat_data.prompting.base import InjectedPrompt, Language, Prompt, Task, Turn

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ieat_data.differences import differences, word_diff
+from ieat_data.diff import differences, word_diff
 from ieat_data.engines.base import NOT_RECORDED
+from ieat_data.engines.recording import Recording
+from ieat_data.execution.plan import Node, Plan
 from ieat_data.paths import prompt_hashes
-from ieat_data.planner import Node, Plan
-from ieat_data.recording.files import Recording
 from ieat_data.recording.rows import LEVEL_STEP_S, reference_rows
 
 Row = Mapping[str, Any]

@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ieat_data.answers import Answers
+from ieat_data.dataset.manifest import content_digest, made_with
+from ieat_data.engines.cache import Answers
 from ieat_data.engines.client import Client
+from ieat_data.engines.recording import FORMAT, Asked, Counts, Header, describe, recorded_answers, write
 from ieat_data.errors import UserError
-from ieat_data.export.manifest import content_digest, made_with
+from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.worker import perform
 from ieat_data.paths import prompt_hashes
-from ieat_data.planner import Node, Plan
 from ieat_data.recording.compare import heeded, source_hashes
-from ieat_data.recording.files import FORMAT, Asked, Counts, Header, describe, recorded_answers, write
 from ieat_data.recording.rows import reference_rows
-from ieat_data.worker import perform
 
 
 class _Tracer(Client):

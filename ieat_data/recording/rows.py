@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
-from ieat_data.audio import AudioError, content_hash, duration
-from ieat_data.export.summary import logical
-from ieat_data.planner import Node
+from ieat_data.data.audio import AudioError, content_hash, duration
+from ieat_data.data.sample import logical
+from ieat_data.execution.plan import Node
 
 LEVEL_STEP_S = 0.1
 _SILENCE_DB = -90.0

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from ieat_data.stages.base import Stage
-from ieat_data.stages.compose import Empathy, Reasoning, Stage11, Trajectory
-from ieat_data.stages.ingest import Ingest, Queries
-from ieat_data.stages.inject import Inject, InjectDialogues
-from ieat_data.stages.instructions import Questions, SpeakQuestions
-from ieat_data.stages.judge import JudgeDialogues, JudgeTargets
-from ieat_data.stages.label import Label
-from ieat_data.stages.listen import Listen, ListenSpoken, Mos, SameSpeaker
-from ieat_data.stages.pairs import Pairs
-from ieat_data.stages.reorganise import Reorganise
-from ieat_data.stages.replies import SpeakReplies
-from ieat_data.stages.respond import Respond
-from ieat_data.stages.screen import (
+from ieat_data.stages.dialogue.inject import Inject, InjectDialogues
+from ieat_data.stages.dialogue.questions import Questions, SpeakQuestions
+from ieat_data.stages.dialogue.reorganise import Reorganise
+from ieat_data.stages.dialogue.replies import SpeakReplies
+from ieat_data.stages.dialogue.respond import Respond
+from ieat_data.stages.gates.decontaminate import (
     ScreenDialogues,
     ScreenPairs,
     ScreenReplies,
@@ -23,12 +17,18 @@ from ieat_data.stages.screen import (
     UniqueReplies,
     UniqueTargets,
 )
-from ieat_data.stages.select import Select
-from ieat_data.stages.speakers import PromptClips, Speakers
-from ieat_data.stages.stage2 import Alignment, Continuation, Synthesis
-from ieat_data.stages.synthesize import Synthesize
-from ieat_data.stages.tokenize import Tokenize
-from ieat_data.stages.transcribe import Transcribe
+from ieat_data.stages.gates.llm_judge import JudgeDialogues, JudgeTargets
+from ieat_data.stages.samples.compose import Empathy, Reasoning, Stage11, Trajectory
+from ieat_data.stages.samples.stage2 import Alignment, Continuation, Synthesis
+from ieat_data.stages.speech.emotion import Label
+from ieat_data.stages.speech.ingest import Ingest, Queries
+from ieat_data.stages.speech.pairs import Pairs
+from ieat_data.stages.speech.select import Select
+from ieat_data.stages.speech.signal_quality import Listen, ListenSpoken, Mos, SameSpeaker
+from ieat_data.stages.speech.speakers import PromptClips, Speakers
+from ieat_data.stages.speech.synthesize import Synthesize
+from ieat_data.stages.speech.tokenize import Tokenize
+from ieat_data.stages.speech.transcribe import Transcribe
 
 STAGES: dict[str, type[Stage]] = {
     s.name: s

@@ -18,16 +18,16 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile, Strict
+from ieat_data.data.schema import OK, REJECTED, SKIPPED, to_table
+from ieat_data.decisions.verdicts import NONE, Verdicts
 from ieat_data.engines.base import NOT_RECORDED, Sampling, SpeakerPrompt
 from ieat_data.engines.client import Client, EngineDown
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError
-from ieat_data.identity import child_id
+from ieat_data.hashing import child_id
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.prompts import Prompts
-from ieat_data.review.verdicts import NONE, Verdicts
-from ieat_data.schema import OK, REJECTED, SKIPPED, to_table
-from ieat_data.shards import read_part
+from ieat_data.storage.shards import read_part
 
 Row = dict[str, Any]
 T = TypeVar("T")

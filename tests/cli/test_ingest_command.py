@@ -13,8 +13,8 @@ from ieat_data.build import build
 from ieat_data.cli import app
 from ieat_data.cli.build import make_plan
 from ieat_data.errors import UserError
-from tests import corpora
-from tests.local import Here
+from tests.support import corpora
+from tests.support.in_process import Here
 
 
 def test_a_speech_corpus(tmp_path: Path) -> None:

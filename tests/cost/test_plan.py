@@ -17,10 +17,10 @@ from ieat_data.cli.build import make_plan
 from ieat_data.cost.measured import measured, usage
 from ieat_data.cost.report import NAME, compared, estimate_plan
 from ieat_data.engines.base import Completion, Failure, Generate
-from ieat_data.planner import Plan
-from ieat_data.shards import Record, Table
-from tests import corpora, doubles
-from tests.local import build_here
+from ieat_data.execution.plan import Plan
+from ieat_data.storage.shards import Record, Table
+from tests.support import corpora, doubles
+from tests.support.in_process import build_here
 
 
 class LLM(doubles.LLM):

@@ -11,7 +11,7 @@ import soundfile as sf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ieat_data.audio import encode_flac
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines.base import Failure
 from ieat_data.engines.batching import RATE, buckets, hear, run
 

@@ -20,7 +20,7 @@ from ieat_data.engines.base import Failure
 from ieat_data.engines.client import EngineDown
 from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, Reply
 from ieat_data.errors import UserError
-from tests.servers import Asked, Say, dead_url, in_turn, serving
+from tests.support.servers import Asked, Say, dead_url, in_turn, serving
 
 OK = Say(body={"ok": 1})
 KEY = "sk-Very.Secret_123"

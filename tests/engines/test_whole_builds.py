@@ -1,7 +1,7 @@
 """The shipped pipeline on its shipped sources, with all production engines at once, on tiny models.
 
 The same YAML, under `gpu` and `server` as they are shipped but for folders, URLs, interpreters, and what has no place
-on a CPU (`tests/tiny/settings.py`); `cpu` is there as the shipped recording.
+on a CPU (`tests/support/tiny/settings.py`); `cpu` is there as the shipped recording.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import yaml
 from ieat_data.build import build
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_pipeline
+from ieat_data.dataset.verify import samples, verify
+from ieat_data.execution.plan import Plan
 from ieat_data.paths import recordings_dir
-from ieat_data.planner import Plan
-from ieat_data.shards import Table
-from ieat_data.verify import samples, verify
-from tests.engines.midway import VLLM, WhenBegun, descendants
-from tests.processes import gone
-from tests.tiny import served, settings
+from ieat_data.storage.shards import Table
+from tests.support.fault_injection import VLLM, WhenBegun, descendants
+from tests.support.processes import gone
+from tests.support.tiny import served, settings
 
 pytestmark = pytest.mark.engines
 

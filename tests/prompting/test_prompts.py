@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ieat_data.checks.form import CONTROL
-from ieat_data.checks.labels import collapse
 from ieat_data.checks.think import Accepted, accept
 from ieat_data.checks.words import contains
+from ieat_data.data.emotions import collapse
 from ieat_data.engines.base import Completion
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError

@@ -14,12 +14,12 @@ import yaml
 
 from ieat_data.build import build, make_tables
 from ieat_data.cli.build import make_plan
+from ieat_data.dataset.verify import content_digest, load_manifest, verify
+from ieat_data.engines.recording import Recording
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.recording.compare import compare
-from ieat_data.recording.files import Recording
-from ieat_data.verify import content_digest, load_manifest, verify
-from tests import corpora
-from tests.local import build_here
+from tests.support import corpora
+from tests.support.in_process import build_here
 
 
 class Recorded:

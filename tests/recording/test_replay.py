@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ieat_data.answers import Answers, answer_key, encode
 from ieat_data.engines.base import (
     NOT_RECORDED,
     Completion,
@@ -18,8 +17,9 @@ from ieat_data.engines.base import (
     Transcribe,
     Transcript,
 )
-from ieat_data.recording.files import Asked, describe
-from ieat_data.recording.replay import ReplayClient
+from ieat_data.engines.cache import Answers, answer_key, encode
+from ieat_data.engines.recording import Asked, describe
+from ieat_data.engines.replay import ReplayClient
 
 ENGINE = {"engine": "e", "settings": {"model": "m"}, "models": [{"name": "m", "files": {"a.bin": "0" * 64}}]}
 

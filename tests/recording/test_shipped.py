@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from ieat_data.audio import decode, encode_flac
 from ieat_data.config import load_pipeline, load_profile
-from ieat_data.planner import Plan
-from ieat_data.recording.files import Recording
+from ieat_data.data.audio import decode, encode_flac
+from ieat_data.engines.recording import Recording
+from ieat_data.execution.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "recordings" / "sample"
@@ -187,7 +187,7 @@ def test_a_changed_recorded_clip(project: Project) -> None:
 def test_joining_clips_otherwise_is_heard(project: Project) -> None:
     """The samples of a joined clip are not part of the digest: its level over time is compared instead."""
     project.edit(
-        "ieat_data/audio_join.py", "    return matched * scale, utterance * scale", "    return question, utterance"
+        "ieat_data/data/mix.py", "    return matched * scale, utterance * scale", "    return question, utterance"
     )
     said = project.differs()
     assert re.search(r"first stage to differ: stage1_2_(reasoning|trajectory), \d+ rows? ", said)

@@ -9,12 +9,12 @@ import pytest
 
 from ieat_data import config, paths
 from ieat_data.config import load_pipeline, load_profile
+from ieat_data.data.schema import OK
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.client import EngineDown
 from ieat_data.errors import UserError
-from ieat_data.schema import OK
 from ieat_data.stages.base import Reject, groups, guarded, retry
-from ieat_data.stages.instructions import question_id
+from ieat_data.stages.dialogue.questions import question_id
 
 
 def test_one_row_that_breaks_a_batch_is_the_only_reject() -> None:

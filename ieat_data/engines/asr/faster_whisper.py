@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 from ieat_data.errors import UserError
 
@@ -46,7 +46,7 @@ class FasterWhisper:
         from faster_whisper import WhisperModel
         from opencc import OpenCC
 
-        from ieat_data import models
+        from ieat_data.engines import weights as models
 
         folder = models.resolve(model)
         for name in ("model.bin", "config.json", "tokenizer.json"):

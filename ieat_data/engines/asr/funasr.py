@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines import batching, funasr_loading
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 

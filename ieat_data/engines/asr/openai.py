@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, check_settings, encodable
 

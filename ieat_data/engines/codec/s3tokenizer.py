@@ -150,7 +150,7 @@ def load(file: Path) -> Any:
 
 
 def _file(model: str) -> Path:
-    from ieat_data import models
+    from ieat_data.engines import weights as models
 
     path = models.resolve(model)
     if not path.is_file():

@@ -47,7 +47,7 @@ class LlamaCpp:
     prompts: ClassVar[tuple[str, ...]] = ("models/*.yaml",)
 
     def __init__(self, model: str, descriptor: str, threads: int = 2, context: int = 4096) -> None:
-        from ieat_data import models
+        from ieat_data.engines import weights as models
         from ieat_data.engines.llm.descriptor import load_descriptor
 
         path = gguf_file(models.resolve(model))
@@ -70,7 +70,7 @@ class LlamaCpp:
     @staticmethod
     def open_tokenizer(model: str, descriptor: str, **others: Any) -> Tokenizer:
         """The tokenizer alone, from the engine's settings. Raises UserError when the descriptor does not fit it."""
-        from ieat_data import models
+        from ieat_data.engines import weights as models
         from ieat_data.engines.llm.descriptor import load_descriptor
         from ieat_data.engines.llm.tokenizer import Tokenizer
 

@@ -304,14 +304,14 @@ def _tokenizer_file(setting: str) -> str:
 
     It goes by the name, because a build from a recording has no such files.
     """
-    from ieat_data.models.catalogue import load
+    from ieat_data.engines.weights.catalogue import load
 
     alone = setting in load().models or Path(setting).suffix in (".json", ".gguf")
     return setting if alone else str(Path(setting) / "tokenizer.json")
 
 
 def _load_tokenizer(setting: str, descriptor: Descriptor) -> Any:
-    from ieat_data import models
+    from ieat_data.engines import weights as models
     from ieat_data.engines.llm.llamacpp import gguf_file
     from ieat_data.engines.llm.tokenizer import Tokenizer
 

@@ -57,7 +57,7 @@ class VLLM:
         max_num_seqs: int = 256,
         engine_args: Mapping[str, Any] | None = None,
     ) -> None:
-        from ieat_data import models
+        from ieat_data.engines import weights as models
         from ieat_data.engines.llm.descriptor import load_descriptor
 
         folder = models.resolve(model)
@@ -85,7 +85,7 @@ class VLLM:
     @staticmethod
     def open_tokenizer(model: str, descriptor: str, **others: Any) -> Tokenizer:
         """The tokenizer alone, from the engine's settings. Raises UserError when the descriptor does not fit it."""
-        from ieat_data import models
+        from ieat_data.engines import weights as models
         from ieat_data.engines.llm.descriptor import load_descriptor
         from ieat_data.engines.llm.tokenizer import Tokenizer
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ieat_data.audio import Samples
+from ieat_data.data.audio import Samples
 from ieat_data.engines import batching
 from ieat_data.engines.base import Failure, Quality, Rate, Requirement
 
@@ -39,7 +39,7 @@ class DNSMOS:
     def __init__(self, model: str = "dnsmos", threads: int = 1) -> None:
         import onnxruntime
 
-        from ieat_data import models
+        from ieat_data.engines import weights as models
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ieat_data import audio
-from ieat_data.checks.labels import Labels
+from ieat_data.data import audio
+from ieat_data.data.emotions import Labels
 from ieat_data.engines import batching, funasr_loading
 from ieat_data.engines.base import Classify, EmotionScores, Failure, Requirement
 from ieat_data.errors import UserError

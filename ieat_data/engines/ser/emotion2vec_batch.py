@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.errors import UserError
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ieat_data.audio import Samples
+from ieat_data.data.audio import Samples
 
 RATE = 16_000
 HOP = 160  # 10 ms

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ieat_data.audio import AudioError, Samples
+from ieat_data.data.audio import AudioError, Samples
 from ieat_data.engines.ser import pitch
 
 SHORTEST_S = 0.3

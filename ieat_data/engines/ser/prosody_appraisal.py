@@ -13,8 +13,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ieat_data import audio
-from ieat_data.audio import AudioError
+from ieat_data.data import audio
+from ieat_data.data.audio import AudioError
 from ieat_data.engines.base import Classify, EmotionScores, Failure, Requirement
 from ieat_data.engines.ser.appraisal import FEELINGS, LANGUAGES, Appraisal
 from ieat_data.engines.ser.arousal import arousal

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ieat_data.audio import Samples
+from ieat_data.data.audio import Samples
 from ieat_data.engines import batching
 from ieat_data.engines.base import Compare, Failure, Requirement, Similarity
 from ieat_data.errors import UserError
@@ -35,7 +35,7 @@ class CAMPPlus:
     def __init__(self, model: str, threads: int = 1) -> None:
         import onnxruntime
 
-        from ieat_data import models
+        from ieat_data.engines import weights as models
 
         file = models.resolve(model)
         options = onnxruntime.SessionOptions()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Clip, Failure, Synthesize
 from ieat_data.engines.tts import cosyvoice2_load
 from ieat_data.engines.tts.cosyvoice2_text import plain, spoken_pieces

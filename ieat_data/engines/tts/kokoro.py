@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
 from ieat_data.engines.tts.text import Language, pieces, runs, speakable
 from ieat_data.errors import UserError
@@ -52,7 +52,7 @@ class Kokoro:
         speed_range: float = 0.08,
         max_chars: int = 1000,
     ) -> None:
-        from ieat_data import models
+        from ieat_data.engines import weights as models
 
         if not (0 <= speed_range < 1 and speed * (1 - speed_range) >= 0.5 and speed * (1 + speed_range) <= 2.0):
             raise UserError(f"engine kokoro: speed {speed} ± {speed_range:.0%} must stay between 0.5 and 2")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
 from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, check_settings, encodable
 from ieat_data.errors import UserError

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
-from ieat_data import audio
 from ieat_data.config import Language, Strict, validate
+from ieat_data.data import audio
 from ieat_data.errors import UserError
 
 MIN_S, MAX_S = 1.0, 30.0

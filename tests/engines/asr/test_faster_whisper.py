@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from ieat_data.audio import encode_flac
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines.asr.faster_whisper import FasterWhisper
 from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize, Transcribe, Transcript
 from ieat_data.errors import UserError

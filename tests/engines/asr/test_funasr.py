@@ -14,15 +14,15 @@ import pytest
 import soundfile as sf
 import yaml
 
-from ieat_data.audio import encode_flac
 from ieat_data.config import EngineConfig
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines import registry
 from ieat_data.engines.asr.funasr import FunASR, without_tags
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 from ieat_data.engines.funasr_loading import source_name
 from ieat_data.errors import UserError
 from tests.engines.ser.signals import RATE, voice
-from tests.tiny import funasr_asr
+from tests.support.tiny import funasr_asr
 
 engines = pytest.mark.engines
 

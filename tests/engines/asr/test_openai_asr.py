@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from ieat_data.audio import encode_flac
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines.asr.openai import OpenAITranscriptions
 from ieat_data.engines.base import Failure, Transcribe, Transcript
 from ieat_data.engines.client import EngineDown
-from tests.servers import Asked, Say, dead_url, in_turn, serving
+from tests.support.servers import Asked, Say, dead_url, in_turn, serving
 
 RATE = 16_000
 TONE = np.sin(np.arange(RATE) / 20).astype(np.float32)

@@ -12,14 +12,14 @@ import pytest
 import soundfile as sf
 import soxr
 
-from ieat_data import audio
 from ieat_data.config import EngineConfig, Profile
+from ieat_data.data import audio
 from ieat_data.engines import registry
 from ieat_data.engines.base import Encode, Failure, Requirement, SpeechTokens
 from ieat_data.engines.codec.s3tokenizer import CODEBOOK, OVERLAP, RATE_HZ, WINDOW, S3Tokenizer, join, windows
 from ieat_data.errors import UserError
 from tests.engines.ser.signals import RATE, voice
-from tests.tiny import s3tokenizer as tiny
+from tests.support.tiny import s3tokenizer as tiny
 
 engines = pytest.mark.engines
 
@@ -331,7 +331,7 @@ def test_a_file_that_lacks_weights_is_refused(kept: Any, fault: str, file: Path,
 
 @engines
 def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
-    from tests.tiny import cosyvoice2
+    from tests.support.tiny import cosyvoice2
 
     cosyvoice2._onnx(tmp_path)
     (tmp_path / "text.onnx").write_text("no model")

@@ -18,7 +18,7 @@ from ieat_data.engines.llm.llamacpp import LlamaCpp
 from ieat_data.engines.llm.openai import OpenAICompletions
 from ieat_data.engines.llm.template import Message, render
 from ieat_data.errors import UserError
-from tests.servers import Asked, Say, dead_url, serving
+from tests.support.servers import Asked, Say, dead_url, serving
 
 from . import tiny
 

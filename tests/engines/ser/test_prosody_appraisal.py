@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ieat_data.audio import encode_flac
 from ieat_data.config import read_yaml
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines.base import Choose, Chosen, Classify, EmotionScores, Failure
 from ieat_data.engines.ser.appraisal import FEELINGS, LANGUAGES, Appraisal
 from ieat_data.engines.ser.prosody_appraisal import AROUSAL, VALENCE, ProsodyAppraisal

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ieat_data.audio import encode_flac
 from ieat_data.config import EngineConfig
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines import registry
 from ieat_data.engines.base import Compare, Failure, Similarity
 from ieat_data.engines.speaker.campplus import CAMPPlus, features
@@ -26,7 +26,7 @@ def test_it_needs_a_model() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.tiny import cosyvoice2
+    from tests.support.tiny import cosyvoice2
 
     return cosyvoice2.build(tmp_path_factory.mktemp("tts") / "cosyvoice2")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ieat_data.audio import encode_flac
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines.tts.voices import read
 from ieat_data.errors import UserError
 

@@ -1,0 +1,1 @@
+"""What people look at: pages and reports over a build, a dataset or an installation."""

@@ -1,0 +1,1 @@
+"""One corpus alone, as a table, and what is in it."""

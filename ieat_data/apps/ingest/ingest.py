@@ -1,0 +1,28 @@
+"""One source alone as a table of a work folder, made by the same stage as in a build."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ieat_data.build import make_tables
+from ieat_data.config import Pipeline, Profile, Sources, load_source
+from ieat_data.corpora import reader_class
+from ieat_data.execution.plan import Node, Plan
+
+
+def ingest(source: str, work: Path, limit: int | None, rows_per_shard: int) -> Node:
+    """The table of `source`: `ingest` for speech, `queries` for text, every shard committed."""
+    speech = reader_class(load_source(source).reader).kind == "speech"
+    pipeline = Pipeline(
+        name="ingest",
+        sources=Sources(speech=(source,)) if speech else Sources(text=(source,)),
+        targets=("ingest" if speech else "queries",),
+        rows_per_shard=rows_per_shard,
+        limit=limit,
+        max_reject_rate=1.0,  # what is rejected is what is asked for
+    )
+    profile = Profile(name="ingest", engines={}, shards_in_flight=os.cpu_count() or 1)
+    plan = Plan(pipeline, profile, work)
+    make_tables(plan)
+    return plan.nodes[pipeline.targets[0]]

@@ -1,0 +1,116 @@
+"""What was looked for in clips and samples, how much was found, and how what was measured is spread."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ieat_data.apps.report.view import StageView, View
+from ieat_data.checks.speech import PACE_S
+from ieat_data.storage.shards import Record
+
+
+class Look(NamedTuple):
+    """One thing that clips are judged by: a column of the tables, the settings that limit it, its reject codes.
+
+    Values are counted in `bins` bins from `low` on; what lies outside is counted in the outermost.
+    """
+
+    limits: tuple[str, ...]
+    reasons: tuple[str, ...]
+    low: float
+    width: float
+    bins: int
+
+
+LOOKS: Mapping[str, Look] = {
+    "lufs": Look(("min_lufs", "max_lufs"), ("too_quiet", "too_loud"), -70.0, 1.0, 70),
+    "clipped": Look(("max_clipped",), ("clipped_audio",), 0.0, 0.00025, 400),
+    "silence": Look(("max_silence",), ("mostly_silence",), 0.0, 0.02, 50),
+    "leading_s": Look(("max_leading_s",), ("leading_silence",), 0.0, 0.1, 100),
+    "trailing_s": Look(("max_trailing_s",), ("trailing_silence",), 0.0, 0.1, 100),
+    "error_rate": Look(("max_error_rate",), ("asr_mismatch",), 0.0, 0.02, 100),
+    "overall": Look(("min_overall",), ("low_mos",), 1.0, 0.1, 40),
+    "similarity": Look(("min_similarity",), ("other_speaker",), -1.0, 0.04, 50),
+}
+_SIGNAL = ("lufs", "clipped", "silence", "leading_s", "trailing_s")
+# not `synthesize`: what was measured of spoken queries stands in `listen_spoken` and `transcribe`, too
+_MEASURED: Mapping[str, tuple[str, ...]] = {
+    "listen": _SIGNAL,
+    "listen_spoken": _SIGNAL,
+    "speak_questions": (*_SIGNAL, "error_rate"),
+    "speak_replies": (*_SIGNAL, "error_rate"),
+    "transcribe": ("error_rate",),
+    "mos": ("overall",),
+    "same_speaker": ("similarity",),
+}
+_PACED = ("synthesize", "speak_questions", "speak_replies")
+_PACE = ("too_fast", "too_slow")
+
+
+class Measured:
+    """Counts by bin of the clips that passed, for recorded and for spoken ones; added to shard by shard."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[str, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
+
+    @staticmethod
+    def wants(stage: StageView) -> bool:
+        return stage.table is not None and stage.name in _MEASURED
+
+    def add(self, view: View, stage: StageView, record: Record) -> None:
+        """Count the values of one shard."""
+        assert stage.table is not None
+        table = stage.table.read(record, _MEASURED[stage.name])
+        origin = "spoken" if _spoken(view, stage.name, record.shard) else "recorded"
+        for name in _MEASURED[stage.name]:
+            look, values = LOOKS[name], table.column(name).drop_null().to_numpy()
+            # a value on an edge belongs to the bin above it, whatever a division leaves of it
+            at = np.clip(np.floor((values - look.low) / look.width + 1e-6), 0, look.bins - 1).astype(int)
+            bins, counts = np.unique(at, return_counts=True)
+            self._counts[name][origin].update(dict(zip(bins.tolist(), counts.tolist(), strict=True)))
+
+    def spread(self, name: str) -> dict[str, dict[str, int]] | None:
+        """recorded | spoken → bin → clips; None where nothing was measured."""
+        found = {o: {str(b): n for b, n in sorted(c.items())} for o, c in sorted(self._counts[name].items()) if c}
+        return found or None
+
+
+def _spoken(view: View, stage: str, shard: str) -> bool:
+    """Were the clips of a shard made by a TTS engine?"""
+    queries = view.stages.get("queries")
+    return stage not in ("listen", "transcribe", "mos") or bool(queries and shard in queries.records)
+
+
+def audio(view: View, measured: Measured) -> list[dict[str, Any]]:
+    """Each look at the clips, with its limits, what it rejected and how the others are spread."""
+    blocks = (view.made.get("audio_checks") or {}).values()
+    stages = {name: said for block in blocks for name, said in (block or {}).items()}
+    settings = [{**s["limits"], **(s["limits"].get("limits") or {})} for s in stages.values()]
+    found: list[dict[str, Any]] = []
+    for name, look in LOOKS.items():
+        limits = {k: sorted({s[k] for s in settings if s.get(k) is not None}) for k in look.limits}
+        if any(k in s for s in settings for k in look.limits):
+            grid = {"low": look.low, "width": look.width, "counts": measured.spread(name)}
+            found.append({"look": name, "limits": limits, "rejects": _rejected(stages, look.reasons), **grid})
+        if name == "error_rate" and any(s in stages for s in _PACED):
+            found.append({"look": "pace", "limits": PACE_S, "rejects": _rejected(stages, _PACE), "counts": None})
+    return found
+
+
+def _rejected(stages: Mapping[str, Any], reasons: tuple[str, ...]) -> dict[str, int]:
+    return {r: n for r in reasons if (n := sum(s["rejects"].get(r, 0) for s in stages.values()))}
+
+
+def screened(view: View) -> dict[str, Any]:
+    """What the manifest says of it, and of how many samples (`of`). Empty where nothing was screened."""
+    said = {k: v for k, v in (view.made.get("screened") or {}).items() if v}
+    stages = {"near_duplicates": "unique_", "contamination": "screen_"}
+    return {k: {**v, "of": _came(view, stages[k])} for k, v in said.items() if k in stages}
+
+
+def _came(view: View, stages: str) -> int:
+    return sum(s.came for s in view.stages.values() if s.name.startswith(stages))

@@ -1,0 +1,135 @@
+"""The report of a build that runs: the same page; data are written as shards are committed, clips read from them."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+from ieat_data.apps.report.clips import ServedClips, read_clip
+from ieat_data.apps.report.view import Building, View, finished
+from ieat_data.apps.report.write import Page, html, static
+from ieat_data.apps.web.local import CONTENT_TYPES, Answer, address, file_answer, server
+from ieat_data.data.audio import media_type
+from ieat_data.dataset.manifest import MANIFEST
+from ieat_data.errors import UserError
+
+BUILDING_S, FINISHED_S = 3.0, 15.0  # between two looks at the build
+_SHARE = 5  # a look that takes long is followed by a pause of so many times its length
+
+
+class Live:
+    """A page that follows a build. `folder`: where its files are written."""
+
+    def __init__(self, out: Path, work: Path | None, folder: Path) -> None:
+        """Raises UserError where `out` is neither a published folder nor a build on its way."""
+        self._out, self._work = out, (work or out / ".work").resolve()
+        self._folder = folder
+        static(folder)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start anew: another build has begun here."""
+        self._state = self._marks()
+        self._building = self._load()
+        self._clips = ServedClips()
+        self._page = Page(self._folder)
+        self._view = self._look()
+        self._flush()
+
+    def _marks(self) -> tuple[int, int]:
+        """When the last build began and when the manifest was written (ns): a build begins with one and ends with the
+        other. 0 where there is none."""
+        manifest = self._out if self._out.is_file() else self._out / MANIFEST
+        began, ended = (p.stat().st_mtime_ns if p.is_file() else 0 for p in (self._work / "build.json", manifest))
+        return began, ended
+
+    def _load(self) -> Building | None:
+        """The build that runs; None where the last one has ended: the manifest says all, whatever prompts say today."""
+        began, ended = self._state
+        if ended and ended >= began:
+            return None
+        try:
+            return Building(self._work)
+        except UserError:  # it began with sources or models that are not here; an older manifest may be
+            if not ended:
+                raise
+            return None
+
+    def _look(self) -> View:
+        return self._building.view() if self._building else finished(self._out, self._work)
+
+    def _flush(self) -> None:
+        every = FINISHED_S if self._view.finished else BUILDING_S
+        self._page.flush(self._view, every_s=every, run=str(self._state))
+        self._flushed = time.monotonic()
+
+    def _between(self) -> None:
+        """While many shards are read for the first time, show those that are."""
+        if time.monotonic() - self._flushed > BUILDING_S:
+            self._flush()
+
+    def update(self) -> float:
+        """Take in what is new. Returns the seconds to the next look."""
+        began = time.monotonic()
+        if self._marks() != self._state:
+            self._begin()
+        self._view = self._look()
+        self._page.add(self._view, self._clips, between=self._between)
+        self._flush()
+        pause = FINISHED_S if self._view.finished else BUILDING_S
+        return max(pause, _SHARE * (time.monotonic() - began))
+
+    def answer(self, path: str) -> Answer | None:
+        """What the page asks for."""
+        if path in ("", "index.html"):
+            return Answer(html().encode(), CONTENT_TYPES[".html"])
+        if path.startswith("clip/"):
+            place = self._clips.place(path)
+            clip = read_clip(place) if place else None
+            return Answer(clip, media_type(clip)) if clip else None
+        return file_answer(self._folder, path)
+
+
+@contextmanager
+def running(
+    out: Path, work: Path | None, host: str, port: int, say: Callable[[str], None]
+) -> Iterator[ThreadingHTTPServer]:
+    """A server that is bound, and a thread that keeps its page new; the caller serves."""
+    with tempfile.TemporaryDirectory(prefix="ieat-report-") as folder:
+        live, stop = Live(out, work, Path(folder)), threading.Event()
+
+        def follow() -> None:
+            pause = 0.0
+            while not stop.wait(pause):
+                try:
+                    pause = live.update()
+                except Exception as e:  # a part that is swept while it is read, a folder that is moved: look again
+                    say(f"cannot read the build now: {e}")
+                    pause = FINISHED_S
+
+        bound = server(host, port, live.answer)
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield bound
+        finally:
+            stop.set()
+            bound.server_close()
+            thread.join()
+
+
+def serve(out: Path, work: Path | None, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Serve until the reader breaks off. Raises UserError where there is nothing to show, or the port is taken."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a manager: the temporary folder goes, too
+    with running(out, work, host, port, say) as bound:
+        say(f"{address(bound)} shows {out} (Ctrl-C ends it)")
+        try:
+            bound.serve_forever()
+        except KeyboardInterrupt:
+            say("")

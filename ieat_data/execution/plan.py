@@ -1,0 +1,309 @@
+"""From a pipeline and a profile to a plan: which tables, which shards, what is there already, and why not.
+
+A table's folder is named by a hash of everything its rows depend on (stage, version, settings, prompts, models, input
+tables) and not of code: change a prompt, and only what depends on it is built again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ieat_data.config import Pipeline, Profile, Source, load_source, validate
+from ieat_data.decisions.verdicts import Verdicts, of_pipeline
+from ieat_data.diff import differences
+from ieat_data.engines import registry
+from ieat_data.engines.recording import open_recording
+from ieat_data.errors import UserError, did_you_mean
+from ieat_data.execution.job import Job
+from ieat_data.hashing import fingerprint
+from ieat_data.paths import prompt_hashes
+from ieat_data.stages import SOURCE_TABLES, STAGES, TARGETS, UNIONS
+from ieat_data.stages.base import Stage, Task
+from ieat_data.stages.speech.ingest import revisions
+from ieat_data.stages.speech.speakers import speaker_sources
+from ieat_data.storage.shards import Record, Table, replace_file
+
+
+@dataclass
+class Node:
+    """One table of the plan, and how far it is."""
+
+    stage: Stage
+    inputs: tuple[str, ...]  # concrete tables
+    description: Mapping[str, Any]  # what the fingerprint hashes
+    table: Table
+    tasks: list[Task] = field(default_factory=list)
+    found: dict[str, Record] = field(default_factory=dict)  # of earlier runs: stale, or not yet known to be
+    records: dict[str, Record] = field(default_factory=dict)  # committed and not stale
+    rows: int = 0  # of `records`
+    rejects: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def name(self) -> str:
+        return self.stage.name
+
+    @cached_property
+    def shards(self) -> list[str]:
+        """In their fixed order."""
+        return [s for t in self.tasks for s in t.outputs]
+
+    @cached_property
+    def outputs(self) -> frozenset[str]:
+        return frozenset(self.shards)
+
+    def add(self, records: Iterable[Record]) -> list[Record]:
+        """Take records that are not stale; gives those that are new."""
+        new = [r for r in records if r.shard not in self.records]
+        for record in new:
+            self.records[record.shard] = record
+            self.rows += record.rows
+            self.rejects.update(record.rejects)
+        return new
+
+    def done(self, task: Task) -> bool:
+        return all(s in self.records for s in task.outputs)
+
+    @property
+    def todo(self) -> list[Task]:
+        return [t for t in self.tasks if not self.done(t)]
+
+
+class Plan:
+    """The tables of a build in the order of their making."""
+
+    def __init__(self, pipeline: Pipeline, profile: Profile, work: Path, verdicts: Verdicts | None = None) -> None:
+        self.pipeline, self.profile, self.work = _with_revisions(pipeline, profile, work), profile, work
+        # what people decide from now on is for the next build
+        self.verdicts = of_pipeline(pipeline) if verdicts is None else verdicts
+        # where the profile has answers come from a recording, and no engine is asked
+        self.recording = open_recording(profile.recording) if profile.recording else None
+        # a recording whose answers need not be asked for again
+        self.known: Path | None = self.recording.folder if self.recording else None
+        self.nodes: dict[str, Node] = {}
+        for name in stages_of(pipeline):
+            self.nodes[name] = self._node(name)
+        for node in self.nodes.values():
+            self._load(node)
+
+    @cached_property
+    def engine_identities(self) -> dict[str, Mapping[str, Any]]:
+        roles = {r for node in _needed(self.pipeline) for r in STAGES[node].engines}
+        if lacking := sorted(roles - set(self.profile.engines)):
+            raise UserError(
+                f"profile {self.profile.name}: engines: no {lacking[0]}, which pipeline {self.pipeline.name} asks"
+            )
+        if self.recording is None:
+            return {r: registry.identity(r, self.profile) for r in sorted(roles)}
+        recorded = self.recording.header.engines
+        if lacking := sorted(roles - set(recorded)):
+            raise UserError(f"recording {self.recording.name}: no {lacking[0]} answered there: record this pipeline")
+        return {r: registry.identity(r, self.profile, recorded[r]) for r in sorted(roles)}
+
+    @property
+    def corpora(self) -> list[Source]:
+        """Where the samples come from."""
+        return [load_source(n) for n in (*self.pipeline.sources.speech, *self.pipeline.sources.text)]
+
+    @property
+    def sources(self) -> list[Source]:
+        """All whose terms the output is under: where the voices come from, too."""
+        return [*self.corpora, *(load_source(n) for n in speaker_sources(self.pipeline, self.profile))]
+
+    @property
+    def targets(self) -> list[Node]:
+        return [self.nodes[t] for t in self.pipeline.targets]
+
+    def concrete(self, table: str) -> tuple[str, ...]:
+        return UNIONS.get(table, (table,))
+
+    def shards(self, table: str) -> list[str]:
+        """Shard names of a table or union, in their fixed order."""
+        return [s for t in self.concrete(table) if t in self.nodes for s in self.nodes[t].shards]
+
+    def owner(self, table: str, shard: str) -> Node:
+        """The node that makes this shard of a table or union."""
+        for name in self.concrete(table):
+            if name in self.nodes and shard in self.nodes[name].outputs:
+                return self.nodes[name]
+        raise KeyError(f"{table}/{shard}")
+
+    def _node(self, name: str) -> Node:
+        cls = STAGES[name]
+        settings = validate(
+            cls.Settings, self.pipeline.stages.get(name, {}), f"pipeline {self.pipeline.name}: stages.{name}"
+        )
+        stage = cls(settings)
+        inputs = tuple(_inputs(name, self.pipeline))
+        description = {
+            "stage": name,
+            "version": cls.version,
+            "seed": self.pipeline.seed,
+            "settings": settings.model_dump(mode="json", exclude={"max_reject_rate"}),
+            "prompts": prompt_hashes(cls.prompts),
+            "engines": {r: self.engine_identities[r] for r in cls.engines},
+            "depends": stage.identity(self.pipeline, self.profile),
+            "inputs": {t: self.nodes[t].table.folder.name for t in inputs},
+        }
+        if heeded := stage.heeds(self.verdicts, self.pipeline):
+            description["decisions"] = heeded
+        if self.recording is not None and cls.engines:
+            description["recording"] = self.recording.digest(name)
+        folder = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
+        node = Node(stage, inputs, description, Table(folder))
+        node.tasks = _persisted(node) or list(stage.tasks(self.shards, self.pipeline, self.profile))
+        return node
+
+    def _load(self, node: Node) -> None:
+        """Take the records that still stand: those whose inputs are the shards of today."""
+        node.found = node.table.records()
+        for task in node.tasks if node.found else ():
+            self.take_found(node, task)
+
+    def take_found(self, node: Node, task: Task) -> None:
+        """Take the records of a task that still stand, as far as its inputs are there to tell."""
+        found = [node.found[s] for s in task.outputs if s in node.found]
+        if not found or (inputs := self.input_digest(task)) is None:
+            return
+        for record in node.add(r for r in found if r.inputs == inputs):
+            del node.found[record.shard]
+
+    def input_digest(self, task: Task) -> str | None:
+        """A digest of the shards that a task reads; None while one of them is still to be made."""
+        digests = {}
+        for table, shard in task.reads:
+            record = self.owner(table, shard).records.get(shard)
+            if record is None:
+                return None
+            digests[f"{table}/{shard}"] = record.sha256
+        return fingerprint(digests)
+
+    @cached_property
+    def _plain(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.pipeline.model_dump(mode="json"), self.profile.model_dump(mode="json")
+
+    def job(self, node: Node, task: Task) -> Job:
+        """A task whose inputs are all there, with everything that is needed to do it."""
+        inputs = self.input_digest(task)
+        assert inputs is not None
+        owners = {(t, s): self.owner(t, s) for t, s in task.reads}
+        return Job(
+            task,
+            *self._plain,
+            {at: owner.table.folder / owner.records[at[1]].file for at, owner in owners.items()},
+            inputs,
+            node.table.folder,
+            self.work / "answers" / node.name / task.name,
+            {r: self.engine_identities[r] for r in node.stage.engines},
+            self.known,
+            self.verdicts_file if "decisions" in node.description else None,
+        )
+
+    @cached_property
+    def verdicts_file(self) -> Path:
+        """Where tasks read what people decided, and where it stands for a later look at this build."""
+        return self.verdicts.save(self.work)
+
+    def persist(self) -> None:
+        """Write each table's plan beside it. How a corpus is cut is decided once; all other tasks follow from that."""
+        for node in self.nodes.values():
+            node.table.create()
+            path = node.table.folder / "plan.json"
+            if not path.is_file():
+                units = [asdict(t) for t in node.tasks] if not node.inputs else []
+                plan = {"description": node.description, "tasks": units}
+                replace_file(path, json.dumps(plan, ensure_ascii=False).encode())
+
+    def why(self, node: Node) -> str:
+        """Why a table is (or is not) built again, in a few words."""
+        if not node.todo:
+            return "all there"
+        if node.records:
+            return "goes on"
+        if node.found:
+            return "inputs changed"
+        older = sorted(
+            (p for p in (self.work / "tables").glob(f"{node.name}-*/plan.json") if p.parent != node.table.folder),
+            key=lambda p: p.stat().st_mtime,
+        )
+        older = [p for p in older if p.parent.name.rsplit("-", 1)[0] == node.name]
+        if not older:
+            return "new"
+        before = json.loads(older[-1].read_text())["description"]
+        changes = [_worded(c) for c in differences(before, json.loads(json.dumps(node.description)))]
+        return "changed: " + "; ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
+
+
+def _with_revisions(pipeline: Pipeline, profile: Profile, work: Path) -> Pipeline:
+    """The pipeline with the commit of each dataset on the hub that it reads: the one that the build in `work` began
+    with, so that a build of weeks, broken off and started again, reads one revision."""
+    begun = work / "build.json"
+    known = json.loads(begun.read_text(encoding="utf-8"))["pipeline"].get("revisions", {}) if begun.is_file() else {}
+    names = (*pipeline.sources.speech, *pipeline.sources.text, *speaker_sources(pipeline, profile))
+    found = revisions(names, {**known, **pipeline.revisions})
+    return pipeline.model_copy(update={"revisions": found}) if found else pipeline
+
+
+def _worded(change: str) -> str:
+    """An input table is named by a hash, which says nothing."""
+    return f"input {change.split()[0].removeprefix('inputs.')}" if change.startswith("inputs.") else change
+
+
+def stages_of(pipeline: Pipeline) -> list[str]:
+    """The stages that a pipeline's targets need, inputs first."""
+    return _order(_needed(pipeline), pipeline)
+
+
+def _needed(pipeline: Pipeline) -> set[str]:
+    for target in pipeline.targets:
+        if target not in (*TARGETS, *SOURCE_TABLES):
+            raise UserError(f"pipeline {pipeline.name}: targets: {target!r} is none{did_you_mean(target, TARGETS)}")
+    for name in pipeline.stages:
+        if name not in STAGES:
+            raise UserError(f"pipeline {pipeline.name}: stages: unknown stage {name!r}{did_you_mean(name, STAGES)}")
+    needed: set[str] = set()
+    open_names = list(pipeline.targets)
+    while open_names:
+        name = open_names.pop()
+        if name not in needed:
+            needed.add(name)
+            open_names += _inputs(name, pipeline)
+    return needed
+
+
+def _inputs(name: str, pipeline: Pipeline) -> list[str]:
+    """The tables that a stage reads."""
+    cls = STAGES[name]
+    wanted = (t for t in cls.optional if STAGES[t].asked_for(pipeline))
+    return [t for i in (*cls.inputs, *cls.whole, *wanted) for t in UNIONS.get(i, (i,))]
+
+
+def _order(names: set[str], pipeline: Pipeline) -> list[str]:
+    """Inputs first; among equals the order of STAGES."""
+    out: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in out:
+            return
+        for table in _inputs(name, pipeline):
+            visit(table)
+        out.append(name)
+
+    for name in STAGES:
+        if name in names:
+            visit(name)
+    return out
+
+
+def _persisted(node: Node) -> list[Task] | None:
+    """How the corpora were cut when the table was begun; None for a new table, and for one that is made of tables."""
+    path = node.table.folder / "plan.json"
+    if node.inputs or not path.is_file():
+        return None
+    tasks = json.loads(path.read_text())["tasks"]
+    return [Task(t["table"], t["name"], tuple(t["outputs"]), unit=t["unit"]) for t in tasks]

@@ -1,0 +1,56 @@
+"""Stage 1-1: the LLM's natural, spoken-style reply to what the user said, without thinking."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from ieat_data.checks.reply import accept_reply
+from ieat_data.data.schema import REPLIES
+from ieat_data.engines.base import Completion, Failure, Generate
+from ieat_data.hashing import seed
+from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings, retry
+
+
+class RespondSettings(StageSettings):
+    attempts: int = Field(3, ge=1, description="tries, each with the next seed")
+    max_tokens: int = Field(256, ge=1)
+
+
+class Respond(MapStage):
+    """The LLM's natural reply to a transcript or a query."""
+
+    name = "respond"
+    version = 3
+    inputs = ("utterances", "transcribe")
+    columns: ClassVar = {"utterances": ("language",), "transcribe": ("text",)}
+    engines = ("llm",)
+    prompts = ("tasks/respond.*.yaml", "models/*.yaml")
+    schema = REPLIES
+    Settings = RespondSettings
+
+    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+        sampling = ctx.sampling("answering", self.settings.max_tokens)
+
+        def ask(tries: list[tuple[Row, int]]) -> list[str | Reject]:
+            requests = []
+            for row, attempt in tries:
+                prompt = ctx.prompts.respond(row["language"], row["text"])
+                draw = seed(row["id"], self.name, attempt, ctx.pipeline.seed)
+                requests.append(Generate(prompt.segments, sampling, draw, prompt.shared))
+            answers = ctx.engines["llm"].generate(requests, [row["id"] for row, _ in tries])
+            return [_judge(row, a, ctx) for (row, _), a in zip(tries, answers, strict=True)]
+
+        results = retry(rows, self.settings.attempts, ask)
+        return [r if isinstance(r, Reject) else {"reply": r, "attempts": n} for r, n in results]
+
+
+def _judge(row: Row, answer: Completion | Failure, ctx: Context) -> str | Reject:
+    if isinstance(answer, Failure):
+        return Reject(answer.reason, answer.message)
+    examples = ctx.prompts.examples("respond", row["language"])
+    verdict = accept_reply(row["language"], row["text"], answer, examples)
+    if isinstance(verdict, str):
+        return verdict
+    return Reject(verdict.reason, payload={"text": row["text"], "answer": answer.parts})

@@ -1,0 +1,49 @@
+"""Queries to speech: the second half of `utterances`."""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+from ieat_data.data.schema import UTTERANCES
+from ieat_data.hashing import pick
+from ieat_data.stages.base import Context, MapStage, Reject, Row
+from ieat_data.stages.speech.speaking import Line, SpeakingSettings, speak
+
+
+class Synthesize(MapStage):
+    """A voice drawn by hash speaks each selected query; an ASR round trip checks the clip."""
+
+    name = "synthesize"
+    inputs = ("queries", "select")
+    whole = ("speakers",)
+    columns: ClassVar = {"queries": ("source", "key", "language", "text"), "select": ()}
+    engines = ("tts", "asr")
+    schema = UTTERANCES
+    Settings = SpeakingSettings
+
+    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+        lines = []
+        for row in rows:
+            voice = pick(ctx.voices(row["language"]), "voice", row["id"], ctx.pipeline.seed)
+            lines.append(Line(row["id"], row["text"], row["language"], voice))
+        out: list[Row | Reject] = []
+        for row, line, (spoken, attempts) in zip(rows, lines, speak(lines, self.name, self.settings, ctx), strict=True):
+            if isinstance(spoken, Reject):
+                out.append(spoken)
+                continue
+            made = {"tts": ctx.engines["tts"].name, "voice": line.voice, "attempts": attempts}
+            out.append(
+                {
+                    **{c: row[c] for c in ("source", "key", "language")},
+                    "speaker": line.voice,
+                    "origin": "synthesized",
+                    "audio": spoken.clip.audio,
+                    "sample_rate": spoken.clip.sample_rate,
+                    "duration_s": spoken.clip.duration_s,
+                    "reference": row["text"],
+                    "check_text": spoken.heard,
+                    "extra": json.dumps(made, sort_keys=True),
+                }
+            )
+        return out
