@@ -29,7 +29,7 @@ from ieat_data.config import Pipeline, Profile, Sources
 from ieat_data.data.schema import OK, SKETCHES, to_table
 from ieat_data.hashing import row_id
 from ieat_data.stages.base import Context, Inputs
-from ieat_data.stages.gates.decontaminate import UniqueTargets
+from ieat_data.stages.gates.dedup import Deduplicate
 from ieat_data.storage.shards import Table
 
 WORDS, LENGTH = 20_000, 60  # different words, by Zipf's law; words of a think continuation and answer
@@ -83,7 +83,7 @@ def barrier(folder: Path) -> dict[str, Any]:
     ctx = Context(
         Pipeline(name="bench", sources=Sources(), targets=()), Profile(name="bench", engines={}), scratch=folder
     )
-    stage = UniqueTargets(UniqueTargets.Settings())
+    stage = Deduplicate(of="inject")
     (task,) = stage.tasks(lambda t: [s for _, s in parts], ctx.pipeline, ctx.profile)
     before, began, wall = _anonymous_mb(), time.process_time(), time.monotonic()
     rejected = peak = largest = 0

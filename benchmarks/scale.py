@@ -2,9 +2,9 @@
 
     python benchmarks/scale.py [--shards 50000] [--gpus 256] [--in-flight 512] [--work /dev/shm]
 
-The plan, the tables, the commit records and the runner are the product's (`synthetic_corpora.py`); only the executor is simulated
-(`simulation.py`): virtual time, one node in fifty dying each hour. No row is made and no Parquet file written, the
-commit records are. Prints one JSON object.
+The plan, the tables, the commit records and the runner are the product's (`synthetic_corpora.py`); only the executor is
+simulated (`simulation.py`): virtual time, one node in fifty dying each hour. No row is made and no Parquet file
+written, the commit records are. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import world
+from benchmarks import synthetic_corpora
 from benchmarks.simulation import CHUNK, COST, HOUR, NODE_GPUS, Simulation
 from ieat_data.dataset.manifest import make as make_manifest
 from ieat_data.execution.job import Job
@@ -121,7 +121,7 @@ def resume(work: Path, paths: tuple[str, str]) -> dict[str, Any]:
     operations = Operations()
     began, wall = time.process_time(), time.monotonic()
     with operations.counting() as counts:
-        plan = world.plan(work, paths)
+        plan = synthetic_corpora.plan(work, paths)
         prepared(plan)
         with contextlib.suppress(Asked):
             Runner(plan, Silent(plan, live=False), lambda p, _: First(NODE_GPUS, {}, 1.0)).run()
@@ -150,13 +150,13 @@ def main() -> None:
 
 
 def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    engine = {"engine": f"{world.__name__}:Engine", "settings": {"descriptor": "qwen3"}}
+    engine = {"engine": f"{synthetic_corpora.__name__}:Engine", "settings": {"descriptor": "qwen3"}}
     profile = {"shards_in_flight": asked.in_flight, "engines": dict.fromkeys(CHUNK, engine)}
-    paths = world.files(folder, asked.shards, profile)
+    paths = synthetic_corpora.files(folder, asked.shards, profile)
     out: dict[str, Any] = {"shards": asked.shards, "gpus": asked.gpus, "in_flight": asked.in_flight}
 
     began = time.process_time()
-    plan = world.plan(folder / "work", paths)
+    plan = synthetic_corpora.plan(folder / "work", paths)
     out["plan"] = {"cpu_s": round(time.process_time() - began, 1), "rss_mb": rss_mb()}
     out["tasks"] = sum(len(n.tasks) for n in plan.nodes.values())
     began = time.process_time()

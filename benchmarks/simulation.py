@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import world
+from benchmarks import synthetic_corpora
 from ieat_data.execution.job import Job
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import Record, Table
@@ -119,7 +119,7 @@ class Simulation:
                     for role, (n, each) in engines.items()
                     for _ in range(-(-n // CHUNK[role]))
                 ]
-                if job.task.table == "transcribe" and job.task.name.startswith(world.SPOKEN):
+                if job.task.table == "transcribe" and job.task.name.startswith(synthetic_corpora.SPOKEN):
                     phases = []  # heard when it was spoken
             running = Running(job, self.draw.randrange(self.nodes), self.now, phases)
             self.running[id(running)] = running
@@ -209,7 +209,10 @@ class Simulation:
 
     def _commit(self, running: Running) -> list[Record]:
         job, table = running.job, Table(running.job.folder)
-        made = [world.record(job.task.table, s, job.inputs, world.ROWS, self.draw) for s in job.task.outputs]
+        made = [
+            synthetic_corpora.record(job.task.table, s, job.inputs, synthetic_corpora.ROWS, self.draw)
+            for s in job.task.outputs
+        ]
         for record in made:
             table._publish(record)
         self.done += 1

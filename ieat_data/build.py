@@ -23,9 +23,6 @@ from ieat_data.execution.runner import Connect, Runner
 from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
 from ieat_data.recording.record import record
 from ieat_data.stages import SOURCE_TABLES
-from ieat_data.stages.base import load_prompts
-from ieat_data.stages.dialogue.questions import bank
-from ieat_data.stages.speech.speakers import clones
 from ieat_data.storage.shards import replace_file
 
 SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
@@ -37,47 +34,15 @@ def preflight(plan: Plan) -> None:
     roles = {r for node in plan.nodes.values() if node.todo for r in node.stage.engines}
     for role in sorted(roles) if plan.recording is None else ():
         faults += registry.missing(role, plan.profile)
-    languages = {n.language for n in plan.corpora}
-    if "tts" in roles:
-        faults += _voice_faults(plan, sorted(languages))
-    if "llm" in roles:
-        faults += _prompt_faults(plan, sorted(languages))
+    for node in plan.nodes.values():
+        if node.todo:
+            faults += node.stage.faults(plan.pipeline, plan.profile, plan.verdicts)
     plan.work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(plan.work).free
     if roles and free < SPARE_BYTES:
         faults.append(f"{plan.work}: {free / 1e9:.1f} GB free on its disk, at least {SPARE_BYTES / 1e9:.1f} are needed")
     if faults:
-        raise UserError("\n      ".join(faults))
-
-
-def _voice_faults(plan: Plan, languages: list[str]) -> list[str]:
-    if not clones(plan.profile):
-        silent = [x for x in languages if not plan.profile.voices(x)]
-        return [f"profile {plan.profile.name}: engines.tts.voices has none for {x!r}" for x in silent]
-    if plan.pipeline.sources.speakers:
-        return []
-    return [
-        f"pipeline {plan.pipeline.name}: sources.speakers is empty: name the speech whose voices "
-        f"{plan.profile.engines['tts'].engine} is to clone, or the voices in engines.tts.voices of the profile"
-    ]
-
-
-def _prompt_faults(plan: Plan, languages: list[str]) -> list[str]:
-    tasks = {"stage1_2_reasoning": "reasoning", "stage1_2_empathy": "empathy", "stage1_2_trajectory": "trajectory"}
-    wanted = ["respond", *(t for target, t in tasks.items() if target in plan.pipeline.targets)]
-    faults = []
-    prompts = load_prompts(str(plan.profile.engines["llm"].settings["descriptor"]))
-    for task in wanted:
-        for language in languages:
-            try:
-                prompts.task(task, language)  # type: ignore[arg-type]
-                if task != "respond":
-                    prompts.think(task, language)  # type: ignore[arg-type]
-                if task in ("reasoning", "trajectory"):
-                    bank(task, language, plan.pipeline.instructions.statuses, plan.verdicts)
-            except UserError as e:
-                faults.append(str(e))
-    return faults
+        raise UserError("\n      ".join(dict.fromkeys(faults)))
 
 
 def build(
@@ -94,7 +59,7 @@ def build(
         manifest_copy: a second place for the manifest, with the way from there to `out`.
         connect: who does the tasks; by default Ray, or this process where a recording answers.
     """
-    if tables := sorted(set(plan.pipeline.targets) & set(SOURCE_TABLES)):
+    if tables := sorted(set(plan.pipeline.targets) & set(SOURCE_TABLES.values())):
         raise UserError(f"pipeline {plan.pipeline.name}: targets: {tables[0]} is no dataset: ieat ingest makes it")
     if record_to is not None:
         if plan.recording is not None:

@@ -297,6 +297,11 @@ def load_source(name: str) -> Source:
     return validate(Source, read_yaml(path), str(path))
 
 
+def languages_of(pipeline: Pipeline) -> list[Language]:
+    """Return the languages of a pipeline's corpora, sorted. Raises UserError for a source that is not known."""
+    return sorted({load_source(n).language for n in (*pipeline.sources.speech, *pipeline.sources.text)})
+
+
 def load_pipeline(name: str, assignments: Sequence[str] = ()) -> Pipeline:
     """A pipeline by name (`pipelines/NAME.yaml`) or path. Stage settings are checked when the plan is made."""
     path = _find(name, paths.pipelines_dir(), "pipeline")

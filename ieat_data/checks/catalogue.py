@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ieat_data.checks import closing, pairs, query, reply, think
+from ieat_data.checks import clip, closing, pairs, query, reply, think
 from ieat_data.checks.base import Check
 
 
@@ -26,3 +26,5 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     "thought": _says(think.THOUGHT),
     "answer": _says(think.ANSWER),
 }
+
+CLIP_REASONS: Mapping[str, str] = documented(getattr(clip, code) for code in clip.REASONS)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ieat_data.config import Pipeline, Profile, Sources, load_source, validate
+from ieat_data.config import Pipeline, Profile, Sources, load_source
 from ieat_data.cost.figures import Figures
 from ieat_data.errors import UserError, did_you_mean
-from ieat_data.stages import STAGES
+from ieat_data.stages import SOURCE_TABLES, STAGES
 
 _TIMES = {"": 1, "k": 1_000, "m": 1_000_000}
 
@@ -102,11 +102,8 @@ def corpora(
 
 def _on_disk(pipeline: Pipeline, profile: Profile, kind: str, given: str) -> int:
     """Records of a corpus, as the plan cuts it."""
-    cls = STAGES["ingest" if kind == "speech" else "queries"]
     alone = Sources(speech=(given,)) if kind == "speech" else Sources(text=(given,))
-    stage = cls(
-        validate(cls.Settings, pipeline.stages.get(cls.name, {}), f"pipeline {pipeline.name}: stages.{cls.name}")
-    )
+    stage = STAGES[SOURCE_TABLES[kind]].configured(pipeline)
     try:
         tasks = stage.tasks(lambda table: (), pipeline.model_copy(update={"sources": alone}), profile)
         return sum(int(t.unit["take"]) for t in tasks if t.unit)

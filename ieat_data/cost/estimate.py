@@ -10,10 +10,11 @@ from typing import Any
 from ieat_data.config import Pipeline, Profile, Role
 from ieat_data.cost.corpora import Corpus
 from ieat_data.cost.figures import Figure, Figures, gpus_of, servers_of
-from ieat_data.cost.funnel import Ask, Funnel, Load
+from ieat_data.cost.funnel import funnel
 from ieat_data.cost.split import gpus_needed, split
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import stages_of
+from ieat_data.stages.forecast import Ask, Load
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def estimate(
 
     Raises UserError where the GPUs do not hold one replica of each engine.
     """
-    loads = Funnel(pipeline, profile, corpora, figures).run(stages_of(pipeline))
+    loads = funnel(pipeline, profile, corpora, figures, stages_of(pipeline))
     asked = _by_role(loads)
     if lacking := sorted(set(asked) - set(profile.engines)):
         raise UserError(f"profile {profile.name}: engines: no {lacking[0]}, which pipeline {pipeline.name} asks")

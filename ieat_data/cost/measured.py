@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.cost.figures import Figure, unit_of
-from ieat_data.stages import STAGES
-from ieat_data.stages.gates.llm_judge import JudgeTargets
+from ieat_data.stages import SOURCE_TABLES, STAGES
 from ieat_data.storage.shards import Record, Table
 
 ENOUGH = 20  # rows or requests below which nothing is concluded
@@ -27,7 +26,7 @@ def measured(work: Path, identities: Mapping[str, Mapping[str, Any]]) -> dict[st
     for stage, engines, table in _tables(work):
         if all(known.get(role) == engine for role, engine in engines.items()):
             records[stage] += table.records().values()
-    judges = {stage: rs for stage, rs in records.items() if issubclass(STAGES[stage], JudgeTargets)}
+    judges = {stage: rs for stage, rs in records.items() if STAGES[stage].section == "judge"}
     found = dict(_speeds(usage(r for stage, rs in records.items() if stage not in judges for r in rs)))
     for stage, rs in records.items():
         found.update(_of_stage(stage, rs))
@@ -69,7 +68,8 @@ def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figur
         expected = r.rejects.get("not_sampled", 0)  # no fault of a row: the pipeline wanted fewer
         one = Counter({"ok": r.ok + expected, "all": r.ok + sum(r.rejects.values()), "bytes": r.bytes})
         one.update({"audio_s": r.summary.get("audio_s", 0.0), "core_s": r.seconds, **r.summary.get("samples", {})})
-        one["neutral"] = r.summary.get("labels", {}).get("neutral", 0)
+        labels = r.summary.get("labels", {})
+        one.update({"neutral": labels.get("neutral", 0), "labelled": sum(labels.values())})
         rows.update(one)
         by_source[r.shard.rpartition("-")[0]].update(one)
         if STAGES[name].engines and (counts := r.engines.get(STAGES[name].engines[0])):
@@ -80,14 +80,14 @@ def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figur
         return
     yield f"accept.{name}", _figure(rows["ok"], rows["all"], f"{rows['ok']} of {rows['all']} rows")
     yield f"bytes.{name}", _figure(rows["bytes"], rows["all"], f"{rows['all']} rows")
-    if name == "label":
+    if rows["labelled"]:
         yield "neutral.inject", _figure(rows["neutral"], rows["ok"], f"{rows['neutral']} of {rows['ok']} labels")
     if not STAGES[name].engines:
         yield f"core_s.{name}", _figure(rows["core_s"], rows["all"], f"{rows['all']} rows")
     if rows["audio_s"]:
         yield f"clip_s.{name}", _figure(rows["audio_s"], rows["ok"], f"{rows['ok']} clips")
         yield f"bytes_per_s.{name}", _figure(rows["bytes"], rows["audio_s"], f"{rows['audio_s']:.0f} s")
-    for source, c in by_source.items() if name == "ingest" else ():
+    for source, c in by_source.items() if name == SOURCE_TABLES["speech"] else ():
         if c["ok"] >= ENOUGH:
             yield f"clip_s.{source}", _figure(c["audio_s"], c["ok"], f"{c['ok']} clips")
             yield f"bytes_per_s.{source}", _figure(c["bytes"], c["audio_s"], f"{c['audio_s']:.0f} s")

@@ -14,6 +14,7 @@ from ieat_data.cost.figures import Figures, unit_of
 from ieat_data.cost.measured import measured, usage
 from ieat_data.execution.plan import Plan
 from ieat_data.hashing import fingerprint
+from ieat_data.stages import SOURCE_TABLES
 from ieat_data.storage.shards import Record, replace_file
 
 NAME = "cost.json"  # in the work folder: times are no part of what is published, nor of anything that is compared
@@ -26,7 +27,7 @@ def estimate_plan(
     """What a plan would cost, with what its work folder measured."""
     figures = Figures(measured(plan.work, plan.engine_identities))
     counted: Counter[str] = Counter()
-    for name in ("ingest", "queries"):
+    for name in SOURCE_TABLES.values():
         for task in plan.nodes[name].tasks if name in plan.nodes else ():
             counted[str((task.unit or {})["source"])] += int((task.unit or {})["take"])
     # a source of the pipeline without a task is empty

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
 from ieat_data import __version__
-from ieat_data.checks.contamination import benchmark_hashes
+from ieat_data.config import Pipeline
 from ieat_data.data import schema
-from ieat_data.data.agreement import kappa
 from ieat_data.data.sample import merge
 from ieat_data.dataset.diversity import diversity
 from ieat_data.decisions.log import seen_instruction
 from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.paths import prompt_hashes
+from ieat_data.stages import STAGES
 from ieat_data.stages.dialogue.questions import written
 from ieat_data.storage.shards import Record
 
@@ -56,12 +56,8 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]], read_sam
         "audio_s": total["audio_s"],
         "configs": configs,
         "shards": shards,
-        "dialogues": _dialogues(plan),
         "diversity": diversity(plan, configs) if read_samples else None,
-        "screened": _screened(plan),
-        "audio_checks": _audio_checks(plan),
-        "judge": _judge(plan),
-        "speakers": _speakers(plan),
+        **sections(list(plan.nodes.values()), plan.pipeline),
         "review": _review(plan),
         "stages": {name: _stage(node) for name, node in plan.nodes.items()},
         "pipeline": plan.pipeline.model_dump(mode="json"),
@@ -129,94 +125,18 @@ def _review(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _dialogues(plan: Plan) -> dict[str, int]:
-    """Empathy samples accepted, taken for dialogues (`pool`), used, and the most that could be used."""
-    total = Counter({"accepted": 0, "pool": 0, "used": 0, "possible": 0})
-    if node := plan.nodes.get("reorganise"):
-        for r in node.records.values():
-            total.update(r.summary["samples"])
-    return dict(total)
-
-
-def _screened(plan: Plan) -> dict[str, Any]:
-    """By what accepted samples were kept back, and how many; null for what was not looked at."""
-    pipeline = plan.pipeline
-    rejected: Counter[str] = Counter()
-    for node in plan.nodes.values():
-        if node.stage.expected & {"contaminated", "near_duplicate"}:
-            rejected.update(node.rejects)
-    alike = pipeline.near_duplicates
-    found: dict[str, Any] = {"near_duplicates": None, "contamination": None}
-    if alike and any(n.startswith("unique_") for n in plan.nodes):
-        found["near_duplicates"] = {**alike.model_dump(), "rejected": rejected["near_duplicate"]}
-    if pipeline.contamination:
-        checked = {"files": benchmark_hashes(pipeline.contamination), **pipeline.contamination_limits.model_dump()}
-        found["contamination"] = {**checked, "rejected": rejected["contaminated"]}
+def sections(nodes: Sequence[Node], pipeline: Pipeline) -> dict[str, Any]:
+    """Return what the stages say of themselves: each section (a dotted path) one value of all tables that name it."""
+    found: dict[str, Any] = {}
+    for stage in STAGES.values():
+        *path, last = (stage.section or "").split(".")
+        place = found
+        for name in path:
+            place = place.setdefault(name, {})
+        if stage.section and last not in place:
+            made = [node for node in nodes if node.stage.section == stage.section]
+            place[last] = stage.describe(made, pipeline)
     return found
-
-
-def _audio_checks(plan: Plan) -> dict[str, Any]:
-    """Of each stage that judged clips the limits, and how it rejected; null for what was not looked at."""
-    found: dict[str, Any] = {"signal": None, "asr": None, "mos": None, "speaker": None}
-    by_check = {
-        "signal": ("listen", "listen_spoken"),
-        "asr": ("transcribe", "synthesize", "speak_questions", "speak_replies"),
-        "mos": ("mos",),
-        "speaker": ("same_speaker",),
-    }
-    for check, names in by_check.items():
-        nodes = [plan.nodes[n] for n in names if n in plan.nodes]
-        if nodes:
-            found[check] = {
-                n.name: {"limits": n.stage.settings.model_dump(mode="json"), "rejects": dict(sorted(n.rejects.items()))}
-                for n in nodes
-            }
-    return found
-
-
-def _judge(plan: Plan) -> dict[str, Any] | None:
-    """Of each criterion how often it was judged, and how far both orders of the scale agree; null without a judge.
-
-    `scores`: by task how many targets, the rejected ones too, have a score from this quarter up to the next.
-    """
-    if plan.pipeline.judge is None:
-        return None
-    pairs: dict[str, Counter[str]] = defaultdict(Counter)
-    scores: dict[str, Counter[str]] = defaultdict(Counter)
-    rejected = 0
-    for name in ("judge_targets", "judge_dialogues"):
-        for r in plan.nodes[name].records.values() if name in plan.nodes else ():
-            rejected += r.rejects.get("judged_low", 0)
-            for criterion, counts in r.summary.get("agreement", {}).items():
-                pairs[criterion].update(counts)
-            for task, counts in r.summary.get("scores", {}).items():
-                scores[task].update(counts)
-    criteria = {}
-    for criterion, counts in sorted(pairs.items()):
-        equal, weighted = kappa(counts)
-        numbers: Counter[str] = Counter()
-        for pair, n in counts.items():
-            for number in pair.split(","):
-                numbers[number] += n
-        criteria[criterion] = {
-            "judged": counts.total(),
-            "equal": round(equal, 4),
-            "kappa": None if weighted is None else round(weighted, 4),
-            "numbers": dict(sorted(numbers.items())),
-        }
-    by_task = {task: dict(sorted(counts.items())) for task, counts in sorted(scores.items())}
-    limit = plan.pipeline.judge.min_score
-    return {"min_score": limit, "rejected": rejected, "scores": by_task, "criteria": criteria}
-
-
-def _speakers(plan: Plan) -> list[dict[str, Any]]:
-    """The voices that were drawn from, and for a cloned one its prompt."""
-    node = plan.nodes.get("speakers")
-    if node is None:
-        return []
-    columns = [c for c in node.stage.schema.names if c not in ("id", "audio", "sample_rate", "status", "reason")]
-    rows = (r for record in node.records.values() for r in node.table.read(record, columns).to_pylist())
-    return [{k: v for k, v in row.items() if v is not None} for row in rows]
 
 
 def _exact(identity: Mapping[str, Any]) -> bool:

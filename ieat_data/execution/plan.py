@@ -14,7 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ieat_data.config import Pipeline, Profile, Source, load_source, validate
+from ieat_data.config import Pipeline, Profile, Source, load_source
+from ieat_data.corpora.revisions import revisions
 from ieat_data.decisions.verdicts import Verdicts, of_pipeline
 from ieat_data.diff import differences
 from ieat_data.engines import registry
@@ -25,8 +26,6 @@ from ieat_data.hashing import fingerprint
 from ieat_data.paths import prompt_hashes
 from ieat_data.stages import SOURCE_TABLES, STAGES, TARGETS, UNIONS
 from ieat_data.stages.base import Stage, Task
-from ieat_data.stages.speech.ingest import revisions
-from ieat_data.stages.speech.speakers import speaker_sources
 from ieat_data.storage.shards import Record, Table, replace_file
 
 
@@ -112,8 +111,9 @@ class Plan:
 
     @property
     def sources(self) -> list[Source]:
-        """All whose terms the output is under: where the voices come from, too."""
-        return [*self.corpora, *(load_source(n) for n in speaker_sources(self.pipeline, self.profile))]
+        """All whose terms the output is under: where its stages read more (the voices), that too."""
+        others = _read_besides(self.pipeline, self.profile)
+        return [*self.corpora, *(load_source(n) for n in others)]
 
     @property
     def targets(self) -> list[Node]:
@@ -134,25 +134,21 @@ class Plan:
         raise KeyError(f"{table}/{shard}")
 
     def _node(self, name: str) -> Node:
-        cls = STAGES[name]
-        settings = validate(
-            cls.Settings, self.pipeline.stages.get(name, {}), f"pipeline {self.pipeline.name}: stages.{name}"
-        )
-        stage = cls(settings)
+        stage = STAGES[name].configured(self.pipeline)
         inputs = tuple(_inputs(name, self.pipeline))
         description = {
             "stage": name,
-            "version": cls.version,
+            "version": stage.version,
             "seed": self.pipeline.seed,
-            "settings": settings.model_dump(mode="json", exclude={"max_reject_rate"}),
-            "prompts": prompt_hashes(cls.prompts),
-            "engines": {r: self.engine_identities[r] for r in cls.engines},
-            "depends": stage.identity(self.pipeline, self.profile),
+            "settings": stage.settings.model_dump(mode="json", exclude={"max_reject_rate"}),
+            "prompts": prompt_hashes(stage.prompts),
+            "engines": {r: self.engine_identities[r] for r in stage.engines},
+            "depends": stage.depends(self.pipeline, self.profile),
             "inputs": {t: self.nodes[t].table.folder.name for t in inputs},
         }
-        if heeded := stage.heeds(self.verdicts, self.pipeline):
-            description["decisions"] = heeded
-        if self.recording is not None and cls.engines:
+        if decided := stage.decision_inputs(self.verdicts, self.pipeline):
+            description["decisions"] = decided
+        if self.recording is not None and stage.engines:
             description["recording"] = self.recording.digest(name)
         folder = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
         node = Node(stage, inputs, description, Table(folder))
@@ -244,9 +240,16 @@ def _with_revisions(pipeline: Pipeline, profile: Profile, work: Path) -> Pipelin
     with, so that a build of weeks, broken off and started again, reads one revision."""
     begun = work / "build.json"
     known = json.loads(begun.read_text(encoding="utf-8"))["pipeline"].get("revisions", {}) if begun.is_file() else {}
-    names = (*pipeline.sources.speech, *pipeline.sources.text, *speaker_sources(pipeline, profile))
+    names = (*pipeline.sources.speech, *pipeline.sources.text, *_read_besides(pipeline, profile))
     found = revisions(names, {**known, **pipeline.revisions})
     return pipeline.model_copy(update={"revisions": found}) if found else pipeline
+
+
+def _read_besides(pipeline: Pipeline, profile: Profile) -> list[str]:
+    """The sources that stages read beside those of speech and text."""
+    listed = {*pipeline.sources.speech, *pipeline.sources.text}
+    read = (source for name in stages_of(pipeline) for source in STAGES[name].sources(pipeline, profile))
+    return [s for s in dict.fromkeys(read) if s not in listed]
 
 
 def _worded(change: str) -> str:
@@ -261,7 +264,7 @@ def stages_of(pipeline: Pipeline) -> list[str]:
 
 def _needed(pipeline: Pipeline) -> set[str]:
     for target in pipeline.targets:
-        if target not in (*TARGETS, *SOURCE_TABLES):
+        if target not in (*TARGETS, *SOURCE_TABLES.values()):
             raise UserError(f"pipeline {pipeline.name}: targets: {target!r} is none{did_you_mean(target, TARGETS)}")
     for name in pipeline.stages:
         if name not in STAGES:
@@ -278,9 +281,9 @@ def _needed(pipeline: Pipeline) -> set[str]:
 
 def _inputs(name: str, pipeline: Pipeline) -> list[str]:
     """The tables that a stage reads."""
-    cls = STAGES[name]
-    wanted = (t for t in cls.optional if STAGES[t].asked_for(pipeline))
-    return [t for i in (*cls.inputs, *cls.whole, *wanted) for t in UNIONS.get(i, (i,))]
+    stage = STAGES[name]
+    wanted = (t for t in stage.optional if STAGES[t].asked_for(pipeline))
+    return [t for i in (*stage.inputs, *stage.broadcast, *wanted) for t in UNIONS.get(i, (i,))]
 
 
 def _order(names: set[str], pipeline: Pipeline) -> list[str]:

@@ -27,18 +27,14 @@ MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
 def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[Stage, Context, str, pa.Table]]:
     """Do a task: yields each shard that comes out, and commits nothing."""
     pipeline, profile = Pipeline.model_validate(job.pipeline), Profile.model_validate(job.profile)
-    cls = STAGES[job.task.table]
-    stage = cls(cls.Settings.model_validate(pipeline.stages.get(cls.name, {})))
+    stage = STAGES[job.task.table].configured(pipeline)
     clients = {}
-    for role in cls.engines:
+    for role in stage.engines:
         engine = profile.engines[role]  # type: ignore[index]
         common = {"identity": job.engines[role], "answers": answers, "wants": registry.wants(role, engine)}
         clients[role] = client(role, engine, common)
     inputs = Inputs(job.parts)
-    # the clips of the prompts are for the stages that speak or compare voices; those that draw a speaker need the names
-    columns = None if {"tts", "speaker"} & set(cls.engines) else ["voice", "language"]
-    speakers = [r for s in inputs.shards("speakers") for r in inputs.rows("speakers", s, columns)]
-    ctx = Context(pipeline, profile, clients, speakers, saved(job.verdicts), scratch=job.folder)
+    ctx = Context(pipeline, profile, clients, inputs, saved(job.verdicts), scratch=job.folder)
     for shard, table in stage.run(job.task, inputs, ctx):
         yield stage, ctx, shard, table
 

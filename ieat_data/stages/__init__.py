@@ -8,68 +8,65 @@ from ieat_data.stages.dialogue.questions import Questions, SpeakQuestions
 from ieat_data.stages.dialogue.reorganise import Reorganise
 from ieat_data.stages.dialogue.replies import SpeakReplies
 from ieat_data.stages.dialogue.respond import Respond
-from ieat_data.stages.gates.decontaminate import (
-    ScreenDialogues,
-    ScreenPairs,
-    ScreenReplies,
-    ScreenTargets,
-    UniqueDialogues,
-    UniqueReplies,
-    UniqueTargets,
-)
-from ieat_data.stages.gates.llm_judge import JudgeDialogues, JudgeTargets
-from ieat_data.stages.samples.compose import Empathy, Reasoning, Stage11, Trajectory
+from ieat_data.stages.gates.decontaminate import Decontaminate
+from ieat_data.stages.gates.dedup import Deduplicate
+from ieat_data.stages.gates.llm_judge import LlmJudge
+from ieat_data.stages.samples.empathy import Empathy
+from ieat_data.stages.samples.reasoning_trajectory import Questioned
+from ieat_data.stages.samples.response import Response
 from ieat_data.stages.samples.stage2 import Alignment, Continuation, Synthesis
 from ieat_data.stages.speech.emotion import Label
 from ieat_data.stages.speech.ingest import Ingest, Queries
+from ieat_data.stages.speech.mos import Mos
 from ieat_data.stages.speech.pairs import Pairs
+from ieat_data.stages.speech.same_speaker import SameSpeaker
 from ieat_data.stages.speech.select import Select
-from ieat_data.stages.speech.signal_quality import Listen, ListenSpoken, Mos, SameSpeaker
+from ieat_data.stages.speech.signal_quality import SignalQuality
 from ieat_data.stages.speech.speakers import PromptClips, Speakers
 from ieat_data.stages.speech.synthesize import Synthesize
 from ieat_data.stages.speech.tokenize import Tokenize
 from ieat_data.stages.speech.transcribe import Transcribe
 
-STAGES: dict[str, type[Stage]] = {
+STAGES: dict[str, Stage] = {
     s.name: s
     for s in (
-        Ingest,
-        Queries,
-        Select,
-        PromptClips,
-        Speakers,
-        Synthesize,
-        Listen,
-        ListenSpoken,
-        Mos,
-        SameSpeaker,
-        Transcribe,
-        Respond,
-        ScreenReplies,
-        UniqueReplies,
-        Label,
-        Inject,
-        ScreenTargets,
-        UniqueTargets,
-        JudgeTargets,
-        Reorganise,
-        InjectDialogues,
-        ScreenDialogues,
-        UniqueDialogues,
-        JudgeDialogues,
-        Questions,
-        SpeakQuestions,
-        SpeakReplies,
-        Stage11,
-        Reasoning,
-        Empathy,
-        Trajectory,
-        Pairs,
-        ScreenPairs,
-        Tokenize,
-        Alignment,
-        Synthesis,
-        Continuation,
+        Ingest(),
+        Queries(),
+        Select(),
+        PromptClips(),
+        Speakers(),
+        Synthesize(),
+        SignalQuality("listen", of="ingest", clips="recorded"),
+        SignalQuality("listen_spoken", of="synthesize", clips="spoken"),
+        Mos(),
+        SameSpeaker(),
+        Transcribe(),
+        Respond(),
+        Decontaminate(of="respond"),
+        Deduplicate(of="respond"),
+        Label(),
+        Inject(),
+        Decontaminate(of="inject"),
+        Deduplicate(of="inject"),
+        LlmJudge(of="inject"),
+        Reorganise(),
+        InjectDialogues(),
+        Decontaminate(of="inject_dialogues"),
+        Deduplicate(of="inject_dialogues"),
+        LlmJudge(of="inject_dialogues"),
+        Questions(),
+        SpeakQuestions(),
+        SpeakReplies(),
+        Response(),
+        Questioned("reasoning"),
+        Empathy(),
+        Questioned("trajectory"),
+        Pairs(),
+        Decontaminate(of="pairs"),
+        Tokenize(),
+        Alignment(),
+        Synthesis(),
+        Continuation(),
     )
 }
 
@@ -80,8 +77,8 @@ UNIONS: dict[str, tuple[str, ...]] = {
     "targets": ("inject", "inject_dialogues"),
 }
 
-# What may be asked for beside them: a source as it is (`ieat ingest`).
-SOURCE_TABLES: tuple[str, ...] = ("ingest", "queries")
+# What may be asked for beside them, by kind of corpus: a source as it is (`ieat ingest`).
+SOURCE_TABLES: dict[str, str] = {"speech": "ingest", "text": "queries"}
 
 # What a pipeline may ask for: the tables that go out, each a config of the dataset.
 TARGETS: tuple[str, ...] = (

@@ -1,4 +1,4 @@
-"""What the driver does for a task does not grow with the number of tasks: counted, on the benchmark's world."""
+"""What the driver does for a task does not grow with the number of tasks: counted, on the benchmark's corpora."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import world
+from benchmarks import synthetic_corpora
 from benchmarks.scale import Silent, prepared
 from benchmarks.simulation import CHUNK, NODE_GPUS, Simulation
 from ieat_data.execution.plan import Plan
@@ -20,10 +20,12 @@ IN_FLIGHT = 16
 
 
 def begun(folder: Path, shards: int) -> tuple[Plan, tuple[str, str]]:
-    engine = {"engine": f"{world.__name__}:Engine", "settings": {"descriptor": "qwen3"}}
+    engine = {"engine": f"{synthetic_corpora.__name__}:Engine", "settings": {"descriptor": "qwen3"}}
     folder.mkdir(exist_ok=True)
-    paths = world.files(folder, shards, {"shards_in_flight": IN_FLIGHT, "engines": dict.fromkeys(CHUNK, engine)})
-    plan = world.plan(folder / "work", paths)
+    paths = synthetic_corpora.files(
+        folder, shards, {"shards_in_flight": IN_FLIGHT, "engines": dict.fromkeys(CHUNK, engine)}
+    )
+    plan = synthetic_corpora.plan(folder / "work", paths)
     prepared(plan)
     return plan, paths
 
@@ -70,7 +72,7 @@ def test_a_build_that_goes_on_opens_each_file_of_records_once(tmp_path: Path, mo
     opened: list[Path] = []
     real = Path.open
     monkeypatch.setattr(Path, "open", lambda self, *a, **k: (opened.append(self), real(self, *a, **k))[1])
-    again = world.plan(tmp_path / "work", paths)
+    again = synthetic_corpora.plan(tmp_path / "work", paths)
     prepared(again)
     assert not any(n.todo for n in again.nodes.values())
     assert len([p for p in opened if p.parent.name == "records"]) == files < records / 4
@@ -81,7 +83,7 @@ def test_only_how_corpora_were_cut_is_kept_of_a_plan(tmp_path: Path) -> None:
     plan, paths = begun(tmp_path, 20)
     kept = {n.name: json.loads((n.table.folder / "plan.json").read_text())["tasks"] for n in plan.nodes.values()}
     assert {name for name, tasks in kept.items() if tasks} == {"ingest", "queries", "prompt_clips"}
-    again = world.plan(tmp_path / "work", paths)
+    again = synthetic_corpora.plan(tmp_path / "work", paths)
     assert [n.tasks for n in again.nodes.values()] == [n.tasks for n in plan.nodes.values()]
 
 
@@ -91,7 +93,7 @@ def test_what_was_made_of_a_changed_shard_is_made_again_and_nothing_else(tmp_pat
     changed = plan.nodes["ingest"].records["emilia-en-00003"]
     (where,) = (p for p in plan.nodes["ingest"].table.records_dir.iterdir() if changed.sha256 in p.read_text())
     where.write_text(where.read_text().replace(changed.sha256, "0" * 64))
-    plan = world.plan(tmp_path / "work", paths)
+    plan = synthetic_corpora.plan(tmp_path / "work", paths)
     todo = {(n.name, t.name) for n in plan.nodes.values() for t in n.todo}
     single = (
         "listen",
@@ -109,7 +111,7 @@ def test_what_was_made_of_a_changed_shard_is_made_again_and_nothing_else(tmp_pat
     executor = run(plan)
     # all that read it; what was made of their rows stands, for they came out as before
     assert executor.tasks == len(single) + len(grouped)
-    plan = world.plan(tmp_path / "work", paths)
+    plan = synthetic_corpora.plan(tmp_path / "work", paths)
     assert not any(n.todo for n in plan.nodes.values())
     assert not any(n.found for n in plan.nodes.values())
 

@@ -30,7 +30,7 @@ def source(folder: Path, reader: str = "gigaspeech", root: Path = SAMPLES / "gig
 
 
 def depends(pipeline: Pipeline) -> Any:
-    (found,) = STAGE.identity(pipeline, load_profile("cpu"))["sources"].values()
+    (found,) = STAGE.depends(pipeline, load_profile("cpu"))["sources"].values()
     return found
 
 

@@ -29,7 +29,7 @@ from ieat_data.engines.base import (
 )
 from ieat_data.execution.ray_pools import EnginePools, connected
 from ieat_data.prompting.base import Turn
-from ieat_data.stages.base import load_prompts
+from ieat_data.stages.asking import load_prompts
 
 pytestmark = pytest.mark.gpu
 

@@ -15,6 +15,7 @@ from ieat_data.errors import UserError
 from ieat_data.prompting.instruction_bank import LANGUAGES, TASKS, Instruction, path_of, read, shipped
 from ieat_data.stages.base import Context
 from ieat_data.stages.dialogue.questions import bank, draw_instruction
+from ieat_data.stages.speech.speakers import Voices
 
 DEFAULT = Instructions().statuses
 
@@ -140,7 +141,9 @@ def test_an_instruction_knows_its_bank() -> None:
 
 
 def test_an_instruction_that_goes_changes_no_other_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    ctx = Context(load_pipeline("stage1-2"), load_profile("cpu"), speakers=[{"voice": "ann", "language": "en"}])
+    ctx = Context(
+        load_pipeline("stage1-2"), load_profile("cpu"), shared={"voices": Voices([{"voice": "ann", "language": "en"}])}
+    )
     rows = [f"{n:032x}" for n in range(60)]
 
     def draws() -> list[str]:

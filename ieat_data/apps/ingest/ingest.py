@@ -9,15 +9,16 @@ from ieat_data.build import make_tables
 from ieat_data.config import Pipeline, Profile, Sources, load_source
 from ieat_data.corpora import reader_class
 from ieat_data.execution.plan import Node, Plan
+from ieat_data.stages import SOURCE_TABLES
 
 
 def ingest(source: str, work: Path, limit: int | None, rows_per_shard: int) -> Node:
     """The table of `source`: `ingest` for speech, `queries` for text, every shard committed."""
-    speech = reader_class(load_source(source).reader).kind == "speech"
+    kind = reader_class(load_source(source).reader).kind
     pipeline = Pipeline(
         name="ingest",
-        sources=Sources(speech=(source,)) if speech else Sources(text=(source,)),
-        targets=("ingest" if speech else "queries",),
+        sources=Sources(speech=(source,)) if kind == "speech" else Sources(text=(source,)),
+        targets=(SOURCE_TABLES[kind],),
         rows_per_shard=rows_per_shard,
         limit=limit,
         max_reject_rate=1.0,  # what is rejected is what is asked for

@@ -10,6 +10,7 @@ import numpy as np
 
 from ieat_data.apps.report.view import StageView, View
 from ieat_data.checks.speech import PACE_S
+from ieat_data.stages import SOURCE_TABLES, STAGES
 from ieat_data.storage.shards import Record
 
 
@@ -36,18 +37,6 @@ LOOKS: Mapping[str, Look] = {
     "overall": Look(("min_overall",), ("low_mos",), 1.0, 0.1, 40),
     "similarity": Look(("min_similarity",), ("other_speaker",), -1.0, 0.04, 50),
 }
-_SIGNAL = ("lufs", "clipped", "silence", "leading_s", "trailing_s")
-# not `synthesize`: what was measured of spoken queries stands in `listen_spoken` and `transcribe`, too
-_MEASURED: Mapping[str, tuple[str, ...]] = {
-    "listen": _SIGNAL,
-    "listen_spoken": _SIGNAL,
-    "speak_questions": (*_SIGNAL, "error_rate"),
-    "speak_replies": (*_SIGNAL, "error_rate"),
-    "transcribe": ("error_rate",),
-    "mos": ("overall",),
-    "same_speaker": ("similarity",),
-}
-_PACED = ("synthesize", "speak_questions", "speak_replies")
 _PACE = ("too_fast", "too_slow")
 
 
@@ -59,14 +48,15 @@ class Measured:
 
     @staticmethod
     def wants(stage: StageView) -> bool:
-        return stage.table is not None and stage.name in _MEASURED
+        return stage.table is not None and stage.name in STAGES and bool(STAGES[stage.name].measured)
 
     def add(self, view: View, stage: StageView, record: Record) -> None:
         """Count the values of one shard."""
         assert stage.table is not None
-        table = stage.table.read(record, _MEASURED[stage.name])
-        origin = "spoken" if _spoken(view, stage.name, record.shard) else "recorded"
-        for name in _MEASURED[stage.name]:
+        measured = STAGES[stage.name].measured
+        table = stage.table.read(record, measured)
+        origin = _origin(view, stage.name, record.shard)
+        for name in measured:
             look, values = LOOKS[name], table.column(name).drop_null().to_numpy()
             # a value on an edge belongs to the bin above it, whatever a division leaves of it
             at = np.clip(np.floor((values - look.low) / look.width + 1e-6), 0, look.bins - 1).astype(int)
@@ -79,10 +69,13 @@ class Measured:
         return found or None
 
 
-def _spoken(view: View, stage: str, shard: str) -> bool:
-    """Were the clips of a shard made by a TTS engine?"""
-    queries = view.stages.get("queries")
-    return stage not in ("listen", "transcribe", "mos") or bool(queries and shard in queries.records)
+def _origin(view: View, stage: str, shard: str) -> str:
+    """Return whether the clips of a shard are `recorded`, or `spoken` by a TTS engine."""
+    clips = STAGES[stage].clips
+    if clips != "either":
+        return clips
+    queries = view.stages.get(SOURCE_TABLES["text"])
+    return "spoken" if queries and shard in queries.records else "recorded"
 
 
 def audio(view: View, measured: Measured) -> list[dict[str, Any]]:
@@ -96,7 +89,7 @@ def audio(view: View, measured: Measured) -> list[dict[str, Any]]:
         if any(k in s for s in settings for k in look.limits):
             grid = {"low": look.low, "width": look.width, "counts": measured.spread(name)}
             found.append({"look": name, "limits": limits, "rejects": _rejected(stages, look.reasons), **grid})
-        if name == "error_rate" and any(s in stages for s in _PACED):
+        if name == "error_rate" and any(s in STAGES and STAGES[s].paced for s in stages):
             found.append({"look": "pace", "limits": PACE_S, "rejects": _rejected(stages, _PACE), "counts": None})
     return found
 
@@ -108,9 +101,9 @@ def _rejected(stages: Mapping[str, Any], reasons: tuple[str, ...]) -> dict[str, 
 def screened(view: View) -> dict[str, Any]:
     """What the manifest says of it, and of how many samples (`of`). Empty where nothing was screened."""
     said = {k: v for k, v in (view.made.get("screened") or {}).items() if v}
-    stages = {"near_duplicates": "unique_", "contamination": "screen_"}
-    return {k: {**v, "of": _came(view, stages[k])} for k, v in said.items() if k in stages}
+    return {k: {**v, "of": _rows_in(view, f"screened.{k}")} for k, v in said.items()}
 
 
-def _came(view: View, stages: str) -> int:
-    return sum(s.came for s in view.stages.values() if s.name.startswith(stages))
+def _rows_in(view: View, section: str) -> int:
+    """Return how many rows the stages of a section of the manifest worked on."""
+    return sum(s.came for s in view.stages.values() if s.name in STAGES and STAGES[s.name].section == section)

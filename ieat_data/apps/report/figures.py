@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +10,7 @@ from ieat_data.apps.report.checks import Measured, audio, screened
 from ieat_data.apps.report.reasons import lines
 from ieat_data.apps.report.samples import lengths
 from ieat_data.apps.report.view import StageView, View
-from ieat_data.stages import STAGES
+from ieat_data.stages import SOURCE_TABLES, STAGES
 
 BINS = 80
 _SPEAKERS_KEPT = 200_000  # distinct ones that are counted by name: memory must not grow with a corpus
@@ -57,21 +56,21 @@ def funnel(view: View) -> list[dict[str, Any]]:
     """Stage by stage: rows that came in, that went on, and the rejected ones by reason."""
     rows = []
     for s in view.stages.values():
-        cls = STAGES.get(s.name)
-        row = {"stage": s.name, "about": _about(cls), "came": s.came, "ok": s.ok, "rejects": dict(s.rejects)}
+        stage = STAGES.get(s.name)
+        row = {
+            "stage": s.name,
+            "about": stage.about() if stage else "",
+            "came": s.came,
+            "ok": s.ok,
+            "rejects": dict(s.rejects),
+        }
         row |= {"shards": s.shards, "done": len(s.records) if s.table else s.shards}
         row["says"] = lines(s.name, s.rejects)
-        row["expected"] = sorted(getattr(cls, "expected", ()))
-        if s.name in ("ingest", "queries"):
+        row["expected"] = sorted(stage.expected if stage else ())
+        if s.name in SOURCE_TABLES.values():
             row["sources"] = _by_source(s)
         rows.append(row)
     return rows
-
-
-def _about(stage: type | None) -> str:
-    """The first line that is said of a stage, or of the kind of stage that it is."""
-    said = inspect.getdoc(stage) if stage else None
-    return (said or "").split("\n")[0].replace("`", "")
 
 
 def _by_source(stage: StageView) -> list[dict[str, Any]]:

@@ -1,30 +1,18 @@
-"""What a reject code stands for, in one line, where the checks say it; of any other the code has to do."""
+"""What a reject code stands for, in one line, where its stage says it; of any other the code has to do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from ieat_data.checks import clip
-from ieat_data.checks.catalogue import KINDS, documented
-
-# which kinds of texts a stage judges: one code may stand for several things
-_JUDGED: Mapping[str, tuple[str, ...]] = {
-    "queries": ("query",),
-    "pairs": ("transcript",),
-    "respond": ("completion", "reply"),
-    "inject": ("completion", "thought", "answer"),
-    "inject_dialogues": ("completion", "thought", "answer"),
-}
-_CLIPS = documented(getattr(clip, code) for code in clip.REASONS)
+from ieat_data.stages import STAGES
 
 
 def says(stage: str, code: str) -> str | None:
-    """The line of a code in a stage, beginning with a capital; None where there is none."""
-    kinds = (KINDS[kind] for kind in _JUDGED.get(stage, ()))
-    line = next((lines[code] for lines in kinds if code in lines), _CLIPS.get(code))
+    """Return the line of a code in a stage, beginning with a capital; None where there is none."""
+    line = STAGES[stage].reasons().get(code) if stage in STAGES else None
     return line[0].upper() + line[1:].replace("`", "") if line else None
 
 
 def lines(stage: str, codes: Iterable[str]) -> dict[str, str]:
-    """code → line, of those that have one."""
+    """Return code → line, of those that have one."""
     return {code: line for code in codes if (line := says(stage, code))}

@@ -6,21 +6,26 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from ieat_data.checks.catalogue import KINDS
 from ieat_data.checks.think import Accepted, accept
-from ieat_data.config import Pipeline, Profile
+from ieat_data.config import Pipeline, Profile, languages_of
 from ieat_data.data.schema import TARGETS
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure, Generate
 from ieat_data.hashing import child_id, number, seed, share
 from ieat_data.prompting.base import InjectedPrompt, Language, Turn
+from ieat_data.stages.asking import prompt_faults, prompts_of, sampling
 from ieat_data.stages.base import Context, ExpandStage, Reject, Row, StageSettings, retry
-from ieat_data.stages.dialogue.questions import QUESTIONED, changes, draw_instruction
+from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
+from ieat_data.stages.dialogue.reorganise import Reorganise
+from ieat_data.stages.forecast import Forecast, Load
 
 Child = Row | tuple[Row, Reject]
 InjectedTask = Literal["reasoning", "empathy", "trajectory"]
@@ -56,7 +61,7 @@ class Target:
 class Injection(ExpandStage):
     """What both stages share: ask for the targets of all parents at once, keep what passes the accept rules."""
 
-    whole = ("speakers",)
+    broadcast = ("speakers",)
     engines = ("llm",)
     prompts = (
         "tasks/empathy.*.yaml",
@@ -69,10 +74,24 @@ class Injection(ExpandStage):
     )
     schema = TARGETS
 
-    def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+    def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
+        languages = languages_of(pipeline)
+        asked = [task for task, share in self.shares(pipeline).items() if share > 0]
+        statuses = pipeline.instructions.statuses
+        banks = [(t, x) for t in asked if t in QUESTIONED for x in languages]
+        return prompt_faults(profile, asked, languages) + bank_faults(banks, statuses, verdicts)
+
+    @abstractmethod
+    def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
+        """Return the share of the parents that get a target, by task."""
+
+    def reasons(self) -> Mapping[str, str]:
+        return {**KINDS["answer"], **KINDS["thought"], **KINDS["completion"]}
+
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"instructions": pipeline.instructions.model_dump(mode="json")}
 
-    def heeds(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+    def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
         return changes(verdicts, pipeline.instructions.statuses)
 
     def target(self, parent: str, task: InjectedTask, language: Language, turns: Sequence[Row], ctx: Context) -> Target:
@@ -84,7 +103,7 @@ class Injection(ExpandStage):
             Turn(t["transcript"], t["emotion"]["label"], t.get("reply") or "", t["emotion"]["score"]) for t in turns
         )
         phrasing = number("phrasing", row_id, salt)
-        prompt = ctx.prompts.inject(task, language, said, question, phrasing, self.settings.unsure_below)
+        prompt = prompts_of(ctx.profile).inject(task, language, said, question, phrasing, self.settings.unsure_below)
         row = {
             "id": row_id,
             "parent": parent,
@@ -97,15 +116,15 @@ class Injection(ExpandStage):
 
     def make(self, targets: Sequence[Target], ctx: Context) -> list[Child]:
         """Ask until accepted or out of attempts."""
-        sampling = ctx.sampling("thinking", self.settings.max_tokens)
+        wanted = sampling(ctx, "thinking", self.settings.max_tokens)
 
         def draw(target: Target, attempt: int) -> int:
             return seed(target.row["id"], self.name, attempt, ctx.pipeline.seed)
 
         def ask(tries: list[tuple[Target, int]]) -> list[Accepted | Reject]:
-            requests = [Generate(t.prompt.segments, sampling, draw(t, n), t.prompt.shared) for t, n in tries]
+            requests = [Generate(t.prompt.segments, wanted, draw(t, n), t.prompt.shared) for t, n in tries]
             answers = ctx.engines["llm"].generate(requests, [t.row["id"] for t, _ in tries])
-            return [_judge(t, a, ctx) for (t, _), a in zip(tries, answers, strict=True)]
+            return [_checked(t, a, ctx) for (t, _), a in zip(tries, answers, strict=True)]
 
         made: list[Child] = []
         for target, (verdict, tries) in zip(targets, retry(targets, self.settings.attempts, ask), strict=True):
@@ -118,7 +137,7 @@ class Injection(ExpandStage):
         return made
 
 
-def _judge(target: Target, answer: Any, ctx: Context) -> Accepted | Reject:
+def _checked(target: Target, answer: Any, ctx: Context) -> Accepted | Reject:
     if isinstance(answer, Failure):
         return Reject(answer.reason, answer.message)
     verdict = accept(
@@ -128,7 +147,7 @@ def _judge(target: Target, answer: Any, ctx: Context) -> Accepted | Reject:
         answer,
         target.turns,
         target.question,
-        ctx.prompts.labels,
+        prompts_of(ctx.profile).labels,
         target.prompt.examples,
     )
     if isinstance(verdict, Accepted):
@@ -152,7 +171,7 @@ class Inject(Injection):
     name = "inject"
     version = 3
     inputs = ("utterances", "transcribe", "respond", "label")
-    columns: ClassVar = {
+    columns: Mapping[str, tuple[str, ...]] = {
         "utterances": ("language",),
         "transcribe": ("text",),
         "respond": (),
@@ -160,9 +179,28 @@ class Inject(Injection):
     }
     Settings = InjectSettings
 
+    def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
+        return {"reasoning": self.settings.reasoning_share, "empathy": self.settings.empathy_share}
+
+    def per_parent(self, forecast: Forecast) -> Mapping[str, float]:
+        """Return the targets that an utterance with a reply and a label gets in the mean, by task."""
+        s: InjectSettings = self.settings
+        fewer = min(s.neutral_share, s.neutral_reasoning_share) < 1
+        neutral = forecast.figures.get("neutral.inject") if fewer else 0.0
+        used = neutral * s.neutral_share
+        return {
+            "reasoning": (1 - neutral + used * s.neutral_reasoning_share) * s.reasoning_share,
+            "empathy": (1 - neutral + used) * s.empathy_share,
+        }
+
+    def estimate(self, forecast: Forecast) -> Load:
+        labelled, replied = forecast.loads["label"], forecast.loads["respond"]
+        parents = labelled.ok * (replied.ok / replied.rows if replied.rows else 0.0)
+        return forecast.llm(self.name, parents * sum(self.per_parent(forecast).values()), self.settings.max_tokens)
+
     def process(self, rows: list[Row], ctx: Context) -> list[list[Child]]:
         settings: InjectSettings = self.settings
-        shares: dict[InjectedTask, float] = {"reasoning": settings.reasoning_share, "empathy": settings.empathy_share}
+        shares = self.shares(ctx.pipeline)
         targets: list[Target] = []
         salt = ctx.pipeline.seed
         for row in rows:
@@ -195,8 +233,24 @@ class InjectDialogues(Injection):
     name = "inject_dialogues"
     version = 3
     inputs = ("reorganise",)
-    columns: ClassVar = {"reorganise": ("language", "turns", "regenerate")}
+    columns: Mapping[str, tuple[str, ...]] = {"reorganise": ("language", "turns", "regenerate")}
     Settings = InjectDialoguesSettings
+
+    def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
+        anew = float(Reorganise().configured(pipeline).settings.last_reply == "regenerate")
+        return {
+            "trajectory": self.settings.trajectory_share,
+            "reasoning": self.settings.reasoning_share,
+            "empathy": anew,
+        }
+
+    def per_parent(self, forecast: Forecast) -> Mapping[str, float]:
+        """Return the targets that a dialogue gets in the mean, by task."""
+        return {str(task): share for task, share in self.shares(forecast.pipeline).items()}
+
+    def estimate(self, forecast: Forecast) -> Load:
+        rows = forecast.loads["reorganise"].ok * sum(self.per_parent(forecast).values())
+        return forecast.llm(self.name, rows, self.settings.max_tokens)
 
     def process(self, rows: list[Row], ctx: Context) -> list[list[Child]]:
         settings: InjectDialoguesSettings = self.settings

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,8 +17,11 @@ from ieat_data.errors import UserError
 from ieat_data.hashing import child_id, fingerprint, number, pick, rank, share
 from ieat_data.prompting.instruction_bank import TASKS, Instruction, path_of, read
 from ieat_data.stages.base import Context, Inputs, MapStage, Reject, Row, Stage, StageSettings, Task
-from ieat_data.stages.gates.decontaminate import SCREENED, screened_out
-from ieat_data.stages.speech.speaking import Line, SpeakingSettings, speak_rows
+from ieat_data.stages.dialogue.forecast import targets
+from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.gates.tables import GATES, screened_out
+from ieat_data.stages.speech.speakers import voices
+from ieat_data.stages.speech.speaking import Line, Speaking, speak_rows
 
 QUESTIONED = TASKS
 
@@ -46,10 +48,10 @@ def bank(task: str, language: str, statuses: tuple[str, ...], verdicts: Verdicts
 
 def judged(task: str, language: str, verdicts: Verdicts) -> list[Row]:
     """All of a bank as people left it."""
-    return [_judged(one, f"{task}.{language}", verdicts) for one in written(task, language)]
+    return [_as_judged(one, f"{task}.{language}", verdicts) for one in written(task, language)]
 
 
-def _judged(one: Instruction, name: str, verdicts: Verdicts) -> Row:
+def _as_judged(one: Instruction, name: str, verdicts: Verdicts) -> Row:
     row = {"id": one.id, "text": one.text, "status": one.status, "drawn_as": one.id}
     held = verdicts.of_instruction(name, one.id, seen_instruction(name, one.id, one.text))
     if held is None:
@@ -59,6 +61,17 @@ def _judged(one: Instruction, name: str, verdicts: Verdicts) -> Row:
             return {**row, "id": f"{one.id}~{fingerprint(held.text)[:8]}", "text": held.text, "status": "accepted"}
         case outcome:
             return {**row, "status": outcome}
+
+
+def bank_faults(banks: Iterable[tuple[str, str]], statuses: tuple[str, ...], verdicts: Verdicts = NONE) -> list[str]:
+    """Return which of the banks (task, language) have no instruction that may be drawn, a line each."""
+    faults = []
+    for task, language in banks:
+        try:
+            bank(task, language, statuses, verdicts)
+        except UserError as e:
+            faults.append(str(e))
+    return faults
 
 
 def changes(verdicts: Verdicts, statuses: tuple[str, ...]) -> dict[str, dict[str, str | None]]:
@@ -87,7 +100,7 @@ def draw_instruction(row: str, task: str, language: str, ctx: Context) -> Row:
     if placement == "joined":
         before = share("placement", row, salt) < config.before_share
         placement = "joined_before" if before else "joined_after"  # type: ignore[assignment]
-    speaker = pick(ctx.voices(language), "instruction speaker", row, salt)
+    speaker = pick(voices(ctx).of(language), "instruction speaker", row, salt)
     return {"id": text["id"], "text": text["text"], "speaker": speaker, "placement": placement}
 
 
@@ -104,9 +117,22 @@ class Questions(Stage):
 
     name = "questions"
     inputs = ("inject", "inject_dialogues")
-    optional = (*SCREENED["inject"], *SCREENED["inject_dialogues"])
+    optional = (*GATES["inject"], *GATES["inject_dialogues"])
     schema = QUESTIONS
     Settings = QuestionsSettings
+
+    def estimate(self, forecast: Forecast) -> Load:
+        """Return the distinct pairs of n draws out of k: k (1 - (1 - 1/k)^n)."""
+        pipeline, profile = forecast.pipeline, forecast.profile
+        languages = sorted({c.language for c in forecast.corpora})
+        distinct = 0.0
+        for task in QUESTIONED:
+            n = sum(targets(forecast, stage, task) for stage in self.inputs) / max(len(languages), 1)
+            for language in languages:
+                speakers = min(len(profile.voices(language)) or pipeline.speakers, pipeline.speakers)
+                pairs = len(bank(task, language, pipeline.instructions.statuses)) * speakers
+                distinct += pairs * (1 - (1 - 1 / pairs) ** n)
+        return Load(distinct, distinct)
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         reads = tuple((t, s) for t in (*self.inputs, *self.optional) for s in shards(t))
@@ -118,10 +144,10 @@ class Questions(Stage):
         for table, shard in task.reads:
             if table not in self.inputs:
                 continue
-            targets = inputs.read(table, shard, ["id", "instruction", "language", "status"])
+            drawing = inputs.read(table, shard, ["id", "instruction", "language", "status"])
             if out := screened_out(inputs, table, shard):
-                targets = targets.filter(pc.invert(pc.is_in(targets["id"], pa.array(out, pa.string()))))
-            for drawn in _drawn(targets):
+                drawing = drawing.filter(pc.invert(pc.is_in(drawing["id"], pa.array(out, pa.string()))))
+            for drawn in _drawn(drawing):
                 pair = drawn["id"], drawn["speaker"]
                 if pair in seen:
                     continue
@@ -149,16 +175,16 @@ def _drawn(targets: pa.Table) -> list[Row]:
     return rows
 
 
-class SpeakQuestions(MapStage):
+class SpeakQuestions(Speaking, MapStage):
     """Each drawn pair is spoken once."""
 
     name = "speak_questions"
     inputs = ("questions",)
-    whole = ("speakers",)
-    columns: ClassVar = {"questions": ("language", "text", "speaker")}
-    engines = ("tts", "asr")
+    columns: Mapping[str, tuple[str, ...]] = {"questions": ("language", "text", "speaker")}
     schema = SPOKEN
-    Settings = SpeakingSettings
+
+    def estimate(self, forecast: Forecast) -> Load:
+        return forecast.spoken(self.name, forecast.loads["questions"].ok, self.engines)
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         lines = [Line(r["id"], r["text"], r["language"], r["speaker"]) for r in rows]

@@ -16,9 +16,11 @@ from pydantic import Field
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.schema import DIALOGUES, OK, to_table
 from ieat_data.hashing import child_id, top_k
-from ieat_data.stages.base import Context, Inputs, Row, Stage, StageSettings, Task, groups
+from ieat_data.stages.base import Context, Inputs, Made, Row, Stage, StageSettings, Task, groups
 from ieat_data.stages.dialogue.dialogues import form, most_used
-from ieat_data.stages.gates.decontaminate import SCREENED, screened_out
+from ieat_data.stages.dialogue.forecast import in_dialogues, turns
+from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.gates.tables import GATES, screened_out
 
 _COLUMNS = ["id", "parent", "task", "language", "turns", "think", "injected_chars", "answer", "status"]
 
@@ -37,11 +39,24 @@ class Reorganise(Stage):
 
     name = "reorganise"
     inputs = ("inject", "utterances")
-    optional = SCREENED["inject"]
+    optional = GATES["inject"]
     schema = DIALOGUES
     Settings = ReorganiseSettings
+    section = "dialogues"
 
-    def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+    def estimate(self, forecast: Forecast) -> Load:
+        dialogues = in_dialogues(forecast) / turns(forecast)
+        return Load(dialogues, dialogues)
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> dict[str, int]:
+        """Return the empathy samples accepted, taken for dialogues (`pool`), used, and the most that could be used."""
+        total = Counter({"accepted": 0, "pool": 0, "used": 0, "possible": 0})
+        for m in made:
+            for r in m.records.values():
+                total.update(r.summary["samples"])
+        return dict(total)
+
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"group_shards": pipeline.group_shards}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import ClassVar
 
 from pydantic import Field
 
@@ -13,7 +12,10 @@ from ieat_data.data.schema import SPOKEN
 from ieat_data.hashing import pick, share
 from ieat_data.paths import prompts_dir
 from ieat_data.stages.base import Context, MapStage, Reject, Row
-from ieat_data.stages.speech.speaking import Line, SpeakingSettings, speak_rows
+from ieat_data.stages.dialogue.forecast import targets
+from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.speech.speakers import voices
+from ieat_data.stages.speech.speaking import Line, Speaking, SpeakingSettings, speak_rows
 
 
 class Tones(Strict):
@@ -30,24 +32,26 @@ def tones() -> Tones:
 
 def replier(language: str, ctx: Context) -> str:
     """The voice of the assistant: one for each language of a build."""
-    return pick(ctx.voices(language), "replier", language, ctx.pipeline.seed)
+    return pick(voices(ctx, clips=True).of(language), "replier", language, ctx.pipeline.seed)
 
 
 class SpeakRepliesSettings(SpeakingSettings):
     share: float = Field(1.0, ge=0, le=1, description="of the accepted empathetic replies, by hash")
 
 
-class SpeakReplies(MapStage):
+class SpeakReplies(Speaking, MapStage):
     """A pipeline with a block `speak_replies` has them; a reply that cannot be spoken goes out as text alone."""
 
     name = "speak_replies"
     inputs = ("targets",)
-    whole = ("speakers",)
-    columns: ClassVar = {"targets": ("task", "language", "turns", "answer")}
-    engines = ("tts", "asr")
+    columns: Mapping[str, tuple[str, ...]] = {"targets": ("task", "language", "turns", "answer")}
     prompts = ("tones.yaml",)
     schema = SPOKEN
     Settings = SpeakRepliesSettings
+
+    def estimate(self, forecast: Forecast) -> Load:
+        rows = sum(targets(forecast, stage, "empathy") for stage in ("inject", "inject_dialogues"))
+        return forecast.spoken(self.name, rows * float(self.settings.share), self.engines)
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject | None]:
         settings: SpeakRepliesSettings = self.settings

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -19,8 +19,9 @@ from ieat_data.data.schema import OK, REJECTED, to_table
 from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW, Verdicts
 from ieat_data.hashing import child_id, share
 from ieat_data.stages.base import Context, Inputs, Row, Stage, StageSettings, Task, merge
-from ieat_data.stages.gates.decontaminate import SCREENED, screened_out
+from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.reviewed import kept
+from ieat_data.stages.gates.tables import GATES, screened_out
 
 _COLUMNS = {
     "ingest": ("source", "key", "language", "speaker", "audio", "duration_s", "reference", "extra"),
@@ -40,13 +41,23 @@ class Stage2(Stage):
     """What the three share: they read aligned shards of utterances, texts and tokens."""
 
     inputs = ("ingest", "pairs", "tokenize")
-    optional = SCREENED["pairs"]
+    optional = GATES["pairs"]
     schema = SAMPLE_SCHEMA
     Settings = Stage2Settings
     expected = frozenset({REJECTED_IN_REVIEW})
     task: str
+    clips_in_a_sample: ClassVar[int] = 1
 
-    def heeds(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+    def estimate(self, forecast: Forecast) -> Load:
+        rows = forecast.loads["tokenize"].ok * self.rows_share(forecast) * float(self.settings.share)
+        seconds, heard = rows * self.clips_in_a_sample * forecast.clip_s(), forecast.loads["ingest"]
+        return Load(rows, rows, seconds, seconds * heard.bytes / max(heard.audio_s, 1e-9))
+
+    def rows_share(self, forecast: Forecast) -> float:
+        """Return the share of the utterances that a sample is made of."""
+        return 1.0
+
+    def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
         return verdicts.rejected(self.name)
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
@@ -141,7 +152,11 @@ class Continuation(Stage2):
 
     name = "stage2_continuation"
     task = "continuation"
+    clips_in_a_sample = 2
     Settings = ContinuationSettings
+
+    def rows_share(self, forecast: Forecast) -> float:
+        return forecast.figures.get("follows.pairs")
 
     def samples(self, rows: Sequence[Row], shard: str) -> Iterator[Row]:
         for one, two in pairwise(rows):

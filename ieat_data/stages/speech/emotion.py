@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.data.schema import EMOTIONS
 from ieat_data.engines.base import Classify, Failure
+from ieat_data.stages.asking import prompts_of
 from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
+from ieat_data.stages.forecast import Ask, Forecast, Load
 
 
 class LabelSettings(StageSettings):
@@ -25,12 +27,17 @@ class Label(MapStage):
 
     name = "label"
     inputs = ("utterances", "transcribe")
-    columns: ClassVar = {"utterances": ("audio", "language", "speaker"), "transcribe": ("text",)}
+    columns: Mapping[str, tuple[str, ...]] = {"utterances": ("audio", "language", "speaker"), "transcribe": ("text",)}
     engines = ("ser",)
     prompts = ("labels.yaml",)
     schema = EMOTIONS
     Settings = LabelSettings
     expected = frozenset({"not_an_emotion", "low_confidence"})
+
+    def estimate(self, forecast: Forecast) -> Load:
+        load = forecast.accepted(self.name, forecast.loads["transcribe"].ok)
+        load.asks["ser"] = Ask(load.rows, load.rows * forecast.clip_s())
+        return load
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         return {"labels": dict(Counter(table.column("label").drop_null().to_pylist()))}
@@ -51,15 +58,15 @@ class Label(MapStage):
                     tuple(peers[: self.settings.max_peers]) if engine.wants_peers else (),
                 )
             )
-        return [self._judge(a, ctx) for a in engine.classify(requests, [r["id"] for r in rows])]
+        return [self._labelled(a, ctx) for a in engine.classify(requests, [r["id"] for r in rows])]
 
-    def _judge(self, answer: object, ctx: Context) -> Row | Reject:
+    def _labelled(self, answer: object, ctx: Context) -> Row | Reject:
         if isinstance(answer, Failure):
             return Reject(answer.reason, answer.message)
         scores = dict(sorted(answer.scores.items()))  # type: ignore[attr-defined]
         ranked = sorted(scores, key=lambda k: (-scores[k], k))
         best, second = scores[ranked[0]], scores[ranked[1]] if len(ranked) > 1 else 0.0
-        if ranked[0] not in ctx.prompts.labels.names:
+        if ranked[0] not in prompts_of(ctx.profile).labels.names:
             return Reject("not_an_emotion", payload=scores)
         if best < self.settings.min_score:
             return Reject("low_confidence", f"{ranked[0]} {best:.3f}", scores)

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import itertools
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
+from ieat_data.checks.catalogue import KINDS
 from ieat_data.checks.form import CONTROL
 from ieat_data.checks.query import check_query
 from ieat_data.checks.speech import is_silent
 from ieat_data.config import Pipeline, Profile, Source, load_source
 from ieat_data.corpora import check_options, reader_class
 from ieat_data.corpora.io.base import BadRecord, QueryRecord, SpeechRecord
-from ieat_data.corpora.io.hub import Gated, pinned, resolved
+from ieat_data.corpora.io.hub import pinned
 from ieat_data.corpora.io.identity import files_identity
-from ieat_data.corpora.io.units import SourceError, Unit
+from ieat_data.corpora.io.units import Unit
+from ieat_data.corpora.revisions import of_source
 from ieat_data.data.audio import AudioError, decode
 from ieat_data.data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
 from ieat_data.errors import UserError
 from ieat_data.hashing import row_id
 from ieat_data.stages.base import Context, Inputs, Reject, Row, Stage, StageSettings, Task, guarded
+from ieat_data.stages.forecast import Forecast, Load
 
 
 class SourceStage(Stage):
@@ -36,8 +39,7 @@ class SourceStage(Stage):
 
     kind: Literal["speech", "text"]
 
-    def names(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
-        """The sources that are read."""
+    def sources(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
         return pipeline.sources.speech if self.kind == "speech" else pipeline.sources.text
 
     def rows_per_task(self, pipeline: Pipeline) -> int:
@@ -47,11 +49,11 @@ class SourceStage(Stage):
     def shards_of_task(self, rows: int, pipeline: Pipeline) -> int:
         return -(-rows // pipeline.rows_per_shard)
 
-    def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         files: dict[str, list[Any]] = {}
-        for name in self.names(pipeline, profile):
+        for name in self.sources(pipeline, profile):
             source, reader = _open(name, self.kind, pipeline)
-            with _of_source(name):
+            with of_source(name):
                 own = reader.identity() if hasattr(reader, "identity") else files_identity(reader.root)
                 elsewhere = [files_identity(folder) for folder in getattr(reader, "outside", ())]
             options = [dict(source.options)] if source.options else []
@@ -59,7 +61,7 @@ class SourceStage(Stage):
         return {"sources": files, "rows_per_shard": self.rows_per_task(pipeline), "limit": pipeline.limit}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
-        for name in self.names(pipeline, profile):
+        for name in self.sources(pipeline, profile):
             source, reader = _open(name, self.kind, pipeline)
             left = pipeline.limit
             numbers = itertools.count()
@@ -80,9 +82,9 @@ class SourceStage(Stage):
         source, reader = _open(name, self.kind, pipeline)
         return source, itertools.islice(_read(reader, name, Unit(**unit)), take)
 
+    @abstractmethod
     def check(self, record: Any, source: Source) -> Row | Reject:
-        """The columns of a record, or why it goes no further."""
-        raise TypeError(f"{type(self).__name__} has no check")
+        """Return the columns of a record, or why it goes no further."""
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         source, records = self.records(task, ctx.pipeline)
@@ -110,20 +112,9 @@ class SourceStage(Stage):
         return {**row, **result, "status": OK}
 
 
-@contextmanager
-def _of_source(name: str) -> Iterator[None]:
-    """Say which source a reader's fault is of, and its terms where they have to be accepted."""
-    try:
-        yield
-    except Gated as e:
-        raise UserError(f"source {name!r}: {e} (its terms: {load_source(name).terms})") from None
-    except SourceError as e:
-        raise UserError(f"source {name!r}: {e}") from None
-
-
 def _open(name: str, kind: str, pipeline: Pipeline) -> tuple[Source, Any]:
     source = load_source(name)
-    with _of_source(name):
+    with of_source(name):
         cls = reader_class(source.reader)
         check_options(source.reader, source.options)
         if cls.kind != kind:
@@ -132,27 +123,13 @@ def _open(name: str, kind: str, pipeline: Pipeline) -> tuple[Source, Any]:
         return source, cls(root, source.language, **dict(zip(source.options, values, strict=True)))
 
 
-def revisions(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
-    """The commit of each dataset on the hub that these sources read: the known one, else that of today."""
-    found: dict[str, str] = {}
-    for name in names:
-        source = load_source(name)
-        try:
-            places = (source.path(), *source.arguments().values())
-        except UserError:
-            continue  # told by the stage that reads it, if one does
-        with _of_source(name):
-            found |= resolved(places, {**known, **found})
-    return found
-
-
 def _plan(reader: Any, name: str, rows: int) -> Iterator[Unit]:
-    with _of_source(name):
+    with of_source(name):
         yield from reader.plan(rows)
 
 
 def _read(reader: Any, name: str, unit: Unit) -> Iterator[Any]:
-    with _of_source(name):
+    with of_source(name):
         yield from reader.read(unit)
 
 
@@ -168,6 +145,17 @@ class Ingest(SourceStage):
     kind = "speech"
     schema = UTTERANCES
     Settings = IngestSettings
+    clips = "recorded"
+
+    def estimate(self, forecast: Forecast) -> Load:
+        speech = [c for c in forecast.corpora if c.kind == "speech"]
+        load = forecast.accepted(self.name, sum(c.rows for c in speech))
+        share = load.ok / load.rows if load.rows else 0.0
+        for c in speech:
+            seconds = c.rows * share * c.clip_s(forecast.figures)
+            load.audio_s += seconds
+            load.bytes += seconds * c.bytes_per_s(forecast.figures)
+        return load
 
     def check(self, record: SpeechRecord, source: Source) -> Row | Reject:
         return utterance(record, source, self.settings.min_s, self.settings.max_s)
@@ -221,6 +209,12 @@ class Queries(SourceStage):
     kind = "text"
     schema = QUERIES
     Settings = QueriesSettings
+
+    def estimate(self, forecast: Forecast) -> Load:
+        return forecast.accepted(self.name, sum(c.rows for c in forecast.corpora if c.kind == "text"))
+
+    def reasons(self) -> Mapping[str, str]:
+        return KINDS["query"]
 
     def check(self, record: QueryRecord, source: Source) -> Row | Reject:
         text = record.text.strip()

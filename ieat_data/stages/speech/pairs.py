@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import ClassVar
+from collections.abc import Mapping
 
 from pydantic import Field
 
+from ieat_data.checks.catalogue import KINDS
 from ieat_data.checks.pairs import check_text, clean
 from ieat_data.checks.speech import pace_fault
 from ieat_data.data.schema import PAIRS
 from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
+from ieat_data.stages.forecast import Forecast, Load
 
 
 class PairsSettings(StageSettings):
@@ -24,14 +26,20 @@ class Pairs(MapStage):
 
     name = "pairs"
     inputs = ("ingest", "listen")
-    columns: ClassVar = {"ingest": ("language", "duration_s", "reference", "extra"), "listen": ()}
+    columns: Mapping[str, tuple[str, ...]] = {"ingest": ("language", "duration_s", "reference", "extra"), "listen": ()}
     schema = PAIRS
     Settings = PairsSettings
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
-        return [self._judge(row, self.settings) for row in rows]
+    def estimate(self, forecast: Forecast) -> Load:
+        return forecast.accepted(self.name, forecast.loads["ingest"].ok)
 
-    def _judge(self, row: Row, limits: PairsSettings) -> Row | Reject:
+    def reasons(self) -> Mapping[str, str]:
+        return KINDS["transcript"]
+
+    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+        return [self._checked(row, self.settings) for row in rows]
+
+    def _checked(self, row: Row, limits: PairsSettings) -> Row | Reject:
         text, seconds = clean(row["reference"]), row["duration_s"]
         if not limits.min_s <= seconds <= limits.max_s:
             return Reject("too_short_audio" if seconds < limits.min_s else "too_long_audio", f"{seconds:.2f} s")

@@ -12,6 +12,7 @@ from ieat_data.config import Pipeline, Profile
 from ieat_data.data.schema import OK, REJECTED, SELECTION, SKIPPED, to_table
 from ieat_data.hashing import fingerprint, top_k
 from ieat_data.stages.base import Context, Inputs, Row, Stage, StageSettings, Task
+from ieat_data.stages.forecast import Forecast, Load
 
 
 class SelectSettings(StageSettings):
@@ -26,6 +27,14 @@ class Select(Stage):
     schema = SELECTION
     Settings = SelectSettings
     expected = frozenset({"duplicate", "not_sampled"})
+
+    def estimate(self, forecast: Forecast) -> Load:
+        load = forecast.accepted(self.name, forecast.loads["queries"].ok)
+        per_source = self.settings.per_source
+        if per_source is not None and load.rows:
+            share = load.ok / sum(c.rows for c in forecast.corpora if c.kind == "text")
+            load.ok = sum(min(per_source, c.rows * share) for c in forecast.corpora if c.kind == "text")
+        return load
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         names = tuple(shards("queries"))

@@ -16,13 +16,15 @@ from typing import Any, Literal, get_args
 import pyarrow as pa
 from pydantic import Field
 
-from ieat_data.config import Language, Pipeline, Profile
+from ieat_data.config import Language, Pipeline, Profile, Source, languages_of
 from ieat_data.corpora.io.base import BadRecord, SpeechRecord
 from ieat_data.data.schema import OK, SPEAKERS, to_table
 from ieat_data.engines import registry
+from ieat_data.engines.base import SpeakerPrompt
 from ieat_data.errors import UserError
 from ieat_data.hashing import child_id, rank, row_id, top_k
-from ieat_data.stages.base import Context, Inputs, Reject, Row, Stage, StageSettings, Task, guarded
+from ieat_data.stages.base import Context, Inputs, Made, Reject, Row, Stage, StageSettings, Task, guarded
+from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.speech.ingest import SourceStage, speaker, utterance
 
 
@@ -35,6 +37,49 @@ def clones(profile: Profile) -> bool:
 def speaker_sources(pipeline: Pipeline, profile: Profile) -> tuple[str, ...]:
     """The corpora that the speakers are taken from."""
     return pipeline.sources.speakers if clones(profile) else ()
+
+
+class Voices:
+    """The speakers of a build, by their rows in the table `speakers`."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+
+    def of(self, language: str) -> list[str]:
+        """Return the voices in a language; where none of its own has a prompt, all: a cloned voice speaks both."""
+        own = [s["voice"] for s in self._rows if s["language"] == language]
+        return sorted(own or (s["voice"] for s in self._rows))
+
+    def prompt(self, voice: str) -> SpeakerPrompt | None:
+        """Return what a TTS engine is to clone `voice` from; None for a voice that it has by itself."""
+        s = next(s for s in self._rows if s["voice"] == voice)
+        return None if s["audio"] is None else SpeakerPrompt(s["audio"], s["transcript"], s["language"])
+
+
+def voices(ctx: Context, clips: bool = False) -> Voices:
+    """Return the speakers that a task reads. `clips`: with their prompts' audio, for one that speaks."""
+    if "voices" not in ctx.shared:
+        columns = None if clips else ["voice", "language"]
+        read = (r for s in ctx.inputs.shards("speakers") for r in ctx.inputs.rows("speakers", s, columns))
+        ctx.shared["voices"] = Voices(list(read))
+    found: Voices = ctx.shared["voices"]
+    return found
+
+
+def voice_faults(pipeline: Pipeline, profile: Profile) -> list[str]:
+    """Return what keeps the profile's TTS engine from speaking the languages of a pipeline, a line each."""
+    tts = profile.engines.get("tts")
+    if tts is None:
+        return []
+    if not clones(profile):
+        silent = [x for x in languages_of(pipeline) if not profile.voices(x)]
+        return [f"profile {profile.name}: engines.tts.voices has none for {x!r}" for x in silent]
+    if pipeline.sources.speakers:
+        return []
+    return [
+        f"pipeline {pipeline.name}: sources.speakers is empty: name the speech whose voices {tts.engine} is to clone, "
+        "or the voices in engines.tts.voices of the profile"
+    ]
 
 
 class PromptClipsSettings(StageSettings):
@@ -55,8 +100,16 @@ class PromptClips(SourceStage):
     schema = SPEAKERS
     Settings = PromptClipsSettings
 
-    def names(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
+    def sources(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
         return speaker_sources(pipeline, profile)
+
+    def estimate(self, forecast: Forecast) -> Load:
+        # few clips are kept, whatever is looked through: as many as there are speakers, of each part of the corpus
+        kept = float(forecast.pipeline.speakers) if forecast.pipeline.sources.speakers else 0.0
+        return Load(kept, kept)
+
+    def check(self, record: SpeechRecord, source: Source) -> Row | Reject:
+        return utterance(record, source, self.settings.min_s, self.settings.max_s)
 
     def rows_per_task(self, pipeline: Pipeline) -> int:
         rows: int = self.settings.rows_per_task
@@ -65,11 +118,10 @@ class PromptClips(SourceStage):
     def shards_of_task(self, rows: int, pipeline: Pipeline) -> int:
         return 1
 
-    def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
-        return {**super().identity(pipeline, profile), "speakers": pipeline.speakers}
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+        return {**super().depends(pipeline, profile), "speakers": pipeline.speakers}
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        limits: PromptClipsSettings = self.settings
         source, records = self.records(task, ctx.pipeline)
         best: dict[str, Row] = {}
         unfit: Counter[str] = Counter()
@@ -89,7 +141,7 @@ class PromptClips(SourceStage):
             full = voice not in best and len(best) == ctx.pipeline.speakers
             if full and place(voice) > max(map(place, best)):
                 continue
-            (clip,) = guarded(lambda rs: [utterance(r, source, limits.min_s, limits.max_s) for r in rs], [record])
+            (clip,) = guarded(lambda rs: [self.check(r, source) for r in rs], [record])
             if isinstance(clip, Reject):
                 unfit[clip.reason] += 1
                 continue
@@ -114,8 +166,19 @@ class Speakers(Stage):
     name = "speakers"
     inputs = ("prompt_clips",)
     schema = SPEAKERS
+    section = "speakers"
 
-    def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+    def estimate(self, forecast: Forecast) -> Load:
+        voices = float(forecast.pipeline.speakers * len({c.language for c in forecast.corpora}))
+        return Load(voices, voices)
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> list[dict[str, Any]]:
+        """Return the voices that were drawn from, and for a cloned one its prompt."""
+        columns = [c for c in self.schema.names if c not in ("id", "audio", "sample_rate", "status", "reason")]
+        rows = (r for m in made for record in m.records.values() for r in m.table.read(record, columns).to_pylist())
+        return [{k: v for k, v in row.items() if v is not None} for row in rows]
+
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         named = None if clones(profile) else {k: list(profile.voices(k)) for k in get_args(Language)}
         return {"speakers": pipeline.speakers, "voices": named}
 

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from pydantic import Field
 
+from ieat_data.checks.catalogue import CLIP_REASONS
 from ieat_data.checks.clip import ClipLimits, Signal, fault, measure
 from ieat_data.checks.speech import error_rate, is_silent, pace_fault
+from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import decode
+from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Clip, Failure, Synthesize, Transcribe
 from ieat_data.hashing import seed
-from ieat_data.stages.base import Context, Reject, Row, StageSettings, retry
+from ieat_data.stages.base import Context, Made, Reject, Row, Stage, StageSettings, retry
+from ieat_data.stages.speech.signal_quality import SIGNAL, limits_and_rejects
+from ieat_data.stages.speech.speakers import voice_faults, voices
 
 
 class SpeakingSettings(StageSettings):
     attempts: int = Field(3, ge=1, description="tries, each with the next seed")
     limits: ClipLimits = ClipLimits()
     max_error_rate: float = Field(0.3, ge=0, description="of the ASR round trip: WER (en), CER (zh)")
+
+
+class Speaking(Stage):
+    """What stages share that have texts spoken and listen to the clips."""
+
+    broadcast = ("speakers",)
+    engines = ("tts", "asr")
+    Settings = SpeakingSettings
+    section = "audio_checks.asr"
+    measured: tuple[str, ...] = (*SIGNAL, "error_rate")
+    paced = True
+    clips = "spoken"
+
+    def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
+        return voice_faults(pipeline, profile)
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
+        return limits_and_rejects(made)
+
+    def reasons(self) -> Mapping[str, str]:
+        return CLIP_REASONS
 
 
 @dataclass(frozen=True)
@@ -49,12 +76,14 @@ def speak(
     `checks.clip`, `asr_mismatch`.
     """
 
+    known = voices(ctx, clips=True)
+
     def draw(line: Line, attempt: int) -> int:
         return seed(line.id, stage, attempt, ctx.pipeline.seed)
 
     def ask(tries: list[tuple[Line, int]]) -> list[Spoken | Reject]:
         asked = [
-            Synthesize(x.text, x.language, x.voice, draw(x, attempt), ctx.prompt(x.voice), x.instruction)
+            Synthesize(x.text, x.language, x.voice, draw(x, attempt), known.prompt(x.voice), x.instruction)
             for x, attempt in tries
         ]
         clips = ctx.engines["tts"].synthesize(asked, [x.id for x, _ in tries])

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import json
-from typing import ClassVar
+from collections.abc import Mapping
 
 from ieat_data.data.schema import UTTERANCES
 from ieat_data.hashing import pick
 from ieat_data.stages.base import Context, MapStage, Reject, Row
-from ieat_data.stages.speech.speaking import Line, SpeakingSettings, speak
+from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.speech.speakers import voices
+from ieat_data.stages.speech.speaking import Line, Speaking, speak
 
 
-class Synthesize(MapStage):
+class Synthesize(Speaking, MapStage):
     """A voice drawn by hash speaks each selected query; an ASR round trip checks the clip."""
 
     name = "synthesize"
     inputs = ("queries", "select")
-    whole = ("speakers",)
-    columns: ClassVar = {"queries": ("source", "key", "language", "text"), "select": ()}
-    engines = ("tts", "asr")
+    columns: Mapping[str, tuple[str, ...]] = {"queries": ("source", "key", "language", "text"), "select": ()}
     schema = UTTERANCES
-    Settings = SpeakingSettings
+    measured = ()  # what was measured stands in `listen_spoken` and `transcribe`, too
+
+    def estimate(self, forecast: Forecast) -> Load:
+        return forecast.spoken(self.name, forecast.loads["select"].ok, self.engines)
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         lines = []
         for row in rows:
-            voice = pick(ctx.voices(row["language"]), "voice", row["id"], ctx.pipeline.seed)
+            voice = pick(voices(ctx, clips=True).of(row["language"]), "voice", row["id"], ctx.pipeline.seed)
             lines.append(Line(row["id"], row["text"], row["language"], voice))
         out: list[Row | Reject] = []
         for row, line, (spoken, attempts) in zip(rows, lines, speak(lines, self.name, self.settings, ctx), strict=True):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
 
 from ieat_data.data.schema import SPEECH_TOKENS
 from ieat_data.engines.base import Encode, Failure
 from ieat_data.stages.base import Context, MapStage, Reject, Row
+from ieat_data.stages.forecast import Ask, Forecast, Load
 
 
 class Tokenize(MapStage):
@@ -14,9 +15,14 @@ class Tokenize(MapStage):
 
     name = "tokenize"
     inputs = ("ingest", "pairs")
-    columns: ClassVar = {"ingest": ("audio",), "pairs": ()}
+    columns: Mapping[str, tuple[str, ...]] = {"ingest": ("audio",), "pairs": ()}
     engines = ("codec",)
     schema = SPEECH_TOKENS
+
+    def estimate(self, forecast: Forecast) -> Load:
+        load = forecast.accepted(self.name, forecast.loads["pairs"].ok)
+        load.asks["codec"] = Ask(load.rows, load.rows * forecast.clip_s())
+        return load
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         answers = ctx.engines["codec"].encode([Encode(r["audio"]) for r in rows], [r["id"] for r in rows])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ieat_data.checks.language import is_language
 from ieat_data.checks.speech import METRIC, error_rate
+from ieat_data.config import Pipeline
 from ieat_data.data.schema import TRANSCRIPTS
 from ieat_data.engines.base import Failure
 from ieat_data.engines.base import Transcribe as Request
-from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
+from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, StageSettings
+from ieat_data.stages.forecast import Ask, Forecast, Load
+from ieat_data.stages.speech.signal_quality import limits_and_rejects
 
 
 class TranscribeSettings(StageSettings):
@@ -26,7 +30,7 @@ class Transcribe(MapStage):
     name = "transcribe"
     inputs = ("utterances", "heard")
     optional = ("mos", "same_speaker")
-    columns: ClassVar = {
+    columns: Mapping[str, tuple[str, ...]] = {
         "utterances": ("audio", "language", "origin", "reference", "check_text"),
         "heard": (),
         "mos": (),
@@ -35,15 +39,26 @@ class Transcribe(MapStage):
     engines = ("asr",)
     schema = TRANSCRIPTS
     Settings = TranscribeSettings
+    section = "audio_checks.asr"
+    measured = ("error_rate",)
+
+    def estimate(self, forecast: Forecast) -> Load:
+        load = forecast.accepted(self.name, forecast.union("utterances").ok)
+        recorded = forecast.loads["ingest"]
+        load.asks["asr"] = Ask(recorded.ok, recorded.audio_s)  # what was spoken here was heard at its check
+        return load
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
+        return limits_and_rejects(made)
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         unheard = [r for r in rows if r["check_text"] is None]
         ids = [r["id"] for r in unheard]
         answers = ctx.engines["asr"].transcribe([Request(r["audio"], r["language"]) for r in unheard], ids)
         heard = dict(zip(ids, answers, strict=True))
-        return [self._judge(r, heard.get(r["id"]), self.settings) for r in rows]
+        return [self._checked(r, heard.get(r["id"]), self.settings) for r in rows]
 
-    def _judge(self, row: Row, answer: object, settings: TranscribeSettings) -> Row | Reject:
+    def _checked(self, row: Row, answer: object, settings: TranscribeSettings) -> Row | Reject:
         if isinstance(answer, Failure):
             return Reject(answer.reason, answer.message)
         asr_text = row["check_text"] if answer is None else getattr(answer, "text")  # noqa: B009

@@ -22,6 +22,7 @@ from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
 from ieat_data.stages.base import Context
 from ieat_data.stages.dialogue.questions import bank, changes, draw_instruction, written
+from ieat_data.stages.speech.speakers import Voices
 from tests.support import corpora
 from tests.support.in_process import build_here
 
@@ -36,7 +37,7 @@ def held(item: str, verdict: Verdict, text: str | None = None) -> Verdicts:
 
 def drawn(verdicts: Verdicts, n: int = 60) -> list[dict[str, Any]]:
     plan = corpora_plan()
-    ctx = Context(plan[0], plan[1], speakers=[{"voice": "ann", "language": "en"}], verdicts=verdicts)
+    ctx = Context(plan[0], plan[1], shared={"voices": Voices([{"voice": "ann", "language": "en"}])}, verdicts=verdicts)
     return [draw_instruction(f"{i:032x}", "reasoning", "en", ctx) for i in range(n)]
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from ieat_data.config import load_pipeline, load_profile
+from ieat_data.stages.asking import prompts_of
 from ieat_data.stages.base import Context
 from ieat_data.stages.dialogue.inject import Inject, InjectSettings
+from ieat_data.stages.speech.speakers import Voices
 from tests.support import corpora
 from tests.support.doubles import LABELS, LLM
 
@@ -29,7 +31,8 @@ def context(folder: Path) -> Context:
     made = corpora.make(folder)
     speakers = [{"voice": v, "language": x, "audio": None} for v, x in (("ann", "en"), ("dai", "zh"))]
     engines: Any = {"llm": Direct()}
-    return Context(load_pipeline(made.pipeline), load_profile(made.profile), engines, speakers)
+    shared = {"voices": Voices(speakers)}
+    return Context(load_pipeline(made.pipeline), load_profile(made.profile), engines, shared=shared)
 
 
 def rows(score: float) -> list[dict[str, Any]]:
@@ -49,7 +52,11 @@ def test_a_low_score_makes_a_hedged_think(tmp_path: Path, score: float, hedged: 
     accepted = [c for c in children if not isinstance(c, tuple)]
     assert len(accepted) > len(LABELS)
     for child in accepted:
-        bank = ctx.prompts.think(child["task"], child["language"]).single[child["turns"][0]["emotion"]["label"]]
+        bank = (
+            prompts_of(ctx.profile)
+            .think(child["task"], child["language"])
+            .single[child["turns"][0]["emotion"]["label"]]
+        )
         injected = child["think"][: child["injected_chars"]]
         assert injected in (bank.unsure if hedged else bank.sure)
 
@@ -58,5 +65,9 @@ def test_the_threshold_is_a_setting(tmp_path: Path) -> None:
     ctx = context(tmp_path)
     children = [c for x in Inject(InjectSettings(unsure_below=0.0)).process(rows(0.01), ctx) for c in x]
     for child in (c for c in children if not isinstance(c, tuple)):
-        bank = ctx.prompts.think(child["task"], child["language"]).single[child["turns"][0]["emotion"]["label"]]
+        bank = (
+            prompts_of(ctx.profile)
+            .think(child["task"], child["language"])
+            .single[child["turns"][0]["emotion"]["label"]]
+        )
         assert child["think"][: child["injected_chars"]] in bank.sure

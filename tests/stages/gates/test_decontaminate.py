@@ -16,7 +16,9 @@ from ieat_data.data.schema import TARGETS, to_table
 from ieat_data.dataset.verify import samples, verify
 from ieat_data.errors import UserError
 from ieat_data.stages.base import Context, Inputs, Task
-from ieat_data.stages.gates.decontaminate import ScreenTargets, UniqueTargets, screened_out
+from ieat_data.stages.gates.decontaminate import Decontaminate
+from ieat_data.stages.gates.dedup import Deduplicate
+from ieat_data.stages.gates.tables import screened_out
 from ieat_data.storage.shards import Table
 from tests.support import corpora
 from tests.support.in_process import build_here
@@ -54,7 +56,7 @@ def run(folder: Path, shards: list[Rows], **pipeline: Any) -> tuple[Rows, Rows, 
     parts = {}
     for t in (inject, screen):
         t.create()
-    stage = ScreenTargets(ScreenTargets.Settings())
+    stage = Decontaminate(of="inject")
     for i, rows in enumerate(shards):
         shard = f"s-{i:05d}"
         record = inject.commit(shard, to_table(rows, TARGETS))
@@ -64,7 +66,7 @@ def run(folder: Path, shards: list[Rows], **pipeline: Any) -> tuple[Rows, Rows, 
         parts["screen_targets", shard] = screen.folder / screen.commit(shard, made).file
     quarantine, unique = list(ctx.quarantine), []
     ctx.quarantine.clear()
-    barrier = UniqueTargets(UniqueTargets.Settings())
+    barrier = Deduplicate(of="inject")
     if barrier.asked_for(p):
         (task,) = barrier.tasks(lambda t: [s for x, s in parts if x == t], p, ctx.profile)
         for _, made in barrier.run(task, Inputs(parts), ctx):

@@ -78,8 +78,8 @@ def test_limit_counts_records_and_not_units(tmp_path: Path, limit: int, rows: li
 
 def test_options_are_handed_over_and_part_of_the_identity(tmp_path: Path) -> None:
     corpus(tmp_path)
-    plain = STAGE.identity(pipeline(tmp_path), PROFILE)["sources"]
-    narrow = STAGE.identity(pipeline(tmp_path, {"subsets": ["Premium"]}), PROFILE)["sources"]
+    plain = STAGE.depends(pipeline(tmp_path), PROFILE)["sources"]
+    narrow = STAGE.depends(pipeline(tmp_path, {"subsets": ["Premium"]}), PROFILE)["sources"]
     (before,), (after,) = plain.values(), narrow.values()
     assert after == [*before, {"subsets": ["Premium"]}], "and a source without options is as it was"
 

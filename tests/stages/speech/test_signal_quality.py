@@ -18,7 +18,8 @@ from ieat_data.dataset.verify import samples
 from ieat_data.engines.base import Clip, Compare, Similarity, Synthesize, Transcript
 from ieat_data.errors import UserError
 from ieat_data.stages.base import Context, Inputs, Reject, Task
-from ieat_data.stages.speech.signal_quality import Listen, ListenSettings
+from ieat_data.stages.speech.signal_quality import SignalQuality
+from ieat_data.stages.speech.speakers import Voices
 from ieat_data.stages.speech.speaking import Line, SpeakingSettings, Spoken, speak
 from ieat_data.storage.shards import Table
 from tests.stages.speech.test_speakers import cloning, corpus
@@ -43,7 +44,7 @@ def test_each_clip_is_measured_and_a_bad_one_says_what_was_measured(tmp_path: Pa
     record = table.commit("s", to_table(rows, UTTERANCES))
     ctx = Context(Pipeline(name="t", sources={}, targets=[]), NOBODY)
     inputs = Inputs({("ingest", "s"): tmp_path / record.file})
-    ((_, made),) = Listen(ListenSettings()).run(Task("listen", "s", ("s",)), inputs, ctx)
+    ((_, made),) = SignalQuality("listen", "ingest", "recorded").run(Task("listen", "s", ("s",)), inputs, ctx)
     found = made.to_pylist()
     assert [r["reason"] for r in found] == [None, "trailing_silence", "undecodable_audio", None]
     assert found[0]["trailing_s"] == 0 and -20 < found[0]["lufs"] < -8
@@ -79,7 +80,8 @@ def test_a_clip_that_is_spoken_badly_is_spoken_again() -> None:
     line = Line("1", "what a lovely and very long day it has been for all of us", "en", "ann")
     engine = Speaker()
     speakers = [{"voice": "ann", "language": "en", "audio": None}]
-    ctx = Context(Pipeline(name="t", sources={}, targets=[]), NOBODY, {"tts": engine, "asr": engine}, speakers)  # type: ignore[dict-item]
+    ctx = Context(Pipeline(name="t", sources={}, targets=[]), NOBODY, {"tts": engine, "asr": engine})  # type: ignore[dict-item]
+    ctx.shared["voices"] = Voices(speakers)
     ((spoken, tries),) = speak([line], "synthesize", SpeakingSettings(), ctx)
     assert isinstance(spoken, Spoken) and tries == 2
     assert spoken.signal.trailing_s == 0 and spoken.error_rate == 0

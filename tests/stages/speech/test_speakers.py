@@ -22,7 +22,7 @@ from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.worker import run_job
 from ieat_data.hashing import top_k
-from ieat_data.stages.base import Context
+from ieat_data.stages.speech.speakers import Voices
 from tests.support import corpora
 from tests.support.doubles import clip_of
 from tests.support.in_process import build_here
@@ -158,8 +158,8 @@ def test_a_voice_of_the_build_s_language_comes_first(tmp_path: Path) -> None:
     Path(made.pipeline).write_text(yaml.safe_dump(spec, allow_unicode=True))
     plan = plan_of(made, tmp_path / "out")
     rows = speakers(plan)
-    ctx = Context(plan.pipeline, plan.profile, speakers=rows)
-    assert (ctx.voices("en"), ctx.voices("zh")) == (["t-english/b"], ["t-voices/a"])
+    known = Voices(rows)
+    assert (known.of("en"), known.of("zh")) == (["t-english/b"], ["t-voices/a"])
 
 
 def test_the_profile_s_own_voices_need_no_corpus(tmp_path: Path) -> None:
