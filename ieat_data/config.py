@@ -113,6 +113,8 @@ def load_project(folder: Path) -> ProjectFile:
     file = validate(ProjectFile, data, str(path))
     if absent := [f for f in file.python if not (folder / f).is_dir()]:
         raise UserError(f"{path}: python: there is no folder {absent[0]!r} in {folder}")
+    if outside := [f for f in file.python if not (folder / f).resolve().is_relative_to(folder.resolve())]:
+        raise UserError(f"{path}: python: {outside[0]!r} lies outside the project, which is sent to Ray's workers")
     return file
 
 

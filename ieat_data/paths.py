@@ -17,6 +17,8 @@ from ieat_data.errors import UserError
 
 PROJECT_FILE = "ieat.toml"
 PROJECT_VARIABLE = "IEAT_PROJECT"  # engines and Ray workers read it, too
+# where the project lies of which IEAT_PROJECT is a copy (in the workers of a cluster): corpora are there
+ORIGIN_VARIABLE = "IEAT_PROJECT_FROM"
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -90,8 +92,9 @@ Folder = Path | Layers
 
 def layers(name: str) -> Layers:
     """A folder of the project over that of the package."""
-    mine = project()
-    return Layers(tuple(folder / name for folder in (mine, shipped()) if folder is not None))
+    mine, origin = project(), os.environ.get(ORIGIN_VARIABLE)
+    folders = (mine, Path(origin) if origin else None, shipped())
+    return Layers(tuple(folder / name for folder in folders if folder is not None))
 
 
 def pipelines_dir() -> Layers:
