@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -80,8 +81,7 @@ class Source(Strict):
     options: Mapping[str, Any] = Field(default_factory=dict, description="what this reader takes besides")
 
     def path(self) -> Path | str:
-        """The corpus folder: `./…` is in the working directory, other relative paths in the project, ${VAR} comes from
-        the environment. Or the URL of one elsewhere (`s3://…`, `hf://…`), as text."""
+        """The corpus folder, as `located` finds it. Or the URL of one elsewhere (`s3://…`, `hf://…`), as text."""
         own = f"source {self.name!r}"
         root = _expanded(self.root, own)
         return root if "://" in root else located(self.root, own)
@@ -92,12 +92,48 @@ class Source(Strict):
         return {k: _expanded(v, own) if isinstance(v, str) else v for k, v in self.options.items()}
 
 
-def located(text: str, what: str) -> Path:
-    """A path that a user gives: `./…` is in the working directory, other relative paths in the project, ${VAR} comes
-    from the environment. Raises UserError, which begins with `what`, for a variable that is not set."""
+class ProjectFile(Strict):
+    """`ieat.toml`, which makes a folder a project."""
+
+    name: str = Field(min_length=1)
+    python: tuple[str, ...] = Field(
+        (".",), description="folders, seen from the project, with the Python modules that YAML files name"
+    )
+
+
+def load_project(folder: Path) -> ProjectFile:
+    """What the `ieat.toml` of a project says. Raises UserError where it is wrong."""
+    path = folder / paths.PROJECT_FILE
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise UserError(f"{path}: cannot be read: {e.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise UserError(f"{path}: is not TOML: {e}") from None
+    file = validate(ProjectFile, data, str(path))
+    if absent := [f for f in file.python if not (folder / f).is_dir()]:
+        raise UserError(f"{path}: python: there is no folder {absent[0]!r} in {folder}")
+    if outside := [f for f in file.python if not (folder / f).resolve().is_relative_to(folder.resolve())]:
+        raise UserError(f"{path}: python: {outside[0]!r} lies outside the project, which is sent to Ray's workers")
+    return file
+
+
+def located(text: str, what: str, written: bool = False) -> Path:
+    """Find a path that a user gives: `./…` in the working directory, other relative paths in the project.
+
+    Args:
+        text: the path; ${VAR} comes from the environment.
+        what: whose path it is: how an error begins.
+        written: the folder is written to, so it is in the project (without one: in the working directory) even where
+            the package ships one of that name.
+
+    Raises:
+        UserError: a variable is not set.
+    """
     path = Path(_expanded(text, what)).expanduser()
-    own = text.startswith(("./", "../"))
-    return path.absolute() if own or path.is_absolute() else paths.project_root() / path
+    if text.startswith(("./", "../")) or path.is_absolute():
+        return path.absolute()
+    return paths.home() / path if written else paths.layers(".") / str(path)
 
 
 def _expanded(text: str, what: str) -> str:
@@ -233,11 +269,11 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: is not YAML: {' '.join(str(e).split())}") from None
 
 
-def _find(name: str, folder: Path, what: str) -> Path:
-    """`name` is a path to a YAML file, or the name of one in `folder`."""
+def _find(name: str, folder: Path | paths.Layers, what: str) -> Path:
+    """`name` is the path of a YAML file, in the working directory or the project, or the name of one in `folder`."""
     if name.endswith((".yaml", ".yml")) or "/" in name:
-        path = Path(name)
-        if not path.is_file():
+        path = next((p for p in (Path(name), paths.home() / name) if p.is_file()), None)
+        if path is None:
             raise UserError(f"{what} {name!r}: there is no such file")
         return path
     path = folder / f"{name}.yaml"
@@ -293,7 +329,7 @@ def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
 
 def load_source(name: str) -> Source:
     """A source by name (`manifests/sources/NAME.yaml`) or path."""
-    path = _find(name, paths.manifests_dir() / "sources", "source")
+    path = _find(name, paths.sources_dir(), "source")
     return validate(Source, read_yaml(path), str(path))
 
 

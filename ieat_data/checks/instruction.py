@@ -64,7 +64,7 @@ class _Rules:
 
 @functools.cache
 def _rules(language: str) -> _Rules:
-    path = prompts_dir() / "instructions" / f"rules.{language}.yaml"
+    path = prompts_dir() / f"instructions/rules.{language}.yaml"
     file = validate(RulesFile, read_yaml(path), str(path))
 
     def pattern(alternatives: Alternatives) -> re.Pattern[str]:

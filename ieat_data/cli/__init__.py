@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from ieat_data.cli import build, check, doctor, ingest, inspect, instructions, models, report, review, sources
 from ieat_data.errors import UserError
+from ieat_data.paths import use_project
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +21,24 @@ app = typer.Typer(
         "Start with: ieat build stage1-2 --profile cpu --out data/stage1-2"
     ),
 )
+
+
+@app.callback()
+def settings(
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Your project folder (it has an ieat.toml): its pipelines, prompts, sources, recordings and Python "
+            "modules come before ours, decisions are written there.",
+            show_default="IEAT_PROJECT, else the working directory if it has an ieat.toml",
+        ),
+    ] = None,
+) -> None:
+    if project is not None:
+        use_project(project)
+
+
 for command in (build, check, doctor, inspect, report, review, ingest, sources):
     command.register(app)
 app.add_typer(models.app, name="models")

@@ -96,7 +96,8 @@ def propose(
     count: Annotated[int, typer.Option(min=1, help="How many to add at most.")] = 40,
     profile: ProfileOpt = "cpu",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where they are added.", show_default="the bank itself")
+        Path | None,
+        typer.Option("--out", "-o", help="Where they are added.", show_default="the bank, as your project has it"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another number gives other proposals.")] = 0,
 ) -> None:
@@ -108,10 +109,10 @@ def propose(
     """
     from ieat_data.apps.instructions.propose import propose as run
     from ieat_data.config import load_profile
-    from ieat_data.prompting.instruction_bank import append, number_on, path_of, read
+    from ieat_data.prompting.instruction_bank import append, number_on, own_path, path_of, read
 
     bank = path_of(task, language)
-    target = out or bank
+    target = out or own_path(task, language)
     held = [i for p in dict.fromkeys((bank, target)) if p.is_file() for i in read(p)]
     held = [i for i in held if i.bank == (task, language)]
 
@@ -119,7 +120,10 @@ def propose(
         print(text, file=sys.stderr, flush=True)
 
     made = run(load_profile(profile), task, language, held, count, seed, say)
-    append(target, number_on(made.texts, task, language, held, made.origins))
+    new = number_on(made.texts, task, language, held, made.origins)
+    if out is None and not target.exists() and bank.is_file():
+        new = [*read(bank), *new]  # a bank of the project takes the place of the one that is shipped
+    append(target, new)
     _show(made, count, target)
 
 

@@ -27,7 +27,7 @@ def review(
         Path | None,
         typer.Option(
             help="Where decisions are written and builds read them.",
-            show_default="of a dataset: the pipeline's `decisions`; of instructions: decisions/ beside prompts/",
+            show_default="of a dataset: the pipeline's `decisions`; of instructions: decisions/ of the project",
         ),
     ] = None,
     rule: Annotated[
@@ -66,9 +66,11 @@ def open_desk(what: Path, decisions: Path | None, rule: str | None, n: int | Non
     from ieat_data.apps.review.desk import Desk
     from ieat_data.apps.review.open import open_catalogue
     from ieat_data.apps.review.store import Store
-    from ieat_data.config import Rule
+    from ieat_data.config import Rule, located
     from ieat_data.errors import UserError, did_you_mean
 
+    if not what.exists():
+        what = located(str(what), str(what))  # prompts/instructions, as the project has it or the package ships it
     folder, known = _defaults(what)
     chosen: Any = rule or known
     if chosen not in get_args(Rule):
@@ -83,14 +85,18 @@ def _defaults(what: Path) -> tuple[Path | None, str]:
     """The decisions folder that a build would read, and the rule."""
     from ieat_data.config import Pipeline, located
     from ieat_data.dataset.verify import load_manifest
+    from ieat_data.paths import home, shipped
 
     fields = Pipeline.model_fields
     if (what / "manifest.json").is_file():
         pipeline = load_manifest(what)["pipeline"]
         named = (pipeline.get(k, fields[k].default) for k in ("decisions", "decision_rule"))
-        return located(next(named), f"{what}: decisions"), next(named)
+        return located(next(named), f"{what}: decisions", written=True), next(named)
     folder = (what if what.is_dir() else what.parent).absolute()
-    beside = folder.parent.parent / "decisions" if folder.parent.name == "prompts" else None
+    if folder.is_relative_to(shipped()):
+        beside: Path | None = home() / "decisions"  # never into the package
+    else:
+        beside = folder.parent.parent / "decisions" if folder.parent.name == "prompts" else None
     return beside, fields["decision_rule"].default
 
 

@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
+from ieat_data.config import load_project
 from ieat_data.execution.plan import Plan
+from ieat_data.paths import project
 
 
 def printable(text: str) -> str:
@@ -71,7 +73,12 @@ def plan_table(plan: Plan) -> None:
         if plan.recording
         else f"engines to load: {', '.join(roles) or 'none'}"
     )
-    console.print(f"\n{engines}; work folder: {plan.work}", soft_wrap=True, markup=False)
+    console.print(f"\n{engines}; work folder: {plan.work}{_project()}", soft_wrap=True, markup=False)
+
+
+def _project() -> str:
+    folder = project()
+    return f"; project: {load_project(folder).name} in {folder}" if folder else ""
 
 
 def after_build(made: Mapping[str, Any], out: Path) -> None:

@@ -26,7 +26,7 @@ def sources() -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("source", "language", "found", "hours", "licence", "terms"):
         table.add_column(column, justify="right" if column == "hours" else "left")
-    for path in sorted((paths.manifests_dir() / "sources").glob("*.yaml")):
+    for path in sorted(paths.sources_dir().glob("*.yaml")):
         source = load_source(path.stem)
         try:
             place = source.path()

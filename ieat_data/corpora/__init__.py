@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Iterable
 
 from ieat_data.corpora.io.base import Reader
 from ieat_data.corpora.io.units import SourceError
-from ieat_data.errors import did_you_mean
+from ieat_data.errors import UserError, did_you_mean
+from ieat_data.plugins import Kind
 
 # name in the manifest -> "module:Class"; a reader's module is imported only when it is asked for
 READERS: dict[str, str] = {
@@ -22,13 +22,20 @@ READERS: dict[str, str] = {
 }
 
 
+_KIND = Kind("reader", "ieat.readers", READERS, ("kind", "plan()", "read()"))
+
+
 def reader_class(name: str) -> type[Reader]:
-    """The reader called `name`. Raises SourceError with the known names when there is none."""
-    target = READERS.get(name)
-    if target is None:
-        raise SourceError(f"unknown reader {name!r}{did_you_mean(name, READERS)}")
-    module, _, attribute = target.partition(":")
-    cls: type[Reader] = getattr(importlib.import_module(module), attribute)
+    """The reader called `name`: one of `READERS`, of an installed package, or `module:Class`.
+
+    Raises SourceError when there is none, or when it is no reader.
+    """
+    try:
+        cls: type[Reader] = _KIND.find(name, "reader")
+    except UserError as e:
+        raise SourceError(str(e)) from None
+    if cls.kind not in ("speech", "text"):
+        raise SourceError(f"reader {name!r}: kind is {cls.kind!r}, expected 'speech' or 'text'")
     return cls
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from ieat_data.config import EngineConfig, Role, Strict, read_yaml, validate
-from ieat_data.paths import manifests_dir
+from ieat_data.paths import shipped
 
 COSTS = Path(__file__).with_name("costs.yaml")
 
@@ -74,7 +74,7 @@ def cost_table() -> CostTable:
 @functools.cache
 def sample_accept() -> dict[str, Figure]:
     """The share of rows that each stage of the shipped sample accepted."""
-    stages = json.loads((manifests_dir() / "sample.json").read_text(encoding="utf-8"))["stages"]
+    stages = json.loads((shipped() / "manifests" / "sample.json").read_text(encoding="utf-8"))["stages"]
     found = {}
     for name, stage in stages.items():
         asked = stage["ok"] + sum(stage["rejects"].values())

@@ -84,7 +84,7 @@ def saved(path: Path | None) -> Verdicts:
 
 def decisions_dir(pipeline: Pipeline) -> Path:
     """The folder of a pipeline's decisions; it need not be there."""
-    return located(pipeline.decisions, f"pipeline {pipeline.name}: decisions")
+    return located(pipeline.decisions, f"pipeline {pipeline.name}: decisions", written=True)
 
 
 def of_pipeline(pipeline: Pipeline) -> Verdicts:

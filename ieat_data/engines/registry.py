@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import subprocess
 from collections import Counter
@@ -12,8 +11,9 @@ from typing import Any
 
 from ieat_data.config import EngineConfig, Profile
 from ieat_data.engines.base import Requirement
-from ieat_data.errors import UserError, did_you_mean
+from ieat_data.errors import UserError
 from ieat_data.paths import prompt_hashes
+from ieat_data.plugins import Kind
 
 ENGINES: dict[tuple[str, str], str] = {
     ("llm", "llamacpp"): "ieat_data.engines.llm.llamacpp:LlamaCpp",
@@ -34,20 +34,25 @@ ENGINES: dict[tuple[str, str], str] = {
 }
 
 
+_METHODS = {
+    "llm": "generate()",
+    "asr": "transcribe()",
+    "ser": "classify()",
+    "tts": "synthesize()",
+    "mos": "rate()",
+    "speaker": "compare()",
+    "codec": "encode()",
+}
+
+
 def engine_class(role: str, name: str) -> Any:
-    """The class behind a profile's `engine:`, a name of `ENGINES` or one's own `package.module:Class`.
+    """The class behind a profile's `engine:`: a name of `ENGINES`, of an installed package, or `module:Class`.
 
     Importing it loads no model and no heavy package.
     """
-    target = name if ":" in name else ENGINES.get((role, name))
-    if target is None:
-        known = [n for r, n in ENGINES if r == role]
-        raise UserError(f"profile: engines.{role}.engine {name!r} is not known{did_you_mean(name, known)}")
-    module, _, cls = target.partition(":")
-    try:
-        return getattr(importlib.import_module(module), cls)
-    except (ImportError, AttributeError) as e:
-        raise UserError(f"profile: engines.{role}.engine {name!r} cannot be imported: {e}") from None
+    builtin = {n: target for (r, n), target in ENGINES.items() if r == role}
+    needs = (_METHODS[role], "requirements()", "exact", "neutral_settings")
+    return Kind("engine for this role", "ieat.engines", builtin, needs).find(name, f"profile: engines.{role}.engine")
 
 
 def uses(role: str, config: EngineConfig) -> tuple[str, ...]:
@@ -77,6 +82,8 @@ def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = N
         "uses": {r: identity(r, profile, recorded and recorded["uses"].get(r)) for r in uses(role, config)},
         "exact": bool(cls.exact),
         "grade": getattr(cls, "grade", None),
+        # of an engine of one's own: raised when it answers otherwise
+        **({"version": cls.version} if getattr(cls, "version", None) is not None else {}),
     }
 
 

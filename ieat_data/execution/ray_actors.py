@@ -10,6 +10,7 @@ from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.client import Caller, EngineDown
 from ieat_data.engines.usage import BusyClock
+from ieat_data.execution.ray_project import arrive
 
 
 class EngineActor:
@@ -18,6 +19,7 @@ class EngineActor:
     def __init__(self, role: str, profile: Mapping[str, Any], helpers: Mapping[str, Sequence[str]]) -> None:
         import ray
 
+        arrive()
         config = Profile.model_validate(profile)
         # by name: an actor that is started again looks up those it calls on again
         called = {r: Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}

@@ -12,6 +12,7 @@ from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.ray_actors import RayPool
 from ieat_data.execution.ray_pools import EnginePools, connected, lacking
+from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.worker import run_job
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import Record
@@ -81,4 +82,5 @@ class _Meter:
 
 
 def _run_job(job: Job, pools: dict[str, RayPool], meter: Any) -> Any:
+    arrive()
     return run_job(job, pools, lambda table, n: meter.add.remote(table, n))

@@ -15,6 +15,7 @@ from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_actors import EngineActor, RayPool
+from ieat_data.execution.ray_project import shipped_project
 
 CALL_TRIES = 3  # of an engine's call, beyond the first
 ENGINE_RESTARTS = 50  # in weeks, a node dies more than once
@@ -119,7 +120,8 @@ def connected(profile: Profile) -> Iterator[Any]:
     if config.address:
         try:
             _reach(config.address)
-            ray.init(address=config.address, **quiet)
+            with shipped_project(local=False) as sent:
+                ray.init(address=config.address, **quiet, **sent)
         except (OSError, RuntimeError, ValueError) as e:
             raise UserError(
                 f"profile {profile.name}: ray.address {config.address!r} cannot be joined: {' '.join(str(e).split())} "
@@ -128,13 +130,15 @@ def connected(profile: Profile) -> Iterator[Any]:
             ) from None
     else:
         # `local`: a cluster that happens to run on this machine, or RAY_ADDRESS, is not what the profile asks for
-        ray.init(
-            address="local",
-            num_cpus=config.num_cpus,
-            object_store_memory=config.object_store_mb << 20,
-            include_dashboard=False,
-            **quiet,
-        )
+        with shipped_project(local=True) as sent:
+            ray.init(
+                address="local",
+                num_cpus=config.num_cpus,
+                object_store_memory=config.object_store_mb << 20,
+                include_dashboard=False,
+                **quiet,
+                **sent,
+            )
     try:
         yield ray
     finally:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
 from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.errors import UserError
+from ieat_data.paths import Folder
 
 _WALK_FIELDS = frozenset({"adjective", "a_adjective", "word", "ordinal", "number"})
 _NO_FIELDS: frozenset[str] = frozenset()
@@ -116,13 +116,13 @@ class ThinkFile(Strict):
     dialogue: DialogueBank | None = None
 
 
-def load_task(root: Path, task: str, language: str) -> TaskFile:
-    path = root / "tasks" / f"{task}.{language}.yaml"
+def load_task(root: Folder, task: str, language: str) -> TaskFile:
+    path = root / f"tasks/{task}.{language}.yaml"
     return validate(TaskFile, read_yaml(path), str(path))
 
 
-def load_think(root: Path, task: str, language: str, labels: tuple[str, ...]) -> ThinkFile:
-    path = root / "think" / f"{task}.{language}.yaml"
+def load_think(root: Folder, task: str, language: str, labels: tuple[str, ...]) -> ThinkFile:
+    path = root / f"think/{task}.{language}.yaml"
     bank = validate(ThinkFile, read_yaml(path), str(path))
     unknown = sorted(set(bank.single) - set(labels))
     if unknown:

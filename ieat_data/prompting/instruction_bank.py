@@ -11,7 +11,7 @@ from typing import get_args
 
 from ieat_data.config import InstructionStatus, Language
 from ieat_data.errors import UserError
-from ieat_data.paths import prompts_dir
+from ieat_data.paths import home, prompts_dir
 
 TASKS = ("trajectory", "reasoning")  # the empathy task needs no question
 LANGUAGES: tuple[str, ...] = get_args(Language)
@@ -46,7 +46,12 @@ def _parse(id_: str) -> tuple[str, str, int]:
 
 
 def path_of(task: str, language: str) -> Path:
-    return prompts_dir() / "instructions" / f"{task}.{language}.jsonl"
+    return prompts_dir() / f"instructions/{task}.{language}.jsonl"
+
+
+def own_path(task: str, language: str) -> Path:
+    """Where a bank is written: in the project, without one in the working directory."""
+    return home() / f"prompts/instructions/{task}.{language}.jsonl"
 
 
 def shipped() -> list[Path]:

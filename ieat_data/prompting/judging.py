@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import Field, model_validator
 
@@ -13,6 +12,7 @@ from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.engines.base import Choose, Chosen
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
+from ieat_data.paths import Folder
 from ieat_data.prompting.base import Turn
 
 
@@ -48,8 +48,8 @@ class JudgeFile(Strict):
 
 
 @functools.cache
-def load_judge(root: Path, task: str, language: str) -> JudgeFile:
-    path = root / "judge" / f"{task}.{language}.yaml"
+def load_judge(root: Folder, task: str, language: str) -> JudgeFile:
+    path = root / f"judge/{task}.{language}.yaml"
     return validate(JudgeFile, read_yaml(path), str(path))
 
 

@@ -7,12 +7,12 @@ Corpus text only ever stands in segments with `control=False`: what they are cut
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ieat_data import hashing as identity
 from ieat_data.data.emotions import Labels
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
+from ieat_data.paths import Folder
 from ieat_data.prompting.base import InjectedPrompt, Language, Prompt, Task, Turn
 from ieat_data.prompting.bodies import body
 from ieat_data.prompting.files import Example, Layout, TaskFile, ThinkFile, load_task, load_think
@@ -29,7 +29,7 @@ class Prompts:
         descriptor: the model's; worked examples are shown only where it asks for them.
     """
 
-    def __init__(self, root: Path, descriptor: Descriptor) -> None:
+    def __init__(self, root: Folder, descriptor: Descriptor) -> None:
         self.root = root
         self.descriptor = descriptor
         self.labels = Labels.load(root / "labels.yaml")

@@ -11,16 +11,20 @@ from ieat_data.config import Profile
 from ieat_data.engines.base import Sampling
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError
-from ieat_data.paths import prompts_dir
+from ieat_data.paths import Folder, prompts_dir
 from ieat_data.prompting.base import Task
 from ieat_data.prompting.prompts import Prompts
 from ieat_data.stages.base import Context
 
 
-@functools.cache
 def load_prompts(descriptor: str) -> Prompts:
-    """Return the prompt files, in the words of a model descriptor."""
-    return Prompts(prompts_dir(), load_descriptor(descriptor))
+    """Return the prompt files of the project over the package's, in the words of a model descriptor; read once."""
+    return _prompts(prompts_dir(), descriptor)
+
+
+@functools.cache
+def _prompts(root: Folder, descriptor: str) -> Prompts:
+    return Prompts(root, load_descriptor(descriptor))
 
 
 def prompts_of(profile: Profile) -> Prompts:

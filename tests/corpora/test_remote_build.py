@@ -118,7 +118,7 @@ def test_costs_of_a_remote_corpus(s3: S3, tmp_path: Path) -> None:
 
 def test_the_list_of_sources(s3: S3, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sources").mkdir()
-    monkeypatch.setattr(paths, "manifests_dir", lambda: tmp_path)
+    monkeypatch.setattr(paths, "sources_dir", lambda: tmp_path / "sources")
     for reader, root in (
         ("emilia", s3.put(SAMPLES / "emilia/Emilia", "emilia")),
         ("ultrachat", hub.put(SAMPLES / "ultrachat", "chat")),

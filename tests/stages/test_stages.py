@@ -71,7 +71,7 @@ def test_every_shipped_yaml_is_valid() -> None:
         assert load_pipeline(path.stem).name == path.stem
     for path in paths.profiles_dir().glob("*.yaml"):
         assert load_profile(path.stem).name == path.stem
-    for path in (paths.manifests_dir() / "sources").glob("*.yaml"):
+    for path in paths.sources_dir().glob("*.yaml"):
         assert config.load_source(path.stem).name == path.stem
 
 

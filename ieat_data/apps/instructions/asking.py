@@ -53,7 +53,7 @@ class Asked:
 
 
 def load(language: str) -> ProposeFile:
-    path = prompts_dir() / "instructions" / f"propose.{language}.yaml"
+    path = prompts_dir() / f"instructions/propose.{language}.yaml"
     return validate(ProposeFile, read_yaml(path), str(path))
 
 

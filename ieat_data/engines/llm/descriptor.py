@@ -100,12 +100,13 @@ def load_descriptor(name_or_path: str | Path) -> Descriptor:
     """
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
-        folder = prompts_dir() / "models"
-        path = folder / f"{name_or_path}.yaml"
+        folder = prompts_dir()
+        path = folder / f"models/{name_or_path}.yaml"
         if not path.is_file():
-            known = [p.stem for p in folder.glob("*.yaml")]
+            known = [p.stem for p in folder.glob("models/*.yaml")]
+            hint = did_you_mean(str(name_or_path), known)
             raise UserError(
-                f"model descriptor {str(name_or_path)!r} is not in {folder}{did_you_mean(str(name_or_path), known)}; "
+                f"model descriptor {str(name_or_path)!r} is not in {path.parent}{hint}; "
                 "give one of these names or the path of your own YAML file"
             )
     return validate(Descriptor, read_yaml(path), str(path))

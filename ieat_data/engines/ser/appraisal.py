@@ -21,6 +21,7 @@ from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.engines.base import Choose, Chosen, Failure, Segment
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.engines.llm.template import Message, render
+from ieat_data.paths import Folder
 
 FEELINGS = ("happy", "sad", "anger", "fear", "neutral", "surprise", "disgust")
 LANGUAGES = ("en", "zh")
@@ -71,7 +72,7 @@ class Appraisal:
         UserError: a prompt file is missing or wrong.
     """
 
-    def __init__(self, llm: Any, root: Path, descriptor: str, calibration: float) -> None:
+    def __init__(self, llm: Any, root: Folder, descriptor: str, calibration: float) -> None:
         self._llm, self._descriptor, self._strength = llm, load_descriptor(descriptor), calibration
         self._files = {g: _load(root / f"appraisal.{g}.yaml") for g in LANGUAGES}
         self._shared = {g: self._count_shared(g) for g in LANGUAGES}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 
 from pydantic import Field
 
@@ -24,9 +25,12 @@ class Tones(Strict):
     tones: Mapping[str, Mapping[Language, str]]  # label → language → instruction
 
 
-@functools.cache
 def tones() -> Tones:
-    path = prompts_dir() / "tones.yaml"
+    return _tones(prompts_dir() / "tones.yaml")
+
+
+@functools.cache
+def _tones(path: Path) -> Tones:
     return validate(Tones, read_yaml(path), str(path))
 
 

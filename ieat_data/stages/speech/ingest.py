@@ -27,6 +27,7 @@ from ieat_data.data.audio import AudioError, decode
 from ieat_data.data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
 from ieat_data.errors import UserError
 from ieat_data.hashing import row_id
+from ieat_data.plugins import own_source
 from ieat_data.stages.base import Context, Inputs, Reject, Row, Stage, StageSettings, Task, guarded
 from ieat_data.stages.forecast import Forecast, Load
 
@@ -57,7 +58,8 @@ class SourceStage(Stage):
                 own = reader.identity() if hasattr(reader, "identity") else files_identity(reader.root)
                 elsewhere = [files_identity(folder) for folder in getattr(reader, "outside", ())]
             options = [dict(source.options)] if source.options else []
-            files[name] = [source.reader, source.language, own, *elsewhere, *options]
+            code = [found] if (found := own_source(type(reader))) else []
+            files[name] = [source.reader, source.language, own, *elsewhere, *options, *code]
         return {"sources": files, "rows_per_shard": self.rows_per_task(pipeline), "limit": pipeline.limit}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ieat_data.apps import web
 from ieat_data.apps.report.write import html
-from ieat_data.paths import project_root
+from ieat_data.paths import shipped
 
 STATIC = Path(web.__file__).parents[1] / "report" / "static"
 PUBLISHED = {
@@ -51,7 +51,7 @@ def test_the_policy_allows_scripts_from_beside_the_page_alone() -> None:
 
 
 def test_the_pictures_of_the_readme_are_there_and_small() -> None:
-    shown = re.findall(r'src="(docs/report-[a-z]+\.png)"', (project_root() / "README.md").read_text(encoding="utf-8"))
+    shown = re.findall(r'src="(docs/report-[a-z]+\.png)"', (shipped() / "README.md").read_text(encoding="utf-8"))
     assert len(shown) == 2
     for name in shown:
-        assert (project_root() / name).stat().st_size < 200_000
+        assert (shipped() / name).stat().st_size < 200_000

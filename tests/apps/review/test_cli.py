@@ -15,7 +15,7 @@ from ieat_data.cli import app
 from ieat_data.cli.review import open_desk
 from ieat_data.decisions.log import REASONS
 from ieat_data.errors import UserError
-from ieat_data.paths import project_root
+from ieat_data.paths import shipped
 from tests.apps.review import made
 
 
@@ -24,11 +24,13 @@ def test_decisions_go_where_a_build_reads_them(tmp_path: Path, monkeypatch: pyte
     assert open_desk(bank, None, None).store.folder == tmp_path / "project" / "decisions"
     assert open_desk(bank.parent, None, None).store.folder == tmp_path / "project" / "decisions"
     out = made.dataset(tmp_path / "out")
-    assert open_desk(out, None, None).store.folder == project_root() / "decisions"
+    monkeypatch.chdir(tmp_path)
+    assert open_desk(out, None, None).store.folder == tmp_path / "decisions"
+    assert open_desk(shipped() / "prompts/instructions", None, None).store.folder == tmp_path / "decisions"
+    assert open_desk(Path("prompts/instructions"), None, None).store.folder == tmp_path / "decisions"
     manifest = json.loads((out / "manifest.json").read_text())
     manifest["pipeline"] |= {"decisions": "./ours", "decision_rule": "majority"}
     (out / "manifest.json").write_text(json.dumps(manifest))
-    monkeypatch.chdir(tmp_path)
     desk = open_desk(out, None, None)
     assert (desk.store.folder, desk.rule) == (tmp_path / "ours", "majority")
     assert open_desk(out, tmp_path / "d", "any_reject").rule == "any_reject"
