@@ -10,7 +10,7 @@ from ieat_data.corpora.io.base import Reader
 from ieat_data.corpora.io.units import SourceError
 from ieat_data.errors import did_you_mean
 
-# name in the manifest -> "module:Class"; a reader's module is imported only when it is asked for
+# name in the manifest -> "module:Class"; a reader's module is imported on first use
 READERS: dict[str, str] = {
     "emilia": "ieat_data.corpora.emilia:EmiliaReader",
     "wenetspeech4tts": "ieat_data.corpora.wenetspeech4tts:WenetSpeech4TTSReader",
@@ -23,7 +23,11 @@ READERS: dict[str, str] = {
 
 
 def reader_class(name: str) -> type[Reader]:
-    """The reader called `name`. Raises SourceError with the known names when there is none."""
+    """Return the reader class called `name`.
+
+    Raises:
+        SourceError: no reader has this name; the message lists the known names.
+    """
     target = READERS.get(name)
     if target is None:
         raise SourceError(f"unknown reader {name!r}{did_you_mean(name, READERS)}")
@@ -33,7 +37,11 @@ def reader_class(name: str) -> type[Reader]:
 
 
 def check_options(name: str, given: Iterable[str]) -> None:
-    """Raises SourceError with the known options when the reader called `name` does not take one of `given`."""
+    """Check that the reader called `name` takes every option in `given`.
+
+    Raises:
+        SourceError: the reader does not take an option; the message lists the known options.
+    """
     known = list(inspect.signature(reader_class(name)).parameters)[2:]  # after root and language
     for option in given:
         if option not in known:
