@@ -117,7 +117,6 @@ class Lineage:
 
     def _after(self, place: Place) -> Iterator[Place]:
         """What was made of a row, one step on."""
-
         question = _question(place.row)
         # many draw one question: what became of a row's question is told, not what others made of it
         drawn_by_others = place.stage in QUESTION_TABLES and place.id != self._asked_for

@@ -63,40 +63,40 @@ def run_stage(
         >>> rows = [{"language": "en", "text": "I lost my keys again and I feel so stupid."}]
         >>> ieat_data.run_stage("respond", rows, "cpu")[0]["reply"]
     """
-    stage_class = _row_by_row(name)
+    stage = _row_by_row(name)
     laid_over = {f"stages.{name}.{key}": value for key, value in (settings or {}).items()}
     chosen, who = configs(pipeline, profile, laid_over)
     where = f"pipeline {chosen.name}: stages.{name}"
-    validate(stage_class.Settings, chosen.stages.get(name, {}), where)
+    validate(stage.Settings, chosen.stages.get(name, {}), where)
     given = _with_ids(name, rows)
     fit = [row for row in given if row["status"] == OK]
     with tempfile.TemporaryDirectory(prefix="ieat-") as folder:
         job = _Workbench(Path(folder), chosen, who)
-        for table in stage_class.inputs:
-            job.put(table, _input(name, table, stage_class, fit))
-        for table in stage_class.whole:
+        for table in stage.inputs:
+            job.put(table, _input(name, table, stage, fit))
+        for table in stage.broadcast:
             job.make(table)
         made, messages = job.run(name)
     for row in made:
         if row["id"] in messages:
             row["message"] = messages[row["id"]]
-    if issubclass(stage_class, ExpandStage):
+    if isinstance(stage, ExpandStage):
         return made
     done = iter(made)
     return [{**row, **next(done)} if row["status"] == OK else row for row in given]
 
 
-def _row_by_row(name: str) -> type[MapStage] | type[ExpandStage]:
-    stage_class = STAGES.get(name)
-    if stage_class is None:
+def _row_by_row(name: str) -> MapStage | ExpandStage:
+    stage = STAGES.get(name)
+    if stage is None:
         raise UserError(f"run_stage({name!r}): there is no such stage{did_you_mean(name, STAGES)}")
-    if not issubclass(stage_class, (MapStage, ExpandStage)):
-        known = ", ".join(n for n, s in STAGES.items() if issubclass(s, (MapStage, ExpandStage)))
+    if not isinstance(stage, (MapStage, ExpandStage)):
+        known = ", ".join(n for n, s in STAGES.items() if isinstance(s, (MapStage, ExpandStage)))
         raise UserError(
             f"run_stage({name!r}): this stage reads a corpus or regroups whole tables: run it in a build; "
             f"row by row work {known}"
         )
-    return stage_class
+    return stage
 
 
 def _with_ids(name: str, rows: Iterable[Mapping[str, Any]]) -> list[Row]:
@@ -108,15 +108,15 @@ def _with_ids(name: str, rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     return given
 
 
-def _input(name: str, table: str, stage_class: type[MapStage] | type[ExpandStage], rows: Sequence[Row]) -> pa.Table:
+def _input(name: str, table: str, stage: MapStage | ExpandStage, rows: Sequence[Row]) -> pa.Table:
     """The columns that the stage reads of one table, with that table's types."""
     schema = STAGES[UNIONS.get(table, (table,))[0]].schema
-    wanted = [f for f in schema if f.name in (*_HEAD, *stage_class.columns.get(table, ()))]
+    wanted = [f for f in schema if f.name in (*_HEAD, *stage.columns.get(table, ()))]
     for i, row in enumerate(rows):
-        if missing := [c for c in _columns(stage_class) if c not in row]:
+        if missing := [c for c in _columns(stage) if c not in row]:
             raise UserError(
                 f"run_stage({name!r}): row {i} has no column {missing[0]!r}: the stage reads "
-                f"{', '.join(_columns(stage_class))} (None where a row has no such value)"
+                f"{', '.join(_columns(stage))} (None where a row has no such value)"
             )
         for field in wanted:
             try:
@@ -129,9 +129,9 @@ def _input(name: str, table: str, stage_class: type[MapStage] | type[ExpandStage
     return to_table([{c: row[c] for c in names} for row in rows], pa.schema(wanted))
 
 
-def _columns(stage_class: type[MapStage] | type[ExpandStage]) -> list[str]:
+def _columns(stage: MapStage | ExpandStage) -> list[str]:
     """What the stage reads, whichever table holds it."""
-    read = (c for t in stage_class.inputs for c in stage_class.columns.get(t, ()))
+    read = (c for t in stage.inputs for c in stage.columns.get(t, ()))
     return list(dict.fromkeys(read))
 
 
@@ -159,8 +159,8 @@ class _Workbench:
 
     def run(self, name: str) -> tuple[list[Row], dict[str, str]]:
         """Do a stage's task: its rows, and what was said of the rejected ones by id."""
-        stage_class = STAGES[name]
-        reads = tuple((t, _SHARD) for t in (*stage_class.inputs, *stage_class.whole) if (t, _SHARD) in self.parts)
+        stage = STAGES[name]
+        reads = tuple((t, _SHARD) for t in (*stage.inputs, *stage.broadcast) if (t, _SHARD) in self.parts)
         table = Table(self.folder / name)
         table.create()
         job = Job(
@@ -171,7 +171,7 @@ class _Workbench:
             inputs="",
             folder=table.folder,
             answers=self.folder / "answers" / name,
-            engines=_identities(stage_class, self.profile, self.recording),
+            engines=_identities(stage, self.profile, self.recording),
             known=self.recording.folder if self.recording else None,
         )
         pools = _engines(self.profile).pools(job.engines) if self.recording is None and job.engines else {}
@@ -180,19 +180,19 @@ class _Workbench:
         return table.read(record).to_pylist(), {q["id"]: q["message"] for q in table.quarantined(record)}
 
 
-def _identities(stage_class: type[Stage], profile: Profile, recording: Recording | None) -> dict[str, Any]:
+def _identities(stage: Stage, profile: Profile, recording: Recording | None) -> dict[str, Any]:
     """What the answers of the stage's engines depend on. Raises UserError where one is lacking."""
     recorded = None if recording is None else recording.header.engines
-    for role in stage_class.engines:
+    for role in stage.engines:
         if role not in profile.engines:
-            raise UserError(f"profile {profile.name}: engines: no {role}, which stage {stage_class.name} asks")
+            raise UserError(f"profile {profile.name}: engines: no {role}, which stage {stage.name} asks")
         if recorded is not None and role not in recorded:
             raise UserError(f"recording {profile.recording}: no {role} answered there")
     if recorded is None:
-        if faults := [fault for role in stage_class.engines for fault in registry.missing(role, profile)]:
+        if faults := [fault for role in stage.engines for fault in registry.missing(role, profile)]:
             raise UserError("\n      ".join(faults))
-        return {r: registry.identity(r, profile) for r in stage_class.engines}
-    return {r: registry.identity(r, profile, recorded[r]) for r in stage_class.engines}
+        return {r: registry.identity(r, profile) for r in stage.engines}
+    return {r: registry.identity(r, profile, recorded[r]) for r in stage.engines}
 
 
 def _engines(profile: Profile) -> LocalEngines:
