@@ -72,7 +72,11 @@ class Segment:
 
 
 class GigaSpeechReader:
-    """`GigaSpeech.json` in the root, or the root itself; recordings lie beside it. `subset`: XS, S, M, L or XL."""
+    """`GigaSpeech.json` in the root, or the root itself; recordings lie beside it.
+
+    Args:
+        subset: XS, S, M, L or XL; each holds the ones before it.
+    """
 
     kind: ClassVar[str] = "speech"
 

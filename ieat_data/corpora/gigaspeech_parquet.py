@@ -22,7 +22,11 @@ MAX_AUDIO_BYTES = 64 << 20
 
 
 class GigaSpeechParquetReader:
-    """`**/*.parquet` below the root. `split`: files of that name, or in a folder of it; DEV and TEST stay out so."""
+    """`**/*.parquet` below the root.
+
+    Args:
+        split: files of that name or in a folder of it are read; so DEV and TEST stay out.
+    """
 
     kind: ClassVar[str] = "speech"
 

@@ -27,8 +27,10 @@ ALL, TRAIN = "all", "train_sft"
 class UltraChatReader(JsonReader):
     """`**/*.jsonl` and `**/*.json` below the root, or `**/*.parquet`: what is there says which.
 
-    The query is the first turn; odd numbers of turns occur. `split`, of Parquet alone: files of that name, or in a
-    folder of it (train_sft, as it stands); `all` for every file.
+    The query is the first turn; odd numbers of turns occur.
+
+    Args:
+        split: of Parquet alone, the files of that name or in a folder of it; null: `train_sft`; `all`: every file.
     """
 
     def __init__(self, root: Root | Path | str, language: str, split: str | None = None) -> None:
