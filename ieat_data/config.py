@@ -103,7 +103,7 @@ class Source(Strict):
 class ProjectFile(Strict):
     """`ieat.toml`, which makes a folder a project."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, description="its name, for people")
     python: tuple[str, ...] = Field(
         (".",), description="folders, seen from the project, with the Python modules that YAML files name"
     )

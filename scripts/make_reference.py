@@ -17,6 +17,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "pipeline.md": files.pipeline,
     "profile.md": files.profile,
     "source.md": files.source,
+    "project.md": files.project,
     "stages.md": files.stages,
     "schema.md": schema.make,
     "reasons.md": reasons.make,

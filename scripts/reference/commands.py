@@ -23,6 +23,9 @@ that a check found something; 0 that all is well.
     return page(
         "Command line",
         intro,
+        "## ieat",
+        _shell("ieat [OPTIONS] COMMAND …"),
+        _options(root),
         *(section for name, command in _walk(root, "ieat") for section in _section(name, command)),
     )
 
@@ -48,9 +51,12 @@ def _section(path: str, command: Any) -> Iterator[str]:
         return
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     yield _shell(" ".join([path, *map(_shown, arguments), "[OPTIONS]"]))
-    yield table(
-        ("argument or option", "value", "default", "meaning"), [_row(p) for p in command.params if p.name != "help"]
-    )
+    yield _options(command)
+
+
+def _options(command: Any) -> str:
+    rows = [_row(p) for p in command.params if p.name != "help"]
+    return table(("argument or option", "value", "default", "meaning"), rows)
 
 
 def _shell(line: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ieat_data.config import EngineConfig, Pipeline, Profile, Source
+from ieat_data.config import EngineConfig, Pipeline, Profile, ProjectFile, Source
 from ieat_data.corpora import READERS, reader_class
 from ieat_data.engines.http import HttpClient
 from ieat_data.engines.registry import ENGINES, engine_class
+from ieat_data.paths import PROJECT_FILE, shipped
 from ieat_data.stages import STAGES, TARGETS, UNIONS
-from ieat_data.stages.base import ExpandStage, MapStage, StageSettings
+from ieat_data.stages.base import ExpandStage, MapStage, Stage, StageSettings
 from ieat_data.stages.speech.ingest import SourceStage
 from scripts.reference.keys import keys
 from scripts.reference.markdown import codes, page, table
@@ -93,37 +94,46 @@ dataset: {codes(TARGETS)}.
 
 Names that stand for several tables of one schema: {"; ".join(f"`{u}` for {codes(t)}" for u, t in UNIONS.items())}.
 """
-    return page("Stages", intro, _overview(), *(s for cls in STAGES.values() for s in _stage(cls)))
+    return page("Stages", intro, _overview(), *(s for stage in STAGES.values() for s in _stage(stage)))
 
 
 def _overview() -> str:
-    rows = [(f"[{n}](#{n})", _kind(c), codes(c.engines)) for n, c in STAGES.items()]
+    rows = [(f"[{n}](#{n})", _kind(s), codes(s.engines)) for n, s in STAGES.items()]
     return table(("stage", "kind", "asks"), rows)
 
 
-def _kind(cls: type[Any]) -> str:
+def _kind(stage: Stage) -> str:
     kinds = ((SourceStage, "source"), (MapStage, "map"), (ExpandStage, "expand"))
-    return next(
-        (words for kind, words in kinds if issubclass(cls, kind)), "target" if cls.name in TARGETS else "regroup"
+    other = "target" if stage.name in TARGETS else "regroup"
+    return next((words for kind, words in kinds if isinstance(stage, kind)), other)
+
+
+def _stage(stage: Stage) -> Iterator[str]:
+    yield f"## {stage.name}"
+    yield purpose(type(stage))
+    reads = (
+        ("reads", stage.inputs),
+        ("reads whole", stage.broadcast),
+        ("reads where it is made", stage.optional),
+        ("asks", stage.engines),
+        ("prompts", stage.prompts),
     )
-
-
-def _stage(cls: type[Any]) -> Iterator[str]:
-    yield f"## {cls.name}"
-    yield purpose(cls)
-    reads = [
-        ("reads", cls.inputs),
-        ("reads where it is made", cls.optional),
-        ("asks", cls.engines),
-        ("prompts", cls.prompts),
-    ]
     facts = [f"- {what}: {codes(names)}" for what, names in reads if names]
-    yield "\n".join([f"- {_kind(cls)}, version {cls.version}", *facts])
-    yield keys(cls.Settings, skip=_SHARED)
+    yield "\n".join([f"- {_kind(stage)}, version {stage.version}", *facts])
+    yield keys(stage.Settings, skip=_SHARED)
+
+
+def project() -> str:
+    intro = f"""
+A project folder has an `{PROJECT_FILE}`. It holds what is yours: `pipelines/`, `prompts/`, `manifests/`,
+`recordings/`, `decisions/` and Python modules. File by file, what it holds takes the place of what the package ships.
+
+Name it with `ieat --project DIR …` or in `IEAT_PROJECT`; else it is the working directory, if that has an
+`{PROJECT_FILE}`.
+"""
+    return page("Project folder", intro, f"## Keys of {PROJECT_FILE}", keys(ProjectFile))
 
 
 def _example(path: str) -> str:
-    from ieat_data.paths import project_root
-
-    text = (project_root() / path).read_text(encoding="utf-8")
+    text = (shipped() / path).read_text(encoding="utf-8")
     return f"## A shipped example\n\n`{path}`:\n\n```yaml\n{text.strip()}\n```"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from ieat_data.checks import clip
-from ieat_data.checks.catalogue import KINDS, documented
+from ieat_data.checks.catalogue import CLIP_REASONS, KINDS
+from ieat_data.stages import STAGES
 from scripts.reference.markdown import bare, code, page, sentence, table
 
 WORDS = Path(__file__).with_name("reasons.yaml")
@@ -39,14 +39,14 @@ def words() -> dict[str, dict[str, str]]:
 def described() -> dict[str, dict[str, str]]:
     """Return section → code → words, of all codes."""
     checks = {_KINDS[kind]: dict(lines) for kind, lines in KINDS.items()}
-    clips = documented(getattr(clip, name) for name in clip.REASONS)
-    return {**checks, "A clip is not used when it …": clips, **words()}
+    return {**checks, "A clip is not used when it …": dict(CLIP_REASONS), **words()}
 
 
 def given() -> set[str]:
-    """Return the reason codes that the code gives by name."""
+    """Return the reason codes that the code gives by name, and those that stages have words for."""
     texts = (p.read_text(encoding="utf-8") for p in _PACKAGE.rglob("*.py"))
-    return {code for text in texts for found in _GIVEN.findall(text) for code in found if code}
+    literal = {code for text in texts for found in _GIVEN.findall(text) for code in found if code}
+    return literal.union(*(stage.reasons() for stage in STAGES.values()))
 
 
 def make() -> str:

@@ -33,7 +33,7 @@ The tables below it lie in the work folder (`OUT/.work/tables/`), a table for ea
 `reason`. `status` is `ok`, `rejected` (here, for `reason`) or `skipped` (an earlier stage rejected it): a row keeps
 its place, with nulls, so that the shards of all tables align. Times are in seconds, rates in Hz.
 """
-    tables = [s for name, cls in STAGES.items() if name not in TARGETS for s in _table(name, cls.schema)]
+    tables = [s for name, stage in STAGES.items() if name not in TARGETS for s in _table(name, stage.schema)]
     return page("Schema", intro, "## A sample", columns("sample", schemas.SAMPLES), "## Tables", *tables)
 
 

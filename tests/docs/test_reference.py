@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from ieat_data.config import EngineConfig, Pipeline, Profile, Source
+from ieat_data.config import EngineConfig, Pipeline, Profile, ProjectFile, Source
 from ieat_data.corpora import READERS, reader_class
 from ieat_data.data.schema import SAMPLES
 from ieat_data.engines.registry import ENGINES, engine_class
@@ -15,7 +15,14 @@ from scripts.reference import reasons, schema
 from scripts.reference.keys import keys, lacking
 from scripts.reference.parameters import parameters, purpose
 
-MODELS: list[type[BaseModel]] = [Pipeline, Profile, EngineConfig, Source, *(s.Settings for s in STAGES.values())]
+MODELS: list[type[BaseModel]] = [
+    Pipeline,
+    Profile,
+    ProjectFile,
+    EngineConfig,
+    Source,
+    *(s.Settings for s in STAGES.values()),
+]
 
 
 def test_the_pages_are_as_the_code_has_them() -> None:
