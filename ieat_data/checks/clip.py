@@ -67,28 +67,32 @@ def measure(samples: Samples, rate: int) -> Signal:
 
 
 def clipped_audio(signal: Signal, limits: ClipLimits) -> bool:
-    """The recording was too loud for its own scale: peaks are cut off."""
+    """Is clipped: the recording was too loud for its scale, and peaks are cut off."""
     return limits.max_clipped is not None and signal.clipped > limits.max_clipped
 
 
 def too_quiet(signal: Signal, limits: ClipLimits) -> bool:
+    """Is quieter than the limit."""
     return limits.min_lufs is not None and signal.lufs < limits.min_lufs
 
 
 def too_loud(signal: Signal, limits: ClipLimits) -> bool:
+    """Is louder than the limit."""
     return limits.max_lufs is not None and signal.lufs > limits.max_lufs
 
 
 def leading_silence(signal: Signal, limits: ClipLimits) -> bool:
+    """Is silent for too long before the first sound."""
     return limits.max_leading_s is not None and signal.leading_s > limits.max_leading_s
 
 
 def trailing_silence(signal: Signal, limits: ClipLimits) -> bool:
-    """A TTS that has lost its way falls silent."""
+    """Is silent for too long after the last sound: a TTS engine that lost its way falls silent."""
     return limits.max_trailing_s is not None and signal.trailing_s > limits.max_trailing_s
 
 
 def mostly_silence(signal: Signal, limits: ClipLimits) -> bool:
+    """Is silent for most of its length."""
     return limits.max_silence is not None and signal.silence > limits.max_silence
 
 

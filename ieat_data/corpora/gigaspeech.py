@@ -73,9 +73,10 @@ class Segment:
 
 
 class GigaSpeechReader:
-    """Reads `GigaSpeech.json` in the root, or the root itself, and the recordings beside it.
+    """`GigaSpeech.json` in the root, or the root itself; recordings lie beside it.
 
-    `subset` is XS, S, M, L or XL.
+    Args:
+        subset: XS, S, M, L or XL; each holds the ones before it.
     """
 
     kind: ClassVar[str] = "speech"

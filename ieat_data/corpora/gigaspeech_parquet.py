@@ -22,9 +22,10 @@ MAX_AUDIO_BYTES = 64 << 20
 
 
 class GigaSpeechParquetReader:
-    """Reads the files of `split` among `**/*.parquet` below the root: named after it or in a folder of that name.
+    """`**/*.parquet` below the root.
 
-    The default, `train`, leaves DEV and TEST out.
+    Args:
+        split: files of that name or in a folder of it are read; so DEV and TEST stay out.
     """
 
     kind: ClassVar[str] = "speech"

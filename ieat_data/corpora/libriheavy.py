@@ -23,8 +23,11 @@ SUBSETS = {"small": ("small",), "medium": ("small", "medium"), "large": ("small"
 class LibriHeavyReader:
     """Reads the manifests of `subset` in the root, or the root itself if it is one manifest.
 
-    `audio_root` is the folder of LibriLight, which holds `small/`, `medium/` and `large/`; a relative one is relative
-    to the root. `prefix` is what the manifests write in its place.
+    Args:
+        subset: small, medium or large.
+        audio_root: the folder of LibriLight, which holds `small/`, `medium/` and `large/`; a relative one lies in the
+            root. It may be a URL.
+        prefix: what the manifests have in place of `audio_root`.
     """
 
     kind: ClassVar[str] = "speech"

@@ -27,8 +27,10 @@ ALL, TRAIN = "all", "train_sft"
 class UltraChatReader(JsonReader):
     """Reads `**/*.jsonl` and `**/*.json` below the root, or `**/*.parquet`, whichever is there.
 
-    The query is the first turn; some dialogues have an odd number of turns. `split`, for Parquet only: files named
-    after it or in a folder named after it (default: train_sft); `all` for every file.
+    The query is the first turn; odd numbers of turns occur.
+
+    Args:
+        split: of Parquet alone, the files of that name or in a folder of it; null: `train_sft`; `all`: every file.
     """
 
     def __init__(self, root: Root | Path | str, language: str, split: str | None = None) -> None:

@@ -37,7 +37,11 @@ _MESSAGES = {
 
 
 class WenetSpeech4TTSReader:
-    """Reads the utterances of `subsets` (names of SUBSETS; default: all whose folders are there), each once."""
+    """Read the utterances of WenetSpeech4TTS, each once.
+
+    Args:
+        subsets: of Premium, Standard and Basic, each with those before it; null: all whose folders are there.
+    """
 
     kind: ClassVar[str] = "speech"
 
