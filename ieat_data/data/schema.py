@@ -40,7 +40,13 @@ UTTERANCES = table(
     ("duration_s", pa.float64()),
     ("reference", pa.string()),  # corpus transcript or query
     ("check_text", pa.string()),  # what the ASR round trip of a synthesized clip heard
-    ("extra", pa.string()),  # JSON: what else the corpus says of it
+    ("corpus_id", pa.string()),  # the corpus's own id of the clip
+    ("recording", pa.string()),  # the long recording that the clip is a segment of
+    ("start_s", pa.float64()),  # where the segment begins in it
+    ("segment_s", pa.float64()),  # how long the corpus says that it is
+    ("dnsmos", pa.float64()),  # as the corpus has it
+    ("attempts", pa.int32()),  # tries of a synthesized clip
+    ("extra", pa.string()),  # JSON: what else the corpus says of it; no stage reads it
 )
 # The speakers of a build. What is null but `voice` and `language` is so for a voice that the TTS engine has by itself.
 SPEAKERS = table(
