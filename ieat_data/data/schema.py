@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-VERSION = 2  # 2: spans name the clip that they were cut from
+VERSION = 3  # 2: spans name the clip that they were cut from; 3: `stage` is `training_stage`
 
 OK, REJECTED, SKIPPED = "ok", "rejected", "skipped"
 
@@ -211,7 +211,7 @@ SAMPLES = pa.schema(
         pa.field(
             "task", pa.string()
         ),  # response | reasoning | empathy | trajectory | alignment | synthesis | continuation
-        pa.field("stage", pa.string()),  # stage1_1 | stage1_2 | stage2
+        pa.field("training_stage", pa.string()),  # stage1_1 | stage1_2 | stage2
         pa.field("language", pa.string()),
         pa.field("n_turns", pa.int32()),  # the user's utterances, never the question
         pa.field("messages", pa.list_(MESSAGE)),

@@ -19,12 +19,14 @@ from ieat_data.execution.plan import Node, Plan
 from ieat_data.paths import prompt_hashes
 from ieat_data.stages import STAGES
 from ieat_data.stages.dialogue.questions import written
-from ieat_data.storage.shards import Record
+from ieat_data.storage.shards import CommitRecord
 
 MANIFEST = "manifest.json"
 
 
-def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]], read_samples: bool = True) -> dict[str, Any]:
+def make(
+    plan: Plan, files: Mapping[str, Sequence[tuple[str, CommitRecord]]], read_samples: bool = True
+) -> dict[str, Any]:
     """The manifest of a finished plan. `files`: for each config its (path in the output folder, record).
 
     `read_samples`: False for one that is wanted every few seconds: without `diversity`, from commit records alone.
@@ -78,7 +80,7 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]], read_sam
 
 def content_digest(plan: Plan) -> str:
     """Content digest of what a finished plan gives out."""
-    digest: str = merge(r.summary for node in plan.targets for r in node.records.values())["content_digest"]
+    digest: str = merge(r.summary for node in plan.configs for r in node.records.values())["content_digest"]
     return digest
 
 
@@ -114,7 +116,7 @@ def _review(plan: Plan) -> dict[str, Any]:
                 instructions[held.outcome(one.text)] += 1
             elif one.id in items:
                 changed.append(one.id)
-    records = [r for node in plan.targets for r in node.records.values()]
+    records = [r for node in plan.configs for r in node.records.values()]
     return {
         "rule": plan.pipeline.decision_rule,
         "instructions": {**instructions, "changed": changed},

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ieat_data.config import Pipeline, Profile, Source, load_source
+from ieat_data.config import RENAMED_STAGES, Pipeline, Profile, Source, load_source, now_called
 from ieat_data.corpora.revisions import revisions
 from ieat_data.decisions.verdicts import Verdicts, of_pipeline
 from ieat_data.diff import differences
@@ -24,9 +24,9 @@ from ieat_data.errors import UserError, did_you_mean
 from ieat_data.execution.job import Job
 from ieat_data.hashing import fingerprint
 from ieat_data.paths import prompt_hashes
-from ieat_data.stages import SOURCE_TABLES, STAGES, TARGETS, UNIONS
+from ieat_data.stages import CONFIGS, SOURCE_TABLES, STAGES, UNIONS
 from ieat_data.stages.base import Stage, Task
-from ieat_data.storage.shards import Record, Table, replace_file
+from ieat_data.storage.shards import CommitRecord, Table, replace_file
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Node:
     description: Mapping[str, Any]  # what the fingerprint hashes
     table: Table
     tasks: list[Task] = field(default_factory=list)
-    found: dict[str, Record] = field(default_factory=dict)  # of earlier runs: stale, or not yet known to be
-    records: dict[str, Record] = field(default_factory=dict)  # committed and not stale
+    found: dict[str, CommitRecord] = field(default_factory=dict)  # of earlier runs: stale, or not yet known to be
+    records: dict[str, CommitRecord] = field(default_factory=dict)  # committed and not stale
     rows: int = 0  # of `records`
     rejects: Counter[str] = field(default_factory=Counter)
 
@@ -56,7 +56,7 @@ class Node:
     def outputs(self) -> frozenset[str]:
         return frozenset(self.shards)
 
-    def add(self, records: Iterable[Record]) -> list[Record]:
+    def add(self, records: Iterable[CommitRecord]) -> list[CommitRecord]:
         """Take records that are not stale; gives those that are new."""
         new = [r for r in records if r.shard not in self.records]
         for record in new:
@@ -116,8 +116,9 @@ class Plan:
         return [*self.corpora, *(load_source(n) for n in others)]
 
     @property
-    def targets(self) -> list[Node]:
-        return [self.nodes[t] for t in self.pipeline.targets]
+    def configs(self) -> list[Node]:
+        """The tables that go out, each a config of the dataset."""
+        return [self.nodes[t] for t in self.pipeline.configs]
 
     def concrete(self, table: str) -> tuple[str, ...]:
         return UNIONS.get(table, (table,))
@@ -258,19 +259,20 @@ def _worded(change: str) -> str:
 
 
 def stages_of(pipeline: Pipeline) -> list[str]:
-    """The stages that a pipeline's targets need, inputs first."""
+    """The stages that a pipeline's configs need, inputs first."""
     return _order(_needed(pipeline), pipeline)
 
 
 def _needed(pipeline: Pipeline) -> set[str]:
-    for target in pipeline.targets:
-        if target not in (*TARGETS, *SOURCE_TABLES.values()):
-            raise UserError(f"pipeline {pipeline.name}: targets: {target!r} is none{did_you_mean(target, TARGETS)}")
+    for config in pipeline.configs:
+        if config not in (*CONFIGS, *SOURCE_TABLES.values()):
+            raise UserError(f"pipeline {pipeline.name}: configs: {config!r} is none{did_you_mean(config, CONFIGS)}")
     for name in pipeline.stages:
         if name not in STAGES:
-            raise UserError(f"pipeline {pipeline.name}: stages: unknown stage {name!r}{did_you_mean(name, STAGES)}")
+            told = now_called(name, RENAMED_STAGES) or f"unknown stage {name!r}{did_you_mean(name, STAGES)}"
+            raise UserError(f"pipeline {pipeline.name}: stages: {told}")
     needed: set[str] = set()
-    open_names = list(pipeline.targets)
+    open_names = list(pipeline.configs)
     while open_names:
         name = open_names.pop()
         if name not in needed:

@@ -31,7 +31,7 @@ from ieat_data.engines.client import Client, EngineDown
 from ieat_data.errors import UserError
 from ieat_data.hashing import child_id
 from ieat_data.stages.forecast import Forecast, Load
-from ieat_data.storage.shards import Record, Table, read_part
+from ieat_data.storage.shards import CommitRecord, Table, read_part
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -130,7 +130,7 @@ class Made(Protocol):
     @property
     def table(self) -> Table: ...
     @property
-    def records(self) -> Mapping[str, Record]: ...
+    def records(self) -> Mapping[str, CommitRecord]: ...
     @property
     def rejects(self) -> Counter[str]: ...
 

@@ -36,7 +36,7 @@ _AUDIO_ROWS, _TEXT_ROWS = 32, 1024  # rows in a row group: `binary` columns have
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CommitRecord:
     """What was committed for one shard."""
 
     shard: str
@@ -156,7 +156,7 @@ class Table:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def records(self) -> dict[str, Record]:
+    def records(self) -> dict[str, CommitRecord]:
         """All commit records by shard."""
         while True:
             try:
@@ -164,11 +164,11 @@ class Table:
             except FileNotFoundError:  # rolled up since it was listed
                 continue
 
-    def _records(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, Record]:
-        found: dict[str, Record] = {}
+    def _records(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, CommitRecord]:
+        found: dict[str, CommitRecord] = {}
         for name in (*rolled, *loose):
             for line in (self.records_dir / name).read_bytes().splitlines():
-                record = Record(**json.loads(line))
+                record = CommitRecord(**json.loads(line))
                 before = found.get(record.shard)
                 if before is None or before.inputs != record.inputs:
                     found[record.shard] = record
@@ -182,16 +182,16 @@ class Table:
             return [], []
         return [n for n in names if n.endswith(".jsonl")], [n for n in names if n.endswith(".json") and n[0] != "."]
 
-    def record(self, shard: str) -> Record | None:
+    def record(self, shard: str) -> CommitRecord | None:
         try:
-            return Record(**json.loads((self.records_dir / f"{shard}.json").read_bytes()))
+            return CommitRecord(**json.loads((self.records_dir / f"{shard}.json").read_bytes()))
         except FileNotFoundError:
             return self.records().get(shard)
 
-    def read(self, record: Record, columns: Sequence[str] | None = None) -> pa.Table:
+    def read(self, record: CommitRecord, columns: Sequence[str] | None = None) -> pa.Table:
         return read_part(self.folder / record.file, columns)
 
-    def quarantined(self, record: Record) -> list[dict[str, Any]]:
+    def quarantined(self, record: CommitRecord) -> list[dict[str, Any]]:
         if record.quarantine is None:
             return []
         # not splitlines: payloads may hold U+2028 and its like
@@ -210,7 +210,7 @@ class Table:
         summary: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
         engines: Mapping[str, Mapping[str, float]] | None = None,
-    ) -> Record:
+    ) -> CommitRecord:
         """Write one shard and its record. Where another writer was first, theirs stands and is returned.
 
         `quarantine`: of the rows that `table` has as rejected. `removed`: of those that it has no more.
@@ -225,7 +225,7 @@ class Table:
         fsync_dir(self.folder)
         ok, rejects = _count(table)
         rejects.update(Counter(q["reason"] for q in removed))
-        record = Record(
+        record = CommitRecord(
             shard=shard,
             file=part.name,
             rows=len(table),
@@ -249,7 +249,7 @@ class Table:
         assert winner is not None
         return winner
 
-    def _publish(self, record: Record) -> bool:
+    def _publish(self, record: CommitRecord) -> bool:
         return create_if_absent(self.records_dir / f"{record.shard}.json", json.dumps(asdict(record)).encode())
 
     def forget(self, shard: str) -> None:
@@ -278,7 +278,7 @@ class Table:
         for old in (*reversed(taken[:-1]), *loose):
             (self.records_dir / old).unlink()
 
-    def sweep(self, known: Iterable[Record] | None = None, older_than_s: float = ORPHAN_AGE_S) -> int:
+    def sweep(self, known: Iterable[CommitRecord] | None = None, older_than_s: float = ORPHAN_AGE_S) -> int:
         """Delete parts, quarantine files and temporary files that no record names. Returns how many.
 
         `known`: the table's records, where the caller has just read them.

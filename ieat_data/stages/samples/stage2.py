@@ -104,7 +104,7 @@ class Stage2(Stage):
         return {
             "id": row_id,
             "task": self.task,
-            "stage": "stage2",
+            "training_stage": "stage2",
             "language": first["language"],
             "n_turns": 1,
             "messages": list(messages),

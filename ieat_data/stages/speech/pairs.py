@@ -24,8 +24,11 @@ class Pairs(MapStage):
     """The corpus's own transcript, cased and punctuated, of a clip of fit length, pace and quality."""
 
     name = "pairs"
-    inputs = ("ingest", "listen")
-    columns: Mapping[str, tuple[str, ...]] = {"ingest": ("language", "duration_s", "reference", "dnsmos"), "listen": ()}
+    inputs = ("ingest", "recorded_signal_quality")
+    columns: Mapping[str, tuple[str, ...]] = {
+        "ingest": ("language", "duration_s", "reference", "dnsmos"),
+        "recorded_signal_quality": (),
+    }
     schema = PAIRS
     Settings = PairsSettings
 

@@ -45,7 +45,7 @@ def build_stage2(folder: Path, codec: str = "tests.support.doubles:Codec") -> tu
     spec = {
         "name": "stage2",
         "sources": {"speech": [_yaml(folder / "source.yaml", source)]},
-        "targets": ["stage2_alignment", "stage2_synthesis", "stage2_continuation"],
+        "configs": ["stage2_alignment", "stage2_synthesis", "stage2_continuation"],
     }
     profile = {"name": "doubles", "ray": {"num_cpus": 1}, "engines": {"codec": {"engine": codec}}}
     plan = make_plan(
