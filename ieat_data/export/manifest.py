@@ -10,6 +10,8 @@ from typing import Any
 
 from ieat_data import __version__, schema
 from ieat_data.checks.contamination import benchmark_hashes
+from ieat_data.engines import registry
+from ieat_data.engines.cpu import cpu
 from ieat_data.export.diversity import diversity
 from ieat_data.export.summary import merge
 from ieat_data.paths import prompt_hashes
@@ -75,7 +77,7 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]], read_sam
         ],
         "non_commercial": any(s.non_commercial for s in plan.sources),
         "recording": plan.recording.identity() if plan.recording else None,
-        "made_with": made_with(),
+        "made_with": made_with(plan),
     }
 
 
@@ -85,12 +87,19 @@ def content_digest(plan: Plan) -> str:
     return digest
 
 
-def made_with() -> dict[str, str]:
-    """Versions of what the bytes of an output may depend on."""
+def made_with(plan: Plan) -> dict[str, str]:
+    """Versions, CPU and kernels that the bytes of an output may depend on; no digest or fingerprint sees them.
+
+    Kernels are those of the engines that were asked: none with a recording.
+    """
+    asked = {} if plan.recording else {r: plan.profile.engines[r] for r in plan.engine_identities}  # type: ignore[index]
+    said = {f"{role} kernels": registry.kernels(role, config) for role, config in asked.items()}
     return {
         "ieat-data": __version__,
         "python": platform.python_version(),
         **{p: metadata.version(p) for p in ("pyarrow", "ray", "numpy", "soundfile")},
+        **cpu(),
+        **{k: v for k, v in said.items() if v},
     }
 
 
