@@ -15,6 +15,8 @@ from ieat_data.data.sample import merge
 from ieat_data.dataset.diversity import diversity
 from ieat_data.decisions.log import seen_instruction
 from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW
+from ieat_data.engines import registry
+from ieat_data.engines.cpu import cpu
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.paths import prompt_hashes
 from ieat_data.stages import STAGES
@@ -74,7 +76,7 @@ def make(
         ],
         "non_commercial": any(s.non_commercial for s in plan.sources),
         "recording": plan.recording.identity() if plan.recording else None,
-        "made_with": made_with(),
+        "made_with": made_with(plan),
     }
 
 
@@ -84,12 +86,19 @@ def content_digest(plan: Plan) -> str:
     return digest
 
 
-def made_with() -> dict[str, str]:
-    """Versions of what the bytes of an output may depend on."""
+def made_with(plan: Plan) -> dict[str, str]:
+    """Return versions, CPU and kernels that the bytes of an output may depend on; no digest or fingerprint sees them.
+
+    Kernels are those of the engines that were asked: none with a recording.
+    """
+    asked = {} if plan.recording else {r: plan.profile.engines[r] for r in plan.engine_identities}  # type: ignore[index]
+    said = {f"{role} kernels": registry.kernels(role, config) for role, config in asked.items()}
     return {
         "ieat-data": __version__,
         "python": platform.python_version(),
         **{p: metadata.version(p) for p in ("pyarrow", "ray", "numpy", "soundfile")},
+        **cpu(),
+        **{k: v for k, v in said.items() if v},
     }
 
 
