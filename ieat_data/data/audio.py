@@ -10,15 +10,13 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
+from ieat_data.errors import RowError
+
 Samples = NDArray[np.float32]
 
 
-class AudioError(ValueError):
+class AudioError(RowError):
     """A clip that cannot be used; `reason` is the reject code."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 def _undecodable(e: Exception) -> AudioError:

@@ -7,10 +7,7 @@ from typing import Any, Protocol
 
 from ieat_data.engines.cache import Answers, answer_key
 from ieat_data.engines.usage import Usage
-
-
-class EngineDown(RuntimeError):
-    """The engine's process died and could not be restarted: no fault of a row."""
+from ieat_data.errors import EngineDown
 
 
 class Pool(Protocol):

@@ -23,8 +23,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ieat_data.engines.base import Failure
-from ieat_data.engines.client import EngineDown
-from ieat_data.errors import UserError, did_you_mean
+from ieat_data.errors import EngineDown, UserError, did_you_mean
 
 # settings of HttpClient: who is asked and how, but not what comes out
 NEUTRAL_SETTINGS = frozenset(

@@ -11,6 +11,7 @@ from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.ray_actors import RayPool
+from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_pools import EnginePools, connected, lacking
 from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.worker import run_job
@@ -64,7 +65,7 @@ class Cluster:
         try:
             records: list[Record] = self._ray.get(ref)
         except Exception as e:
-            return e
+            return translated(e)
         return records
 
 

@@ -17,9 +17,8 @@ import pytest
 from ieat_data.config import EngineConfig, Profile
 from ieat_data.engines import registry
 from ieat_data.engines.base import Failure
-from ieat_data.engines.client import EngineDown
 from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, Reply
-from ieat_data.errors import UserError
+from ieat_data.errors import EngineDown, UserError
 from tests.support.servers import Asked, Say, dead_url, in_turn, serving
 
 OK = Say(body={"ok": 1})

@@ -11,8 +11,7 @@ from ieat_data import config, paths
 from ieat_data.config import load_pipeline, load_profile
 from ieat_data.data.schema import OK
 from ieat_data.engines.base import NOT_RECORDED
-from ieat_data.engines.client import EngineDown
-from ieat_data.errors import UserError
+from ieat_data.errors import EngineDown, UserError
 from ieat_data.stages.base import Reject, groups, guarded, retry
 from ieat_data.stages.dialogue.questions import question_id
 

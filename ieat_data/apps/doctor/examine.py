@@ -15,8 +15,7 @@ from ieat_data.apps.doctor.machine import survey
 from ieat_data.apps.doctor.report import Report
 from ieat_data.config import Profile
 from ieat_data.engines import registry
-from ieat_data.engines.client import EngineDown
-from ieat_data.errors import UserError
+from ieat_data.errors import EngineDown, UserError
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_pools import EnginePools, connected, lacking
 

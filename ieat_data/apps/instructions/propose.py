@@ -15,9 +15,9 @@ from ieat_data.checks.query import dedup_key
 from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.base import Completion, Failure
-from ieat_data.engines.client import EngineDown, Pool
+from ieat_data.engines.client import Pool
 from ieat_data.engines.llm.descriptor import load_descriptor
-from ieat_data.errors import BuildStopped, UserError
+from ieat_data.errors import BuildStopped, EngineDown, UserError
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_pools import one_pool
 from ieat_data.prompting.instruction_bank import Instruction

@@ -20,7 +20,7 @@ URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _STREAMED = 1 << 20  # bytes that a stream reads at a time
 
 
-class Gone(SourceError):
+class FileGone(SourceError):
     """A file that does not exist or cannot be opened."""
 
 
@@ -116,7 +116,7 @@ class Root(ABC):
         """Open the file `path`. Do not read ahead beyond `until` (bytes).
 
         Raises:
-            Gone: the file cannot be opened.
+            FileGone: the file cannot be opened.
             SourceError: the path leaves the root, or the file no longer has the version `version`.
         """
         pure = PurePosixPath(path)

@@ -14,7 +14,7 @@ import soundfile as sf
 from ieat_data.data.audio import encode_flac
 from ieat_data.engines.asr.openai import OpenAITranscriptions
 from ieat_data.engines.base import Failure, Transcribe, Transcript
-from ieat_data.engines.client import EngineDown
+from ieat_data.errors import EngineDown
 from tests.support.servers import Asked, Say, dead_url, in_turn, serving
 
 RATE = 16_000

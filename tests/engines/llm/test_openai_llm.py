@@ -13,11 +13,10 @@ import pytest
 import yaml
 
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Sampling, Segment
-from ieat_data.engines.client import EngineDown
 from ieat_data.engines.llm.llamacpp import LlamaCpp
 from ieat_data.engines.llm.openai import OpenAICompletions
 from ieat_data.engines.llm.template import Message, render
-from ieat_data.errors import UserError
+from ieat_data.errors import EngineDown, UserError
 from tests.support.servers import Asked, Say, dead_url, serving
 
 from . import tiny

@@ -18,9 +18,8 @@ from ieat_data.config import EngineConfig, Profile
 from ieat_data.data.audio import decode, encode_flac
 from ieat_data.engines import registry
 from ieat_data.engines.base import Clip, Failure, Requirement, SpeakerPrompt, Synthesize
-from ieat_data.engines.client import EngineDown
 from ieat_data.engines.tts.openai import OpenAISpeech
-from ieat_data.errors import UserError
+from ieat_data.errors import EngineDown, UserError
 from tests.support.servers import Say, dead_url, serving
 
 RATE = 24_000
