@@ -334,7 +334,7 @@ def test_identities_hold_neither_key_nor_servers(monkeypatch: pytest.MonkeyPatch
 
     def identity(role: str, settings: dict[str, Any]) -> dict[str, Any]:
         engines = {role: EngineConfig(engine="openai", settings=settings)}
-        return registry.identity(role, Profile(name="p", engines=engines))  # type: ignore[arg-type]
+        return registry.identity(role, Profile(name="p", engines=engines))
 
     for role, own in roles.items():
         one, two = identity(role, own | here), identity(role, own | there)

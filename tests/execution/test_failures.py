@@ -85,8 +85,8 @@ LOST = [
     of_ray.ActorDiedError(),
     of_ray.ActorUnavailableError("unavailable", b"0" * 16),
     of_ray.LocalRayletDiedError(),
-    of_ray.ObjectLostError("0" * 56, "owner", "site"),
-    of_ray.OwnerDiedError("0" * 56, "owner", "site"),
+    of_ray.ObjectLostError("0" * 56, None, "site"),
+    of_ray.OwnerDiedError("0" * 56, None, "site"),
     of_ray.OutOfMemoryError("the node ran low on memory"),
 ]
 

@@ -32,8 +32,9 @@ def test_a_dead_engine_or_a_user_s_error_is_no_fault_of_a_row(error: type[Except
     def process(rows: list[dict[str, Any]]) -> list[Any]:
         raise error("gone")
 
+    rows: list[dict[str, Any]] = [{}, {}]
     with pytest.raises(error):
-        guarded(process, [{}, {}])
+        guarded(process, rows)
 
 
 def test_retry_asks_again_only_for_what_failed_and_together() -> None:

@@ -32,7 +32,7 @@ def asr(url: str, **settings: Any) -> OpenAITranscriptions:
     return OpenAITranscriptions(url, "whisper", backoff_s=0.001, tries=3, **settings)
 
 
-def fields(asked: Asked) -> dict[str, tuple[str | None, str, bytes]]:
+def fields(asked: Asked) -> dict[str, tuple[str | None, str, Any]]:
     """The fields of a form: file name, type and content of each."""
     head = f"Content-Type: {asked.headers['content-type']}\r\n\r\n".encode()
     form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + asked.body)
@@ -42,7 +42,7 @@ def fields(asked: Asked) -> dict[str, tuple[str | None, str, bytes]]:
             part.get_content_type(),
             part.get_payload(decode=True),
         )
-        for part in form.iter_parts()  # type: ignore[attr-defined]
+        for part in form.iter_parts()
     }
 
 

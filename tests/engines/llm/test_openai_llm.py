@@ -376,7 +376,7 @@ def test_wrong_settings_are_one_clear_line(files: dict[str, str], tmp_path: Path
         ({"tokenizer": str(tmp_path / "none")}, "neither a name of the catalogue nor an existing file"),
     ):
         with pytest.raises(UserError, match=said_) as e:
-            OpenAICompletions("http://h/v1", "m", **files | change)  # type: ignore[arg-type]
+            OpenAICompletions("http://h/v1", "m", **files | change)
         assert "\n" not in str(e.value)
     (tmp_path / "other.json").write_text("{}", encoding="utf-8")
     with pytest.raises(UserError, match="is called tokenizer"):
