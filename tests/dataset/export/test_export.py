@@ -129,7 +129,7 @@ def test_an_exporter_of_one_s_own_and_what_it_leaves_out(dataset: Path, tmp_path
     )
     assert done.exit_code == 0, done.output
     kept = (tmp_path / "e/names.txt").read_text().split()
-    rows = [s for s in samples(only)]
+    rows = list(samples(only))
     assert kept == [s["id"] for s in rows if s["n_turns"] == 1]
     assert f"left out: {len(rows) - len(kept)} (too_many_turns)" in done.output and len(rows) > len(kept)
     about = json.loads((tmp_path / "e/export.json").read_text())
