@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ieat_data.checks.words import contains
 from ieat_data.data.emotions import Labels, collapse
@@ -17,16 +17,47 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Check(Generic[T]):
-    """One reason for which something is rejected: its code, the function that finds it, and what a report says."""
+    """One reason for which something is rejected: its code, the function that finds it, and what a report says.
+
+    `version` is part of the fingerprint of the tables that are made with the check: raise it when the check rejects
+    other things than before, and those tables are made again.
+    """
 
     code: str
     fails: Callable[[T], bool]
     says: str
+    version: int = 1
+
+
+Own = Mapping[str, Sequence[Check[Any]]]  # the user's own checks, by kind of text (`checks/own.py`)
+NO_OWN: Own = {}
 
 
 def failing(checks: Sequence[Check[T]], item: T) -> Iterator[str]:
     """The codes of the checks that `item` fails, in their order; the first one is its reason."""
     return (check.code for check in checks if check.fails(item))
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text of a corpus and the language that it should be in: `en` or `zh`."""
+
+    text: str
+    language: str
+
+
+def named(functions: Iterable[Callable[[str, str], bool]]) -> tuple[Check[Text], ...]:
+    """Return checks of (text, language) that are named by their function and described by its first line."""
+    return tuple(Check(f.__name__, _of_text(f), first_line(f)) for f in functions)
+
+
+def _of_text(function: Callable[[str, str], bool]) -> Callable[[Text], bool]:
+    return lambda t: function(t.text, t.language)
+
+
+def first_line(thing: object) -> str:
+    """Return the first line of a docstring, without the full stop."""
+    return (thing.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ What they go by is measured once (`measure`) and kept in the tables, so that lim
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
 
+from ieat_data.checks.base import Check, failing, first_line
 from ieat_data.config import Strict
 from ieat_data.data.audio import Samples
 from ieat_data.data.mix import loudness
@@ -72,41 +73,46 @@ def clipped_audio(signal: Signal, limits: ClipLimits) -> bool:
 
 
 def too_quiet(signal: Signal, limits: ClipLimits) -> bool:
-    """Is quieter than the limit."""
+    """The clip is hardly heard."""
     return limits.min_lufs is not None and signal.lufs < limits.min_lufs
 
 
 def too_loud(signal: Signal, limits: ClipLimits) -> bool:
-    """Is louder than the limit."""
+    """The clip is louder than speech is recorded."""
     return limits.max_lufs is not None and signal.lufs > limits.max_lufs
 
 
 def leading_silence(signal: Signal, limits: ClipLimits) -> bool:
-    """Is silent for too long before the first sound."""
+    """The speaker begins too late."""
     return limits.max_leading_s is not None and signal.leading_s > limits.max_leading_s
 
 
 def trailing_silence(signal: Signal, limits: ClipLimits) -> bool:
-    """Is silent for too long after the last sound: a TTS engine that lost its way falls silent."""
+    """The clip goes on in silence: a TTS that has lost its way does."""
     return limits.max_trailing_s is not None and signal.trailing_s > limits.max_trailing_s
 
 
 def mostly_silence(signal: Signal, limits: ClipLimits) -> bool:
-    """Is silent for most of its length."""
+    """Most of the clip is silent."""
     return limits.max_silence is not None and signal.silence > limits.max_silence
 
 
-_CHECKS: tuple[Callable[[Signal, ClipLimits], bool], ...] = (
-    too_quiet,
-    clipped_audio,
-    too_loud,
-    leading_silence,
-    trailing_silence,
-    mostly_silence,
-)
-REASONS = tuple(check.__name__ for check in _CHECKS)
+@dataclass(frozen=True)
+class Heard:
+    """A clip as a check sees it."""
+
+    signal: Signal
+    limits: ClipLimits
 
 
-def fault(signal: Signal, limits: ClipLimits) -> str | None:
-    """The first check that the clip does not pass."""
-    return next((check.__name__ for check in _CHECKS if check(signal, limits)), None)
+def _of_clip(function: Callable[[Signal, ClipLimits], bool]) -> Check[Heard]:
+    return Check(function.__name__, lambda heard: function(heard.signal, heard.limits), first_line(function))
+
+
+CHECKS = tuple(map(_of_clip, (too_quiet, clipped_audio, too_loud, leading_silence, trailing_silence, mostly_silence)))
+REASONS = tuple(check.code for check in CHECKS)
+
+
+def fault(signal: Signal, limits: ClipLimits, own: Sequence[Check[Heard]] = ()) -> str | None:
+    """Return the reason code of the first check that the clip does not pass, the user's `own` ones last."""
+    return next(failing((*CHECKS, *own), Heard(signal, limits)), None)

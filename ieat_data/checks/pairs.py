@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 
+from ieat_data.checks.base import Check, Text, failing, named
 from ieat_data.checks.language import is_language
 
 _MIN_LETTERS = 8  # a shorter text may well be all capitals: "OK."
@@ -35,9 +36,9 @@ def unpunctuated(text: str, language: str) -> bool:
     return _SENTENCE_END.search(text) is None
 
 
-TEXT_CHECKS: tuple[Callable[[str, str], bool], ...] = (wrong_language, uncased, unpunctuated)
+CHECKS = named((wrong_language, uncased, unpunctuated))
 
 
-def check_text(text: str, language: str) -> str | None:
-    """The reason code of the first check that the text fails."""
-    return next((check.__name__ for check in TEXT_CHECKS if check(text, language)), None)
+def check_text(text: str, language: str, own: Sequence[Check[Text]] = ()) -> str | None:
+    """Return the reason code of the first check that the text fails, the user's `own` ones last."""
+    return next(failing((*CHECKS, *own), Text(text, language)), None)

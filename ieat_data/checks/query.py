@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ieat_data.checks.base import Check, Text, failing, first_line
 from ieat_data.checks.language import is_language, to_simplified
 
 
@@ -194,37 +196,71 @@ def _length(text: str, language: str) -> int:
     return len(re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text))
 
 
-_FIRST_CHECKS: tuple[Callable[[str, str], bool], ...] = (control_text, code, markup, url, table)
-_LAST_CHECKS: tuple[Callable[[str, str], bool], ...] = (attachment, writing_task, not_speakable)
-CHECKS = (*_FIRST_CHECKS, *_LAST_CHECKS)
-# between the first and the last ones
-LENGTHS = {
-    "too_long": "Is longer than a person says at once",
-    "wrong_language": "Is in another language, or in Traditional Chinese",
-    "too_short": "Is shorter than a sentence",
-}
-REASONS = (*(f.__name__ for f in CHECKS), *LENGTHS)
+@dataclass(frozen=True)
+class Query(Text):
+    """A query as a check sees it: a hostile one is not worth more than a few thousand characters of patterns."""
+
+    limits: QueryLimits = QueryLimits()
+
+    @functools.cached_property
+    def length(self) -> int:
+        """Words (en) or characters (zh)."""
+        return _length(self.text, self.language)
+
+    @functools.cached_property
+    def head(self) -> Text:
+        return Text(self.text[:4096], self.language)
+
+    @property
+    def allowed(self) -> tuple[int, int]:
+        """The shortest and the longest length."""
+        own = self.limits
+        return (own.min_zh, own.max_zh) if self.language == "zh" else (own.min_en, own.max_en)
+
+    @property
+    def has_letters(self) -> bool:
+        return any(c.isalpha() for c in self.head.text)
 
 
-def check_query(text: str, language: str, limits: QueryLimits | None = None) -> str | None:
-    """The reason code (one of `REASONS`) for which `text` is no spoken query in `language` (`zh`, `en`), or None."""
-    limits = limits or QueryLimits()
-    # a hostile text is not worth more than a few thousand characters of pattern matching
-    head = text[:4096]
-    for check in _FIRST_CHECKS:
-        if check(head, language):
-            return check.__name__
-    length = _length(text, language)
-    low, high = (limits.min_zh, limits.max_zh) if language == "zh" else (limits.min_en, limits.max_en)
-    if length > high:
-        return "too_long"
-    if not any(c.isalpha() for c in head):
-        return "too_short"
-    if not is_language(head, language):
-        return "wrong_language"
-    if length < low:
-        return "too_short"
-    return next((check.__name__ for check in _LAST_CHECKS if check(head, language)), None)
+def too_long(q: Query) -> bool:
+    """Is longer than a person says at once."""
+    return q.length > q.allowed[1]
+
+
+def wrong_language(q: Query) -> bool:
+    """Is in another language, or in Traditional Chinese."""
+    return q.has_letters and not is_language(q.head.text, q.language)
+
+
+def too_short(q: Query) -> bool:
+    """Is shorter than a sentence."""
+    return not q.has_letters or q.length < q.allowed[0]
+
+
+def _of_head(function: Callable[[str, str], bool]) -> Check[Query]:
+    return Check(function.__name__, lambda q: function(q.head.text, q.head.language), first_line(function))
+
+
+CHECKS: tuple[Check[Query], ...] = (
+    *map(_of_head, (control_text, code, markup, url, table)),
+    *(Check(f.__name__, f, first_line(f)) for f in (too_long, wrong_language, too_short)),
+    *map(_of_head, (attachment, writing_task, not_speakable)),
+)
+REASONS = tuple(check.code for check in CHECKS)
+
+
+def check_query(
+    text: str, language: str, limits: QueryLimits | None = None, own: Sequence[Check[Query]] = ()
+) -> str | None:
+    """Return the reason code for which `text` is no spoken query in `language` (`zh`, `en`), or None.
+
+    Args:
+        text: the user's first words.
+        language: the one that they should be in.
+        limits: of the length; by default `QueryLimits()`.
+        own: checks of the user's, which come last.
+    """
+    return next(failing((*CHECKS, *own), Query(text, language, limits or QueryLimits())), None)
 
 
 def dedup_key(text: str, language: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ieat_data.checks import closing, echo, form, leaks, person, persona, tone
-from ieat_data.checks.base import Check, Rejected, Said, failing
+from ieat_data.checks.base import NO_OWN, Check, Own, Rejected, Said, failing
 from ieat_data.engines.base import Completion
 from ieat_data.prompting.base import Turn
 from ieat_data.prompting.files import Example
@@ -32,7 +32,7 @@ SPOKEN: tuple[Check[Said], ...] = (
 
 
 def accept_reply(
-    language: str, user_text: str, completion: Completion, examples: Sequence[Example] = ()
+    language: str, user_text: str, completion: Completion, examples: Sequence[Example] = (), own: Own = NO_OWN
 ) -> str | Rejected:
     """The spoken reply of a completion without thinking, in one line, or why there is none.
 
@@ -41,17 +41,20 @@ def accept_reply(
         user_text: what the user said.
         completion: the model's; it has exactly one part, because nothing was to be closed.
         examples: `Prompts.examples("respond", language)`, so that copies of them are found.
+        own: the user's checks of a `completion` and of a `reply`.
     """
-    said = answer(language, user_text, completion, examples)
+    said = answer(language, user_text, completion, examples, own)
     if isinstance(said, Rejected):
         return said
-    reason = next(failing(SPOKEN, said), None)
+    reason = next(failing((*SPOKEN, *own.get("reply", ())), said), None)
     return said.text if reason is None else Rejected(reason)
 
 
-def answer(language: str, user_text: str, completion: Completion, examples: Sequence[Example] = ()) -> Said | Rejected:
+def answer(
+    language: str, user_text: str, completion: Completion, examples: Sequence[Example] = (), own: Own = NO_OWN
+) -> Said | Rejected:
     """What the checks look at, or why a completion holds no answer."""
-    reason = next(failing(closing.REPLY, completion), None)
+    reason = next(failing((*closing.REPLY, *own.get("completion", ())), completion), None)
     if reason is not None:
         return Rejected(reason)
     text = form.one_line(completion.parts[0])

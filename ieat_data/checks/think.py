@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ieat_data.checks import cause, closing, echo, emotion, form, leaks, person, persona, tone
-from ieat_data.checks.base import Check, Rejected, Said, failing
+from ieat_data.checks.base import NO_OWN, Check, Own, Rejected, Said, failing
 from ieat_data.checks.reply import SPOKEN
 from ieat_data.data.emotions import Labels
 from ieat_data.engines.base import Completion
@@ -65,6 +65,7 @@ def accept(
     instruction: str | None,
     labels: Labels,
     examples: Sequence[Example] = (),
+    own: Own = NO_OWN,
 ) -> Accepted | Rejected:
     """The think block and the answer of a completion, or the first check that it fails.
 
@@ -77,12 +78,14 @@ def accept(
         instruction: the question the user speaks, or None.
         labels: `Prompts.labels`.
         examples: `Prompts.examples(task, language)`, so that copies of them are found.
+        own: the user's checks of a `completion`, a `thought` and an `answer`.
     """
-    pair = thought_and_answer(task, language, completion, turns, instruction, labels, examples)
+    pair = thought_and_answer(task, language, completion, turns, instruction, labels, examples, own)
     if isinstance(pair, Rejected):
         return pair
     thought, answer = pair
-    reason = next(failing(THOUGHT, thought), None) or next(failing(ANSWER, answer), None)
+    reason = next(failing((*THOUGHT, *own.get("thought", ())), thought), None)
+    reason = reason or next(failing((*ANSWER, *own.get("answer", ())), answer), None)
     return Rejected(reason) if reason else Accepted(injected + thought.text, answer.text, len(injected))
 
 
@@ -94,9 +97,10 @@ def thought_and_answer(
     instruction: str | None,
     labels: Labels,
     examples: Sequence[Example] = (),
+    own: Own = NO_OWN,
 ) -> tuple[Said, Said] | Rejected:
     """What the checks look at, or why a completion holds no such pair."""
-    reason = next(failing(closing.TARGET, completion), None)
+    reason = next(failing((*closing.TARGET, *own.get("completion", ())), completion), None)
     if reason is not None:
         return Rejected(reason)
     continuation, spoken = completion.parts[0].rstrip(), form.one_line(completion.parts[1])

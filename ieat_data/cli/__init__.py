@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ieat_data.cli import build, check, doctor, ingest, inspect, instructions, models, report, review, sources
+from ieat_data.cli import build, check, doctor, export, ingest, inspect, instructions, models, report, review, sources
 from ieat_data.errors import UserError
 from ieat_data.paths import use_project
 
@@ -39,7 +39,7 @@ def settings(
         use_project(project)
 
 
-for command in (build, check, doctor, inspect, report, review, ingest, sources):
+for command in (build, check, doctor, inspect, export, report, review, ingest, sources):
     command.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(instructions.app, name="instructions")

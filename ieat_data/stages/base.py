@@ -120,6 +120,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
+class Rule(Protocol):
+    """A reason for which a stage rejects what it makes (`checks.base.Check`)."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def fails(self) -> Callable[[Any], bool]: ...
+
+
 class Made(Protocol):
     """The table of a stage as the manifest sees it."""
 
@@ -182,6 +193,10 @@ class Stage(ABC):
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         """Return what else the rows depend on (a source's files, the size of a group)."""
+        return {}
+
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        """Return the checks that its rows must pass, by kind: which they are, and their versions, name its table."""
         return {}
 
     def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
