@@ -181,7 +181,7 @@ def test_a_changed_recorded_clip(project: Project) -> None:
     said = project.differs()
     assert "first stage to differ: synthesize, 1 row (1 for want of a recorded answer)" in said
     assert f"row {asked['row']}" in said
-    assert "asr.transcribe: the audio changed: other bytes than the recorded ones" in said
+    assert "asr.transcribe: the audio changed: the bytes differ from the recorded ones" in said
 
 
 def test_joining_clips_otherwise_is_heard(project: Project) -> None:

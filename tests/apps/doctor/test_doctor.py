@@ -104,7 +104,7 @@ def test_what_is_missing_is_told_of_all_engines_and_none_of_them_is_loaded(tmp_p
     path = profile(tmp_path, llm=needy, tts={"voices": {}}, ser={"engine": FAULTY + ":OddSERR"})
     report = look(path)
     package, model = faults(report, "engine llm")
-    assert "needs the Python package that brings 'no_such_library': pip install 'ieat-data[dev]'" in package
+    assert "needs the Python package that provides 'no_such_library': pip install 'ieat-data[dev]'" in package
     assert f"model '{tmp_path / 'no'}' is neither" in model and "hf download NAME --local-dir FOLDER" in model
     assert faults(report, "engine tts") == [
         "voices: profile doubles: engines.tts.voices names none: list the ids of your voices by language"
@@ -257,7 +257,7 @@ def test_without_its_library_an_engine_says_in_one_line_what_to_install(
     made = Profile.model_validate({"name": "p", "engines": {role: block}})
     (line,) = registry.missing(role, made)
     extra = registry.engine_class(role, name).extra
-    assert line.startswith(f"engine {role}: {name} needs the Python package that brings ")
+    assert line.startswith(f"engine {role}: {name} needs the Python package that provides ")
     assert f"pip install 'ieat-data[{extra}]'" in line
     assert line.endswith(f"(in the environment of {bare})")
     assert ("COSYVOICE_HOME" in line) == (name == "cosyvoice2")

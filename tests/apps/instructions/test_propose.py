@@ -173,7 +173,7 @@ def test_adding_leaves_what_stands_there_as_it_is(tmp_path: Path) -> None:
     first, second = path.read_text(encoding="utf-8").splitlines()
     assert first == old
     assert json.loads(second) == {"id": "reasoning-en-002", "text": "为什么？", "status": "proposed", "origin": "o"}
-    with pytest.raises(UserError, match=r"cannot be written: .*--out names another file"):
+    with pytest.raises(UserError, match=r"cannot be written: .*name another file with --out"):
         append(path / "x.jsonl", [])
 
 

@@ -74,7 +74,7 @@ def test_progress_is_printed(tmp_path: Path) -> None:
     printed = CliRunner().invoke(app, ["review", str(bank), "--progress"]).output
     assert "2 of 5 decided (40%), 1 disagreed; rule: any_reject" in printed
     assert "[b]ben / anna" in printed
-    assert "ben.jsonl:1: is no decision" in printed
+    assert "ben.jsonl:1: not a valid decision" in printed
 
 
 def test_reasons_fit_their_field_and_end_in_something_else() -> None:
