@@ -1,4 +1,4 @@
-"""All reason codes of texts: kind of text → code → one line that says what it stands for. For reports and docs."""
+"""All reason codes of texts: kind of text → code → a one-line description. For reports and docs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _says(checks: Iterable[Check[Any]]) -> dict[str, str]:
 
 
 def documented(checks: Iterable[Callable[..., bool]]) -> dict[str, str]:
-    """Checks that are named by their reason code and described by their first line."""
+    """Return code → description of checks named by their reason code and described by their first docstring line."""
     return {c.__name__: (c.__doc__ or "").partition("\n")[0].rstrip(".") for c in checks}
 
 

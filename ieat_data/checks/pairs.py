@@ -1,4 +1,4 @@
-"""Can a transcript be learnt from, beside its clip? Each check is one function; its name is its reason code."""
+"""Is a transcript good training text for its clip? Each check is one function; its name is its reason code."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _SENTENCE_END = re.compile(r"[.?!…。？！]")
 
 
 def clean(text: str) -> str:
-    """The transcript as it is learnt from: runs of white space as one space, none at the ends."""
+    """Return the transcript as it is trained on: runs of white space as one space, none at the ends."""
     return " ".join(text.split())
 
 
 def wrong_language(text: str, language: str) -> bool:
-    """Is written in another language or script."""
+    """The text is in another language or script."""
     return not is_language(text, language)
 
 
 def uncased(text: str, language: str) -> bool:
-    """Has capitals only, or none: the corpus's text was flattened for ASR."""
+    """The text has only capitals or none: the corpus flattened its texts for ASR."""
     letters = [c for c in text if c.isalpha()]
     if language != "en" or len(letters) < _MIN_LETTERS:
         return False
@@ -31,7 +31,7 @@ def uncased(text: str, language: str) -> bool:
 
 
 def unpunctuated(text: str, language: str) -> bool:
-    """Ends no sentence anywhere."""
+    """The text has no end of a sentence."""
     return _SENTENCE_END.search(text) is None
 
 
@@ -39,5 +39,5 @@ TEXT_CHECKS: tuple[Callable[[str, str], bool], ...] = (wrong_language, uncased, 
 
 
 def check_text(text: str, language: str) -> str | None:
-    """The reason code of the first check that the text fails."""
+    """Return the reason code of the first check that the text fails."""
     return next((check.__name__ for check in TEXT_CHECKS if check(text, language)), None)
