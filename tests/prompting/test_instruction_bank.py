@@ -81,7 +81,7 @@ def test_what_a_person_rejected_may_be_anything(tmp_path: Path) -> None:
 
 def test_too_few(tmp_path: Path) -> None:
     code, lines = check(tmp_path, FINE, "--at-least", "3")
-    assert (code, lines[0]) == (1, "b.jsonl: 2 are checked or accepted, at least 3 are wanted")
+    assert (code, lines[0]) == (1, "b.jsonl: 2 are checked or accepted, expected at least 3")
 
 
 @pytest.mark.parametrize(

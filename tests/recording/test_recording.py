@@ -106,7 +106,7 @@ def test_answers_that_are_gone_cannot_be_recorded(recorded: Recorded, tmp_path: 
     out = tmp_path / "out"
     build_here(recorded.plan(out, recorded.corpora.profile), out)
     shutil.rmtree(out / ".work" / "answers")
-    with pytest.raises(UserError, match=r"are gone from the work folder, .* new --work folder"):
+    with pytest.raises(UserError, match=r"the work folder has lost the answers .* new --work folder"):
         build_here(recorded.plan(out, recorded.corpora.profile), out, record_to=tmp_path / "recording")
     assert not (tmp_path / "recording").exists()
 

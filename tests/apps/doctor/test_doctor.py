@@ -89,7 +89,7 @@ def test_engines_that_are_sick_do_not_keep_the_others_from_being_tried(tmp_path:
     ]
     assert not faults(report, "engine ser")
     notes = [f.text for f in report.findings if f.part == "engine ser" and f.state == "note"]
-    assert notes == ["not tried: it calls on llm, which has a fault"]
+    assert notes == ["not tried: it calls llm, which has a fault"]
 
 
 def _tts(name: str) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def test_answers_that_a_build_could_not_use(tmp_path: Path) -> None:
             calls.calls(role, known)[0].judge(answer, 1.0)
         return str(e.value)
 
-    assert wrong("ser", EmotionScores({"happy": 4.0})) == "its scores are no probabilities: {'happy': 4.0}"
+    assert wrong("ser", EmotionScores({"happy": 4.0})) == "its scores are not probabilities: {'happy': 4.0}"
     assert "is `context` large enough?" in wrong("llm", Completion((), "context", 30))
     assert "says nothing" in wrong("llm", Completion((" ", ""), "stop"))
     silence = Clip(encode_flac(np.zeros(16_000, np.float32), 16_000), 16_000, 1.0)
@@ -159,7 +159,7 @@ def test_interpreters_that_cannot_work(tmp_path: Path) -> None:
         )
     )
     (nowhere,) = faults(report, "engine llm")
-    assert "nowhere/python: cannot be started (No such file or directory): make the environment" in nowhere
+    assert "nowhere/python: cannot be started (No such file or directory): create the environment" in nowhere
     (mixed,) = faults(report, "engine asr")
     ours = next(f.text for f in report.findings if f.what == "ray").split()[1].strip(",")
     assert mixed.endswith(f"has Ray 2.9.0, the build runs in Ray {ours}: {old} -m pip install 'ray=={ours}'")
@@ -167,7 +167,7 @@ def test_interpreters_that_cannot_work(tmp_path: Path) -> None:
     assert "is Python 3.13.1, the build runs in" in minor and "make that environment with python3." in minor
     assert "has no Ray" in ray
     assert "cannot import ieat_data (ModuleNotFoundError: no): install the builder there as well" in builder
-    assert faults(report, "engine tts")[0].endswith("dead: is no working Python (exit code 3): no libpython")
+    assert faults(report, "engine tts")[0].endswith("dead: not a working Python (exit code 3): no libpython")
 
 
 def test_a_descriptor_whose_ids_are_not_the_tokenizer_s(tmp_path: Path) -> None:

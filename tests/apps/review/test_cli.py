@@ -38,14 +38,14 @@ def test_decisions_go_where_a_build_reads_them(tmp_path: Path, monkeypatch: pyte
 
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no dataset folder"):
+    with pytest.raises(UserError, match="neither a dataset folder"):
         open_desk(tmp_path / "empty", tmp_path / "d", None)
-    with pytest.raises(UserError, match="no dataset folder"):
+    with pytest.raises(UserError, match="neither a dataset folder"):
         open_desk(tmp_path / "nowhere", tmp_path / "d", None)
     loose = tmp_path / "loose" / "reasoning.en.jsonl"
     loose.parent.mkdir()
     loose.write_bytes(made.bank(tmp_path).read_bytes())
-    with pytest.raises(UserError, match="say where decisions go with --decisions DIR"):
+    with pytest.raises(UserError, match="name a folder with --decisions DIR"):
         open_desk(loose, None, None)
     with pytest.raises(UserError, match=r"--rule 'most' is none \(known: any_reject, majority\)"):
         open_desk(loose, tmp_path / "d", "most")
@@ -59,7 +59,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(UserError, match="give another --port"):
+        with pytest.raises(UserError, match="choose another --port"):
             serve(desk, "127.0.0.1", taken.getsockname()[1], print)
 
 
