@@ -252,9 +252,9 @@ def test_sizes_that_cannot_be_are_one_line() -> None:
         with pytest.raises(UserError, match=r"--rows '.*': expected a number"):
             parse_sizes("--rows", [wrong])
     pipeline, profile = load_pipeline("stage1-2"), load_profile("gpu")
-    with pytest.raises(UserError, match=r"'sample-bele' is no source .*\(did you mean 'sample-belle'\?\)"):
+    with pytest.raises(UserError, match=r"'sample-bele' is not a source .*\(did you mean 'sample-belle'\?\)"):
         corpora(pipeline, profile, Stated({"sample-bele": 1}, {}), Figures())
-    with pytest.raises(UserError, match="sample-belle holds text: say --rows"):
+    with pytest.raises(UserError, match="sample-belle holds text: use --rows"):
         corpora(pipeline, profile, Stated({}, {"sample-belle": 1}), Figures())
 
 

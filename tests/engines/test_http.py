@@ -157,7 +157,7 @@ def test_a_server_that_comes_back_is_asked_again(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("dead", [1, 3])
 def test_servers_that_stay_away_are_no_fault_of_a_row(dead: int, pauses: list[float]) -> None:
     asking = client([dead_url() for _ in range(dead)], tries=3)
-    with pytest.raises(EngineDown, match="engine test: no answer after 3 tries; the last: http://127") as e:
+    with pytest.raises(EngineDown, match="engine test: no answer after 3 tries; the last problem: http://127") as e:
         asking.each(lambda r: post(asking), [1, 2])
     assert str(pickle.loads(pickle.dumps(e.value))) == str(e.value)  # it crosses processes
 
@@ -382,11 +382,11 @@ def test_loopback_is_asked_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None
     ("settings", "said"),
     [
         ({"base_urls": []}, "names no server"),
-        ({"base_urls": "localhost:8000"}, "wants URLs"),
-        ({"base_urls": "http://h:port/v1"}, "wants URLs"),
-        ({"base_urls": "http://[::1/v1"}, "wants URLs"),
-        ({"base_urls": "file:///etc/passwd"}, "wants URLs"),
-        ({"base_urls": [None]}, "wants URLs"),
+        ({"base_urls": "localhost:8000"}, "must be URLs"),
+        ({"base_urls": "http://h:port/v1"}, "must be URLs"),
+        ({"base_urls": "http://[::1/v1"}, "must be URLs"),
+        ({"base_urls": "file:///etc/passwd"}, "must be URLs"),
+        ({"base_urls": [None]}, "must be URLs"),
         ({"concurrency": 0}, "`concurrency` must be"),
         ({"tries": -1}, "`tries` must be"),
         ({"timeout_s": float("nan")}, "`timeout_s` must be"),

@@ -69,8 +69,8 @@ def test_a_line_that_a_crash_broke_off_loses_no_other(tmp_path: Path, cut: int) 
     second = after.append("anna", **WHAT, decision="reject", reason="unclear")
     assert [d for d in load(tmp_path).decisions if d.id in (first.id, second.id)] == [first, second]
     assert stands(list(load(tmp_path).decisions)) == {"anna": "reject"}
-    expected = [] if cut == -1 else ["anna.jsonl:2: is no decision and is left out"]
-    assert [f[: len("anna.jsonl:2: is no decision and is left out")] for f in load(tmp_path).faults] == expected
+    expected = [] if cut == -1 else ["anna.jsonl:2: not a valid decision, ignored"]
+    assert [f[: len("anna.jsonl:2: not a valid decision, ignored")] for f in load(tmp_path).faults] == expected
     assert after.faults == load(tmp_path).faults
 
 

@@ -168,7 +168,7 @@ def test_evaluation_sentences_are_not_in_the_prompts() -> None:
         ("feelings", {f: f"x {f}" for f in FEELINGS}, "begin alike"),
         ("question", "How does the person feel?", "must hold"),
         ("examples", [{"says": "Hm.", "feels": "bored"}], "no feeling"),
-        ("calibration", [{"says": "Hm.", "feels": "sad"}], "as many sentences"),
+        ("calibration", [{"says": "Hm.", "feels": "sad"}], "the same number of sentences"),
         ("sytem", "x", "unknown key"),
     ],
 )
