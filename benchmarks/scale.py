@@ -115,7 +115,7 @@ def resume(work: Path, paths: tuple[str, str]) -> dict[str, Any]:
         pass
 
     class First(Simulation):
-        def start(self, job: Job) -> None:
+        def submit(self, job: Job) -> None:
             raise Asked
 
     operations = Operations()

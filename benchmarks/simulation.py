@@ -104,7 +104,7 @@ class Simulation:
 
     # -- the executor --------------------------------------------------------------------------------------------
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         with self._clock():
             cpu, engines = COST[job.task.table]
             key = (job.task.table, job.task.name)
@@ -124,7 +124,7 @@ class Simulation:
             self.tasks += 1
             self._at(self.now + cpu * self.draw.uniform(0.7, 1.3), running)
 
-    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+    def wait(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
         with self._clock():
             out: list[tuple[Task, list[Record] | Exception]] = []
             while not out:

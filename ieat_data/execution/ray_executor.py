@@ -46,11 +46,11 @@ class Cluster:
         for fault in faults:  # a cluster may still grow
             progress.note(f"waiting: {fault}")
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         pools = {role: self._engines.pool(role) for role in job.engines}
         self._running[self._run_job.remote(job, pools, self._meter)] = job.task
 
-    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+    def wait(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=1.0)
         return [(self._running.pop(ref), self._result(ref)) for ref in done]
 

@@ -33,10 +33,10 @@ Shard = tuple[str, str]  # table, name
 class Executor(Protocol):
     """Does tasks elsewhere."""
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         """Begin a task, with the engines that its stage asks."""
 
-    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+    def wait(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
         """The tasks that ended since, and what they committed or why they failed. Waits for one, a second at most.
 
         `WorkerLost` is for a task whose process or node died; another exception is the one that the task raised.
@@ -107,11 +107,11 @@ class Runner:
                     self._there(node, task)
                     continue
                 self.progress.start(node.name)
-                executor.start(self.plan.job(node, task))
+                executor.submit(self.plan.job(node, task))
                 in_flight[node.stage.engines] += 1
             if not in_flight.total():
                 return
-            ended = executor.ended()
+            ended = executor.wait()
             self.progress.calls(executor.answers())
             for task, result in ended:
                 node = self.plan.nodes[task.table]

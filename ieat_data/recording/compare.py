@@ -68,11 +68,11 @@ def changed_inputs(plan: Plan, recording: Recording) -> list[str]:
     sources = [f"{name}/{f}" for name, files in header.sources.items() for f in _changed(files, today.get(name, {}))]
     settings = differences(dict(header.pipeline), plan.pipeline.model_dump(mode="json"), "pipeline")
     engines = differences(_plain(header.engines), _plain(plan.engine_identities), "engines")
-    decided = differences(_plain(header.decisions), _plain(heeded(plan)), "decisions")
+    decided = differences(_plain(header.decisions), _plain(decision_inputs(plan)), "decisions")
     return [*(f"prompts/{f}" for f in prompts), *(f"source {f}" for f in sources), *settings, *engines, *decided]
 
 
-def heeded(plan: Plan) -> dict[str, Any]:
+def decision_inputs(plan: Plan) -> dict[str, Any]:
     """Return the part of people's decisions that each stage depends on."""
     return {n: node.description["decisions"] for n, node in plan.nodes.items() if "decisions" in node.description}
 

@@ -18,7 +18,7 @@ from ieat_data.errors import UserError
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.execution.worker import perform
 from ieat_data.paths import prompt_hashes
-from ieat_data.recording.compare import heeded, source_hashes
+from ieat_data.recording.compare import decision_inputs, source_hashes
 from ieat_data.recording.rows import reference_rows
 
 
@@ -61,7 +61,7 @@ def record(plan: Plan, folder: Path) -> Header:
         sources=source_hashes(plan),
         stages={n: Counts(answers=len(answers.get(n, ())), rows=len(rows[n])) for n in plan.nodes},
         made_with=made_with(),
-        decisions=heeded(plan),
+        decisions=decision_inputs(plan),
     )
     write(folder, header, answers, rows)
     return header

@@ -28,13 +28,13 @@ class Failing(InProcess):
         super().__init__(plan, progress)
         self.failed: list[str] = []
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         name = f"{job.task.table}/{job.task.name}"
         if len(self.failed) < self.times and name in (*self.failed[:1], name if not self.failed else ""):
             self.failed.append(name)
             self._ended.append((job.task, self.error))
         else:
-            super().start(job)
+            super().submit(job)
 
 
 def run(tmp_path: Path, error: Exception, times: int) -> Failing:

@@ -106,4 +106,4 @@ def screened(view: View) -> dict[str, Any]:
 
 def _rows_in(view: View, section: str) -> int:
     """Return how many rows the stages of a section of the manifest worked on."""
-    return sum(s.came for s in view.stages.values() if s.name in STAGES and STAGES[s.name].section == section)
+    return sum(s.rows_in for s in view.stages.values() if s.name in STAGES and STAGES[s.name].section == section)

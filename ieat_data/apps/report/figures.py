@@ -60,7 +60,7 @@ def funnel(view: View) -> list[dict[str, Any]]:
         row = {
             "stage": s.name,
             "about": stage.about() if stage else "",
-            "came": s.came,
+            "rows_in": s.rows_in,
             "ok": s.ok,
             "rejects": dict(s.rejects),
         }
@@ -76,7 +76,7 @@ def funnel(view: View) -> list[dict[str, Any]]:
 def _by_source(stage: StageView) -> list[dict[str, Any]]:
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for r in stage.records.values():
-        found[r.shard.rpartition("-")[0]].update(came=r.rows, ok=r.ok)
+        found[r.shard.rpartition("-")[0]].update(rows_in=r.rows, ok=r.ok)
     return [{"source": name, **c} for name, c in sorted(found.items())]
 
 

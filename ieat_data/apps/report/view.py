@@ -42,7 +42,7 @@ class StageView:
     records: Mapping[str, Record] = field(default_factory=dict)
 
     @property
-    def came(self) -> int:
+    def rows_in(self) -> int:
         """Return the number of rows that the stage worked on."""
         return self.ok + sum(self.rejects.values())
 
