@@ -234,6 +234,10 @@ class Pipeline(Strict):
     )
     contamination_limits: ContaminationLimits = ContaminationLimits()
     judge: Judge | None = Field(None, description="score the targets of stage 1-2 with the `llm`; null: nobody judges")
+    checks: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="checks of your own by kind of text: module:function, or the name that a package gives one",
+    )
     max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects a larger share stops the build")
     min_rows_for_rate: int = Field(40, ge=1, description="rows that a stage must have before its reject rate counts")
     stages: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, description="settings of stages, by name")
@@ -243,9 +247,9 @@ class Pipeline(Strict):
 
     @model_serializer(mode="wrap")
     def _plain(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `revisions` where there are none: most builds read nothing from a hub."""
+        """Without `revisions` and `checks` where there are none, as in most builds."""
         data: dict[str, Any] = plain(self)
-        return data if data.get("revisions") else {k: v for k, v in data.items() if k != "revisions"}
+        return {k: v for k, v in data.items() if v or k not in ("revisions", "checks")}
 
 
 M = TypeVar("M", bound=BaseModel)

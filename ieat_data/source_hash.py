@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 _INSTALLED = {"site-packages", "dist-packages"}
@@ -43,7 +43,9 @@ class _Walk:
 
     def visit(self, name: str, value: Any) -> None:
         """Take up what stands at `name`, and what it uses."""
-        if isinstance(value, functools.partial):
+        if isinstance(value, MethodType):
+            self.visit(name, [type(value.__self__), value.__func__])
+        elif isinstance(value, functools.partial):
             self.visit(name, [value.func, value.args, value.keywords])
         elif isinstance(value, (type, FunctionType)) or hasattr(value, "__wrapped__"):
             self._code(inspect.unwrap(value))

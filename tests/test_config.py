@@ -47,12 +47,12 @@ def test_bases_may_have_bases_but_not_go_in_circles(tmp_path: Path) -> None:
 def test_a_source_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     terms = {"language": "en", "licence": "", "terms": "", "non_commercial": False}
-    assert Source(name="x", reader="emilia", root="./corpus", **terms).path() == tmp_path / "corpus"  # type: ignore[arg-type]
-    assert Source(name="x", reader="emilia", root="samples", **terms).path().is_dir()  # type: ignore[arg-type]
+    assert Source(name="x", reader="emilia", root="./corpus", **terms).path() == tmp_path / "corpus"
+    assert Source(name="x", reader="emilia", root="samples", **terms).path().is_dir()
 
 
 def test_names_of_before_say_what_they_are_called_now(tmp_path: Path) -> None:
-    spec = {"name": "p", "sources": {}, "targets": ["stage1_1"]}
+    spec = {"name": "p", "sources": {}, "configs": ["stage1_1"]}
     path = tmp_path / "p.yaml"
     path.write_text(yaml.safe_dump(spec))
     with pytest.raises(UserError, match=r"p\.yaml: 'targets' is now called 'configs'"):

@@ -24,8 +24,10 @@ from ieat_data.errors import UserError, did_you_mean
 from ieat_data.execution.job import Job
 from ieat_data.hashing import fingerprint
 from ieat_data.paths import prompt_hashes
+from ieat_data.plugins import is_own, own_source
+from ieat_data.source_hash import source_hash
 from ieat_data.stages import CONFIGS, SOURCE_TABLES, STAGES, UNIONS
-from ieat_data.stages.base import Stage, Task
+from ieat_data.stages.base import Rule, Stage, Task
 from ieat_data.storage.shards import CommitRecord, Table, replace_file
 
 
@@ -147,6 +149,11 @@ class Plan:
             "depends": stage.depends(self.pipeline, self.profile),
             "inputs": {t: self.nodes[t].table.folder.name for t in inputs},
         }
+        if checks := stage.checks(self.pipeline):
+            described = {kind: {c.code: _described(c) for c in listed} for kind, listed in checks.items()}
+            description["checks"] = described
+        if source := own_source(type(stage)):
+            description |= source
         if decided := stage.decision_inputs(self.verdicts, self.pipeline):
             description["decisions"] = decided
         if self.recording is not None and stage.engines:
@@ -213,15 +220,33 @@ class Plan:
             path = node.table.folder / "plan.json"
             if not path.is_file():
                 units = [asdict(t) for t in node.tasks] if not node.inputs else []
-                plan = {"description": node.description, "tasks": units}
+                plan = {"description": node.description, "tasks": units, "code": self._code(node)}
                 replace_file(path, json.dumps(plan, ensure_ascii=False).encode())
+
+    def _code(self, node: Node) -> dict[str, str]:
+        """Return a hash of the code that stands behind each version in a table's description."""
+        versioned: dict[str, Any] = {f"check {c.code}": c.fails for c in _rules(node.stage, self.pipeline)}
+        found = {name: source_hash(code) for name, code in versioned.items() if not is_own(code)}
+        if not is_own(type(node.stage)):
+            found[f"stage {node.name}"] = source_hash(type(node.stage), deep=False)
+        for role in node.stage.engines if self.recording is None else ():
+            cls = registry.engine_class(role, self.profile.engines[role].engine)  # type: ignore[index]
+            if is_own(cls):
+                found[f"engine {role}"] = source_hash(cls)
+        return found
+
+    def unversioned(self, node: Node) -> list[str]:
+        """Return what a table was made with whose code is another one now, and whose version is the same."""
+        path = node.table.folder / "plan.json"
+        before = json.loads(path.read_text(encoding="utf-8")).get("code", {}) if path.is_file() else {}
+        now = self._code(node) if before else {}
+        return [name for name, code in now.items() if before.get(name, code) != code]
 
     def why(self, node: Node) -> str:
         """Why a table is (or is not) built again, in a few words."""
-        if not node.todo:
-            return "all there"
-        if node.records:
-            return "goes on"
+        if not node.todo or node.records:
+            so_far = "goes on" if node.todo else "all there"
+            return "; ".join([so_far, *map(_raise_version, self.unversioned(node))])
         if node.found:
             return "inputs changed"
         older = sorted(
@@ -251,6 +276,20 @@ def _read_besides(pipeline: Pipeline, profile: Profile) -> list[str]:
     listed = {*pipeline.sources.speech, *pipeline.sources.text}
     read = (source for name in stages_of(pipeline) for source in STAGES[name].sources(pipeline, profile))
     return [s for s in dict.fromkeys(read) if s not in listed]
+
+
+def _rules(stage: Stage, pipeline: Pipeline) -> list[Rule]:
+    return [rule for listed in stage.checks(pipeline).values() for rule in listed]
+
+
+def _described(rule: Rule) -> Any:
+    """What a fingerprint says of a check: its version; of a user's own the source, too."""
+    own = own_source(rule.fails)
+    return {"version": rule.version, **own} if own else rule.version
+
+
+def _raise_version(what: str) -> str:
+    return f"code of {what} changed but its version did not: rows are not made again; raise its version"
 
 
 def _worded(change: str) -> str:

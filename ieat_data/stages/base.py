@@ -27,8 +27,8 @@ from ieat_data.config import Pipeline, Profile, Strict, validate
 from ieat_data.data.schema import OK, REJECTED, SKIPPED, to_table
 from ieat_data.decisions.verdicts import NONE, Verdicts
 from ieat_data.engines.base import NOT_RECORDED
-from ieat_data.engines.client import Client, EngineDown
-from ieat_data.errors import UserError
+from ieat_data.engines.client import Client
+from ieat_data.errors import Retryable, UserError
 from ieat_data.hashing import child_id
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.storage.shards import CommitRecord, Table, read_part
@@ -120,6 +120,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
+class Rule(Protocol):
+    """A reason for which a stage rejects what it makes (`checks.base.Check`)."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def fails(self) -> Callable[[Any], bool]: ...
+
+
 class Made(Protocol):
     """The table of a stage as the manifest sees it."""
 
@@ -182,6 +193,10 @@ class Stage(ABC):
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         """Return what else the rows depend on (a source's files, the size of a group)."""
+        return {}
+
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        """Return the checks that its rows must pass, by kind: which they are, and their versions, name its table."""
         return {}
 
     def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
@@ -307,7 +322,7 @@ def guarded(process: Callable[[list[T]], Sequence[Any]], rows: list[T]) -> list[
         return []
     try:
         return list(process(rows))
-    except (EngineDown, UserError):  # no fault of a row
+    except (Retryable, UserError):  # no fault of a row
         raise
     except Exception:
         if len(rows) == 1:

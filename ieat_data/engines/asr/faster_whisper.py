@@ -20,7 +20,7 @@ from ieat_data.engines.cpu import cpu
 from ieat_data.errors import UserError
 
 _RATE = 16_000
-# without a text in Simplified script before it, Whisper may write Mandarin in Traditional script
+# without a prompt in Simplified script, Whisper may write Mandarin in Traditional script
 _PROMPTS = {"zh": "以下是普通话的句子。", "en": None}
 # Read by CTranslate2 and its oneDNN when a kernel is first chosen, and never again. AVX, not AVX2, for oneDNN: its
 # convolutions for AVX2 cut their sums by the size of the first cache, 32 KB in one CPU and 48 KB in another.
@@ -38,7 +38,8 @@ class FasterWhisper:
         compute_type: CTranslate2's. `int8` takes half the time and is worse: products are cut off at 16 bits.
         min_s, max_s: clips outside of these durations (seconds) are not transcribed.
 
-    Raises UserError when the model cannot be loaded, or CTranslate2 was loaded before with other kernels.
+    Raises:
+        UserError: the model cannot be loaded, or CTranslate2 was loaded before with other kernels.
     """
 
     exact: ClassVar[bool] = True
@@ -55,7 +56,7 @@ class FasterWhisper:
         min_s: float = 0.1,
         max_s: float = 120.0,
     ) -> None:
-        # threads that wait sleep, so that they do not hold up the other engines; OpenMP reads it when it is loaded
+        # waiting threads sleep and leave the cores to the other engines; OpenMP reads this when it is loaded
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         _pin_kernels()
         from faster_whisper import WhisperModel
@@ -96,7 +97,7 @@ class FasterWhisper:
         return f"CTranslate2 {version}, {settings.get('compute_type', _COMPUTE_TYPE)}, {chosen}"
 
     def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
-        """The words of each clip; an empty text where there is no speech.
+        """Transcribe each clip; a clip without speech gives an empty text.
 
         Failures: `undecodable_audio`, `empty_audio`, `not_finite_audio`, `too_short_audio`, `too_long_audio`,
         `unsupported_language`, `engine_error`. `details`: `avg_logprob` (per token, over segments weighted by their
@@ -113,7 +114,7 @@ class FasterWhisper:
             return Failure(e.reason, str(e))
         seconds = samples.size / _RATE
         if seconds < self._min_s:
-            return Failure("too_short_audio", f"{seconds:.3f} s, at least {self._min_s:g} s are needed")
+            return Failure("too_short_audio", f"{seconds:.3f} s, the minimum is {self._min_s:g} s")
         if seconds > self._max_s:
             return Failure("too_long_audio", f"over {self._max_s:g} s")
         try:

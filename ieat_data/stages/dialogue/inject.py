@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.think import Accepted, accept
 from ieat_data.config import Pipeline, Profile, languages_of
 from ieat_data.data.schema import TARGETS
@@ -22,7 +23,7 @@ from ieat_data.engines.base import Failure, Generate
 from ieat_data.hashing import child_id, number, seed, share
 from ieat_data.prompting.base import InjectedPrompt, Language, Turn
 from ieat_data.stages.asking import prompt_faults, prompts_of, sampling
-from ieat_data.stages.base import Context, ExpandStage, Reject, Row, StageSettings, retry
+from ieat_data.stages.base import Context, ExpandStage, Reject, Row, Rule, StageSettings, retry
 from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
 from ieat_data.stages.dialogue.reorganise import Reorganise
 from ieat_data.stages.forecast import Forecast, Load
@@ -84,6 +85,9 @@ class Injection(ExpandStage):
     @abstractmethod
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
         """Return the share of the parents that get a target, by task."""
+
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        return checks_of(pipeline, "completion", "thought", "answer")
 
     def reasons(self) -> Mapping[str, str]:
         return {**KINDS["answer"], **KINDS["thought"], **KINDS["completion"]}
@@ -149,6 +153,7 @@ def _checked(target: Target, answer: Any, ctx: Context) -> Accepted | Reject:
         target.question,
         prompts_of(ctx.profile).labels,
         target.prompt.examples,
+        own_checks(ctx.pipeline),
     )
     if isinstance(verdict, Accepted):
         return verdict

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
 from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.reply import accept_reply
 from ieat_data.config import Pipeline, Profile, languages_of
 from ieat_data.data.schema import REPLIES
@@ -14,7 +15,7 @@ from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Completion, Failure, Generate
 from ieat_data.hashing import seed
 from ieat_data.stages.asking import prompt_faults, prompts_of, sampling
-from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings, retry
+from ieat_data.stages.base import Context, MapStage, Reject, Row, Rule, StageSettings, retry
 from ieat_data.stages.forecast import Forecast, Load
 
 
@@ -41,6 +42,9 @@ class Respond(MapStage):
     def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
         return prompt_faults(profile, ["respond"], languages_of(pipeline))
 
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        return checks_of(pipeline, "completion", "reply")
+
     def reasons(self) -> Mapping[str, str]:
         return {**KINDS["reply"], **KINDS["completion"]}
 
@@ -64,7 +68,7 @@ def _checked(row: Row, answer: Completion | Failure, ctx: Context) -> str | Reje
     if isinstance(answer, Failure):
         return Reject(answer.reason, answer.message)
     examples = prompts_of(ctx.profile).examples("respond", row["language"])
-    verdict = accept_reply(row["language"], row["text"], answer, examples)
+    verdict = accept_reply(row["language"], row["text"], answer, examples, own_checks(ctx.pipeline))
     if isinstance(verdict, str):
         return verdict
     return Reject(verdict.reason, payload={"text": row["text"], "answer": answer.parts})

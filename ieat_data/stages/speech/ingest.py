@@ -15,6 +15,7 @@ from pydantic import Field
 
 from ieat_data.checks.catalogue import KINDS
 from ieat_data.checks.form import CONTROL
+from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.query import check_query
 from ieat_data.checks.speech import is_silent
 from ieat_data.config import Pipeline, Profile, Source, load_source
@@ -29,7 +30,7 @@ from ieat_data.data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
 from ieat_data.errors import UserError
 from ieat_data.hashing import row_id
 from ieat_data.plugins import own_source
-from ieat_data.stages.base import Context, Inputs, Reject, Row, Stage, StageSettings, Task, guarded
+from ieat_data.stages.base import Context, Inputs, Reject, Row, Rule, Stage, StageSettings, Task, guarded
 from ieat_data.stages.forecast import Forecast, Load
 
 
@@ -86,7 +87,7 @@ class SourceStage(Stage):
         return source, itertools.islice(_read(reader, name, Unit(**unit)), take)
 
     @abstractmethod
-    def check(self, record: Any, source: Source) -> Row | Reject:
+    def check(self, record: Any, source: Source, ctx: Context) -> Row | Reject:
         """Return the columns of a record, or why it goes no further."""
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
@@ -107,7 +108,7 @@ class SourceStage(Stage):
         if isinstance(record, BadRecord):
             result = Reject(record.reason, record.message, record.payload)
         else:
-            (result,) = guarded(lambda rs: [self.check(r, source) for r in rs], [record])
+            (result,) = guarded(lambda rs: [self.check(r, source, ctx) for r in rs], [record])
         if isinstance(result, Reject):
             payload = result.payload if result.payload is not None else record.text
             ctx.reject(row["id"], Reject(result.reason, result.message, {**row, "payload": payload}))
@@ -166,7 +167,7 @@ class Ingest(SourceStage):
             load.bytes += seconds * c.bytes_per_s(forecast.figures)
         return load
 
-    def check(self, record: SpeechRecord, source: Source) -> Row | Reject:
+    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Row | Reject:
         return utterance(record, source, self.settings.min_s, self.settings.max_s)
 
 
@@ -240,10 +241,13 @@ class Queries(SourceStage):
     def estimate(self, forecast: Forecast) -> Load:
         return forecast.accepted(self.name, sum(c.rows for c in forecast.corpora if c.kind == "text"))
 
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        return checks_of(pipeline, "query")
+
     def reasons(self) -> Mapping[str, str]:
         return KINDS["query"]
 
-    def check(self, record: QueryRecord, source: Source) -> Row | Reject:
+    def check(self, record: QueryRecord, source: Source, ctx: Context) -> Row | Reject:
         text = record.text.strip()
-        reason = check_query(text, source.language)
+        reason = check_query(text, source.language, own=own_checks(ctx.pipeline).get("query", ()))
         return Reject(reason, payload=text) if reason else {"text": text}

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from ieat_data.checks.catalogue import CLIP_REASONS
-from ieat_data.checks.clip import ClipLimits, fault, measure
+from ieat_data.checks.base import Check
+from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.clip import ClipLimits, Heard, fault, measure
+from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.config import Pipeline
 from ieat_data.data.audio import AudioError, decode
 from ieat_data.data.schema import SIGNALS
-from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, StageSettings
+from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, Rule, StageSettings
 from ieat_data.stages.forecast import Forecast, Load
 
 SIGNAL = ("lufs", "clipped", "silence", "leading_s", "trailing_s")  # columns of what was measured
@@ -52,18 +54,22 @@ class SignalQuality(MapStage):
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
         return limits_and_rejects(made)
 
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        return checks_of(pipeline, "clip")
+
     def reasons(self) -> Mapping[str, str]:
-        return CLIP_REASONS
+        return KINDS["clip"]
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
-        return [self._measured(row["audio"]) for row in rows]
+        own = own_checks(ctx.pipeline).get("clip", ())
+        return [self._measured(row["audio"], own) for row in rows]
 
-    def _measured(self, audio: bytes) -> Row | Reject:
+    def _measured(self, audio: bytes, own: Sequence[Check[Heard]]) -> Row | Reject:
         try:
             signal = measure(*decode(audio))
         except AudioError as e:
             return Reject(e.reason, str(e))
-        reason = fault(signal, self.settings.limits)
+        reason = fault(signal, self.settings.limits, own)
         return Reject(reason, payload=asdict(signal)) if reason else asdict(signal)
 
 

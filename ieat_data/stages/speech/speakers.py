@@ -108,7 +108,7 @@ class PromptClips(SourceStage):
         kept = float(forecast.pipeline.speakers) if forecast.pipeline.sources.speakers else 0.0
         return Load(kept, kept)
 
-    def check(self, record: SpeechRecord, source: Source) -> Row | Reject:
+    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Row | Reject:
         return utterance(record, source, self.settings.min_s, self.settings.max_s)
 
     def rows_per_task(self, pipeline: Pipeline) -> int:
@@ -141,7 +141,7 @@ class PromptClips(SourceStage):
             full = voice not in best and len(best) == ctx.pipeline.speakers
             if full and place(voice) > max(map(place, best)):
                 continue
-            (clip,) = guarded(lambda rs: [self.check(r, source) for r in rs], [record])
+            (clip,) = guarded(lambda rs: [self.check(r, source, ctx) for r in rs], [record])
             if isinstance(clip, Reject):
                 unfit[clip.reason] += 1
                 continue

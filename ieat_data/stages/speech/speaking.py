@@ -8,15 +8,17 @@ from typing import Any
 
 from pydantic import Field
 
-from ieat_data.checks.catalogue import CLIP_REASONS
-from ieat_data.checks.clip import ClipLimits, Signal, fault, measure
+from ieat_data.checks.base import Check
+from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.clip import ClipLimits, Heard, Signal, fault, measure
+from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.speech import error_rate, is_silent, pace_fault
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import decode
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Clip, Failure, Synthesize, Transcribe
 from ieat_data.hashing import seed
-from ieat_data.stages.base import Context, Made, Reject, Row, Stage, StageSettings, retry
+from ieat_data.stages.base import Context, Made, Reject, Row, Rule, Stage, StageSettings, retry
 from ieat_data.stages.speech.signal_quality import SIGNAL, limits_and_rejects
 from ieat_data.stages.speech.speakers import voice_faults, voices
 
@@ -44,8 +46,11 @@ class Speaking(Stage):
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
         return limits_and_rejects(made)
 
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        return checks_of(pipeline, "clip")
+
     def reasons(self) -> Mapping[str, str]:
-        return CLIP_REASONS
+        return KINDS["clip"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def speak(
     `checks.clip`, `asr_mismatch`.
     """
 
-    known = voices(ctx, clips=True)
+    known, own = voices(ctx, clips=True), own_checks(ctx.pipeline).get("clip", ())
 
     def draw(line: Line, attempt: int) -> int:
         return seed(line.id, stage, attempt, ctx.pipeline.seed)
@@ -88,7 +93,7 @@ def speak(
         ]
         clips = ctx.engines["tts"].synthesize(asked, [x.id for x, _ in tries])
         results: list[Spoken | Reject] = [
-            _look(x, clip, settings.limits) for (x, _), clip in zip(tries, clips, strict=True)
+            _look(x, clip, settings.limits, own) for (x, _), clip in zip(tries, clips, strict=True)
         ]
         sound = [i for i, r in enumerate(results) if not isinstance(r, Reject)]
         heard = ctx.engines["asr"].transcribe(
@@ -130,7 +135,7 @@ def _row(line: Line, spoken: Spoken, attempts: int) -> Row:
     }
 
 
-def _look(line: Line, clip: Clip | Failure, limits: ClipLimits) -> Spoken | Reject:
+def _look(line: Line, clip: Clip | Failure, limits: ClipLimits, own: Sequence[Check[Heard]]) -> Spoken | Reject:
     if isinstance(clip, Failure):
         return Reject(clip.reason, clip.message)
     samples, rate = decode(clip.audio)
@@ -139,5 +144,5 @@ def _look(line: Line, clip: Clip | Failure, limits: ClipLimits) -> Spoken | Reje
     if slip := pace_fault(line.text, line.language, clip.duration_s):
         return Reject(slip, f"{clip.duration_s:.2f} s for {line.text!r}")
     signal = measure(samples, rate)
-    reason = fault(signal, limits)
+    reason = fault(signal, limits, own)
     return Reject(reason, payload=asdict(signal)) if reason else Spoken(clip, signal)
