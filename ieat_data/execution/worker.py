@@ -11,7 +11,7 @@ import pyarrow as pa
 from ieat_data.config import EngineConfig, Pipeline, Profile
 from ieat_data.decisions.verdicts import saved
 from ieat_data.engines import registry
-from ieat_data.engines.cache import Answers
+from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import Client, EngineClient, Pool
 from ieat_data.engines.recording import Recording, recorded_answers
 from ieat_data.engines.replay import ReplayClient
@@ -24,14 +24,14 @@ from ieat_data.storage.shards import CommitRecord, Table
 MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
 
 
-def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[Stage, Context, str, pa.Table]]:
+def perform(job: Job, cache: ResponseCache, client: MakeClient) -> Iterator[tuple[Stage, Context, str, pa.Table]]:
     """Do a task: yields each shard that comes out, and commits nothing."""
     pipeline, profile = Pipeline.model_validate(job.pipeline), Profile.model_validate(job.profile)
     stage = STAGES[job.task.table].configured(pipeline)
     clients = {}
     for role in stage.engines:
         engine = profile.engines[role]  # type: ignore[index]
-        common = {"identity": job.engines[role], "answers": answers, "wants": registry.wants(role, engine)}
+        common = {"identity": job.engines[role], "cache": cache, "wants": registry.wants(role, engine)}
         clients[role] = client(role, engine, common)
     inputs = Inputs(job.parts)
     ctx = Context(pipeline, profile, clients, inputs, saved(job.verdicts), scratch=job.folder)
@@ -44,7 +44,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
     started = time.monotonic()
     replayed = job.profile["recording"] is not None
     recorded = recorded_answers(job.known, job.task.table) if job.known else {}
-    answers = Answers(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()})
+    cache = ResponseCache(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()})
 
     def client(role: str, engine: EngineConfig, common: dict[str, Any]) -> Client:
         if replayed:
@@ -58,7 +58,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
     records = []
     asking: dict[str, EngineClient] = {}
     try:
-        for stage, ctx, shard, table in perform(job, answers, client):
+        for stage, ctx, shard, table in perform(job, cache, client):
             ids = set(table.column("id").to_pylist())
             rejected = [q for q in ctx.quarantine if q["id"] in ids]
             removed, ctx.removed = ctx.removed, []
@@ -75,5 +75,5 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
                 )
             )
     finally:
-        answers.close()
+        cache.close()
     return records
