@@ -112,7 +112,7 @@ def test_an_engine_must_be_of_its_role(folder: Path) -> None:
     )
     assert registry.engine_class("tts", "my_engine:Voice").__name__ == "Voice"
     with pytest.raises(
-        UserError, match=r"engines.asr.engine 'my_engine:Voice' is no engine .*: it lacks transcribe\(\)"
+        UserError, match=r"engines.asr.engine 'my_engine:Voice' is not a valid engine .*: it lacks transcribe\(\)"
     ):
         registry.engine_class("asr", "my_engine:Voice")
     old, new = (

@@ -1,4 +1,4 @@
-"""What runs in a Ray worker: one task of one stage, from reading its inputs to its commit; and the engines' actors."""
+"""What runs in a Ray worker: one task of one stage, from reading its inputs to its commit."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ieat_data.stages import STAGES
 from ieat_data.stages.base import Context, Inputs, Stage
 from ieat_data.storage.shards import CommitRecord, Table
 
-# role, its block in the profile, what every client takes
+# role, its block in the profile, arguments common to all clients
 MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
 
 
 def perform(job: Job, cache: ResponseCache, client: MakeClient) -> Iterator[tuple[Stage, Context, str, pa.Table]]:
-    """Do a task: yields each shard that comes out, and commits nothing."""
+    """Run a task: yield each resulting shard, commit nothing."""
     pipeline, profile = Pipeline.model_validate(job.pipeline), Profile.model_validate(job.profile)
     stage = STAGES[job.task.table].configured(pipeline)
     clients = {}
@@ -40,7 +40,7 @@ def perform(job: Job, cache: ResponseCache, client: MakeClient) -> Iterator[tupl
 
 
 def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[CommitRecord]:
-    """Do a task with the engines behind `pools`, or where the profile says so from a recording; commit its outputs."""
+    """Run a task with the engines behind `pools`, or from a recording if the profile says so; commit its outputs."""
     started = time.monotonic()
     replayed = job.profile["recording"] is not None
     recorded = recorded_answers(job.known, job.task.table) if job.known else {}

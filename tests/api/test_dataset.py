@@ -42,7 +42,7 @@ def test_a_manifest_elsewhere_leads_to_it(out: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "line"),
     [
-        (lambda out: ieat_data.load(out / "nowhere"), "no output folder"),
+        (lambda out: ieat_data.load(out / "nowhere"), "not an output folder"),
         (lambda out: ieat_data.load(out, "stage1_2_emapthy"), r"no config .* \(did you mean 'stage1_2_empathy'\?\)"),
         (lambda out: ieat_data.load(out).sample("zz"), "no sample has the id 'zz'"),
         (lambda out: ieat_data.load(out).sample(""), "samples have an id that begins with"),
