@@ -35,7 +35,7 @@ def test_a_manifest_elsewhere_leads_to_it(out: Path, tmp_path: Path) -> None:
     shutil.copytree(out, tmp_path / "moved", ignore=shutil.ignore_patterns(".work"))
     assert len(ieat_data.load(tmp_path / "moved" / "manifest.json")) == len(ieat_data.load(out))
     next(iter((tmp_path / "moved" / "data" / "stage1_1").iterdir())).unlink()
-    with pytest.raises(ieat_data.UserError, match=r"1 of them are not there, such as .*stage1_1"):
+    with pytest.raises(ieat_data.UserError, match=r"1 of its \d+ shards are missing, such as .*stage1_1"):
         ieat_data.load(tmp_path / "moved")
 
 

@@ -94,10 +94,14 @@ def test_engines_stay_loaded_for_the_next_call_and_go_with_another_profile(doubl
 @pytest.mark.parametrize(
     ("name", "rows", "line"),
     [
-        ("respnd", ROWS, "there is no such stage (did you mean 'respond'?)"),
-        ("select", ROWS, "reads a corpus or regroups whole tables: run it in a build; row by row work synthesize"),
+        ("respnd", ROWS, "no such stage (did you mean 'respond'?)"),
+        (
+            "select",
+            ROWS,
+            "regroups whole tables: run it in a build; these work row by row: synthesize",
+        ),
         ("respond", [ROWS[0], {"text": "x"}], "row 1 has no column 'language': the stage reads language, text"),
-        ("respond", [{"language": "en", "text": 3}], "row 0: column 'text' is no string"),
+        ("respond", [{"language": "en", "text": 3}], "row 0: column 'text' is not string"),
         ("respond", [{"id": "a", **ROWS[0]}, {"id": "a", **ROWS[0]}], "rows 0 and 1 have the same id 'a'"),
     ],
 )
