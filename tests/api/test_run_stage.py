@@ -121,7 +121,7 @@ def test_a_profile_that_cannot_do_it_says_so(doubles: str, tmp_path: Path) -> No
         path.write_text(yaml.safe_dump(data))
         return str(path)
 
-    with pytest.raises(ieat_data.UserError, match="engines: no llm, which stage respond asks"):
+    with pytest.raises(ieat_data.UserError, match="engines: no llm, which stage respond needs"):
         ieat_data.run_stage("respond", ROWS, profile(llm=None))
     with pytest.raises(ieat_data.UserError, match=r"engines\.llm\.python: .* runs in another environment"):
         import sys
