@@ -89,7 +89,7 @@ class Source(Strict):
     options: Mapping[str, Any] = Field(default_factory=dict, description="see the reader's own table")
 
     def path(self) -> Path | str:
-        """The corpus folder, as `located` finds it. Or the URL of one elsewhere (`s3://…`, `hf://…`), as text."""
+        """Return the corpus folder, as found by `located`, or the URL of one elsewhere (`s3://…`, `hf://…`) as text."""
         own = f"source {self.name!r}"
         root = _expanded(self.root, own)
         return root if "://" in root else located(self.root, own)
