@@ -82,7 +82,7 @@ def test_engines_that_are_sick_do_not_keep_the_others_from_being_tried(tmp_path:
     ]
     deaf = faults(report, "engine asr")
     assert len(deaf) == 2
-    assert "it hears 'thank you for watching' where" in deaf[0] and "is it a model for en?" in deaf[0]
+    assert "it hears 'thank you for watching' instead of" in deaf[0] and "is it a model for en?" in deaf[0]
     assert faults(report, "engine tts") == [
         f"call en: {FAULTY}:FailingTTS.synthesize: the engine fails with unknown_voice: no voice 'ann'",
         f"call zh: {FAULTY}:FailingTTS.synthesize raises: RuntimeError: CUDA error: an illegal memory access",
