@@ -15,7 +15,7 @@ TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
+	sample-sources reference docs test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -128,6 +128,18 @@ sample-sources: models ## make the shipped sample sources again (samples/)
 	$(VENV)/bin/python scripts/make_segment_samples.py
 	$(VENV)/bin/python scripts/make_form_samples.py
 
+reference: core ## write docs/reference/ from the code
+	$(VENV)/bin/python scripts/make_reference.py
+
+docs: core $(VENV)-docs/.ready ## the documentation as a site, into site/; fails on a broken link and on a stale reference
+	$(VENV)/bin/python scripts/make_reference.py --check
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
+
+$(VENV)-docs/.ready: requirements/docs.lock
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
+	@touch $@
+
 lock: ## resolve requirements.lock anew
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --disable-pip-version-check -q -e '.[dev]'
@@ -135,4 +147,4 @@ lock: ## resolve requirements.lock anew
 	rm -rf $(VENV)-lock
 
 clean: ## what was built, not the models
-	rm -rf data
+	rm -rf data site

@@ -3,8 +3,8 @@
     python benchmarks/scale.py [--shards 50000] [--gpus 256] [--in-flight 512] [--work /dev/shm]
 
 The plan, the tables, the commit records and the runner are the product's (`synthetic_corpora.py`); only the executor is
-simulated (`simulation.py`): virtual time, one node in fifty dying each hour. No row is made and no Parquet file
-written, the commit records are. Prints one JSON object.
+simulated (`simulation.py`): virtual time, and one node in fifty dies each hour. It makes no rows and writes no Parquet
+files, but it does write the commit records. Prints one JSON object.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from ieat_data.errors import UserError, did_you_mean
 Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
 Language = Literal["en", "zh"]
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with libyaml
+Rule = Literal["any_reject", "majority"]
 InstructionStatus = Literal["proposed", "checked", "accepted", "rejected"]
 
 
@@ -30,32 +31,37 @@ class Strict(BaseModel):
 class EngineConfig(Strict):
     """Who does a job: the engine's name, what it is built with, and how many of them run."""
 
-    engine: str
-    replicas: int = Field(1, ge=1, description="actors in the pool")
+    engine: str = Field(description="a name of the list below, or `module:Class`")
+    replicas: int = Field(1, ge=1, description="how many of them run, over the whole cluster")
     chunk: int = Field(8, ge=1, description="requests in one call")
     num_cpus: float = Field(0.0, ge=0, description="Ray CPUs of one actor")
     num_gpus: float = Field(0.0, ge=0, description="Ray GPUs of one actor")
-    python: str | None = Field(None, description="Python of another environment, for an engine that needs its own")
-    voices: Mapping[Language, tuple[str, ...]] = Field(default_factory=dict, description="tts: voices by language")
-    settings: Mapping[str, Any] = Field(default_factory=dict, description="what the engine's class takes")
+    python: str | None = Field(None, description="interpreter of another environment, for an engine that needs its own")
+    voices: Mapping[Language, tuple[str, ...]] = Field(
+        default_factory=dict, description="of a TTS engine: its voices, by language"
+    )
+    settings: Mapping[str, Any] = Field(default_factory=dict, description="see the engine's own table")
 
 
 class RayConfig(Strict):
-    address: str | None = Field(None, description="an existing cluster; none: a local one is started")
-    num_cpus: int | None = Field(None, ge=1, description="CPUs of a local cluster; none: all")
+    """The cluster that the work runs on."""
+
+    address: str | None = Field(None, description="of an existing cluster, or `auto`; null starts a local one")
+    num_cpus: int | None = Field(None, ge=1, description="of a local cluster; null takes all")
     object_store_mb: int = Field(512, ge=80, description="object store of a local cluster, in MB")
 
 
 class Profile(Strict):
     """Who does the work and with how much of it at once."""
 
-    name: str
-    description: str = ""
-    base: str | None = Field(None, description="a profile that this one is laid over")
+    name: str = Field(description="its own name")
+    description: str = Field("", description="a sentence for people")
+    base: str | None = Field(None, description="the profile that this one is laid over")
     recording: str | None = Field(
-        None, description="answers come from this recording (a name under recordings/, or a path), no engine is loaded"
+        None,
+        description="take all answers from this recording (a name under recordings/, or a path); no engine is loaded",
     )
-    engines: Mapping[Role, EngineConfig]
+    engines: Mapping[Role, EngineConfig] = Field(description="who plays each role")
     shards_in_flight: int = Field(2, ge=1, description="shards worked on at the same time")
     ray: RayConfig = RayConfig()
 
@@ -68,17 +74,19 @@ class Profile(Strict):
 class Source(Strict):
     """A corpus: how it is read, where it lies and on which terms it may be used."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")  # it becomes part of file names
-    reader: str
-    root: str
-    language: Language
-    licence: str
-    terms: str
-    non_commercial: bool
-    hours: float | None = Field(None, gt=0, description="of a speech corpus, as its authors give them")
-    homepage: str = ""
-    notes: str = ""
-    options: Mapping[str, Any] = Field(default_factory=dict, description="what this reader takes besides")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="its name; it becomes part of file names")
+    reader: str = Field(description="who reads it: a name of the list below")
+    root: str = Field(
+        description="where it lies: a folder or file, `s3://…`, `hf://…`; `${VAR}` comes from the environment"
+    )
+    language: Language = Field(description="of records that name none themselves")
+    licence: str = Field(description="the licence of the corpus; the manifest repeats it")
+    terms: str = Field(description="what a user must accept, and where")
+    non_commercial: bool = Field(description="whether its licence forbids commercial use")
+    hours: float | None = Field(None, gt=0, description="hours of speech, as the authors of the corpus give them")
+    homepage: str = Field("", description="where to find it")
+    notes: str = Field("", description="what else a user should know")
+    options: Mapping[str, Any] = Field(default_factory=dict, description="see the reader's own table")
 
     def path(self) -> Path | str:
         """The corpus folder, as `located` finds it. Or the URL of one elsewhere (`s3://…`, `hf://…`), as text."""
@@ -95,7 +103,7 @@ class Source(Strict):
 class ProjectFile(Strict):
     """`ieat.toml`, which makes a folder a project."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, description="its name, for people")
     python: tuple[str, ...] = Field(
         (".",), description="folders, seen from the project, with the Python modules that YAML files name"
     )
@@ -147,36 +155,48 @@ def _expanded(text: str, what: str) -> str:
 
 
 class Sources(Strict):
-    speech: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    speakers: tuple[str, ...] = Field((), description="speech whose clips are the prompts of a TTS that clones voices")
+    """The corpora: names under manifests/sources/, or paths."""
+
+    speech: tuple[str, ...] = Field((), description="corpora of recorded speech")
+    text: tuple[str, ...] = Field((), description="corpora of queries, which a TTS engine speaks")
+    speakers: tuple[str, ...] = Field((), description="speech corpora whose voices a cloning TTS engine takes")
 
 
 class Instructions(Strict):
     """How the spoken question of a trajectory or reasoning sample is drawn and placed."""
 
-    placement: Literal["joined", "own_turn"] = "joined"
-    before_share: float = Field(0.5, ge=0, le=1, description="joined: share of questions spoken before the utterance")
+    placement: Literal["joined", "own_turn"] = Field(
+        "joined", description="joined to the last utterance, or a turn of its own"
+    )
+    before_share: float = Field(
+        0.5, ge=0, le=1, description="of joined questions, the share that is spoken before the utterance"
+    )
     gap_s: tuple[float, float] = Field((0.3, 0.8), description="silence between question and utterance, seconds")
     statuses: tuple[InstructionStatus, ...] = Field(
         ("checked", "accepted"),
         min_length=1,
-        description="which of a bank are drawn: [accepted] for those a person took",
+        description="which instructions are drawn; `[accepted]` draws only what a person accepted",
     )
 
 
 class NearDuplicates(Strict):
-    """When two samples of a task and language are nearly the same: by the Jaccard similarity of their texts' shingles,
-    which signatures estimate (checks/shingles.py)."""
+    """When two samples of a task and language are nearly the same, by Jaccard similarity; null keeps all.
 
-    said: float | None = Field(0.9, ge=0.7, le=1, description="the user's words, with the same emotions; none: any")
-    answered: float | None = Field(0.8, ge=0.7, le=1, description="the model's own think and answer; none: any")
-    words: int = Field(3, ge=1, description="of a shingle of English")
-    characters: int = Field(4, ge=1, description="of a shingle of Chinese")
+    Signatures estimate the similarity of the texts' shingles (checks/shingles.py).
+    """
+
+    said: float | None = Field(
+        0.9, ge=0.7, le=1, description="similarity of the user's words, with the same emotions; null: not compared"
+    )
+    answered: float | None = Field(
+        0.8, ge=0.7, le=1, description="similarity of the model's own think and answer; null: not compared"
+    )
+    words: int = Field(3, ge=1, description="words in a shingle of English")
+    characters: int = Field(4, ge=1, description="characters in a shingle of Chinese")
 
 
 class ContaminationLimits(Strict):
-    """When a text is a benchmark's."""
+    """When a text counts as a benchmark's."""
 
     words: int = Field(13, ge=4, description="English words in a row that both have")
     characters: int = Field(20, ge=6, description="Chinese characters in a row that both have")
@@ -184,41 +204,45 @@ class ContaminationLimits(Strict):
 
 
 class Judge(Strict):
-    """An LLM that gives the targets of stage 1-2 numbers (stages/gates/llm_judge.py). It asks the profile's `llm`."""
+    """Score the targets of stage 1-2 with the profile's `llm` (stages/gates/llm_judge.py); null: nobody judges."""
 
-    min_score: float | None = Field(None, ge=1, le=5, description="mean below which a target goes out; none: none does")
+    min_score: float | None = Field(
+        None, ge=1, le=5, description="a target with a lower mean is rejected; null rejects none"
+    )
 
 
 class Pipeline(Strict):
     """What is built: sources, targets and the settings of each stage (checked by the stage's own model)."""
 
-    name: str
-    description: str = ""
+    name: str = Field(description="its own name; the dataset card shows it")
+    description: str = Field("", description="a sentence for people")
     sources: Sources
-    targets: tuple[str, ...]
+    targets: tuple[str, ...] = Field(description="the configs that are built")
     seed: int = Field(0, ge=0, description="salt of every draw and seed: another number gives another dataset")
-    rows_per_shard: int = Field(512, ge=1)
-    group_shards: int = Field(64, ge=1, description="consecutive shards within which dialogues are formed")
-    limit: int | None = Field(None, ge=1, description="only the first N records of each source")
-    speakers: int = Field(50, ge=1, description="voices per language, drawn by hash (stages/speech/speakers.py)")
+    rows_per_shard: int = Field(512, ge=1, description="records in one shard, the unit of work and of resuming")
+    group_shards: int = Field(64, ge=1, description="dialogues are formed within so many consecutive shards")
+    limit: int | None = Field(None, ge=1, description="read only the first N records of each source")
+    speakers: int = Field(50, ge=1, description="voices per language, drawn by hash")
     instructions: Instructions = Instructions()
-    decisions: str = Field("decisions", description="folder of what people decided (ieat review), named as a root is")
-    decision_rule: Rule = Field("any_reject", description="where they disagree (decisions/adjudication.py)")
-    near_duplicates: NearDuplicates | None = Field(NearDuplicates(), description="of these one stays; none: all")
+    decisions: str = Field("decisions", description="folder of people's decisions, which `ieat review` writes")
+    decision_rule: Rule = Field("any_reject", description="what holds where people disagree")
+    near_duplicates: NearDuplicates | None = Field(
+        NearDuplicates(), description="of samples that are nearly the same one is kept; null keeps all"
+    )
     contamination: tuple[str, ...] = Field(
-        (), description="benchmarks whose texts no sample may have: files (.json, .jsonl, .txt), or folders of them"
+        (), description="benchmarks whose texts no sample may hold: files (.json, .jsonl, .txt) or folders of them"
     )
     contamination_limits: ContaminationLimits = ContaminationLimits()
-    judge: Judge | None = Field(None, description="none: nobody judges")
+    judge: Judge | None = Field(None, description="score the targets of stage 1-2 with the `llm`; null: nobody judges")
     checks: Mapping[str, tuple[str, ...]] = Field(
         default_factory=dict,
         description="checks of your own by kind of text: module:function, or the name that a package gives one",
     )
-    max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects more stops the build")
-    min_rows_for_rate: int = Field(40, ge=1, description="rows before the reject rate is looked at")
-    stages: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects a larger share stops the build")
+    min_rows_for_rate: int = Field(40, ge=1, description="rows that a stage must have before its reject rate counts")
+    stages: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, description="settings of stages, by name")
     revisions: Mapping[str, str] = Field(
-        default_factory=dict, description="the commit that is read of a dataset on the hub: set when a build begins"
+        default_factory=dict, description="which commit of a dataset on the hub is read; a build sets it when it begins"
     )
 
     @model_serializer(mode="wrap")
@@ -352,6 +376,3 @@ def split_assignments(assignments: Sequence[str]) -> tuple[list[str], list[str]]
     """`--set` values for the pipeline, and those for the profile (they begin with `profile.`)."""
     profile = [a.removeprefix("profile.") for a in assignments if a.startswith("profile.")]
     return [a for a in assignments if not a.startswith("profile.")], profile
-
-
-Rule = Literal["any_reject", "majority"]

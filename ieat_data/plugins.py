@@ -156,7 +156,8 @@ def is_own(thing: Any) -> bool:
 
 def own_source(thing: Any) -> dict[str, str]:
     """What a fingerprint says of a class or function: of a user's own the hash of its source, of ours nothing, because
-    ours have versions. Raises UserError for one that stands in no file."""
+    ours have versions. Raises UserError for one that stands in no file.
+    """
     if not is_own(thing):
         return {}
     try:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from ieat_data.build import build
+from ieat_data.building import build
 from ieat_data.cli.build import make_plan
 from ieat_data.dataset.verify import content_digest, samples, verify
 from ieat_data.errors import BuildStopped, UserError

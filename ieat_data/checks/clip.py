@@ -68,32 +68,32 @@ def measure(samples: Samples, rate: int) -> Signal:
 
 
 def clipped_audio(signal: Signal, limits: ClipLimits) -> bool:
-    """The recording was too loud for its own scale: peaks are cut off."""
+    """Is clipped: the recording was too loud for its scale, and peaks are cut off."""
     return limits.max_clipped is not None and signal.clipped > limits.max_clipped
 
 
 def too_quiet(signal: Signal, limits: ClipLimits) -> bool:
-    """The clip is hardly heard."""
+    """Is quieter than the limit."""
     return limits.min_lufs is not None and signal.lufs < limits.min_lufs
 
 
 def too_loud(signal: Signal, limits: ClipLimits) -> bool:
-    """The clip is louder than speech is recorded."""
+    """Is louder than the limit."""
     return limits.max_lufs is not None and signal.lufs > limits.max_lufs
 
 
 def leading_silence(signal: Signal, limits: ClipLimits) -> bool:
-    """The speaker begins too late."""
+    """Is silent for too long before the first sound."""
     return limits.max_leading_s is not None and signal.leading_s > limits.max_leading_s
 
 
 def trailing_silence(signal: Signal, limits: ClipLimits) -> bool:
-    """The clip goes on in silence: a TTS that has lost its way does."""
+    """Is silent for too long after the last sound: a TTS engine that lost its way falls silent."""
     return limits.max_trailing_s is not None and signal.trailing_s > limits.max_trailing_s
 
 
 def mostly_silence(signal: Signal, limits: ClipLimits) -> bool:
-    """Most of the clip is silent."""
+    """Is silent for most of its length."""
     return limits.max_silence is not None and signal.silence > limits.max_silence
 
 

@@ -77,7 +77,7 @@ def build(
 
     Example: ieat build stage1-2 --profile cpu --out data/stage1-2
     """
-    from ieat_data.build import build as run
+    from ieat_data.building import build as run
     from ieat_data.cli.cost import compared_table
     from ieat_data.cli.show import after_build
     from ieat_data.cost.report import compared
@@ -144,7 +144,7 @@ def status(
     work: WorkOpt = None,
 ) -> None:
     """Say how far the last build into a folder is, and what it took beside what was planned, by its commit records."""
-    from ieat_data.build import load_build
+    from ieat_data.building import load_build
     from ieat_data.cli.cost import compared_table
     from ieat_data.cli.show import plan_table
     from ieat_data.cost.report import compared

@@ -38,7 +38,7 @@ def check(
 
     Example: ieat check stage1-2 --profile replay
     """
-    from ieat_data.build import make_tables
+    from ieat_data.building import make_tables
     from ieat_data.dataset.manifest import content_digest
     from ieat_data.dataset.verify import load_manifest
     from ieat_data.errors import UserError

@@ -1,4 +1,4 @@
-"""`ieat verify`, `ieat digest`, `ieat show`: look at what was built."""
+"""`ieat verify`, `ieat digest`, `ieat show`, `ieat explain`: look at what was built."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     app.command()(verify)
     app.command()(digest)
     app.command()(show)
+    app.command()(explain)
 
 
 def verify(folder: FolderArg) -> None:
@@ -54,3 +55,23 @@ def show(
     from ieat_data.cli.show import show_samples
 
     show_samples(folder, id_, task, language, n, audio)
+
+
+def explain(
+    folder: Annotated[Path, typer.Argument(help="The dataset folder of a build, running or not.")],
+    id_: Annotated[
+        str, typer.Argument(metavar="ID", help="A sample's or row's id, or its beginning, or a corpus record's key.")
+    ],
+    work: Annotated[Path | None, typer.Option("--work", help="The work folder.", show_default="OUT/.work")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Say what happened to a row: from which corpus record, through which stages, into which shard, or why not.
+
+    Example: ieat explain data/sample 254e19d3
+    """
+    import json
+
+    from ieat_data.api.explain import explain as told
+
+    found = told(folder, id_, work=work)
+    typer.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=1) if as_json else str(found))

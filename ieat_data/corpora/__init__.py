@@ -10,7 +10,7 @@ from ieat_data.corpora.io.units import SourceError
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.plugins import Kind
 
-# name in the manifest -> "module:Class"; a reader's module is imported only when it is asked for
+# name in the manifest -> "module:Class"; a reader's module is imported on first use
 READERS: dict[str, str] = {
     "emilia": "ieat_data.corpora.emilia:EmiliaReader",
     "wenetspeech4tts": "ieat_data.corpora.wenetspeech4tts:WenetSpeech4TTSReader",
@@ -26,9 +26,10 @@ _KIND = Kind("reader", "ieat.readers", READERS, ("kind", "plan()", "read()"))
 
 
 def reader_class(name: str) -> type[Reader]:
-    """The reader called `name`: one of `READERS`, of an installed package, or `module:Class`.
+    """Return the reader called `name`: one of `READERS`, of an installed package, or `module:Class`.
 
-    Raises SourceError when there is none, or when it is no reader.
+    Raises:
+        SourceError: there is none of this name, or it is not a reader.
     """
     try:
         cls: type[Reader] = _KIND.find(name, "reader")
@@ -40,7 +41,11 @@ def reader_class(name: str) -> type[Reader]:
 
 
 def check_options(name: str, given: Iterable[str]) -> None:
-    """Raises SourceError with the known options when the reader called `name` does not take one of `given`."""
+    """Check that the reader called `name` takes every option in `given`.
+
+    Raises:
+        SourceError: the reader does not take an option; the message lists the known options.
+    """
     known = list(inspect.signature(reader_class(name)).parameters)[2:]  # after root and language
     for option in given:
         if option not in known:

@@ -1,4 +1,4 @@
-"""Emilia and Emilia-YODAS, in both forms that the corpus is given out in: WebDataset tars, and the raw tree."""
+"""Emilia and Emilia-YODAS, in both published forms: WebDataset tars and the raw tree."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ TARS, RAW = (".tar",), (".jsonl",)
 
 
 class EmiliaReader:
-    """`**/*.tar` below the root (`Emilia/EN/…`, `Emilia-YODAS/ZH/…`), or `**/*.jsonl` with the clips beside them
-    (`raw/EN/…`): what is there says which. Records, keys and `extra` are alike."""
+    """Reads `**/*.tar` below the root, or `**/*.jsonl` with the clips beside them, whichever is there.
+
+    Tars lie in `Emilia/EN/…` and `Emilia-YODAS/ZH/…`, the raw tree in `raw/EN/…`. Both forms give the same records,
+    keys and `extra`.
+    """
 
     kind: ClassVar[str] = "speech"
 
@@ -30,7 +33,7 @@ class EmiliaReader:
         self.language = language
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
-        """Units of `rows_per_unit` clips. Reads the headers of the tars, or scans the JSON lines; no clip."""
+        """Yield units of `rows_per_unit` clips. Read the tars' headers or scan the JSON lines; read no clip."""
 
         def units(path: str) -> Iterator[Unit]:
             cut = json_records.units if path.endswith(RAW) else tar_units
@@ -39,6 +42,6 @@ class EmiliaReader:
         yield from in_order(self.root, files_of_one_form(self.root, TARS, RAW), units)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
-        """The clips of `unit`, one in memory at a time."""
+        """Yield the clips of `unit`, one in memory at a time."""
         read = read_raw if unit.path.endswith(RAW) else read_tar
         yield from read(self.root, unit, self.language)

@@ -1,4 +1,4 @@
-"""What a record of Emilia says about its clip, the same in every form of the corpus. The YODAS half says `_id`."""
+"""What a record of Emilia says about its clip, the same in every form of the corpus. YODAS calls the id `_id`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,23 @@ _EXTRA: dict[str, type[str] | tuple[type[int], type[float]]] = {
 
 
 def own_id(record: dict[str, Any]) -> str:
-    """The id that the corpus gives the clip; empty where it gives none that can be stored."""
+    """Return the corpus's own id of the clip, or "" if it has none that can be stored."""
     given = record.get("id") or record.get("_id")
     return given if isinstance(given, str) and is_storable(given) else ""
 
 
 def speech_record(record: dict[str, Any], key: str, audio: bytes, language: str) -> SpeechRecord:
-    """The clip `audio` with what `record` says of it; `language` where it names none. Raises FieldError."""
+    """Build the record of the clip `audio` from its metadata `record`.
+
+    Args:
+        record: the clip's JSON object.
+        key: the record's key.
+        audio: the encoded clip.
+        language: used if `record` names no language.
+
+    Raises:
+        FieldError: `text` or `speaker` cannot be used.
+    """
     text, speaker = record.get("text") or "", record.get("speaker") or ""
     if not isinstance(text, str) or not isinstance(speaker, str):
         raise FieldError("bad_field", "`text` or `speaker` is not a string")
@@ -36,7 +46,7 @@ def speech_record(record: dict[str, Any], key: str, audio: bytes, language: str)
     return SpeechRecord(
         key=key,
         audio=audio,
-        text=text.strip(),  # it begins with a space
+        text=text.strip(),  # the corpus's texts begin with a space
         speaker=speaker,
         language=own.lower() if isinstance(own, str) and is_storable(own) else language,
         extra=_extra(record),
@@ -49,7 +59,7 @@ def _extra(record: dict[str, Any]) -> dict[str, Any]:
         value = record.get(name)
         if isinstance(value, bool) or not isinstance(value, types):
             continue
-        fits = is_storable(value) if isinstance(value, str) else -1e9 < value < 1e9  # not NaN, not endless
+        fits = is_storable(value) if isinstance(value, str) else -1e9 < value < 1e9  # neither NaN nor infinite
         if fits:
             kept[name] = value
     return kept

@@ -18,7 +18,7 @@ from ieat_data.corpora.io.units import Unit
 
 
 def read_raw(root: Root, unit: Unit, language: str) -> Iterator[SpeechRecord | BadRecord]:
-    """The clips of `unit`, one in memory at a time."""
+    """Yield the clips of `unit`, one in memory at a time."""
     for file, ordinal, span in unit_spans(root, unit):
         yield _record(root, file, ordinal, span, language)
 
@@ -45,4 +45,4 @@ def _clip(root: Root, path: str) -> bytes:
                 raise FieldError("member_too_large", f"its audio has {clip.size} bytes, over {MAX_AUDIO_BYTES}")
             return clip.read(0, clip.size)
     except Gone:
-        raise FieldError("missing_audio", f"{path}: no such file; is the download whole?") from None
+        raise FieldError("missing_audio", f"{path}: no such file; is the download complete?") from None

@@ -1,4 +1,4 @@
-"""Emilia's WebDataset tars: KEY.json + KEY.mp3, as amphion/Emilia-Dataset has them."""
+"""Emilia's WebDataset tars: KEY.json + KEY.mp3, as in amphion/Emilia-Dataset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXTENSIONS = frozenset(("json", *AUDIO_EXTENSIONS))
 
 
 def tar_units(root: Root, path: str, rows_per_unit: int) -> Iterator[Unit]:
-    """Units of `rows_per_unit` clips. Reads the members' headers, none of their data."""
+    """Yield units of `rows_per_unit` clips. Read the members' headers, none of their data."""
     with root.open(path) as file:
         if file.size == 0:
             yield file.unit(0, 0, 1, 0)
@@ -37,7 +37,7 @@ def tar_units(root: Root, path: str, rows_per_unit: int) -> Iterator[Unit]:
 
 
 def read_tar(root: Root, unit: Unit, language: str) -> Iterator[SpeechRecord | BadRecord]:
-    """The clips of `unit`, one in memory at a time."""
+    """Yield the clips of `unit`, one in memory at a time."""
     with root.open(unit.path, unit.version, unit.end) as file:
         if file.size == 0:
             yield bad_record(unit.path, unit.index, "", "empty_file", "the archive holds 0 bytes; fetch it again")
@@ -63,11 +63,11 @@ def _record(file: File, ordinal: int, group: Group, language: str) -> SpeechReco
         return bad("member_too_large", message, file.read(meta.data, 2048))
     raw = file.read(meta.data, meta.size) if meta is not None else b""
     if clip is None:
-        return bad("missing_audio", "JSON without an mp3, flac or wav beside it", raw)
+        return bad("missing_audio", "JSON without an mp3, flac or wav next to it", raw)
     if clip.size > MAX_AUDIO_BYTES:
         return bad("member_too_large", f"its audio has {clip.size} bytes, over {MAX_AUDIO_BYTES}", raw)
     if meta is None:
-        return bad("missing_json", "audio without a JSON beside it", file.read(clip.data, min(clip.size, 2048)))
+        return bad("missing_json", "audio without a JSON next to it", file.read(clip.data, min(clip.size, 2048)))
     try:
         record = json.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""A corpus that is given out in several forms: which of them lies below a root is seen from the files."""
+"""Corpora that are published in several forms: detect the form from the files below a root."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from ieat_data.corpora.io.files import corpus_files
 from ieat_data.corpora.io.roots import Root
 from ieat_data.corpora.io.units import SourceError
 
-Form = tuple[str, ...]  # how the names of its files end
+Form = tuple[str, ...]  # suffixes of its file names
 
 
 def files_of_one_form(root: Root, *forms: Form, keep: Callable[[str], bool] = lambda name: True) -> list[str]:
-    """The corpus's files, as `corpus_files` gives them. Raises SourceError when there are files of two forms.
+    """Return the corpus's files, as `corpus_files` does, if all are of one form.
 
-    They would be the same records twice, under other keys. A root that is one file is of the form that it is named by.
+    Two forms would give the same records twice, under different keys. If the root is a single file, its name decides.
+
+    Raises:
+        SourceError: there are files of two forms, or none.
     """
     paths = corpus_files(root, tuple(suffix for form in forms for suffix in form), keep)
     there = [form for form in forms if any(path.endswith(form) for path in paths)]

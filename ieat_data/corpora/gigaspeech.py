@@ -1,4 +1,4 @@
-"""GigaSpeech as its own download lays it out: `GigaSpeech.json` beside `audio/**/*.opus`."""
+"""GigaSpeech as its own download script lays it out: `GigaSpeech.json` beside `audio/**/*.opus`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ieat_data.corpora.io.segments import Recordings, relative_path, seconds
 from ieat_data.corpora.io.units import SourceError, Unit
 from ieat_data.errors import did_you_mean
 
-RATE = 16_000  # Hz; the corpus's own, whatever rate the Opus decoder gives
-SUBSETS = ("XS", "S", "M", "L", "XL")  # each holds the ones before it; DEV and TEST are not for training
-MAX_AUDIO_BYTES = 16 << 20  # of one recording's JSON: some 300 bytes a segment
-_HEAD = 1 << 20  # bytes; what stands before `audios` is short
+RATE = 16_000  # Hz; the corpus's own rate, whatever the Opus decoder returns
+SUBSETS = ("XS", "S", "M", "L", "XL")  # each contains the ones before it; DEV and TEST are not for training
+MAX_AUDIO_BYTES = 16 << 20  # of one recording's JSON: about 300 bytes per segment
+_HEAD = 1 << 20  # bytes; the part before `audios` is short
 _AUDIOS = re.compile(rb'(?<!\\)"audios"\s*:\s*\[')
 _MARKS = {"<COMMA>": ",", "<PERIOD>": ".", "<QUESTIONMARK>": "?", "<EXCLAMATIONPOINT>": "!"}
 _NO_SPEECH = ("<SIL>", "<MUSIC>", "<NOISE>", "<OTHER>")
@@ -31,9 +31,10 @@ _I = re.compile(r"\bi(?=$|\W)")
 
 
 def written_text(text_tn: str) -> str:
-    """`HI <COMMA> I'M HERE <PERIOD>` as `Hi, I'm here.`: names are not known, they stay in lower case.
+    """Turn `HI <COMMA> I'M HERE <PERIOD>` into `Hi, I'm here.`; names are unknown and stay in lower case.
 
-    Raises FieldError: `not_speech` for a segment of music, noise, silence or else, `unknown_tag` for any other tag.
+    Raises:
+        FieldError: `not_speech` for a segment of music, noise, silence or other sound; `unknown_tag` for any other tag.
     """
     tags = _TAG.findall(text_tn)
     for tag in tags:
@@ -46,13 +47,13 @@ def written_text(text_tn: str) -> str:
         mark = _MARKS.get(word)
         if mark is None:
             text += f" {word.lower()}" if text else word.lower()
-        elif text and text[-1] not in _MARKS.values():  # a mark follows a word
+        elif text and text[-1] not in _MARKS.values():  # a mark needs a word before it
             text += mark
     return _SENTENCE.sub(lambda m: m[0].upper(), _I.sub("I", text))
 
 
 def speaker(name: Any) -> str:
-    """A speaker's name; GigaSpeech knows next to none and says N/A."""
+    """Return a speaker's name, or "" for N/A: GigaSpeech names almost no speakers."""
     return name if isinstance(name, str) and is_storable(name) and name != "N/A" else ""
 
 
@@ -60,7 +61,7 @@ def speaker(name: Any) -> str:
 class Segment:
     """Segment number `position` of the recording whose JSON is at `span`; `ordinal` counts over the file.
 
-    `segment` is None where the recording has no list of segments that can be read: `problem` says why.
+    `segment` is None if the recording has no readable list of segments; `problem` says why.
     """
 
     span: Span
@@ -72,19 +73,24 @@ class Segment:
 
 
 class GigaSpeechReader:
-    """`GigaSpeech.json` in the root, or the root itself; recordings lie beside it. `subset`: XS, S, M, L or XL."""
+    """`GigaSpeech.json` in the root, or the root itself; recordings lie beside it.
+
+    Args:
+        subset: XS, S, M, L or XL; each holds the ones before it.
+    """
 
     kind: ClassVar[str] = "speech"
 
     def __init__(self, root: Root | Path | str, language: str, subset: str = "XL") -> None:
         if subset not in SUBSETS:
-            raise SourceError(f"option subset: no {subset!r} to train on{did_you_mean(str(subset), SUBSETS)}")
+            hint = did_you_mean(str(subset), SUBSETS)
+            raise SourceError(f"option subset: {subset!r} is not a training subset{hint}")
         self.root = root_at(root)
         self.language = language
         self._tag = f"{{{subset}}}"
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
-        """Units of `rows_per_unit` segments of the subset. Reads the JSON once, one recording's part at a time."""
+        """Yield units of `rows_per_unit` segments of the subset. Read the JSON once, one recording's part at a time."""
         name = self.root.only or "GigaSpeech.json"
         if self.root.entry(name) is None:
             raise SourceError(f"{self.root}: holds no {name}; set `root` to the folder of the download")
@@ -99,11 +105,11 @@ class GigaSpeechReader:
                     first, rows = item, 0
                 rows, end = rows + 1, item.span.end
             if first is not None:
-                # what follows the array belongs to the last unit, which so knows that it is the last
+                # the last unit also covers the end of the file, so its reader can check how the array ends
                 yield file.unit(first.span.start, file.size, rows, first.ordinal, first.position)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
-        """The segments of `unit`, each cut out of its recording."""
+        """Yield the segments of `unit`, each cut out of its recording."""
         with (
             self.root.open(unit.path, unit.version, unit.end) as file,
             Recordings(self.root) as recordings,
@@ -116,11 +122,13 @@ class GigaSpeechReader:
     def _begin(self, file: File) -> int:
         match = _AUDIOS.search(file.read(0, _HEAD))
         if match is None:
-            raise SourceError(f"{file.path}: holds no list `audios` near its beginning; is it GigaSpeech's, and whole?")
+            raise SourceError(
+                f"{file.path}: no list `audios` near its beginning; is it GigaSpeech's, and is the download complete?"
+            )
         return match.end()
 
     def _segments(self, file: File, start: int, end: int, ordinal: int) -> Iterator[Segment]:
-        """The subset's segments in [start, end). Those of other subsets are counted, so that keys are the same."""
+        """Yield the subset's segments in [start, end). Count the other segments too, so that keys do not change."""
         for span in array_spans(file, start, end):
             audio: dict[str, Any] = {}
             try:
@@ -145,11 +153,11 @@ class GigaSpeechReader:
             if item.problem:
                 raise item.problem
             if not isinstance(segment, dict) or not isinstance(segment.get("subsets"), list):
-                raise FieldError("bad_field", "a segment that is no object with a list `subsets`")
+                raise FieldError("bad_field", "the segment is not an object with a list `subsets`")
             sid, text = segment.get("sid"), segment.get("text_tn")
             name = sid if isinstance(sid, str) and is_storable(sid) else ""
             if not isinstance(text, str):
-                raise FieldError("bad_field", "`text_tn` is no text")
+                raise FieldError("bad_field", "`text_tn` is not a string")
             if not is_storable(text):
                 raise FieldError("not_utf8", "`text_tn` holds half a character (a lone surrogate)")
             written = written_text(text)
@@ -183,7 +191,7 @@ def _dumped(segment: Any) -> bytes:
 
 
 def _closes(file: File, span: Span) -> bool:
-    """Whether what follows the array is the rest of an object, as it should be."""
+    """Tell whether the bytes after the array are the rest of an object, as they should be."""
     tail = file.read(span.start, min(span.stop - span.start, _HEAD))
     try:
         json.loads(b'{"audios":[' + tail)

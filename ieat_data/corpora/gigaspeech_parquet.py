@@ -1,4 +1,4 @@
-"""GigaSpeech as Parquet, as Hugging Face has it: a row is a segment with its own clip (16 kHz WAV)."""
+"""GigaSpeech as Parquet, as on Hugging Face: a row is a segment with its own clip (16 kHz WAV)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ MAX_AUDIO_BYTES = 64 << 20
 
 
 class GigaSpeechParquetReader:
-    """`**/*.parquet` below the root. `split`: files of that name, or in a folder of it; DEV and TEST stay out so."""
+    """`**/*.parquet` below the root.
+
+    Args:
+        split: files of that name or in a folder of it are read; so DEV and TEST stay out.
+    """
 
     kind: ClassVar[str] = "speech"
 
@@ -32,12 +36,12 @@ class GigaSpeechParquetReader:
         self._split = str(split)
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
-        """Units of `rows_per_unit` rows. Reads the files' footers, none of their data."""
+        """Yield units of `rows_per_unit` rows. Read the files' footers, none of their data."""
         paths = of_split(self.root, corpus_files(self.root, (".parquet",)), self._split)
         yield from in_order(self.root, paths, lambda path: units(self.root, path, rows_per_unit, NEEDED, "GigaSpeech"))
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
-        """The rows of `unit`, a few in memory at a time."""
+        """Yield the rows of `unit`, a few in memory at a time."""
         for ordinal, row in read_rows(self.root, unit, COLUMNS):
             yield self._record(unit.path, ordinal, row)
 
@@ -49,12 +53,12 @@ class GigaSpeechParquetReader:
             given, text = row.get("segment_id"), row.get("text")
             name = given if isinstance(given, str) and is_storable(given) else ""
             if not isinstance(text, str):
-                raise FieldError("bad_field", "`text` is no text")
+                raise FieldError("bad_field", "`text` is not a string")
             written = written_text(text)
             clip = row.get("audio")
             data = clip.get("bytes") if isinstance(clip, dict) else None
             if not isinstance(data, bytes) or not data:
-                raise FieldError("missing_audio", "`audio` holds no bytes; only Parquet with the clips inside is read")
+                raise FieldError("missing_audio", "`audio` holds no bytes; the clips must be inside the Parquet file")
             if len(data) > MAX_AUDIO_BYTES:
                 raise FieldError("member_too_large", f"its audio has {len(data)} bytes, over {MAX_AUDIO_BYTES}")
             extra: dict[str, Any] = {"text_tn": text}

@@ -1,4 +1,4 @@
-"""LibriHeavy: `libriheavy_cuts_*.jsonl.gz`, Lhotse cuts out of the chapters of LibriLight (FLAC)."""
+"""LibriHeavy: `libriheavy_cuts_*.jsonl.gz`, Lhotse cuts from the chapters of LibriLight (FLAC)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from ieat_data.corpora.io.segments import Recordings, relative_path, seconds
 from ieat_data.corpora.io.units import SourceError, Unit
 from ieat_data.errors import did_you_mean
 
-# the manifests of a subset; they are disjoint, and a subset holds the smaller ones. The others are for tests.
+# the manifests of a subset; they are disjoint, and a subset includes the smaller ones. Other manifests are for tests.
 SUBSETS = {"small": ("small",), "medium": ("small", "medium"), "large": ("small", "medium", "large")}
 
 
 class LibriHeavyReader:
-    """The manifests of `subset` in the root, or the root itself when it is one manifest.
+    """Reads the manifests of `subset` in the root, or the root itself if it is one manifest.
 
-    `audio_root`: the folder of LibriLight, which holds `small/`, `medium/` and `large/`; a relative one lies in the
-    root. `prefix`: what the manifests have in its place.
+    Args:
+        subset: small, medium or large.
+        audio_root: the folder of LibriLight, which holds `small/`, `medium/` and `large/`; a relative one lies in the
+            root. It may be a URL.
+        prefix: what the manifests have in place of `audio_root`.
     """
 
     kind: ClassVar[str] = "speech"
@@ -39,21 +42,22 @@ class LibriHeavyReader:
     ) -> None:
         for option, value in (("subset", subset), ("audio_root", audio_root), ("prefix", prefix)):
             if not isinstance(value, str):
-                raise SourceError(f"option {option}: {value!r} is no text")
+                raise SourceError(f"option {option}: {value!r} is not a string")
         if subset not in SUBSETS:
-            raise SourceError(f"option subset: no {subset!r} to train on{did_you_mean(subset, SUBSETS)}")
+            hint = did_you_mean(subset, SUBSETS)
+            raise SourceError(f"option subset: {subset!r} is not a training subset{hint}")
         self.root = root_at(root)
         self.language = language
         self._audio_root = root_beside(self.root, audio_root)
         self._prefix = prefix.rstrip("/") + "/" if prefix else ""
         if not self._audio_root.is_folder():
-            raise SourceError(f"option audio_root: {self._audio_root}: no such folder; it is the one of LibriLight")
+            raise SourceError(f"option audio_root: {self._audio_root}: no such folder; set it to LibriLight's folder")
         self.outside = () if self.root.holds(self._audio_root) else (self._audio_root,)
         names = [f"libriheavy_cuts_{part}.jsonl.gz" for part in SUBSETS[subset]]
         self._names = [self.root.only] if self.root.only else names
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
-        """Units of `rows_per_unit` cuts. Every manifest is unpacked once, no cut is parsed."""
+        """Yield units of `rows_per_unit` cuts. Decompress every manifest once; parse no cut."""
         for name in self._names:
             if self.root.entry(name) is None:
                 raise SourceError(f"{self.root}: holds no {name}; fetch it, or set the option subset")
@@ -75,7 +79,7 @@ class LibriHeavyReader:
                 yield file.unit(start, end, rows, index)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
-        """The cuts of `unit`, each cut out of its chapter."""
+        """Yield the cuts of `unit`, each cut out of its chapter."""
         if unit.end == 0:
             yield bad_record(unit.path, 0, "", "empty_file", "the manifest holds 0 bytes; fetch it again")
             return
@@ -116,18 +120,18 @@ class LibriHeavyReader:
 
 def _supervision(cut: dict[str, Any]) -> dict[str, Any]:
     if cut.get("type", "MonoCut") != "MonoCut":
-        raise FieldError("not_mono_cut", f"a cut of the type {str(cut['type'])[:40]!r}, not of one recording")
+        raise FieldError("not_mono_cut", f"the cut has the type {str(cut['type'])[:40]!r}, not one recording")
     supervisions = cut.get("supervisions")
     if not isinstance(supervisions, list) or len(supervisions) != 1:
         n = len(supervisions) if isinstance(supervisions, list) else 0
-        raise FieldError("many_supervisions" if n else "no_supervision", f"{n} supervisions, where one is needed")
+        raise FieldError("many_supervisions" if n else "no_supervision", f"{n} supervisions, expected one")
     if not isinstance(supervisions[0], dict):
         raise FieldError("bad_field", "the supervision is not an object")
     return supervisions[0]
 
 
 def _text(supervision: dict[str, Any]) -> str:
-    """The book's own words: the first of `custom.texts` (the second is a recognizer's), or the rewritten `text`."""
+    """Return the book's own words: the first of `custom.texts` (the second is from ASR), or the rewritten `text`."""
     custom = supervision.get("custom")
     texts = custom.get("texts") if isinstance(custom, dict) else None
     text = texts[0] if isinstance(texts, list) and texts else supervision.get("text")
@@ -142,11 +146,9 @@ def _source(cut: dict[str, Any]) -> str:
     recording = cut.get("recording")
     sources = recording.get("sources") if isinstance(recording, dict) else None
     if not isinstance(recording, dict) or not isinstance(sources, list) or len(sources) != 1:
-        raise FieldError("bad_field", "the cut's recording has not one source")
+        raise FieldError("bad_field", "the cut's recording does not have exactly one source")
     if recording.get("transforms"):
-        raise FieldError(
-            "changed_recording", "the cut is of a recording that is changed (speed, volume) when it is read"
-        )
+        raise FieldError("changed_recording", "the cut's recording is transformed (speed, volume) when it is read")
     # Lhotse would run a source of the type `command` in a shell
     if not isinstance(sources[0], dict) or sources[0].get("type") != "file":
         raise FieldError("not_a_file", "the recording's source is not a file")

@@ -23,7 +23,7 @@ def of_source(name: str) -> Iterator[None]:
 
 
 def revisions(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
-    """The commit of each dataset on the hub that these sources read: the known one, else that of today."""
+    """Return the commit of each dataset on the hub that these sources read: the known one, else that of today."""
     found: dict[str, str] = {}
     for name in names:
         source = load_source(name)

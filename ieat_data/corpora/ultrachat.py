@@ -1,4 +1,4 @@
-"""UltraChat in both forms that it is given out in.
+"""UltraChat in both published forms.
 
 stingning/ultrachat has JSON lines `{"id", "data": [user, assistant, user, …]}`, HuggingFaceH4/ultrachat_200k has
 Parquet with `prompt`, `prompt_id` and `messages`.
@@ -20,15 +20,17 @@ from ieat_data.corpora.io.roots import Root
 from ieat_data.corpora.io.units import SourceError, Unit
 
 LINES, PARQUET = (".jsonl", ".json"), (".parquet",)
-COLUMNS = ("prompt", "prompt_id")  # the first user turn stands in `prompt`: the dialogue itself is not read
+COLUMNS = ("prompt", "prompt_id")  # `prompt` is the first user turn; the dialogue itself is not read
 ALL, TRAIN = "all", "train_sft"
 
 
 class UltraChatReader(JsonReader):
-    """`**/*.jsonl` and `**/*.json` below the root, or `**/*.parquet`: what is there says which.
+    """Reads `**/*.jsonl` and `**/*.json` below the root, or `**/*.parquet`, whichever is there.
 
-    The query is the first turn; odd numbers of turns occur. `split`, of Parquet alone: files of that name, or in a
-    folder of it (train_sft, as it stands); `all` for every file.
+    The query is the first turn; odd numbers of turns occur.
+
+    Args:
+        split: of Parquet alone, the files of that name or in a folder of it; null: `train_sft`; `all`: every file.
     """
 
     def __init__(self, root: Root | Path | str, language: str, split: str | None = None) -> None:
@@ -38,7 +40,7 @@ class UltraChatReader(JsonReader):
         self._split = split
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
-        """Units of `rows_per_unit` records. Scans the JSON once, or reads the footers of the Parquet files."""
+        """Yield units of `rows_per_unit` records. Scan the JSON once, or read the footers of the Parquet files."""
 
         def cut(path: str) -> Iterator[Unit]:
             if path.endswith(PARQUET):
@@ -48,7 +50,7 @@ class UltraChatReader(JsonReader):
         yield from in_order(self.root, self._paths(), cut)
 
     def read(self, unit: Unit) -> Iterator[QueryRecord | BadRecord]:
-        """The queries of `unit`; one record is in memory at a time, of Parquet a few rows of two columns."""
+        """Yield the queries of `unit`, one record in memory at a time; of Parquet a few rows of two columns."""
         if not unit.path.endswith(PARQUET):
             yield from super().read(unit)
             return
@@ -56,7 +58,7 @@ class UltraChatReader(JsonReader):
             yield _row(unit.path, ordinal, row)
 
     def identity(self) -> list[list[object]]:
-        """The files of the split that is read, where there are splits."""
+        """Return the identity of the files that are read: those of the split if there are splits."""
         paths = self._paths()
         one = bool(self.root.only) or not paths[0].endswith(PARQUET)
         return files_identity(self.root) if one else files_identity(self.root, paths)
@@ -66,14 +68,14 @@ class UltraChatReader(JsonReader):
         if paths[0].endswith(PARQUET):
             return paths if self._split == ALL else parquet.of_split(self.root, paths, self._split or TRAIN)
         if self._split is not None:
-            raise SourceError(f"option split: {self.root} holds JSON lines, which have none; leave it out")
+            raise SourceError(f"option split: {self.root} holds JSON lines, which have no splits; remove the option")
         return paths
 
     @staticmethod
     def extract(record: dict[str, Any]) -> Any:
         turns = record.get("data")
         if not isinstance(turns, list) or not turns:
-            raise FieldError("bad_field", "no list `data` of turns")
+            raise FieldError("bad_field", "there is no list `data` of turns")
         return turns[0]
 
 

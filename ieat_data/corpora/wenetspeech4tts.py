@@ -1,7 +1,7 @@
-"""WenetSpeech4TTS: `{Premium,Standard,Basic}/*.tar.gz` or what comes out of them, with lists of files and of scores.
+"""WenetSpeech4TTS: `{Premium,Standard,Basic}/*.tar.gz` or the extracted folders, with lists of files and of scores.
 
-The corpus calls Standard what lies in `Premium/` and `Standard/`, and Basic all three: a folder holds only what the
-better ones do not. It names no speakers; an utterance's id begins with that of its recording, which stands for them.
+The corpus's "Standard" is `Premium/` plus `Standard/`, its "Basic" all three: a folder holds only what the better ones
+do not. It names no speakers; an utterance's id begins with its recording's id, which serves as the speaker.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ieat_data.corpora.io.roots import Gone, Root
 from ieat_data.corpora.io.units import SourceError, Unit
 from ieat_data.errors import did_you_mean
 
-SUBSETS = ("Premium", "Standard", "Basic")  # each with those before it
+SUBSETS = ("Premium", "Standard", "Basic")  # each includes those before it
 MAX_AUDIO_BYTES = 64 << 20  # half an hour of 16 kHz 16-bit WAV
 MAX_LINE_BYTES = 4096
 _MESSAGES = {
@@ -37,7 +37,11 @@ _MESSAGES = {
 
 
 class WenetSpeech4TTSReader:
-    """The utterances of `subsets` (names of SUBSETS; as it stands: all whose folders are there), each once."""
+    """Read the utterances of WenetSpeech4TTS, each once.
+
+    Args:
+        subsets: of Premium, Standard and Basic, each with those before it; null: all whose folders are there.
+    """
 
     kind: ClassVar[str] = "speech"
 
@@ -54,7 +58,11 @@ class WenetSpeech4TTSReader:
                 raise SourceError(f"option subsets: unknown subset {name!r}{did_you_mean(str(name), SUBSETS)}")
 
     def folders(self) -> list[str]:
-        """The folders that are read, as names below the root. Raises SourceError when a wanted subset is not there."""
+        """Return the folders that are read, as names below the root.
+
+        Raises:
+            SourceError: a wanted subset is not there.
+        """
         if not self.root.is_folder():
             raise SourceError(
                 f"{self.root}: no such folder; set `root` in the source manifest to the folder that holds "
@@ -67,20 +75,22 @@ class WenetSpeech4TTSReader:
         if not there:
             raise SourceError(
                 f"{self.root}: holds none of {', '.join(f'{s}/*{ARCHIVE}' for s in SUBSETS)} and no */*/wavs; "
-                "is it this corpus, and is the download whole?"
+                "is it this corpus, and is the download complete?"
             )
         last = max(SUBSETS.index(s) for s in self.subsets or there)
         return [s for s in there if SUBSETS.index(s) <= last]
 
     def identity(self) -> list[list[object]]:
-        """The files of the folders and lists that are read: another subset that is fetched later changes nothing."""
+        """Return the identity of the folders and lists that are read, so that fetching more subsets changes nothing."""
         folders = self.folders()
         lists = {path for folder in folders for path in (self._list(folder, "filelists"), self._list(folder, "scores"))}
         return files_identity(self.root, [*folders, *sorted(path for path in lists if path)])
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
-        """A unit for each archive (it is inflated once for that) or extracted folder, since neither is cut; and one for
-        the broken lines of each list of files."""
+        """Yield a unit for each archive or extracted folder, as neither is cut, and one for the bad lines of each list.
+
+        Planning decompresses each archive once.
+        """
         folders = self.folders()
         found = [f"{folder}/{name}" for folder in folders for name in packs(self.root, folder)]
         yield from in_order(self.root, found, self._units)
@@ -97,19 +107,19 @@ class WenetSpeech4TTSReader:
                 yield file.unit(0, file.size, rows, 0) if file else Unit(pack, 0, 0, rows, 0)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
-        """The records of `unit`, one in memory at a time; an archive is inflated twice."""
+        """Yield the records of `unit`, one in memory at a time. Decompress an archive twice."""
         of_list = unit.path.endswith(".lst")
         records = self._broken_lines(unit.path, unit.version) if of_list else self._records(unit.path, unit.version)
         yield from exactly(unit, records)
 
     def _list(self, folder: str, kind: str) -> str | None:
-        """The list of the subset that is named like the folder, else of a larger one, which has the same lines."""
+        """Return the list of the subset named like the folder, else of a larger subset, which has the same lines."""
         form = {"filelists": "filelists/{}_filelist.lst", "scores": "DNSMOS_P808Scores/{}_DNSMOS.lst"}[kind]
         known = [form.format(s) for s in SUBSETS[SUBSETS.index(folder) :]]
         return next((path for path in known if self.root.entry(path)), None)
 
     def _index(self, index: Index, pack: str, texts: bool, version: str = "") -> int:
-        """Index a pack; how many records it gives: every piece, but an utterance's two pieces are one."""
+        """Index a pack; return how many records it gives: one per piece, but one for an utterance's two pieces."""
         n, whole = index_pack(index, pieces(self.root, pack, version), texts)
         listed = self._list(pack.split("/")[0], "filelists")
         if listed and whole:
@@ -117,7 +127,7 @@ class WenetSpeech4TTSReader:
         return n - index.pairs() + sum(1 for _ in index.absent())
 
     def _ids(self, path: str, prefix: str) -> Iterator[str]:
-        """Ids of the utterances that the list `path` says are below `prefix`."""
+        """Yield the ids of the utterances that the list `path` places below `prefix`."""
         for line in lines(self.root, path):
             if prefix.encode() in line and (entry := listed_entry(line)) and entry[0].startswith(prefix):
                 yield entry[1]
@@ -138,7 +148,7 @@ class WenetSpeech4TTSReader:
             for n, piece in enumerate(pieces(self.root, pack, version), 1):
                 found = None if piece.problem else index.find(piece.id)
                 if found and piece.kind == "txt" and found.txt == n and found.wav is not None:
-                    continue  # told with its recording
+                    continue  # goes into the record of its recording
                 yield self._record(pack, next(ordinal), n, piece, found)
             for id in index.absent():
                 message = f"{id}: listed in {self._list(folder, 'filelists')}, but neither its wav nor its txt is there"
@@ -153,7 +163,7 @@ class WenetSpeech4TTSReader:
         if found is None:
             return bad(piece.problem, _MESSAGES[piece.problem])
         if n not in (found.wav, found.txt):
-            return bad("duplicate_id", f"a second {piece.kind} of this id")
+            return bad("duplicate_id", f"a second {piece.kind} with this id")
         line = found.line or b""
         if piece.kind == "txt":
             return bad("missing_audio", "a txt without a wav", line)
@@ -187,16 +197,16 @@ class WenetSpeech4TTSReader:
 
 
 def lines(root: Root, path: str, version: str = "") -> Iterator[bytes]:
-    """Lines of a list; what is longer than any of its lines comes in parts."""
+    """Yield the lines of a list; a line longer than any valid one comes in parts."""
     with root.open(path, version) as file, file.stream() as f:
         while line := f.readline(MAX_LINE_BYTES):
             yield line
 
 
 def listed_entry(line: bytes) -> tuple[str, str] | None:
-    """(path below the corpus root, id) of a line of a file list; None for one that is broken or leaves the corpus.
+    """Return (path below the corpus root, id) for a line of a file list; None for a broken line or a path outside.
 
-    The paths are relative to `filelists/`: `ID ../Premium/NAME/wavs/ID.wav`, then perhaps the path of the txt.
+    The paths are relative to `filelists/`: `ID ../Premium/NAME/wavs/ID.wav`, then optionally the path of the txt.
     """
     try:
         id, path = line.decode("utf-8-sig").split()[:2]
@@ -209,7 +219,7 @@ def listed_entry(line: bytes) -> tuple[str, str] | None:
 
 
 def scores(root: Root, path: str) -> Iterator[tuple[str, float]]:
-    """(id, score) of the lines of a DNSMOS list that hold both."""
+    """Yield (id, score) for the lines of a DNSMOS list that hold both."""
     for line in lines(root, path):
         try:
             id, score = line.decode("utf-8-sig").split()

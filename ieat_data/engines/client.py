@@ -21,6 +21,18 @@ class Pool(Protocol):
         ...
 
 
+class Caller:
+    """How one engine calls on another: the batch calls, without a store of answers."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def __getattr__(self, method: str) -> Callable[[Sequence[Any]], list[Any]]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        return lambda requests: next(iter(self._pool.run(method, [list(requests)])))[1] if requests else []
+
+
 class Client:
     """An engine as one stage's task uses it: the batch calls of all roles. Subclasses say who answers.
 

@@ -1,4 +1,4 @@
-"""The executor of a build whose answers come from a recording: to start Ray takes longer than the work itself."""
+"""Builds in this process, where to start Ray would take longer than the work itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ieat_data.engines.local import LocalEngines
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
@@ -15,7 +16,7 @@ from ieat_data.storage.shards import Record
 
 
 class InProcess:
-    """Does each task in this process, as soon as it is started."""
+    """Does each task in this process, as soon as it is started. For a build whose answers come from a recording."""
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self._ended: list[tuple[Task, list[Record] | Exception]] = []
@@ -44,3 +45,17 @@ class InProcess:
 
     def _count(self, table: str, n: int) -> None:
         self._answers[table] += n
+
+
+class InProcessEngines(InProcess):
+    """The same with the profile's engines, loaded into this process, one of each."""
+
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        super().__init__(plan, progress)
+        self._engines = LocalEngines(plan.profile)
+
+    def pools(self, job: Job) -> Mapping[str, Any]:
+        return self._engines.pools(job.engines)
+
+    def close(self) -> None:
+        self._engines.close()

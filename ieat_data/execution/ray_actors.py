@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ieat_data.config import Profile
 from ieat_data.engines import registry
-from ieat_data.engines.client import EngineDown, Pool
+from ieat_data.engines.client import Caller, EngineDown
 from ieat_data.engines.usage import BusyClock
 from ieat_data.execution.ray_project import arrive
 
@@ -22,7 +22,7 @@ class EngineActor:
         arrive()
         config = Profile.model_validate(profile)
         # by name: an actor that is started again looks up those it calls on again
-        called = {r: _Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
+        called = {r: Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
         self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
         self.clock = BusyClock()
 
@@ -68,15 +68,3 @@ class RayPool:
                 yield i, *ray.get(ref)
             except RayActorError as e:
                 raise EngineDown(f"the engine's process died: {e}") from e
-
-
-class _Caller:
-    """How one engine calls on another: the batch calls, without a store of answers."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def __getattr__(self, method: str) -> Callable[[Sequence[Any]], list[Any]]:
-        if method.startswith("_"):
-            raise AttributeError(method)
-        return lambda requests: next(iter(self._pool.run(method, [list(requests)])))[1] if requests else []

@@ -159,7 +159,7 @@ class Runner:
             ) from error
 
     def _check_rate(self, node: Node) -> None:
-        # what a recording lacks is told at the end, all of it (build.py)
+        # what a recording lacks is told at the end, all of it (building.py)
         expected = {*node.stage.expected, NOT_RECORDED}
         rejects = Counter({reason: n for reason, n in node.rejects.items() if reason not in expected})
         limit = node.stage.settings.max_reject_rate or self.plan.pipeline.max_reject_rate

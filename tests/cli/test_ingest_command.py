@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from ieat_data.build import build
+from ieat_data.building import build
 from ieat_data.cli import app
 from ieat_data.cli.build import make_plan
 from ieat_data.errors import UserError
+from ieat_data.execution.local import InProcessEngines as Here
 from tests.support import corpora
-from tests.support.in_process import Here
 
 
 def test_a_speech_corpus(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_speech_corpus(tmp_path: Path) -> None:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ieat_data.build.Cluster", Here)
+    monkeypatch.setattr("ieat_data.building.Cluster", Here)
 
 
 @pytest.mark.usefixtures("here")

@@ -51,6 +51,7 @@ def test_every_command_teaches() -> None:
         "verify",
         "digest",
         "show",
+        "explain",
         "review",
         "sources",
         "models list",

@@ -155,9 +155,9 @@ def test_a_subset_holds_the_smaller_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"subset": "dev"}, r"option subset: no 'dev' to train on \(known: large, medium, small\)"),
-        ({"subset": ["small"]}, "option subset: .* is no text"),
-        ({"audio_root": 5}, "option audio_root: 5 is no text"),
+        ({"subset": "dev"}, r"option subset: 'dev' is not a training subset \(known: large, medium, small\)"),
+        ({"subset": ["small"]}, "option subset: .* is not a string"),
+        ({"audio_root": 5}, "option audio_root: 5 is not a string"),
         ({"audio_root": "nowhere"}, "option audio_root: .*nowhere: no such folder"),
     ],
 )

@@ -83,7 +83,7 @@ def test_a_variable_in_an_option_comes_from_the_environment(tmp_path: Path, monk
         ("gigaspeech", {"subst": "S"}, r"the reader 'gigaspeech' has no option 'subst' \(did you mean 'subset'\?\)"),
         ("libriheavy", {"x": 1}, r"the reader 'libriheavy' has no option 'x' \(known: audio_root, prefix, subset\)"),
         ("emilia", {"subset": "S"}, "the reader 'emilia' has no option 'subset'; it takes none"),
-        ("gigaspeech", {"subset": "XXL"}, r"option subset: no 'XXL' to train on \(did you mean 'XL'\?\)"),
+        ("gigaspeech", {"subset": "XXL"}, r"option subset: 'XXL' is not a training subset \(did you mean 'XL'\?\)"),
         ("gigaspeech", {"language": "zh"}, "the reader 'gigaspeech' has no option 'language'"),
     ],
 )

@@ -17,9 +17,9 @@ from ieat_data.config import Pipeline, Profile, Sources
 from ieat_data.cost.corpora import Stated, corpora
 from ieat_data.cost.figures import Figures
 from ieat_data.errors import UserError
+from ieat_data.execution.local import InProcessEngines as Here
 from ieat_data.execution.plan import Plan
 from ieat_data.storage.shards import read_part, replace_file
-from tests.support.in_process import Here
 from tests.support.remote import S3, SECRET, Hub, hub_store, s3_store, told
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -66,7 +66,7 @@ def test_ingest_from_s3_gives_the_rows_of_the_folder(s3: S3, tmp_path: Path, mon
     monkeypatch.setenv("THERE", str(SAMPLES / "emilia"))
     name = source(tmp_path, "emilia", "${THERE}/Emilia/EN")
     with monkeypatch.context() as without_ray:
-        without_ray.setattr("ieat_data.build.Cluster", Here)
+        without_ray.setattr("ieat_data.building.Cluster", Here)
         local = rows(tmp_path, tmp_path / "local", name)
     monkeypatch.setenv("THERE", "s3://corpora/mirror/emilia/")
     assert local and rows(tmp_path, tmp_path / "remote", name) == local

@@ -168,7 +168,7 @@ def test_dialogues_are_not_read_and_memory_is_bounded(tmp_path: Path) -> None:
 
 def test_another_table_another_split_and_both_forms_are_told(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "train_sft.parquet")
-    with pytest.raises(SourceError, match="has no column 'prompt'; is it of UltraChat 200k"):
+    with pytest.raises(SourceError, match="has no column 'prompt'; does it belong to UltraChat 200k"):
         list(UltraChatReader(tmp_path, "en").plan(1))
     with pytest.raises(SourceError, match="of the split 'dev'; set the option split"):
         list(UltraChatReader(tmp_path, "en", "dev").plan(1))
@@ -179,5 +179,5 @@ def test_another_table_another_split_and_both_forms_are_told(tmp_path: Path) -> 
         list(UltraChatReader(tmp_path, "en").plan(1))
     (tmp_path / "train_sft.parquet").unlink()
     assert seen(read(UltraChatReader(tmp_path, "en"))) == ["Hello"]
-    with pytest.raises(SourceError, match="holds JSON lines, which have none"):
+    with pytest.raises(SourceError, match="holds JSON lines, which have no splits"):
         list(UltraChatReader(tmp_path, "en", "train_sft").plan(1))

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ieat_data.build import build
+from ieat_data.building import build
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_pipeline
 from ieat_data.dataset.verify import samples, verify

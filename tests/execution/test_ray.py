@@ -53,7 +53,7 @@ def profile_of(folder: Path, **made: Any) -> corpora.Corpora:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The content digest of the build on this machine alone."""
-    from ieat_data.build import build
+    from ieat_data.building import build
 
     folder = tmp_path_factory.mktemp("alone")
     c = profile_of(folder)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ieat_data.build import build, make_tables
+from ieat_data.building import build, make_tables
 from ieat_data.cli.build import make_plan
 from ieat_data.dataset.verify import content_digest, load_manifest, verify
 from ieat_data.engines.recording import Recording

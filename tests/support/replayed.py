@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ieat_data.build import build
+from ieat_data.building import build
 from ieat_data.cli.build import make_plan
 from ieat_data.execution.job import Job
 from ieat_data.execution.local import InProcess

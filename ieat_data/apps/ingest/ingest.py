@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ieat_data.build import make_tables
+from ieat_data.building import make_tables
 from ieat_data.config import Pipeline, Profile, Sources, load_source
 from ieat_data.corpora import reader_class
 from ieat_data.execution.plan import Node, Plan

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ieat_data.build import load_build
+from ieat_data.building import load_build
 from ieat_data.cost.report import compared_tables
 from ieat_data.dataset import manifest
 from ieat_data.dataset.verify import load_manifest, root

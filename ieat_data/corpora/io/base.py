@@ -1,6 +1,6 @@
 """What a source is: a reader cuts a corpus into units once, then reads any unit without reading the others.
 
-Nothing that comes out of a corpus is trusted: a record that cannot be used becomes a `BadRecord` and is quarantined.
+Nothing in a corpus is trusted: a record that cannot be used becomes a `BadRecord` and is quarantined.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SpeechRecord:
-    """One clip of a speech corpus, its audio bytes as they came."""
+    """One clip of a speech corpus, with its audio bytes as they are in the corpus."""
 
     key: str
     audio: bytes
@@ -30,7 +30,7 @@ class SpeechRecord:
 
 @dataclass(frozen=True)
 class QueryRecord:
-    """The user's first words in one dialogue of a text corpus."""
+    """The first user turn of one dialogue of a text corpus."""
 
     key: str
     text: str
@@ -38,7 +38,7 @@ class QueryRecord:
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A record that could not be read: it keeps its place, its reason code and its payload (cut to a sane length)."""
+    """A record that could not be read: its key, reason code, message and payload (truncated)."""
 
     key: str
     reason: str
@@ -49,10 +49,10 @@ class BadRecord:
 class Reader(Protocol):
     """One corpus in its native layout. `kind`: `speech` gives SpeechRecord, `text` gives QueryRecord.
 
-    A reader takes its own options by name, as a source manifest gives them under `options`; it raises SourceError for a
-    value that it cannot use. One that reads only some of the files below its root says which in a method `identity`,
-    with the return value of `corpora/io/identity.py`; one that reads files elsewhere as well names their roots in
-    `outside`. `root`: a folder or a URL (`corpora/io/roots.py`).
+    A source manifest gives a reader's own options by name, under `options`; the reader raises SourceError for a value
+    that it cannot use. A reader of only some of the files below its root says which in a method `identity`, with the
+    return value of `corpora/io/identity.py`; one that also reads files elsewhere names their roots in `outside`.
+    `root` is a folder or a URL (`corpora/io/roots.py`).
     """
 
     kind: ClassVar[str]
@@ -61,13 +61,16 @@ class Reader(Protocol):
     def __init__(self, root: Root | Path | str, language: str, **options: Any) -> None: ...
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
-        """Cut the corpus, in a fixed order of files, reading as little as the format allows (bounded memory).
+        """Cut the corpus into units, in a fixed order of files.
 
-        A unit holds at most `rows_per_unit` records, but more where the format has to be read from its beginning.
-        Raises SourceError when the root is missing or holds none of the corpus's files (say what was looked for).
+        Read as little as the format allows, in bounded memory. A unit holds at most `rows_per_unit` records, or more
+        if the format must be read from its beginning.
+
+        Raises:
+            SourceError: the root is missing or holds none of the corpus's files (name the files looked for).
         """
         ...
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | QueryRecord | BadRecord]:
-        """Exactly `unit.rows` records, in the order of the file; keys are unique in the corpus and stable."""
+        """Yield exactly `unit.rows` records in file order; keys are stable and unique in the corpus."""
         ...

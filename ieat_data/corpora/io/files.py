@@ -1,4 +1,4 @@
-"""What all readers share: finding a corpus's files and cutting them, keys, and text that is safe to store."""
+"""What all readers share: finding and cutting a corpus's files, keys, and text that is safe to store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_NAME = 200  # characters of a corpus's own id that go into a key
 
 
 class Readable(Protocol):
-    """Bytes that are read by position: a file, or what is inflated of one."""
+    """Bytes read by position: a file, or the decompressed content of one."""
 
     @property
     def path(self) -> str: ...
@@ -32,9 +32,12 @@ class Readable(Protocol):
 
 
 def corpus_files(root: Root, suffixes: tuple[str, ...], keep: Callable[[str], bool] = lambda name: True) -> list[str]:
-    """Paths below `root` (sorted) of the files that end in one of `suffixes`, hidden ones left out.
+    """Return the sorted paths below `root` that end in one of `suffixes`, without hidden files.
 
-    `root` may be one file. Raises SourceError when it is missing or holds no such file.
+    `root` may be a single file.
+
+    Raises:
+        SourceError: the root is missing or holds no such file.
     """
     if root.only:
         return [root.only]
@@ -47,12 +50,12 @@ def corpus_files(root: Root, suffixes: tuple[str, ...], keep: Callable[[str], bo
         raise SourceError(f"{root}: no such folder; set `root` in the source manifest to the folder of the corpus")
     if not found:
         wanted = " or ".join(f"**/*{suffix}" for suffix in suffixes)
-        raise SourceError(f"{root}: holds no file {wanted}; is it this corpus, and is the download whole?")
+        raise SourceError(f"{root}: holds no file {wanted}; is it this corpus, and is the download complete?")
     return found
 
 
 def in_order(root: Root, items: Sequence[T], units: Callable[[T], Iterator[Unit]]) -> Iterator[Unit]:
-    """`units` of all items, in the order of the items. Of a remote corpus several are cut at the same time."""
+    """Yield `units` of all items, in the items' order. Cut several items of a remote corpus at once."""
     if root.at_once == 1 or len(items) == 1:
         yield from itertools.chain.from_iterable(map(units, items))
         return
@@ -62,35 +65,35 @@ def in_order(root: Root, items: Sequence[T], units: Callable[[T], Iterator[Unit]
         return list(itertools.takewhile(lambda _: not stopped.is_set(), units(item)))
 
     with ThreadPoolExecutor(root.at_once) as pool:
-        left, ahead = iter(items), 1  # of a limited build the first file may be enough
+        left, ahead = iter(items), 1  # a build with a limit may need only the first file
         begun = deque(pool.submit(cut, item) for item in itertools.islice(left, ahead))
         try:
             while begun:
                 yield from begun.popleft().result()
                 ahead = min(2 * ahead, root.at_once)
                 begun.extend(pool.submit(cut, item) for item in itertools.islice(left, ahead - len(begun)))
-        finally:  # whoever asks may have enough
+        finally:  # the caller may stop early
             stopped.set()
             for future in begun:
                 future.cancel()
 
 
 def record_key(path: str, ordinal: int, name: str) -> str:
-    """The key of the record that is number `ordinal` of `path` and that the corpus calls `name`.
+    """Return the key of record number `ordinal` of `path`, which the corpus calls `name`.
 
-    A corpus's own ids repeat, across files and within them, and a unit is read without the others, so that a repeated
-    id cannot be seen. The file and the ordinal make the key unique whatever the ids are.
+    A corpus's own ids repeat, across files and within one, and a unit is read without the others, so a reader cannot
+    see that an id repeats. File and ordinal make the key unique whatever the ids are.
     """
     return f"{printable(name[:MAX_NAME])}@{path}#{ordinal}"
 
 
 def bad_record(path: str, ordinal: int, name: str, reason: str, message: str, payload: bytes = b"") -> BadRecord:
-    """A BadRecord with the file named in its message and the payload cut."""
+    """Build a BadRecord: put the file's name into its message, truncate its payload."""
     return BadRecord(record_key(path, ordinal, name), reason, f"{path}: {printable(message)}", payload[:MAX_PAYLOAD])
 
 
 def is_storable(text: str) -> bool:
-    r"""False for text that UTF-8 cannot hold: JSON's "\ud83d" alone gives half a character."""
+    r"""Tell whether UTF-8 can hold `text`: a lone JSON "\ud83d" is half a character."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -99,10 +102,14 @@ def is_storable(text: str) -> bool:
 
 
 def exactly(unit: Unit, records: Iterable[T]) -> Iterator[T]:
-    """The first `unit.rows` of `records`. SourceError when there are fewer: it is not the file that was planned."""
+    """Yield the first `unit.rows` of `records`.
+
+    Raises:
+        SourceError: there are fewer, so the file is not the one that was planned.
+    """
     missing = unit.rows
     for record in itertools.islice(records, unit.rows):
         missing -= 1
         yield record
     if missing:
-        raise SourceError(f"{unit.path}: holds fewer records than when it was planned; restore it or plan again")
+        raise SourceError(f"{unit.path}: has fewer records than when it was planned; restore it or plan again")

@@ -1,4 +1,4 @@
-"""Lines of a gzip file, in bounded memory, and again from the middle: a process goes on where it last stopped."""
+"""Lines of a gzip file in bounded memory, also from the middle: a process continues where it last stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ieat_data.corpora.io.units import Unit
 
 @dataclass(frozen=True)
 class Line:
-    """Bytes [start, end) of the text, without the newline in `raw`. With a `problem`, `raw` is the line's beginning."""
+    """Bytes [start, end) of the text; `raw` leaves out the newline. With a `problem`, `raw` is the line's beginning."""
 
     start: int
     end: int
@@ -24,8 +24,8 @@ class Line:
 
 
 def lines(file: File) -> Iterator[Line]:
-    """Every line of a gzip file. What cannot be unpacked is one more line, the last, with a problem."""
-    start = size = 0  # of the line that is open
+    """Yield every line of a gzip file. Data that cannot be decompressed gives one more, last line with a problem."""
+    start = size = 0  # of the unfinished line
     parts: list[bytes] = []
     problem = None
     pieces = inflated(file)
@@ -42,11 +42,11 @@ def lines(file: File) -> Iterator[Line]:
             size += hit + 1 - begin
             yield _line(start, size, parts)
             start, size, parts, begin = start + size, 0, [], hit + 1
-        if size <= MAX_RECORD_BYTES:  # of a longer line, the beginning is enough
+        if size <= MAX_RECORD_BYTES:  # the beginning of a longer line is enough
             parts.append(piece[begin:])
         size += len(piece) - begin
     if problem is not None:
-        # one byte more than there are: no part that ends before this line holds it
+        # one byte past the end, so that no unit that ends before this line includes it
         yield Line(start, start + size + 1, b"".join(parts)[:MAX_PAYLOAD], problem)
     elif size:
         yield _line(start, size, parts)
@@ -59,10 +59,10 @@ def _line(start: int, size: int, parts: list[bytes]) -> Line:
     return Line(start, start + size, b"".join(parts)[:MAX_PAYLOAD], problem)
 
 
-# (root, file as it is) -> (offset in its text, the lines from there on); one at most. Units are mostly read one after
-# another: without this, each would unpack all that is before it.
+# (root, file entry) -> (offset in its text, the lines from there on); at most one entry. Units are mostly read in
+# order: without this, each would decompress everything before it.
 _parked: dict[tuple[str, Entry | None], tuple[int, Iterator[Line] | None]] = {}
-atexit.register(_parked.clear)  # files are closed while there are modules that can
+atexit.register(_parked.clear)  # close files while the modules that close them are still loaded
 
 
 def _opened(root: Root, path: str, version: str) -> Iterator[Line]:
@@ -71,7 +71,7 @@ def _opened(root: Root, path: str, version: str) -> Iterator[Line]:
 
 
 def lines_from(root: Root, unit: Unit) -> Iterator[Line]:
-    """The lines of a unit, offsets in the text. A line begins at its start."""
+    """Yield the lines of a unit, with offsets in the text. The unit must start at the beginning of a line."""
     start, end = unit.start, unit.end
     key = (str(root), root.entry(unit.path))
     at, parked = _parked.pop(key, (0, None))

@@ -1,7 +1,7 @@
-"""A gzip file that is not trusted, inflated once from front to back: nothing can be sought in it.
+"""An untrusted gzip file, decompressed once from front to back: it has no random access.
 
-`inflated` gives it in pieces. `GzipStream` keeps those for a while, so that the tar walker can read by position as it
-does in a plain file.
+`inflated` yields it in pieces. `GzipStream` keeps recent pieces, so that the tar reader can read by position as in a
+plain file.
 """
 
 from __future__ import annotations
@@ -15,21 +15,24 @@ from ieat_data.corpora.io.files import CHUNK
 from ieat_data.corpora.io.json_records import FieldError
 from ieat_data.corpora.io.roots import File
 
-KEPT = 16 << 20  # bytes behind the furthest that can be read again: more than the tar walker ever goes back
-MAX_RATIO = 200  # a corpus of speech inflates less than twofold
-RATIO_FROM = 1 << 30  # inflated bytes below which the ratio does not matter
+KEPT = 16 << 20  # bytes before the current position that can be read again: more than the tar reader ever goes back
+MAX_RATIO = 200  # a speech corpus decompresses to less than twice its size
+RATIO_FROM = 1 << 30  # decompressed bytes below which the ratio is not checked
 
 MESSAGES = {
-    "truncated_gzip": "the gzip file ends early; is the download whole?",
-    "corrupt_gzip": "what follows is no gzip data or fails its checksum; fetch the file again",
-    "gzip_bomb": f"it inflates more than {MAX_RATIO}-fold; the rest is not read",
+    "truncated_gzip": "the gzip file ends early; is the download complete?",
+    "corrupt_gzip": "the rest is not gzip data or fails its checksum; fetch the file again",
+    "gzip_bomb": f"it decompresses to more than {MAX_RATIO} times its size; the rest is not read",
 }
 
 
 def inflated(file: File) -> Iterator[tuple[bytes, int]]:
-    """Pieces of CHUNK bytes at most, whatever the file inflates to, each with how many bytes of the file were read.
+    """Yield pieces of at most CHUNK bytes, each with the number of compressed bytes read so far.
 
-    The pieces are the same in every run. An empty file has none. Raises FieldError `truncated_gzip`, `corrupt_gzip`.
+    The pieces are the same in every run. An empty file has none.
+
+    Raises:
+        FieldError: `truncated_gzip` or `corrupt_gzip`.
     """
     taken, data, member, within = 0, b"", zlib.decompressobj(wbits=31), False
     while True:
@@ -37,10 +40,10 @@ def inflated(file: File) -> Iterator[tuple[bytes, int]]:
             data = file.read(taken, CHUNK // 4)
             taken += len(data)
             if not data and within:
-                raise FieldError("truncated_gzip", "the file ends inside its gzip data; is the download whole?")
+                raise FieldError("truncated_gzip", "the file ends inside its gzip data; is the download complete?")
             if not data:
                 return
-        if member.eof:  # zeros may pad the file, and another member may follow: `cat a.gz b.gz`
+        if member.eof:  # zeros may pad the file, or another member may follow: `cat a.gz b.gz`
             data = data.lstrip(b"\0")
             if not data:
                 continue
@@ -49,7 +52,7 @@ def inflated(file: File) -> Iterator[tuple[bytes, int]]:
         try:
             piece = member.decompress(data, CHUNK)
         except zlib.error as e:
-            raise FieldError("corrupt_gzip", f"what follows is lost: {e}") from None
+            raise FieldError("corrupt_gzip", f"the rest is lost: {e}") from None
         data = member.unused_data if member.eof else member.unconsumed_tail
         within = not member.eof
         if piece:
@@ -57,9 +60,9 @@ def inflated(file: File) -> Iterator[tuple[bytes, int]]:
 
 
 class GzipStream:
-    """The inflated bytes of `file`, read by position and forwards.
+    """The decompressed bytes of `file`, read by position, forwards only.
 
-    `size` is the number of inflated bytes once the end was met, and `sys.maxsize` until then. `problem` is then the
+    `size` is `sys.maxsize` until the end is reached, then the number of decompressed bytes. `problem` is then the
     reason code of what ended it too early (a key of MESSAGES), or empty.
     """
 
@@ -70,12 +73,16 @@ class GzipStream:
         self._pieces = inflated(file)
         self._empty = file.size == 0
         self._chunks: deque[bytes] = deque()
-        self._start = self._end = 0  # of what is kept
+        self._start = self._end = 0  # of the kept bytes
 
     def read(self, offset: int, n: int) -> bytes:
-        """Up to `n` bytes at `offset`; fewer only at the end. Raises ValueError for what is no longer kept."""
+        """Return up to `n` bytes at `offset`; fewer only at the end.
+
+        Raises:
+            ValueError: the bytes at `offset` are no longer kept.
+        """
         if offset < self._start:
-            raise ValueError(f"{self.path}: byte {offset} lies more than {KEPT} bytes back")
+            raise ValueError(f"{self.path}: byte {offset} is more than {KEPT} bytes back")
         parts, at = [], self._start
         for chunk in self._chunks:
             if at < offset + n and at + len(chunk) > offset:
@@ -88,7 +95,7 @@ class GzipStream:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _next(self) -> bytes:
-        """The next inflated bytes, kept; none at the end."""
+        """Decompress, keep and return the next bytes; b"" at the end."""
         chunk = b"" if self.size < sys.maxsize else self._inflate()
         self._chunks.append(chunk)
         self._end += len(chunk)
@@ -107,6 +114,6 @@ class GzipStream:
         if chunk and self._end > max(RATIO_FROM, MAX_RATIO * taken):
             self.problem = "gzip_bomb"
             return b""
-        if self._empty:  # of an archive that is told: there is no record that could be
+        if self._empty:  # report an empty archive: it has no record that could carry the problem
             self.problem = "truncated_gzip"
         return chunk

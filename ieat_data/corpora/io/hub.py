@@ -1,7 +1,7 @@
 """A corpus on the Hugging Face hub: `hf://datasets/OWNER/NAME[@REVISION]/PREFIX`, by huggingface_hub's HfFileSystem.
 
-All that one root reads is of one commit: a branch (or no revision) is resolved once. The token is huggingface_hub's to
-find (HF_TOKEN, or what `hf auth login` keeps); HF_ENDPOINT names another hub.
+One root reads one commit: a branch (or no revision) is resolved once. huggingface_hub finds the token (HF_TOKEN, or
+the one that `hf auth login` stores); HF_ENDPOINT names another hub.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Gated(SourceError):
-    """A dataset whose terms are to be accepted first."""
+    """A dataset whose terms must be accepted first."""
 
 
 class HubRoot(RemoteRoot):
-    """What lies below `prefix` in the dataset `repo` (OWNER/NAME), as of `revision` (empty: the main branch)."""
+    """The files below `prefix` in the dataset `repo` (OWNER/NAME) at `revision` (empty: the main branch)."""
 
     def __init__(self, repo: str, revision: str, prefix: str) -> None:
         super().__init__(prefix)
@@ -49,12 +49,12 @@ class HubRoot(RemoteRoot):
 
     @property
     def moving(self) -> str:
-        """The dataset and the branch in it, as a URL; empty where the root names a commit, which stays as it is."""
+        """Return the dataset and its branch as a URL, or "" if the root names a commit, which never changes."""
         return "" if _COMMIT.fullmatch(self._revision) else self._dataset(self._revision)
 
     @cached_property
     def commit(self) -> str:
-        """The commit that is read."""
+        """Return the commit that is read."""
         if not self.moving:
             return self._revision
         revision = self._revision or None
@@ -131,7 +131,7 @@ class HubRoot(RemoteRoot):
         try:
             import huggingface_hub
         except ImportError:
-            raise SourceError(f"{self}: to read from the hub takes an extra: pip install 'ieat-data[hf]'") from None
+            raise SourceError(f"{self}: reading from the hub needs an extra: pip install 'ieat-data[hf]'") from None
         return huggingface_hub
 
     @property
@@ -142,17 +142,17 @@ class HubRoot(RemoteRoot):
         from huggingface_hub import errors
 
         if isinstance(error, FileNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
-            error = error.__cause__  # of the dataset or its revision, not of the file
+            error = error.__cause__  # about the dataset or its revision, not the file
         status = getattr(getattr(error, "response", None), "status_code", None)
         dataset = f"{self._named(path)}: the dataset {self._repo}"
         if isinstance(error, errors.RevisionNotFoundError):
             return SourceError(f"{dataset} has no revision {self._revision!r}")
         if isinstance(error, errors.EntryNotFoundError) or type(error) is FileNotFoundError:
-            return Gone(f"{self._named(path)}: there is no such file")
+            return Gone(f"{self._named(path)}: no such file")
         if isinstance(error, errors.RepositoryNotFoundError) and not isinstance(error, errors.GatedRepoError):
             return SourceError(
-                f"{dataset} is not there, or is private: check its name; a private one needs HF_TOKEN, the token of an "
-                "account that may read it"
+                f"{dataset} does not exist or is private: check its name; a private one needs HF_TOKEN, the token of "
+                "an account that may read it"
             )
         if isinstance(error, errors.GatedRepoError) or status in (401, 403):
             return Gated(
@@ -162,14 +162,14 @@ class HubRoot(RemoteRoot):
         if isinstance(error, errors.OfflineModeIsEnabled):
             return SourceError(f"{self._named(path)}: HF_HUB_OFFLINE is set")
         if isinstance(error, errors.HFValidationError):
-            return SourceError(f"{dataset} can have no such name or revision")
+            return SourceError(f"{dataset} is not a valid name or revision")
         if status is not None and 400 <= status < 500 and status not in (408, 429):
-            return SourceError(f"{self._named(path)}: {self._server} refuses the request ({status})")
+            return SourceError(f"{self._named(path)}: {self._server} refused the request ({status})")
         return None
 
 
 def _endpoint() -> str | None:
-    # huggingface_hub reads it when it is imported, which may have been long ago
+    # huggingface_hub reads the variable at import, which may have been long ago
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
@@ -187,7 +187,7 @@ def _is_of_hub(place: Any) -> bool:
 
 
 def pinned(place: Any, commits: Mapping[str, str]) -> Any:
-    """`place` at its commit where it is a place on the hub that `commits` knows; anything else as it is."""
+    """Return `place` at its commit if `commits` knows this place on the hub, else `place` itself."""
     if not _is_of_hub(place):
         return place
     root = HubRoot.of_url(place)
@@ -195,6 +195,6 @@ def pinned(place: Any, commits: Mapping[str, str]) -> Any:
 
 
 def resolved(places: Iterable[Any], known: Mapping[str, str]) -> dict[str, str]:
-    """For each place on the hub that may move its commit: the known one, else that of today."""
+    """Return the commit of each place on the hub that may move: the known one, else today's."""
     roots = [HubRoot.of_url(p) for p in places if _is_of_hub(p)]
     return {r.moving: known.get(r.moving) or r.commit for r in roots if r.moving}

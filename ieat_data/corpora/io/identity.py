@@ -1,5 +1,7 @@
-"""What the rows of a corpus depend on: its files. Small ones by content, large ones by size and time of change, remote
-ones by size and the store's own tag."""
+"""What the rows of a corpus depend on: its files.
+
+Small files count by content, large ones by size and modification time, remote ones by size and the store's own tag.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,22 @@ from ieat_data.corpora.io.open import root_at
 from ieat_data.corpora.io.roots import Entry, Root
 from ieat_data.corpora.io.units import SourceError
 
-# above these, hashing at every start would cost more than it saves
+# above these, hashing at every start costs more than it saves
 _HASHED_BYTES = 64 << 20  # of one file
-_HASHED_TOTAL = 1 << 30  # of all files below that size: the recordings of a corpus are many
-_LISTED_FILES = 10_000  # of one folder of the root; more of them are one entry, by their sizes and versions
+_HASHED_TOTAL = 1 << 30  # of all files below that size: a corpus has many recordings
+_LISTED_FILES = 10_000  # per folder of the root; a larger folder is one entry, by its files' sizes and versions
 
 
 def files_identity(place: Root | Path | str, parts: Sequence[str] = ("",)) -> list[list[object]]:
-    """For each file its path below the root, its size in bytes, and its sha256 or its version (`roots.Entry`).
+    """Return for each file its path below the root, its size in bytes, and its sha256 or its version (`roots.Entry`).
 
-    `parts`: files and folders below the root that count; as it stands, everything. A folder right in one of them that
-    holds very many files, at whatever depth, is one entry: their number, and a hash over their names, sizes and
-    versions. Of a remote corpus nothing is read.
+    Args:
+        place: the root.
+        parts: files and folders below the root that count; the default is everything. A folder directly in one of them
+            that holds very many files, at any depth, is one entry: their number, and a hash over their names, sizes
+            and versions.
+
+    Files of a remote corpus are not read.
     """
     root = root_at(place)
     if not root.exists():
@@ -48,7 +54,7 @@ def files_identity(place: Root | Path | str, parts: Sequence[str] = ("",)) -> li
 
 
 def _folders(root: Root, part: str) -> Iterator[tuple[str, Iterator[Entry]]]:
-    """`part` with the files that lie in it, then each folder in it with all files below. Links in it are followed."""
+    """Yield `part` with the files in it, then each folder in it with all files below. Follow links in `part`."""
     here = [(f"{part}/{c.name}" if part else c.name, c) for c in root.children(part)]
     listed = (Entry(p, c.size, c.version) if c.kind == "file" else root.entry(p) for p, c in here if c.kind != "folder")
     yield part, (entry for entry in listed if entry)

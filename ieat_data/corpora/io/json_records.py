@@ -1,7 +1,7 @@
-"""JSON records of any number, one per line or as the elements of one array, found in bounded memory.
+"""JSON records, one per line or as the elements of one array, found in bounded memory.
 
-A scanner finds where each record lies without parsing it; each is then parsed alone, so that a broken or huge one
-costs nothing but itself. An array whose brackets or quotes do not match can only be read up to that place.
+A scanner finds where each record lies without parsing it; then each is parsed alone, so a broken or huge record costs
+only itself. An array with unbalanced brackets or quotes can only be read up to that place.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ MAX_RECORD_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 _STRUCTURE = re.compile(rb'[\[\]{},"]')
-# possessive, so that nothing is kept to go back to: a megabyte of escapes costs no memory
+# possessive quantifiers keep no backtracking state: a megabyte of escapes costs no memory
 _IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
-# what holds no bracket that is left open, two levels deep: most of a record in one step
+# text with balanced brackets, two levels deep: most of a record in one step
 _FLAT = rb'[^\[\]{}"]++|"(?:[^"\\]++|\\.)*+"'
 _LEVEL = rb"%s|\[(?:%s)*+\]|\{(?:%s)*+\}" % (_FLAT, _FLAT, _FLAT)
 _CLOSED = re.compile(rb"(?:%s|\[(?:%s)*+\]|\{(?:%s)*+\})*+" % (_FLAT, _LEVEL, _LEVEL), re.DOTALL)
 _MESSAGES = {
     "empty_file": "the file holds 0 bytes; fetch it again",
-    "truncated": "the file ends inside this record; is the download whole?",
-    "unclosed_array": "the array has no closing bracket; is the download whole?",
-    "trailing_data": "something follows the closing bracket of the array; brackets or quotes may not match before it",
+    "truncated": "the file ends inside this record; is the download complete?",
+    "unclosed_array": "the array has no closing bracket; is the download complete?",
+    "trailing_data": "something follows the closing bracket of the array; brackets or quotes before it may not match",
 }
 
 
 class FieldError(ValueError):
-    """A record that is JSON but not of the corpus's form; `reason` is the reject code."""
+    """A record that is valid JSON but not of the corpus's form; `reason` is the reject code."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True)
 class Span:
-    """A record's bytes are [start, stop), with its separator [start, end). `problem`: a reason code."""
+    """A record's bytes are [start, stop); [start, end) includes its separator. `problem` is a reason code."""
 
     start: int
     stop: int
@@ -66,7 +66,7 @@ class Span:
 
 
 def layout(file: File) -> tuple[str, int]:
-    """(`lines` or `array`, offset where the first record may begin)."""
+    """Return (`lines` or `array`, offset where the first record may begin)."""
     begin = len(_BOM) if file.read(0, len(_BOM)) == _BOM else 0
     pos, array = begin, -1
     while pos < file.size:
@@ -78,13 +78,13 @@ def layout(file: File) -> tuple[str, int]:
             if array < 0 and byte == ord("["):
                 array = pos
                 continue
-            # an array of objects, or an empty one; any other line that begins with a bracket is a broken line
+            # an array of objects or an empty one; any other line that begins with a bracket is a broken line
             return ("array", array) if array >= 0 and byte in b"{]" else ("lines", begin)
     return ("array", array) if array >= 0 else ("lines", begin)
 
 
 def line_spans(file: File, start: int, end: int) -> Iterator[Span]:
-    """One span per line of [start, end); `start` is where a line begins."""
+    """Yield one span per line of [start, end); `start` must be the beginning of a line."""
     begin = pos = start
     while pos < end:
         chunk = file.read(pos, min(CHUNK, end - pos))
@@ -99,10 +99,10 @@ def line_spans(file: File, start: int, end: int) -> Iterator[Span]:
 
 
 def array_spans(file: File, start: int, end: int) -> Iterator[Span]:
-    """One span per element of the array whose bytes after `[` (or after any comma between elements) are [start, end).
+    """Yield one span per element of the array in [start, end): the bytes after `[`, or after a comma between elements.
 
-    The range ends the array when it reaches the end of the file: an array that is cut, is not closed or has something
-    behind its end gives one more span, with a problem.
+    A range that reaches the end of the file also checks how the array ends: a truncated or unclosed array, or one with
+    data after it, gives one more span, with a problem.
     """
     begin = pos = start
     depth, in_string, escaped, blank, closed = 0, False, False, True, False
@@ -110,7 +110,7 @@ def array_spans(file: File, start: int, end: int) -> Iterator[Span]:
         chunk = file.read(pos, min(CHUNK, end - pos))
         i = 0
         while i < len(chunk):
-            if escaped:  # the chunk before ended in a backslash
+            if escaped:  # the previous chunk ended in a backslash
                 escaped, i = False, i + 1
                 continue
             if in_string:
@@ -139,7 +139,7 @@ def array_spans(file: File, start: int, end: int) -> Iterator[Span]:
                 closed = True
                 if not blank:
                     yield Span(begin, pos + stop, pos + i)
-                begin = pos + stop  # at the bracket, so that a unit that begins here sees that the array ends
+                begin = pos + stop  # at the bracket, so that a unit that begins here sees the array's end
                 break
             elif byte == b"," and not depth:
                 yield Span(begin, pos + stop, pos + i)
@@ -163,14 +163,18 @@ def _has_text(file: File, start: int, end: int) -> bool:
 
 
 def spans(file: File, start: int | None = None, end: int | None = None) -> Iterator[Span]:
-    """The records of the file, or of the part [start, end) that begins at a record's span and ends at one's end."""
+    """Yield the file's records, or those in [start, end), which begins and ends at the bounds of spans."""
     form, first = layout(file)
     scan = array_spans if form == "array" else line_spans
     return scan(file, first if start is None else start, file.size if end is None else end)
 
 
 def load(file: File, span: Span, limit: int = MAX_RECORD_BYTES) -> tuple[Any, bytes]:
-    """The parsed record and its bytes. Raises FieldError with the reject code when it cannot be had."""
+    """Return the parsed record and its bytes.
+
+    Raises:
+        FieldError: the record cannot be read; `reason` is the reject code.
+    """
     if span.problem:
         lost = f" ({span.stop - span.start} bytes are lost)" if span.stop > span.start else ""
         raise FieldError(span.problem, _MESSAGES[span.problem] + lost)
@@ -182,7 +186,11 @@ def load(file: File, span: Span, limit: int = MAX_RECORD_BYTES) -> tuple[Any, by
 
 
 def parse(raw: bytes) -> Any:
-    """The record whose bytes are `raw`. Raises FieldError with the reject code."""
+    """Return the record whose bytes are `raw`.
+
+    Raises:
+        FieldError: it cannot be parsed; `reason` is the reject code.
+    """
     if not raw:
         raise FieldError("empty_record", "an empty line or array element")
     try:
@@ -194,7 +202,7 @@ def parse(raw: bytes) -> Any:
 
 
 def units(root: Root, path: str, rows_per_unit: int) -> Iterator[Unit]:
-    """Units of `rows_per_unit` records of the file `path` of the corpus at `root`; of one record where it is empty."""
+    """Yield units of `rows_per_unit` records of the file `path` of the corpus at `root`; one record if it is empty."""
     with root.open(path) as file:
         if file.size == 0:
             yield file.unit(0, 0, 1, 0)
@@ -208,12 +216,12 @@ def units(root: Root, path: str, rows_per_unit: int) -> Iterator[Unit]:
                 start = span.start
             rows, end = rows + 1, span.end
         if rows:
-            # what follows the end of an array belongs to the last unit, which so knows that it is the last
+            # the last unit also covers the end of the file, so its reader can check how the array ends
             yield file.unit(start, file.size, rows, index)
 
 
 def unit_spans(root: Root, unit: Unit) -> Iterator[tuple[File, int, Span]]:
-    """The open file, the record's number in it and where it lies, of each record of `unit`."""
+    """Yield for each record of `unit` the open file, the record's number in it and its span."""
     with root.open(unit.path, unit.version, unit.end) as file:
         empty = [Span(0, 0, 0, "empty_file")] if file.size == 0 else None
         found = empty or spans(file, unit.start, unit.end)
@@ -222,12 +230,12 @@ def unit_spans(root: Root, unit: Unit) -> Iterator[tuple[File, int, Span]]:
 
 
 def is_corpus_file(name: str) -> bool:
-    """False for the JSON files that data hubs put beside a corpus."""
+    """Return False for the JSON files that dataset hubs put beside a corpus."""
     return name not in ("dataset_info.json", "dataset_infos.json", "state.json")
 
 
 class JsonReader(ABC):
-    """Base of the text readers: a subclass says in `extract` where a record keeps its id and its first user turn."""
+    """Base of the text readers: a subclass says in `extract` where a record has its first user turn."""
 
     kind: ClassVar[str] = "text"
 
@@ -238,15 +246,19 @@ class JsonReader(ABC):
     @staticmethod
     @abstractmethod
     def extract(record: dict[str, Any]) -> Any:
-        """The user's first turn as the record has it. Raises FieldError when the record is of another form."""
+        """Return the user's first turn as it is in the record.
+
+        Raises:
+            FieldError: the record has another form.
+        """
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
-        """Units of `rows_per_unit` records. Every byte is scanned once, no record is parsed."""
+        """Yield units of `rows_per_unit` records. Scan every byte once; parse no record."""
         paths = corpus_files(self.root, (".json", ".jsonl"), is_corpus_file)
         yield from in_order(self.root, paths, lambda path: units(self.root, path, rows_per_unit))
 
     def read(self, unit: Unit) -> Iterator[QueryRecord | BadRecord]:
-        """The queries of `unit`, one record in memory at a time."""
+        """Yield the queries of `unit`, one record in memory at a time."""
         for file, ordinal, span in unit_spans(self.root, unit):
             yield self._record(file, ordinal, span)
 
@@ -266,7 +278,11 @@ class JsonReader(ABC):
 
 
 def query(path: str, ordinal: int, name: str, text: Any) -> QueryRecord:
-    """The record whose first user turn is `text`. Raises FieldError when that is none."""
+    """Return the record whose first user turn is `text`.
+
+    Raises:
+        FieldError: `text` is no usable text.
+    """
     if not isinstance(text, str):
         raise FieldError("bad_field", "the user's first turn is not a string")
     if not text.strip():

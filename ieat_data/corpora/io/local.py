@@ -1,4 +1,4 @@
-"""A corpus in a folder of this machine."""
+"""A corpus in a local folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ieat_data.storage.shards import sha256_file
 
 
 class LocalFile(File):
-    """An open file, read by `pread`."""
+    """An open file, read with `pread`."""
 
     def __init__(self, path: str, size: int, fd: int) -> None:
         self.path, self.size, self._fd = path, size, fd
@@ -36,7 +36,7 @@ class LocalFile(File):
 
 
 class LocalRoot(Root):
-    """The folder, or the one file, at `path`."""
+    """The folder or the single file at `path`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -54,7 +54,7 @@ class LocalRoot(Root):
 
     def entry(self, path: str) -> Entry | None:
         full = self._folder / path
-        # Path.is_file raises for a name that no file can have
+        # Path.is_file raises for an invalid file name
         if not os.path.isfile(full):  # noqa: PTH113
             return None
         found = full.stat()
@@ -96,15 +96,15 @@ class LocalRoot(Root):
     def _open(self, path: str, until: int | None) -> Iterator[File]:
         full = self._folder / path
         try:
-            # a pipe would else be waited for without end
+            # without O_NONBLOCK, opening a pipe would wait forever
             fd = os.open(full, os.O_RDONLY | os.O_NONBLOCK)
         except (OSError, ValueError) as e:
-            why = e.strerror if isinstance(e, OSError) else "no file can have that name"
+            why = e.strerror if isinstance(e, OSError) else "the name is not valid"
             raise Gone(f"{full}: cannot be opened ({why}); was it moved since the plan?") from None
         try:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
-                raise Gone(f"{full}: is no file; was it moved since the plan?")
+                raise Gone(f"{full}: is not a file; was it moved since the plan?")
             yield LocalFile(path, found.st_size, fd)
         finally:
             os.close(fd)

@@ -1,4 +1,4 @@
-"""The root of a corpus by its path or URL."""
+"""Open the root of a corpus by its path or URL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from ieat_data.corpora.io.units import SourceError
 
 
 def root_at(place: Root | Path | str) -> Root:
-    """The corpus at a path or a URL. Raises SourceError for a URL that is none of a known kind; asks no server yet."""
+    """Return the corpus at a path or a URL. Contact no server yet.
+
+    Raises:
+        SourceError: the URL is of no known kind.
+    """
     if isinstance(place, Root):
         return place
     scheme = URL.match(place)[1].lower() if isinstance(place, str) and is_url(place) else ""  # type: ignore[index]
@@ -29,7 +33,7 @@ def root_at(place: Root | Path | str) -> Root:
 
 
 def root_beside(root: Root, place: str) -> Root:
-    """The root at `place`: a URL, a path on this machine, or a path relative to `root`, which may begin with `..`."""
+    """Return the root at `place`: a URL, a local path, or a path relative to `root`, which may begin with `..`."""
     if is_url(place):
         return root_at(place)
     path = Path(place).expanduser()

@@ -1,7 +1,7 @@
-"""Packs: a tar.gz of `NAME/wavs/ID.wav` and `NAME/txts/ID.txt`, or the folder that comes out of it.
+"""Packs: a tar.gz of `NAME/wavs/ID.wav` and `NAME/txts/ID.txt`, or the folder extracted from it.
 
-In an archive all texts may lie behind all recordings, and nothing can be sought. So a pack is gone through twice:
-once to index the texts, once to read the recordings. The index lies on disk: an archive may hold any number of members.
+In an archive all texts may come after all recordings, and there is no random access. So a pack is read twice: once to
+index the texts, once to read the recordings. The index is on disk: an archive may hold any number of members.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _PIECE = re.compile(r"(?:.*/)?(?:wavs/([^/.][^/]*)\.(wav)|txts/([^/.][^/]*)\.(tx
 
 @dataclass(frozen=True)
 class Piece:
-    """The recording (`kind` wav) or the text (`txt`) of the utterance `id`; or, with a `problem`, what is neither.
+    """The recording (`kind` wav) or text (`txt`) of the utterance `id`. With a `problem` it is neither.
 
-    `read(n)` gives its first `n` bytes; in an archive only until the next piece is asked for.
+    `read(n)` returns its first `n` bytes; in an archive only until the next piece is requested.
     """
 
     kind: str
@@ -37,14 +37,16 @@ class Piece:
 
 
 def piece_name(path: str) -> tuple[str, str] | None:
-    """(`wav` or `txt`, the utterance's id) of a file in a pack; None for any other file."""
+    """Return (`wav` or `txt`, the utterance's id) for a file in a pack; None for any other file."""
     match = _PIECE.fullmatch(path)
     return (match[2] or match[4], match[1] or match[3]) if match else None
 
 
 def packs(root: Root, folder: str) -> list[str]:
-    """Names of the packs in `folder`, sorted. Of an archive and the folder that came out of it the archive is taken:
-    it is whole for sure."""
+    """Return the sorted names of the packs in `folder`.
+
+    If both an archive and the folder extracted from it are there, take the archive: it is certainly complete.
+    """
     found = [c for c in root.children(folder) if not c.name.startswith(".")]
     archives = {c.name for c in found if c.name.endswith(ARCHIVE) and root.entry(f"{folder}/{c.name}")}
     within = ((c.name, f"{folder}/{c.name}") for c in found if c.kind != "file")
@@ -53,12 +55,12 @@ def packs(root: Root, folder: str) -> list[str]:
 
 
 def pieces(root: Root, pack: str, version: str = "") -> Iterator[Piece]:
-    """What the pack `pack` (a path below `root`) holds, in a fixed order. Other files are passed by."""
+    """Yield the content of the pack `pack` (a path below `root`) in a fixed order. Skip other files."""
     return archive_pieces(root, pack, version) if pack.endswith(ARCHIVE) else tree_pieces(root, pack)
 
 
 def archive_pieces(root: Root, pack: str, version: str) -> Iterator[Piece]:
-    """The pieces of an archive, as they come; one with a problem at its end where that comes too early."""
+    """Yield the pieces of an archive in its order; if it ends early, the last piece has a problem."""
     with root.open(pack, version) as file:
         stream, end = GzipStream(file), 0
         for member in members(stream, 0, stream.size):
@@ -73,7 +75,7 @@ def archive_pieces(root: Root, pack: str, version: str) -> Iterator[Piece]:
 
 
 def tree_pieces(root: Root, pack: str) -> Iterator[Piece]:
-    """The pieces of an extracted archive, sorted by name. Links in it are not followed: the archive made them."""
+    """Yield the pieces of an extracted archive, sorted by name. Do not follow links in it: the archive made them."""
     there = {c.name: c.kind for c in root.children(pack)}
     for kind in ("wavs", "txts"):
         if there.get(kind) == "other":
@@ -101,10 +103,10 @@ def _of_file(root: Root, path: str, n: int) -> bytes:
 
 
 class Index:
-    """Which utterances have a recording and a text; of repeated ones the first counts. A context manager."""
+    """Records which utterances have a recording and a text; the first of repeated ones counts. A context manager."""
 
     def __init__(self) -> None:
-        self._db = sqlite3.connect("")  # a temporary file of its own
+        self._db = sqlite3.connect("")  # a private temporary file
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute(
             "CREATE TABLE utterance"
@@ -118,7 +120,7 @@ class Index:
         self._db.close()
 
     def add(self, at: int, piece: Piece, line: bytes = b"", problem: str = "") -> None:
-        """Piece number `at` of the pack; of a text its first line, or why that cannot be had."""
+        """Add piece number `at` of the pack; for a text also its first line, or why that cannot be read."""
         new = (piece.id, at, line, problem)
         if piece.kind == "wav":
             self._db.execute(
@@ -134,18 +136,18 @@ class Index:
             )
 
     def add_listed(self, ids: Iterable[str]) -> None:
-        """Utterances that a list says are in the pack."""
+        """Add utterances that a list says are in the pack."""
         self._db.executemany("INSERT OR IGNORE INTO utterance (id) VALUES (?)", ((i,) for i in ids))
 
     def set_scores(self, scores: Iterable[tuple[str, float]]) -> None:
         self._db.executemany("UPDATE utterance SET score = ?2 WHERE id = ?1", scores)
 
     def pairs(self) -> int:
-        """How many utterances have both a recording and a text."""
+        """Count the utterances that have both a recording and a text."""
         return int(self._db.execute("SELECT count(*) FROM utterance WHERE wav NOTNULL AND txt NOTNULL").fetchone()[0])
 
     def absent(self) -> Iterator[str]:
-        """Ids that are listed but have neither, sorted."""
+        """Yield, sorted, the listed ids that have neither."""
         for row in self._db.execute("SELECT id FROM utterance WHERE wav ISNULL AND txt ISNULL ORDER BY id"):
             yield str(row[0])
 
@@ -166,7 +168,11 @@ class Utterance:
 
 
 def index_pack(index: Index, found: Iterable[Piece], texts: bool) -> tuple[int, bool]:
-    """Index the pieces of a pack, with their texts or without: (how many pieces, whether none can be lost)."""
+    """Index the pieces of a pack, with their texts or without.
+
+    Returns:
+        (number of pieces, whether the pack is certainly complete)
+    """
     n, whole = 0, True
     for n, piece in enumerate(found, 1):
         if piece.problem:
@@ -179,7 +185,7 @@ def index_pack(index: Index, found: Iterable[Piece], texts: bool) -> tuple[int, 
 
 
 def first_line(piece: Piece) -> tuple[bytes, str]:
-    """(first line of a text, "") or (what there is of it, reason code)."""
+    """Return (first line of a text, "") or (what there is of it, reason code)."""
     try:
         data = piece.read(MAX_TXT_BYTES)
     except (OSError, Gone):

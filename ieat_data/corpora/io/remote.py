@@ -1,9 +1,9 @@
-"""Files that are read over a network: in blocks, ahead of a reader that goes on, and again where a connection is lost.
+"""Files read over a network: in blocks, with read-ahead and with retries after a lost connection.
 
-How much is fetched: a read somewhere new fetches a little (FIRST); one that follows a block that is kept goes on where
-that ends, with twice as much, up to MOST. Up to GAP bytes in between are fetched with it: a request takes about as long
-as they do. So a tar of clips is read through in large blocks, and of one whose members are larger than
-GAP the headers alone are fetched. A file holds no more than KEPT blocks in memory.
+How much is fetched: a read at a new place fetches FIRST bytes; a read that follows a kept block continues at its end,
+with twice as much, up to MOST. A gap of up to GAP bytes is fetched as well: a request takes about as long as the gap.
+So a tar of clips is read in large blocks, and of a tar whose members are larger than GAP only the headers are fetched.
+A file holds at most KEPT blocks in memory.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ T = TypeVar("T")
 FIRST = 256 << 10  # bytes
 MOST = 8 << 20  # bytes
 GAP = 1 << 20  # bytes
-KEPT = 4  # blocks; the readers go back a little, and Parquet's columns are read side by side
-WAITS_S = (1.0, 4.0, 15.0, 40.0)  # seconds before each further try; the libraries try a few times by themselves
+KEPT = 4  # blocks; readers go back a little, and Parquet's columns are read in parallel
+WAITS_S = (1.0, 4.0, 15.0, 40.0)  # seconds before each retry; the libraries also retry a few times by themselves
 
 
 class RemoteFile(File):
-    """A file of which `fetch(start, end)` gives the bytes [start, end)."""
+    """A file whose bytes [start, end) come from `fetch(start, end)`."""
 
     def __init__(
         self, path: str, size: int, version: str, fetch: Callable[[int, int], bytes], until: int | None = None
     ) -> None:
         self.path, self.size, self.version = path, size, version
         self._fetch, self._until = fetch, until or size
-        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=KEPT)  # (offset, bytes), the last fetched at the end
+        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=KEPT)  # (offset, bytes), the latest last
 
     def read(self, offset: int, n: int) -> bytes:
         end, parts = min(offset + n, self.size), []
@@ -49,7 +49,7 @@ class RemoteFile(File):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _block(self, offset: int, wanted: int) -> tuple[int, bytes]:
-        """The block that holds the byte at `offset`; where it is fetched, up to `wanted` at least, or MOST bytes."""
+        """Return the block that holds the byte at `offset`; a new block has at least `wanted` bytes, at most MOST."""
         for start, data in self._blocks:
             if start <= offset < start + len(data):
                 return start, data
@@ -62,9 +62,9 @@ class RemoteFile(File):
 
 
 class RemoteRoot(Root):
-    """A corpus on a server: what lies below `prefix`, or the one file of that name.
+    """A corpus on a server: the files below `prefix`, or the single file of that name.
 
-    Subclasses say how the server is asked, and what its answers mean.
+    Subclasses implement how to ask the server and how to interpret its answers.
     """
 
     at_once = 8
@@ -84,11 +84,11 @@ class RemoteRoot(Root):
     def beside(self, place: str) -> Root:
         key = posixpath.normpath(posixpath.join(self._folder, place)) if self._folder or place else "."
         if key.split("/")[0] == "..":
-            raise SourceError(f"{self}: {place} leads out of it; name the other place by its URL")
+            raise SourceError(f"{self}: {place} leads outside the corpus; name the other place by its URL")
         return self._sibling("" if key == "." else key)
 
     def _key(self, path: str) -> str:
-        """A path of this root as the server names it."""
+        """Return the server's name for a path of this root."""
         return "/".join(part for part in (self._folder, path) if part)
 
     @property
@@ -99,33 +99,40 @@ class RemoteRoot(Root):
         return f"{self}: {printable(path)}" if path else str(self)
 
     def _path(self, key: str) -> str:
-        """What the server calls `key` as a path of this root. Raises SourceError for what no path can be."""
+        """Return the path in this root of the server's `key`.
+
+        Raises:
+            SourceError: no path can have this name.
+        """
         path = key[len(self._folder) + 1 :] if self._folder else key
         if is_unsafe(path) or posixpath.normpath(path) != path:
-            raise SourceError(f"{self}: holds {path!r}, which is no path of a file: rename it, or set another root")
+            raise SourceError(f"{self}: holds {path!r}, which is not a valid path: rename it, or set another root")
         return path
 
     @abstractmethod
     def _found(self, key: str) -> tuple[int, str] | None:
-        """Size and version of the file `key`; None where there is none."""
+        """Return the size and version of the file `key`, or None if there is none."""
 
     @abstractmethod
     def _sibling(self, prefix: str) -> Root:
-        """The same server's `prefix`."""
+        """Return the root at `prefix` on the same server."""
 
     @abstractmethod
     def _fault(self, error: Exception, path: str) -> SourceError | None:
-        """What an error of the library means; None for one that may pass when it is tried again."""
+        """Translate an error of the library; return None for one that may pass on a retry."""
 
     @property
     @abstractmethod
     def _server(self) -> str:
-        """Who is asked, without anything secret."""
+        """Name the server, without secrets."""
 
     def _asked(self, ask: Callable[[], T], path: str = "") -> T:
-        """What `ask` gives; tried again where it fails for a reason that may pass. Raises SourceError.
+        """Return what `ask` returns; retry errors that may pass.
 
         The library's own error is not chained: it may hold a signed URL.
+
+        Raises:
+            SourceError: an error that does not pass, or that remains after all retries.
         """
         for wait in (*WAITS_S, None):
             try:
@@ -141,13 +148,13 @@ class RemoteRoot(Root):
                 break
             time.sleep(wait)
         raise SourceError(
-            f"{self._named(path)}: the connection to {self._server} fails again and again ({name}); start the same "
-            "command again when it is back"
+            f"{self._named(path)}: the connection to {self._server} keeps failing ({name}); run the same command again "
+            "when it is back"
         )
 
     @contextmanager
     def _reading(self, path: str, opened: Callable[[], tuple[Any, str]], until: int | None) -> Iterator[File]:
-        """The file that `opened` opens, as fsspec has it, and its version."""
+        """Open a file with `opened`, which returns fsspec's file and its version."""
         handle, version = self._asked(opened, path)
 
         def fetch(start: int, end: int) -> bytes:

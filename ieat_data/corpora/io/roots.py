@@ -1,7 +1,7 @@
 """Where a corpus lies: a local folder, an S3-compatible store, or a dataset on the Hugging Face hub.
 
-A reader sees a `Root`, which lists files and opens them, and a `File`, which is read by position; which of the three
-it is makes no difference to it. What is remote needs an extra (`s3`, `hf`), which is imported when it is used.
+A reader sees a `Root`, which lists and opens files, and a `File`, which is read by position; it does not notice which
+of the three it reads. Remote roots need an extra (`s3`, `hf`), which is imported on first use.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import BinaryIO, Literal, NamedTuple
 from ieat_data.corpora.io.units import SourceError, Unit
 
 URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_STREAMED = 1 << 20  # bytes that a stream reads at once
+_STREAMED = 1 << 20  # bytes that a stream reads at a time
 
 
 class Gone(SourceError):
-    """A single file that is not there or cannot be opened."""
+    """A file that does not exist or cannot be opened."""
 
 
 class Entry(NamedTuple):
-    """A file: its path below the root, its size in bytes, and what changes when its content does.
+    """A file: its path below the root, its size in bytes, and a version that changes when its content does.
 
-    `version` is the time of change in ns of a local file, the store's own tag (ETag, blob id) of a remote one.
+    `version` is the modification time in ns of a local file, the store's own tag (ETag, blob id) of a remote one.
     """
 
     path: str
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 class Child(NamedTuple):
-    """What lies in a folder. A link is `other`, whatever it leads to. `size` and `version` are those of an Entry."""
+    """An entry of a folder. A link is `other`, whatever its target. `size` and `version` are as in Entry."""
 
     name: str
     kind: Literal["file", "folder", "other"]
@@ -45,7 +45,7 @@ class Child(NamedTuple):
 
 
 class File(ABC):
-    """An open file of a corpus. `version` tells the content of a remote file; of a local one it is empty."""
+    """An open file of a corpus. `version` identifies the content of a remote file; a local file has none."""
 
     path: str
     size: int  # bytes
@@ -53,53 +53,57 @@ class File(ABC):
 
     @abstractmethod
     def read(self, offset: int, n: int) -> bytes:
-        """Up to `n` bytes at `offset`; fewer only at the end of the file. Raises SourceError for a connection lost."""
+        """Return up to `n` bytes at `offset`; fewer only at the end of the file.
+
+        Raises:
+            SourceError: the connection is lost.
+        """
 
     def stream(self) -> BinaryIO:
-        """The file for a library that reads by itself; good while the file is open."""
+        """Return a file object for a library that reads by itself; valid while this file is open."""
         return io.BufferedReader(_Stream(self), _STREAMED)
 
     def unit(self, start: int, end: int, rows: int, index: int, skip: int = 0) -> Unit:
-        """A unit of this file, which is read only as long as the file is the one that it is now."""
+        """Return a unit of this file; it can be read only while the file keeps its present version."""
         return Unit(self.path, start, end, rows, index, skip, self.version)
 
 
 class Root(ABC):
-    """A corpus. All paths are relative to it, in POSIX form; `str(root)` is where it lies, as messages say it."""
+    """A corpus. All paths are relative to it, in POSIX form; `str(root)` is its place as messages name it."""
 
-    at_once = 1  # files that are worth scanning at the same time while a corpus is planned
+    at_once = 1  # files worth scanning in parallel while a corpus is planned
 
     @property
     @abstractmethod
     def only(self) -> str | None:
-        """The name of the file where the root is one file and no folder; its folder takes the root's place then."""
+        """Return the file's name if the root is a single file; paths are then relative to its folder."""
 
     @abstractmethod
     def entry(self, path: str) -> Entry | None:
-        """The file `path`; None where there is none."""
+        """Return the file `path`, or None if there is none."""
 
     @abstractmethod
     def is_folder(self, path: str = "") -> bool: ...
 
     @abstractmethod
     def walk(self, path: str = "") -> Iterator[Entry]:
-        """All files in and below `path` (or the file `path`), those of one folder in the order of their names."""
+        """Yield all files in and below `path` (or the file `path`), those of one folder sorted by name."""
 
     @abstractmethod
     def children(self, path: str) -> list[Child]:
-        """What lies in the folder `path` itself, by name; nothing where it is no folder."""
+        """Return the entries of the folder `path`, sorted by name; an empty list if it is no folder."""
 
     def sha256(self, path: str) -> str | None:
-        """Of the content of a file; None where reading it costs too much to know it by that."""
+        """Return the sha256 of a file's content, or None if reading it only for this costs too much."""
         return None
 
     @abstractmethod
     def beside(self, place: str) -> Root:
-        """The root at `place`, a path relative to this root, which may begin with `..`."""
+        """Return the root at `place`, a path relative to this root, which may begin with `..`."""
 
     @abstractmethod
     def holds(self, other: Root) -> bool:
-        """Whether `other` lies in this root, so that walking it walks the other too."""
+        """Tell whether `other` lies in this root, so that walking this root also walks `other`."""
 
     @abstractmethod
     def _open(self, path: str, until: int | None) -> AbstractContextManager[File]: ...
@@ -109,10 +113,11 @@ class Root(ABC):
 
     @contextmanager
     def open(self, path: str, version: str = "", until: int | None = None) -> Iterator[File]:
-        """Open the file `path`. What lies behind `until` (bytes) is not read ahead.
+        """Open the file `path`. Do not read ahead beyond `until` (bytes).
 
-        Raises Gone for a file that cannot be opened, SourceError for a path that leaves the root and for a file that is
-        no longer of the version `version`.
+        Raises:
+            Gone: the file cannot be opened.
+            SourceError: the path leaves the root, or the file no longer has the version `version`.
         """
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts:
@@ -124,11 +129,12 @@ class Root(ABC):
 
 
 def is_url(place: str | Path) -> bool:
+    """Tell whether `place` is a URL and not a local path."""
     return isinstance(place, str) and URL.match(place) is not None
 
 
 class _Stream(io.RawIOBase):
-    """A File as Python's own kind of file."""
+    """A File as a Python file object."""
 
     def __init__(self, file: File) -> None:
         self._file, self._at = file, 0

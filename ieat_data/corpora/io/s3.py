@@ -1,7 +1,7 @@
 """A corpus in an S3-compatible store: `s3://BUCKET/PREFIX`.
 
-By s3fs, for it gives the ETag and asks for ranges of that very version, which pyarrow's own client does not. Who asks,
-and whom, is botocore's to know: AWS_* variables, ~/.aws, roles; AWS_ENDPOINT_URL_S3 for a store that is not Amazon's.
+Uses s3fs, which returns the ETag and requests ranges of that very version; pyarrow's own client does not. botocore
+finds credentials and endpoint: AWS_* variables, ~/.aws, roles; AWS_ENDPOINT_URL_S3 for a store that is not Amazon's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REFUSED = (errno.EINVAL, errno.EPERM, errno.ENOSYS, getattr(errno, "EREMCHG", e
 
 
 class S3Root(RemoteRoot):
-    """What lies below `prefix` in `bucket`."""
+    """The files below `prefix` in `bucket`."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
         super().__init__(prefix)
@@ -36,8 +36,8 @@ class S3Root(RemoteRoot):
         match = _URL.fullmatch(url)
         parts = [p for p in match[2].split("/") if p] if match else [".."]
         if match is None or any(p in (".", "..") or not p.isprintable() for p in parts):
-            # it is not told what stands there: it might be a key
-            raise SourceError("root: expected s3://BUCKET/PREFIX, without `..` and without a key in it")
+            # do not print the given URL: it might contain a key
+            raise SourceError("root: expected s3://BUCKET/PREFIX, without `..` and without credentials")
         return cls(match[1], "/".join(parts))
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class S3Root(RemoteRoot):
             return
         for page in self._pages(self._below(path)):
             for found in page.get("Contents", ()):
-                if not found["Key"].endswith("/"):  # a folder that was made by hand
+                if not found["Key"].endswith("/"):  # a folder created by hand
                     yield Entry(self._path(found["Key"]), found["Size"], _tag(found))
 
     def children(self, path: str) -> list[Child]:
@@ -75,7 +75,11 @@ class S3Root(RemoteRoot):
         return f"{key}/" if key else ""
 
     def _pages(self, prefix: str, **more: Any) -> Iterator[Mapping[str, Any]]:
-        """The answers to a listing that are not empty. Raises SourceError when there is no such bucket."""
+        """Yield the non-empty pages of a listing.
+
+        Raises:
+            SourceError: there is no such bucket.
+        """
         token: dict[str, str] = {}
         while True:
             asked = {"Bucket": self._bucket, "Prefix": prefix, **more, **token}
@@ -109,8 +113,8 @@ class S3Root(RemoteRoot):
         try:
             import s3fs
         except ImportError:
-            raise SourceError(f"{self}: to read from S3 takes an extra: pip install 'ieat-data[s3]'") from None
-        # one client for a process, which takes a while to make; it remembers nothing of what it has seen
+            raise SourceError(f"{self}: reading from S3 needs an extra: pip install 'ieat-data[s3]'") from None
+        # one client per process, as it is slow to create; it caches no listings
         return s3fs.S3FileSystem(use_listings_cache=False)
 
     @property
@@ -121,20 +125,20 @@ class S3Root(RemoteRoot):
     def _fault(self, error: Exception, path: str) -> SourceError | None:
         where, kind = self._named(path), type(error)
         if kind.__name__ == "FileExpired":
-            return SourceError(f"{where}: was changed while it was read; plan the source again")
+            return SourceError(f"{where}: changed while it was read; plan the source again")
         if isinstance(error, FileNotFoundError):
-            return Gone(f"{where}: there is no such file; was it moved since the plan?")
+            return Gone(f"{where}: no such file; was it moved since the plan?")
         if isinstance(error, PermissionError):
-            return SourceError(f"{where}: {self._server} allows no access (403): check AWS_* and the bucket's policy")
+            return SourceError(f"{where}: {self._server} denies access (403): check AWS_* and the bucket's policy")
         if kind.__module__.startswith("botocore") and re.search("Credential|Token|SSO|Profile|Region", kind.__name__):
             return SourceError(
                 f"{where}: {kind.__name__}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; for a "
                 "public bucket FSSPEC_S3='{\"anon\": true}'"
             )
         if isinstance(error, OSError) and error.errno in _REFUSED:
-            return SourceError(f"{where}: {self._server} refuses the request: {error.strerror}")
+            return SourceError(f"{where}: {self._server} refused the request: {error.strerror}")
         if kind.__name__ == "ParamValidationError":
-            return SourceError(f"{where}: is no name that a bucket or a file in it can have")
+            return SourceError(f"{where}: not a valid name of a bucket or file")
         return None
 
 

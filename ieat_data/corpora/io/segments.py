@@ -1,4 +1,4 @@
-"""Segments of long recordings, cut out by seeking: the rest of a recording is not decoded."""
+"""Segments of long recordings, cut out by seeking: the rest of the recording is not decoded."""
 
 from __future__ import annotations
 
@@ -19,29 +19,37 @@ from ieat_data.corpora.io.roots import File, Gone, Root
 from ieat_data.corpora.io.units import SourceError
 from ieat_data.data.audio import encode_flac
 
-MAX_SEGMENT_S = 120.0  # seconds; bounds the memory that one record takes
-TOLERANCE_S = 0.025  # seconds; times in manifests are rounded, so that a segment may end this much behind its recording
-_SAMPLE_EXACT = ("FLAC", "WAV")  # seeking gives the samples that reading from the start gives
+MAX_SEGMENT_S = 120.0  # seconds; bounds the memory of one record
+TOLERANCE_S = 0.025  # seconds; manifests round their times, so a segment may end this much after its recording
+_SAMPLE_EXACT = ("FLAC", "WAV")  # seeking gives the same samples as reading from the start
 _MAX_CHANNELS = 8
 _MAX_RATE = 384_000  # Hz
 
 
 def seconds(value: Any, what: str) -> float:
-    """A time as a manifest has it. Raises FieldError("bad_times") for what is no finite number from 0 to 1e9."""
+    """Return a manifest's time in seconds.
+
+    Raises:
+        FieldError: `bad_times`: not a finite number from 0 to 1e9.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
         raise FieldError("bad_times", f"`{what}` is {str(value)[:40]}, not a time in seconds")
     return float(value)
 
 
 def relative_path(text: Any) -> str:
-    """A recording's path as a manifest has it. Raises FieldError when it would leave the folder that it is in.
+    """Return a manifest's path of a recording.
 
-    Links on disk are followed: a manifest cannot make any, and large corpora are spread over disks by them.
+    Links on disk are followed: a manifest cannot create any, and large corpora are spread over disks with links.
+
+    Raises:
+        FieldError: the path leaves its folder.
     """
     if not isinstance(text, str) or not text:
-        raise FieldError("bad_field", "the recording's path is no text")
+        raise FieldError("bad_field", "the recording's path is not a string")
     if is_unsafe(text):
-        raise FieldError("unsafe_path", f"the recording's path {text[:200]!r} is absolute, leaves its folder or is odd")
+        message = f"the recording's path {text[:200]!r} is absolute, leaves its folder or has unexpected characters"
+        raise FieldError("unsafe_path", message)
     return PurePosixPath(text).as_posix()
 
 
@@ -50,7 +58,7 @@ def _frames(time_s: float, rate: int) -> int:
 
 
 class Recordings:
-    """The recordings below `root`. The one last used stays open: segments of one recording follow one another."""
+    """The recordings below `root`. The last one stays open: segments of one recording mostly come in a row."""
 
     def __init__(self, root: Root) -> None:
         self._root = root
@@ -66,10 +74,13 @@ class Recordings:
         self._close()
 
     def cut(self, path: str, start_s: float, duration_s: float, rate: int | None = None) -> bytes:
-        """`duration_s` seconds from `start_s` on of the recording `path`, as 16-bit mono FLAC.
+        """Return `duration_s` seconds of the recording `path` from `start_s` on, as 16-bit mono FLAC.
 
-        Resampled to `rate` Hz when the recording has another; else at its own rate. 16-bit FLAC stays the same to the
-        bit. The bytes do not depend on what was cut before. Raises FieldError with the reject code.
+        Resample to `rate` Hz if the recording has another rate; without `rate` keep its own. 16-bit FLAC stays
+        bit-exact. The bytes do not depend on earlier cuts.
+
+        Raises:
+            FieldError: the segment cannot be cut; `reason` is the reject code.
         """
         if duration_s <= 0:
             raise FieldError("bad_times", f"the segment lasts {duration_s:g} s")
@@ -103,8 +114,8 @@ class Recordings:
         return encode_flac(soxr.resample(mono, sound.samplerate, rate).astype(np.float32), rate)
 
     def _open(self, path: str) -> sf.SoundFile:
-        # An Opus decoder that has read before gives other samples (up to 0.4 % of full scale) behind a jump than a new
-        # one. A new one takes a millisecond, decoding a segment some twenty.
+        # After a seek, an Opus decoder that has already decoded gives other samples (up to 0.4 % of full scale) than a
+        # new one. Creating one takes a millisecond, decoding a segment about twenty.
         if path == self._path and self._sound is not None and self._sound.format in _SAMPLE_EXACT:
             return self._sound
         if path != self._path or self._source is None:
@@ -113,7 +124,7 @@ class Recordings:
                 self._source = _Source(self._opened.enter_context(self._root.open(path)))
             except Gone:
                 raise FieldError(
-                    "missing_audio", f"{path}: no such file in the folder of the audio; is the download whole?"
+                    "missing_audio", f"{path}: no such file in the audio folder; is the download complete?"
                 ) from None
             self._path = path
         if self._sound is not None:
@@ -129,11 +140,11 @@ class Recordings:
         self._sound = sound
         if sound.channels > _MAX_CHANNELS or sound.samplerate > _MAX_RATE:
             self._close()
-            raise FieldError("undecodable_audio", f"{path}: its header gives no rate or number of channels of speech")
+            raise FieldError("undecodable_audio", f"{path}: its header's rate or number of channels is not plausible")
         return sound
 
     def _check(self) -> None:
-        """Raises the SourceError that libsndfile met and could not pass on."""
+        """Raise the SourceError that occurred inside libsndfile's callback."""
         if self._source is not None and (lost := self._source.lost):
             self._close()
             raise lost
@@ -146,7 +157,7 @@ class Recordings:
 
 
 class _Source:
-    """A file as libsndfile reads one through Python. It cannot pass an error on, which is therefore kept."""
+    """A file for libsndfile's Python callbacks. They cannot raise through libsndfile, so `lost` keeps the error."""
 
     def __init__(self, file: File) -> None:
         self._file, self._at = file, 0
@@ -157,7 +168,7 @@ class _Source:
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
-        self._at = at if at >= 0 else self._at  # what is asked for by a broken header
+        self._at = at if at >= 0 else self._at  # a broken header may ask for a negative offset
         return self._at
 
     def read(self, n: int) -> bytes:

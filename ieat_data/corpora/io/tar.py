@@ -1,7 +1,7 @@
-"""Tar archives that are not trusted: walk headers only, name what is broken, go on behind it.
+"""Untrusted tar archives: read only the headers, name what is broken, continue after it.
 
-`tarfile` gives up at the first damaged header and has no way to begin in the middle. Samples are grouped as
-WebDataset does: neighbouring members whose paths are equal up to the first dot of the file name are one sample.
+`tarfile` gives up at the first damaged header and cannot begin in the middle. Samples are grouped as in WebDataset:
+neighbouring members whose paths are equal up to the first dot of the file name are one sample.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ieat_data.corpora.io.names import is_unsafe
 BLOCK = 512
 MAX_EXTENDED_HEADER = 1 << 20  # bytes of a PAX or GNU long-name header
 MESSAGES = {
-    "corrupt_tar": "a damaged tar header; the archive is read on behind it",
-    "truncated_tar": "the archive ends inside this member; is the download whole?",
+    "corrupt_tar": "damaged tar header; reading continues after it",
+    "truncated_tar": "the archive ends inside this member; is the download complete?",
     "unsafe_name": "a member's name is absolute, leaves its folder or holds unprintable characters",
     "not_a_file": "a member is a link or a device, not a file",
 }
@@ -31,8 +31,8 @@ _WITHOUT_DATA = (tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRT
 class Member:
     """Bytes [start, end) of the archive are one member, its data at [data, data + size).
 
-    `problem` is a reason code: `corrupt_tar`, `truncated_tar` (then the member's extent is the damaged region, and
-    `name` is empty where no header could be read), `unsafe_name` or `not_a_file`.
+    `problem` is a reason code: `corrupt_tar` or `truncated_tar` (the extent is then the damaged region, and `name` is
+    empty if no header could be read), `unsafe_name` or `not_a_file`.
     """
 
     name: str
@@ -77,7 +77,7 @@ def _header(block: bytes) -> tarfile.TarInfo:
 
 
 def _pax(data: bytes) -> tuple[str | None, int | None]:
-    """`path` and `size` of a PAX header: records `LENGTH KEY=VALUE\\n`, LENGTH counting the whole record."""
+    r"""Return `path` and `size` of a PAX header: records `LENGTH KEY=VALUE\n`, LENGTH counting the whole record."""
     name, size, pos = None, None, 0
     while pos < len(data):
         match = _PAX_RECORD.match(data, pos)
@@ -102,7 +102,11 @@ def _pax(data: bytes) -> tuple[str | None, int | None]:
 
 
 def _member_at(file: Readable, start: int, end: int) -> Member | None:
-    """The member whose headers begin at `start`; None for a global PAX header. Raises _Damaged."""
+    """Return the member whose headers begin at `start`, or None for a global PAX header.
+
+    Raises:
+        _Damaged: a header is damaged.
+    """
     long_name, long_size, pos = None, None, start
     while True:
         info = _header(file.read(pos, min(BLOCK, end - pos)))
@@ -137,7 +141,7 @@ def _member_at(file: Readable, start: int, end: int) -> Member | None:
 
 
 def _next_header(file: Readable, start: int, end: int) -> int:
-    """Offset of the first believable header at or after `start` (a multiple of 512), or `end`."""
+    """Return the offset of the first plausible header at or after `start` (a multiple of 512), or `end`."""
     pos = start
     while pos < end:
         chunk = file.read(pos, min(CHUNK, end - pos))
@@ -156,7 +160,7 @@ def _next_header(file: Readable, start: int, end: int) -> int:
 
 
 def _skip_zeros(file: Readable, start: int, end: int) -> int:
-    """Offset of the first block at or after `start` that is not all zero, or `end`."""
+    """Return the offset of the first block at or after `start` that is not all zeros, or `end`."""
     pos = start
     while pos < end:
         chunk = file.read(pos, min(CHUNK, end - pos))
@@ -170,13 +174,13 @@ def _skip_zeros(file: Readable, start: int, end: int) -> int:
 
 
 def members(file: Readable, start: int, end: int) -> Iterator[Member]:
-    """The members whose headers lie in [start, end), damaged regions among them; directories are left out.
+    """Yield the members whose headers lie in [start, end), including damaged regions, without directories.
 
-    An archive goes on behind its end mark when something stands there (`cat a.tar b.tar`; a zeroed block): what was
-    written must not vanish without a word.
+    Reading continues after an end mark if data follows (`cat a.tar b.tar`; a zeroed block): written data must not
+    disappear silently.
 
-    Where `file` is a stream its end is not known before it is met: then the last member is not told to be truncated;
-    its data is shorter than its size.
+    The end of a stream is unknown until it is reached: its last member is then not reported as truncated; its data is
+    shorter than its size.
     """
     pos = start
     while pos < min(end, file.size):
@@ -194,7 +198,7 @@ def members(file: Readable, start: int, end: int) -> Iterator[Member]:
             pos += BLOCK + _padded(_header(file.read(pos, BLOCK)).size)
             continue
         if member.problem == "truncated_tar":
-            # a size that runs past the end: the file was cut here, or the size is wrong and more members follow
+            # the size runs past the end: either the file is truncated, or the size is wrong and more members follow
             after = _next_header(file, member.data, end)
             problem = "truncated_tar" if after >= file.size else "corrupt_tar"
             member = Member(member.name, member.start, member.data, member.size, after, problem)
@@ -204,10 +208,17 @@ def members(file: Readable, start: int, end: int) -> Iterator[Member]:
 
 
 def groups(file: Readable, start: int, end: int, extensions: frozenset[str], required: int = 2) -> Iterator[Group]:
-    """The samples in [start, end), which begins at a sample. Members with other extensions are passed by.
+    """Yield the samples in [start, end), which begins at a sample. Skip members with other extensions.
 
-    `required`: how many of the wanted members make a sample whole. A damaged region is told with the sample it broke
-    when that one is not whole yet, and alone otherwise. Memory: one sample's headers.
+    Args:
+        file: the archive.
+        start: byte offset where a sample begins.
+        end: byte offset where to stop.
+        extensions: of the wanted members.
+        required: how many wanted members make a sample complete. A damaged region is reported with the sample that it
+            broke if that is incomplete, else alone.
+
+    Memory: one sample's headers.
     """
     group: Group | None = None
     for member in members(file, start, end):

@@ -1,4 +1,4 @@
-"""The part of a corpus that one task reads, and the fault of a corpus that cannot be read."""
+"""The part of a corpus that one task reads, and the error for a corpus that cannot be read."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class SourceError(UserError):
-    """A source that cannot be read at all: one line, what, where and what to do."""
+    """A source that cannot be read at all. The message is one line: what, where and what to do."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """The part [start, end) of the file `path` (below the corpus root) holds `rows` records; of a folder [0, 0).
+    """The part [start, end) of the file `path` (below the corpus root) holds `rows` records; for a folder [0, 0).
 
-    A part is counted in bytes; in a gzip file in those of its text, in Parquet in rows.
+    `start` and `end` count bytes; of the decompressed text in a gzip file, rows in Parquet.
     """
 
     path: str
@@ -27,5 +27,5 @@ class Unit:
     end: int
     rows: int
     index: int  # ordinal of the first record in the file
-    skip: int = 0  # records at the start of the part that belong to the unit before it
-    version: str = ""  # of a remote file, when it was cut: another one is not read
+    skip: int = 0  # records at the start of the part that belong to the previous unit
+    version: str = ""  # of a remote file when it was cut; a file of another version is not read

@@ -202,7 +202,7 @@ def speaker(record: SpeechRecord, source: Source) -> str:
 
 class QueriesSettings(StageSettings):
     # most of a text corpus is nothing that a person would say aloud
-    max_reject_rate: float | None = Field(1.0, gt=0, le=1)
+    max_reject_rate: float | None = Field(1.0, gt=0, le=1, description="in place of the pipeline's")
 
 
 class Queries(SourceStage):

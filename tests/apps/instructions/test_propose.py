@@ -27,11 +27,11 @@ from ieat_data.config import Profile, Role, load_profile
 from ieat_data.engines import registry
 from ieat_data.engines.base import Completion
 from ieat_data.engines.llm.descriptor import load_descriptor
+from ieat_data.engines.local import LocalPool as Pool
 from ieat_data.errors import UserError
 from ieat_data.prompting.instruction_bank import Instruction, append, path_of, read
 from tests.apps.instructions.writers import BAD
 from tests.support import corpora
-from tests.support.in_process import Pool
 
 BANK = {
     "en": [Instruction("reasoning-en-001", "Why do I feel this way?", "checked", "o")],

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ieat_data.apps import web
 from ieat_data.apps.report.write import html
-from ieat_data.paths import shipped
 
 STATIC = Path(web.__file__).parents[1] / "report" / "static"
 PUBLISHED = {
@@ -48,10 +47,3 @@ def test_the_policy_allows_scripts_from_beside_the_page_alone() -> None:
     text = re.sub(r"\$\{\w\}", "plot", style[1]).replace("\\n", "\n")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     assert policy["style-src"] == ["'self'", "file:", f"'sha256-{digest}'"]
-
-
-def test_the_pictures_of_the_readme_are_there_and_small() -> None:
-    shown = re.findall(r'src="(docs/report-[a-z]+\.png)"', (shipped() / "README.md").read_text(encoding="utf-8"))
-    assert len(shown) == 2
-    for name in shown:
-        assert (shipped() / name).stat().st_size < 200_000

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ieat_data.apps.review.store import Store
-from ieat_data.build import load_build
+from ieat_data.building import load_build
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_profile
 from ieat_data.data.sample import logical

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ieat_data.build import preflight
+from ieat_data.building import preflight
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_source
 from ieat_data.corpora.io.base import SpeechRecord
