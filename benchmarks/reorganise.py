@@ -158,9 +158,9 @@ def stage(group_shards: int, rows: int) -> dict[str, Any]:
         size = sum(p.stat().st_size for p in parts.values())
         pipeline = Pipeline(name="bench", sources=Sources(), targets=())
         ctx = Context(pipeline, Profile(name="bench", engines={}))
-        task = Task("reorganise", "group-00000", ("group-00000",), tuple(parts))
+        whole = Task("reorganise", "group-00000", ("group-00000",), tuple(parts))
         before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, time.process_time()
-        ((_, out),) = Reorganise(ReorganiseSettings()).run(task, Inputs(parts), ctx)
+        ((_, out),) = Reorganise(ReorganiseSettings()).run(whole, Inputs(parts), ctx)
         return {
             "shards": group_shards,
             "rows": group_shards * rows * 2,

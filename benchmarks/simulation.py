@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks import synthetic_corpora
+from ieat_data.errors import WorkerLost
 from ieat_data.execution.job import Job
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import Record, Table
@@ -51,10 +52,6 @@ COST: dict[str, tuple[float, dict[str, tuple[int, float]]]] = {
     "stage1_2_empathy": (40, {}),
     "stage1_2_trajectory": (300, {}),
 }
-
-
-class NodeDied(Exception):  # the runner goes by the word in the name, as Ray's exceptions have it
-    pass
 
 
 @dataclass
@@ -107,7 +104,7 @@ class Simulation:
 
     # -- the executor --------------------------------------------------------------------------------------------
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         with self._clock():
             cpu, engines = COST[job.task.table]
             key = (job.task.table, job.task.name)
@@ -127,7 +124,7 @@ class Simulation:
             self.tasks += 1
             self._at(self.now + cpu * self.draw.uniform(0.7, 1.3), running)
 
-    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+    def wait(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
         with self._clock():
             out: list[tuple[Task, list[Record] | Exception]] = []
             while not out:
@@ -205,7 +202,7 @@ class Simulation:
             self.left[running.job.task.table, running.job.task.name] = running.phases
         self.failed += len(lost)
         self._at(self.now + self.draw.expovariate(self.rate * self.nodes), "death")
-        return [(r.job.task, NodeDied(f"node {node}")) for r in lost]
+        return [(r.job.task, WorkerLost(f"node {node}")) for r in lost]
 
     def _commit(self, running: Running) -> list[Record]:
         job, table = running.job, Table(running.job.folder)

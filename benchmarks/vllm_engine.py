@@ -9,6 +9,7 @@ a build: the client of four shards' tasks, the answer store on disk, Ray, the en
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import statistics
 import sys
@@ -71,10 +72,11 @@ def pipeline(folder: Path, asked: list[Generate]) -> Callable[[int | None], int]
     from ieat_data.engines.llm.vllm import VLLM
     from ieat_data.execution.ray_actors import EngineActor, RayPool
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     settings = {"model": str(folder / "qwen3"), **SETTINGS}
     profile = {"name": "bench", "engines": {"llm": {"engine": "vllm", "settings": settings}}}
-    actor = ray.remote(num_cpus=0, max_concurrency=VLLM.concurrent_calls)(EngineActor).remote("llm", profile, {})
+    options: dict[str, Any] = {"num_cpus": 0, "max_concurrency": VLLM.concurrent_calls}
+    actor: Any = ray.remote(**options)(EngineActor).remote("llm", profile, {})
     ray.get(actor.ready.remote())
 
     def run(turn: int | None) -> int:

@@ -19,6 +19,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from evaluation.checks import FOLDER, answers, judge, share, write
 from ieat_data.checks.think import thought_and_answer
@@ -91,7 +92,7 @@ def judged() -> list[Row]:
     return [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
 
 
-def auc(fit: Sequence[float], unfit: Sequence[float]) -> float:
+def auc(fit: ArrayLike, unfit: ArrayLike) -> float:
     """How often a fit answer has the higher score than an unfit one, ties by half: the area under the ROC curve."""
     above = np.subtract.outer(np.asarray(fit), np.asarray(unfit))
     return float(np.mean(above > 0) + np.mean(above == 0) / 2)

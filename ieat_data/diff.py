@@ -1,4 +1,4 @@
-"""What changed between two descriptions, or between two texts, in so few words that it fits a line."""
+"""The changes between two descriptions or two texts, short enough for one line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 _WORD = re.compile(r"[a-zA-Z0-9'’_]+|\s+|.", re.DOTALL)  # Chinese: a character is a word
-_AROUND = 10  # words and spaces that stay, shown on either side of a change
-_LONGEST = 400  # characters of a shown difference
-_MATCHED = 1_000_000  # pairs of words that are worth matching one by one
+_AROUND = 10  # unchanged words and spaces shown on either side of a change
+_LONGEST = 400  # characters of a displayed difference
+_MATCHED = 1_000_000  # pairs of words up to which texts are matched word by word
 
 
 def differences(before: Any, now: Any, at: str = "") -> Iterator[str]:
-    """The keys, dotted, under which two JSON values differ; with both values where they are short."""
+    """Yield the dotted keys under which two JSON values differ, with both values if they are short."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted({*before, *now}):
             if before.get(key) != now.get(key):
@@ -30,7 +30,7 @@ def differences(before: Any, now: Any, at: str = "") -> Iterator[str]:
 
 
 def word_diff(before: str, after: str) -> str:
-    """`… the [-old-]{+new+} words …`: the changed words, a few others around each."""
+    """Return `… the [-old-]{+new+} words …`: the changed words with some context around each."""
     if before == after:
         return ""
     old, new = _WORD.findall(before), _WORD.findall(after)
@@ -51,7 +51,7 @@ def word_diff(before: str, after: str) -> str:
 
 
 def _operations(old: list[str], new: list[str]) -> Sequence[tuple[str, int, int, int, int]]:
-    """As `difflib` gives them. What is long and different throughout counts as one change: matching it is quadratic."""
+    """Return opcodes as `difflib` does. Long texts that differ throughout are one change: matching is quadratic."""
     if len(old) * len(new) <= _MATCHED:
         return difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     shortest = min(len(old), len(new))

@@ -1,4 +1,4 @@
-"""Identity is content: ids, seeds, draws and fingerprints are hashes, the same on any machine, in any order of work."""
+"""Identity is content: ids, seeds, draws and fingerprints are hashes, equal on any machine and in any order of work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPAN = float(1 << 64)
 
 
 def canonical(value: Any) -> bytes:
-    """One byte string per value: JSON with sorted keys, `bytes` as their sha256."""
+    """Return one byte string per value: JSON with sorted keys, `bytes` as their sha256."""
 
     def plain(v: Any) -> Any:
         if isinstance(v, (bytes, bytearray, memoryview)):
@@ -25,52 +25,52 @@ def canonical(value: Any) -> bytes:
 
 
 def fingerprint(value: Any) -> str:
-    """sha256 (hex) of a value's canonical form."""
+    """Return the sha256 (hex) of a value's canonical form."""
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
 def row_id(source: str, key: str) -> str:
-    """Id of a corpus record: 32 hex digits."""
+    """Return the id of a corpus record: 32 hex digits."""
     return fingerprint(["row", source, key])[:32]
 
 
 def child_id(parent: str, stage: str, ordinal: str | int) -> str:
-    """Id of what a stage makes out of a row (a task, a segment): 32 hex digits."""
+    """Return the id of what a stage makes from a row (a task, a segment): 32 hex digits."""
     return fingerprint(["child", parent, stage, ordinal])[:32]
 
 
 def seed(row: str, stage: str, attempt: int, salt: int = 0) -> int:
-    """Seed of a row's n-th try at a stage: 0 <= seed < 2**31."""
+    """Return the seed of a row's n-th attempt at a stage: 0 <= seed < 2**31."""
     return int(fingerprint(["seed", row, stage, attempt, salt])[:16], 16) % (1 << 31)
 
 
 def number(*parts: Any) -> int:
-    """A 64-bit number drawn by hash."""
+    """Draw a 64-bit number by hash."""
     return int(fingerprint(["draw", *parts])[:16], 16)
 
 
 def share(*parts: Any) -> float:
-    """A number in [0, 1) drawn by hash: `share(...) < 0.4` takes 40 %."""
+    """Draw a number in [0, 1) by hash: `share(...) < 0.4` selects 40 %."""
     return number(*parts) / _SPAN
 
 
 def pick(options: Sequence[T], *parts: Any) -> T:
-    """One of `options`, drawn by hash."""
+    """Draw one of `options` by hash."""
     return options[number(*parts) % len(options)]
 
 
 def top_k(names: Iterable[str], k: int, *parts: Any) -> list[str]:
-    """The k names with the smallest hash, in that order: the same k whatever the order of `names`."""
+    """Return the k names with the smallest hash, in that order; the order of `names` does not matter."""
     return sorted(names, key=lambda n: rank(n, *parts))[:k]
 
 
 def rank(name: str, *parts: Any) -> tuple[str, str]:
-    """Where `top_k` puts a name: the smaller the earlier."""
+    """Return the sort key by which `top_k` orders a name: the smallest come first."""
     return fingerprint(["top", name, *parts]), name
 
 
 def content_digest(row_digests: Iterable[bytes], start: int = 0) -> int:
-    """Digest of a set of rows: the sum of their sha256 mod 2**256, so that shards may be cut and ordered in any way."""
+    """Return the digest of a set of rows: the sum of their sha256 mod 2**256, whatever their order and shards."""
     total = start
     for d in row_digests:
         total = (total + int.from_bytes(d, "big")) % (1 << 256)
@@ -78,5 +78,5 @@ def content_digest(row_digests: Iterable[bytes], start: int = 0) -> int:
 
 
 def row_digest(row: Mapping[str, Any]) -> bytes:
-    """sha256 of a row's canonical form (audio bytes: `export.summary.logical` takes them out first)."""
+    """Return the sha256 of a row's canonical form (for samples, `data.sample.logical` removes audio bytes first)."""
     return hashlib.sha256(canonical(row)).digest()

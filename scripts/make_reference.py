@@ -9,11 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from scripts.reference import commands, files, reasons, schema  # noqa: E402
+from scripts.reference import commands, files, python, reasons, schema  # noqa: E402
 
 FOLDER = ROOT / "docs" / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
     "cli.md": commands.make,
+    "python.md": python.make,
     "pipeline.md": files.pipeline,
     "profile.md": files.profile,
     "source.md": files.source,

@@ -93,7 +93,7 @@ class Kokoro:
         path = model / "model.onnx" if model.is_dir() else model
         checked("model.onnx", path.read_bytes())
         arrays = {name: self._voice(voices, name).reshape(510, 1, 256) for name in sorted(names)}
-        np.savez(work / "voices.npz", **arrays)
+        np.savez(work / "voices.npz", allow_pickle=False, **arrays)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -276,7 +276,7 @@ def test_own_turn_questions_same_speaker_and_new_last_replies(tmp_path: Path) ->
     assert set(made["counts"]["n_turns"]) == {"1", "2"}
     use = made["dialogues"]
     assert 0 < use["used"] <= use["possible"] <= use["pool"] < use["accepted"]
-    seen = Counter()
+    seen: Counter[str] = Counter()
     for row in samples(tmp_path / "out"):
         if row["task"] in ("reasoning", "trajectory"):
             kinds = [m["kind"] for m in row["messages"]]

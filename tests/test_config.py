@@ -45,5 +45,5 @@ def test_bases_may_have_bases_but_not_go_in_circles(tmp_path: Path) -> None:
 def test_a_source_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     terms = {"language": "en", "licence": "", "terms": "", "non_commercial": False}
-    assert Source(name="x", reader="emilia", root="./corpus", **terms).path() == tmp_path / "corpus"  # type: ignore[arg-type]
-    assert Source(name="x", reader="emilia", root="samples", **terms).path().is_dir()  # type: ignore[arg-type]
+    assert Source(name="x", reader="emilia", root="./corpus", **terms).path() == tmp_path / "corpus"
+    assert Source(name="x", reader="emilia", root="samples", **terms).path().is_dir()

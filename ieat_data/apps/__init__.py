@@ -1,1 +1,1 @@
-"""What people look at: pages and reports over a build, a dataset or an installation."""
+"""Pages and reports for people, about a build, a dataset or an installation."""

@@ -1,4 +1,4 @@
-"""What a check is, and what the checks of generated texts look at."""
+"""What a check is, and the input of the checks of generated texts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Check(Generic[T]):
-    """One reason for which something is rejected: its code, the function that finds it, and what a report says.
-
-    `version` is part of the fingerprint of the tables that are made with the check: raise it when the check rejects
-    other things than before, and those tables are made again.
-    """
+    """One reason for a rejection: its code, the function that detects it, and its description in a report."""
 
     code: str
     fails: Callable[[T], bool]
@@ -34,7 +30,7 @@ NO_OWN: Own = {}
 
 
 def failing(checks: Sequence[Check[T]], item: T) -> Iterator[str]:
-    """The codes of the checks that `item` fails, in their order; the first one is its reason."""
+    """Yield the codes of the checks that `item` fails, in order; the first one is the reason for its rejection."""
     return (check.code for check in checks if check.fails(item))
 
 
@@ -69,11 +65,11 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Said:
-    """A text of the model, and what it is judged by.
+    """A text of the model, and its context for the checks.
 
-    `text` is a thought (the model's own continuation of the injected body) or an answer; `thought` is what came before
-    an answer, if anything did. `turns` are what the user said with the labels heard in it, `question` what the user
-    asks about them. `examples` are the worked examples that the model was shown, so that copies of them are found.
+    `text` is a thought (the model's own continuation of the injected body) or an answer; `thought` is the thought
+    before an answer, if any. `turns` are the user's words with the recognized labels, `question` is the user's question
+    about them. `examples` are the worked examples in the prompt, so that copies of them are found.
     """
 
     text: str
@@ -91,18 +87,18 @@ class Said:
 
     @cached_property
     def heard(self) -> tuple[str, ...]:
-        """All that the user said, the question too."""
+        """Return all that the user said, including the question."""
         return (*self.transcripts, *((self.question,) if self.question else ()))
 
     @property
     def expected(self) -> list[str]:
-        """The labels heard, equal neighbours once."""
+        """Return the recognized labels, equal neighbours merged."""
         return collapse([t.label for t in self.turns])
 
     def brings_up(self, term: str) -> bool:
-        """Does the text hold a term that the user did not?"""
+        """Tell whether the text holds a term that the user did not say."""
         return contains(self.text, term) and not contains(" ".join(self.heard), term)
 
     def plain(self) -> str:
-        """The text in lower case, with one kind of apostrophe."""
+        """Return the text in lower case, with one kind of apostrophe."""
         return self.text.lower().replace("\u2019", "'")

@@ -1,4 +1,4 @@
-"""All checks of texts and clips by kind, and their reason codes with a line that says what each stands for."""
+"""All reason codes of texts: kind of text → code → a one-line description. For reports and docs."""
 
 from __future__ import annotations
 

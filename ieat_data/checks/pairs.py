@@ -1,4 +1,4 @@
-"""Can a transcript be learnt from, beside its clip? Each check is one function; its name is its reason code."""
+"""Is a transcript good training text for its clip? Each check is one function; its name is its reason code."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _SENTENCE_END = re.compile(r"[.?!…。？！]")
 
 
 def clean(text: str) -> str:
-    """The transcript as it is learnt from: runs of white space as one space, none at the ends."""
+    """Return the transcript as it is trained on: runs of white space as one space, none at the ends."""
     return " ".join(text.split())
 
 
 def wrong_language(text: str, language: str) -> bool:
-    """Is written in another language or script."""
+    """The text is in another language or script."""
     return not is_language(text, language)
 
 
 def uncased(text: str, language: str) -> bool:
-    """Has capitals only, or none: the corpus's text was flattened for ASR."""
+    """The text has only capitals or none: the corpus flattened its texts for ASR."""
     letters = [c for c in text if c.isalpha()]
     if language != "en" or len(letters) < _MIN_LETTERS:
         return False
@@ -32,7 +32,7 @@ def uncased(text: str, language: str) -> bool:
 
 
 def unpunctuated(text: str, language: str) -> bool:
-    """Ends no sentence anywhere."""
+    """The text has no end of a sentence."""
     return _SENTENCE_END.search(text) is None
 
 

@@ -1,4 +1,4 @@
-"""`ieat`: the commands. Thin: what they call is imported when they run, so that `ieat --help` answers at once."""
+"""`ieat`: the commands. They import what they call only when they run, so that `ieat --help` is fast."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def settings(
         ),
     ] = None,
 ) -> None:
+    """Set the project folder for all commands."""
     if project is not None:
         use_project(project)
 
@@ -46,7 +47,7 @@ app.add_typer(instructions.app, name="instructions")
 
 
 def main() -> None:
-    """Entry point: a failure that the user can mend is one line, and exit code 2."""
+    """Run `ieat`: an error that the user can fix is one line, with exit code 2."""
     try:
         app(standalone_mode=True)
     except UserError as e:

@@ -12,6 +12,7 @@ FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat buil
 
 
 def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
     app.command()(verify)
     app.command()(digest)
     app.command()(show)
@@ -34,7 +35,7 @@ def verify(folder: FolderArg) -> None:
 
 
 def digest(folder: FolderArg) -> None:
-    """Print the content digest over the logical rows (not the Parquet bytes), alone on stdout."""
+    """Print the content digest of the logical rows (not of the Parquet bytes) alone on stdout."""
     from ieat_data.dataset.verify import content_digest
 
     sys.stdout.write(content_digest(folder) + "\n")
@@ -46,9 +47,9 @@ def show(
     task: Annotated[str | None, typer.Option(help="response, reasoning, empathy or trajectory.")] = None,
     language: Annotated[str | None, typer.Option(help="en or zh.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 1,
-    audio: Annotated[Path | None, typer.Option(help="Write the clips of what is shown into this folder.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="Write the clips of the samples into this folder.")] = None,
 ) -> None:
-    """Show samples, readable; the injected body and the model's own continuation told apart.
+    """Print samples in readable form; the injected body is set apart from the model's own continuation.
 
     Example: ieat show data/stage1-2 --task trajectory --language zh
     """

@@ -26,10 +26,10 @@ _KIND = Kind("reader", "ieat.readers", READERS, ("kind", "plan()", "read()"))
 
 
 def reader_class(name: str) -> type[Reader]:
-    """Return the reader called `name`: one of `READERS`, of an installed package, or `module:Class`.
+    """Return the reader class called `name`: in `READERS`, from an installed package, or `module:Class`.
 
     Raises:
-        SourceError: there is none of this name, or it is not a reader.
+        SourceError: there is none, or it is not a reader.
     """
     try:
         cls: type[Reader] = _KIND.find(name, "reader")

@@ -12,7 +12,7 @@ from ieat_data.corpora.emilia_meta import MAX_AUDIO_BYTES, own_id, speech_record
 from ieat_data.corpora.io.base import BadRecord, SpeechRecord
 from ieat_data.corpora.io.files import MAX_PAYLOAD, bad_record, record_key
 from ieat_data.corpora.io.json_records import FieldError, Span, load, unit_spans
-from ieat_data.corpora.io.roots import File, Gone, Root
+from ieat_data.corpora.io.roots import File, FileGone, Root
 from ieat_data.corpora.io.segments import relative_path
 from ieat_data.corpora.io.units import Unit
 
@@ -44,5 +44,5 @@ def _clip(root: Root, path: str) -> bytes:
             if clip.size > MAX_AUDIO_BYTES:
                 raise FieldError("member_too_large", f"its audio has {clip.size} bytes, over {MAX_AUDIO_BYTES}")
             return clip.read(0, clip.size)
-    except Gone:
+    except FileGone:
         raise FieldError("missing_audio", f"{path}: no such file; is the download complete?") from None

@@ -1,4 +1,4 @@
-"""The commit of each dataset on the hub that a build reads: fixed when it begins."""
+"""The commit of each dataset on the hub that a build reads, fixed when the build begins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ieat_data.errors import UserError
 
 @contextmanager
 def of_source(name: str) -> Iterator[None]:
-    """Say which source a reader's fault is of, and its terms where they have to be accepted."""
+    """Name the source in a reader's error, and its terms if they must be accepted."""
     try:
         yield
     except Gated as e:
@@ -23,14 +23,14 @@ def of_source(name: str) -> Iterator[None]:
 
 
 def revisions(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Return the commit of each dataset on the hub that these sources read: the known one, else that of today."""
+    """Return the commit of each dataset on the hub that these sources read: the known one, else today's."""
     found: dict[str, str] = {}
     for name in names:
         source = load_source(name)
         try:
             places = (source.path(), *source.arguments().values())
         except UserError:
-            continue  # told by the stage that reads it, if one does
+            continue  # the stage that reads it reports this
         with of_source(name):
             found |= resolved(places, {**known, **found})
     return found

@@ -21,7 +21,7 @@ from ieat_data.corpora.io.identity import files_identity
 from ieat_data.corpora.io.names import is_unsafe
 from ieat_data.corpora.io.open import root_at
 from ieat_data.corpora.io.packs import ARCHIVE, Index, Piece, Utterance, index_pack, packs, piece_name, pieces
-from ieat_data.corpora.io.roots import Gone, Root
+from ieat_data.corpora.io.roots import FileGone, Root
 from ieat_data.corpora.io.units import SourceError, Unit
 from ieat_data.errors import did_you_mean
 
@@ -181,7 +181,7 @@ class WenetSpeech4TTSReader:
             return bad("id_mismatch", "its txt does not begin with its id", line)
         try:
             audio = piece.read(piece.size)
-        except (OSError, Gone):
+        except (OSError, FileGone):
             return bad("unreadable_file", _MESSAGES["unreadable_file"], line)
         if len(audio) < piece.size:
             return bad("truncated_tar", _MESSAGES["truncated_tar"], line)

@@ -1,4 +1,4 @@
-"""From the rows of the corpora to the rows of every stage, and what each stage asks of which engine."""
+"""From the rows of the corpora to the rows of every stage, and each stage's requests to each engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ieat_data.stages.gates.tables import GATES
 def funnel(
     pipeline: Pipeline, profile: Profile, corpora: Sequence[Corpus], figures: Figures, stages: Sequence[str]
 ) -> dict[str, Load]:
-    """Return the load of each stage, in the order of their making (`execution.plan.stages_of`)."""
+    """Return the load of each stage, in build order (`execution.plan.stages_of`)."""
     configured = {name: STAGES[name].configured(pipeline) for name in stages}
     forecast = Forecast(pipeline, profile, corpora, figures, configured, UNIONS, GATES)
     for name, stage in configured.items():

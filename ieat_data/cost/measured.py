@@ -1,6 +1,6 @@
-"""What builds in a work folder have measured, from their commit records, in place of the figures of `costs.yaml`.
+"""Measurements of builds in a work folder, from their commit records; they replace the figures of `costs.yaml`.
 
-Tables of other settings count too (a build of the first hundred records measures for the whole), if the same engines
+Tables with other settings count too (a build of the first hundred records measures for the whole) if the same engines
 made them.
 """
 
@@ -16,11 +16,11 @@ from ieat_data.cost.figures import Figure, unit_of
 from ieat_data.stages import SOURCE_TABLES, STAGES
 from ieat_data.storage.shards import Record, Table
 
-ENOUGH = 20  # rows or requests below which nothing is concluded
+ENOUGH = 20  # rows or requests; fewer are no basis for a figure
 
 
 def measured(work: Path, identities: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
-    """Figures by name. `identities`: the engines of the plan by role (`registry.identity`)."""
+    """Return figures by name. `identities`: the engines of the plan by role (`registry.identity`)."""
     records: dict[str, list[Record]] = defaultdict(list)
     known = json.loads(json.dumps(identities))
     for stage, engines, table in _tables(work):
@@ -44,7 +44,7 @@ def _tables(work: Path) -> Iterator[tuple[str, Mapping[str, Any], Table]]:
 
 
 def usage(records: Iterable[Record]) -> dict[str, Counter[str]]:
-    """What was asked of each role, in all (`engines/usage.py`)."""
+    """Return the total use of each role (`engines/usage.py`)."""
     totals: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
         for role, counts in record.engines.items():
@@ -65,7 +65,7 @@ def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figur
     asked: Counter[str] = Counter()
     by_source: dict[str, Counter[str]] = defaultdict(Counter)
     for r in records:
-        expected = r.rejects.get("not_sampled", 0)  # no fault of a row: the pipeline wanted fewer
+        expected = r.rejects.get("not_sampled", 0)  # not a fault of the rows: the pipeline wanted fewer
         one = Counter({"ok": r.ok + expected, "all": r.ok + sum(r.rejects.values()), "bytes": r.bytes})
         one.update({"audio_s": r.summary.get("audio_s", 0.0), "core_s": r.seconds, **r.summary.get("samples", {})})
         labels = r.summary.get("labels", {})
@@ -91,7 +91,7 @@ def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figur
         if c["ok"] >= ENOUGH:
             yield f"clip_s.{source}", _figure(c["audio_s"], c["ok"], f"{c['ok']} clips")
             yield f"bytes_per_s.{source}", _figure(c["bytes"], c["audio_s"], f"{c['audio_s']:.0f} s")
-    # a task that was broken off and begun again finds answers of its first try, which no record counts
+    # an interrupted task that is run again finds answers of its first attempt, which no record counts
     if asked["requests"] >= max(asked["rows"], ENOUGH):
         yield f"tries.{name}", _figure(asked["requests"], asked["rows"], f"{asked['requests']} requests")
     if asked["requests"] >= ENOUGH and asked["tokens_out"]:
@@ -100,7 +100,7 @@ def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figur
 
 
 def _of_judge(name: str, c: Mapping[str, float], speed: float) -> Iterator[tuple[str, Figure]]:
-    """No token is said: the figure is what the LLM would have said meanwhile."""
+    """Yield the figure of a judge, which generates no tokens: those that the LLM would have generated meanwhile."""
     if c["requests"] >= ENOUGH and c["busy_s"] > 0:
         yield f"tokens_out.{name}", _figure(c["busy_s"] * speed, c["requests"], f"{c['requests']:.0f} requests")
 

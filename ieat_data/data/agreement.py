@@ -1,4 +1,4 @@
-"""How far two raters agree."""
+"""Agreement of two raters."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 
 def kappa(pairs: Mapping[str, int]) -> tuple[float, float | None]:
-    """(share of equal numbers, quadratic weighted kappa) of "first,second" → how often.
+    """Return (share of equal ratings, quadratic weighted kappa) from "first,second" → count.
 
-    The kappa is None where both always give one number: there is no chance agreement to compare with.
+    The kappa is None if both always give the same single rating: there is no chance agreement to compare with.
     """
     counts = {tuple(map(int, pair.split(","))): n for pair, n in pairs.items()}
     total = sum(counts.values())

@@ -10,24 +10,26 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
+from ieat_data.errors import RowError
+
 Samples = NDArray[np.float32]
 
 
-class AudioError(ValueError):
+class AudioError(RowError):
     """A clip that cannot be used; `reason` is the reject code."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 def _undecodable(e: Exception) -> AudioError:
-    # libsndfile's own words: the exception's text holds a memory address, another one in every run
+    # libsndfile's own message: the exception's text contains a memory address, which differs in every run
     return AudioError("undecodable_audio", f"libsndfile: {getattr(e, 'error_string', None) or type(e).__name__}")
 
 
 def duration(data: bytes) -> tuple[float, int]:
-    """Duration (seconds) and sampling rate (Hz) as the header gives them. Raises AudioError("undecodable_audio")."""
+    """Return the duration (seconds) and sampling rate (Hz) in the header.
+
+    Raises:
+        AudioError: `undecodable_audio`.
+    """
     try:
         with sf.SoundFile(io.BytesIO(data)) as f:
             return f.frames / f.samplerate, f.samplerate
@@ -36,9 +38,10 @@ def duration(data: bytes) -> tuple[float, int]:
 
 
 def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> tuple[Samples, int]:
-    """Decode to mono float32, resampled to `rate` Hz when given. At most `max_s` seconds are read.
+    """Decode to mono float32, resampled to `rate` Hz if given. Read at most `max_s` seconds.
 
-    Raises AudioError with reason `undecodable_audio`, `empty_audio` or `not_finite_audio`.
+    Raises:
+        AudioError: `undecodable_audio`, `empty_audio` or `not_finite_audio`.
     """
     try:
         with sf.SoundFile(io.BytesIO(data)) as f:
@@ -57,26 +60,26 @@ def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> 
 
 
 def container(data: bytes) -> str:
-    """`flac`, `wav`, `ogg` by the first bytes of a clip; `mp3` for anything else."""
+    """Return `flac`, `wav` or `ogg` by the first bytes of a clip; `mp3` for anything else."""
     return {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}.get(data[:4], "mp3")
 
 
 def media_type(data: bytes) -> str:
-    """The MIME type of a clip, by the clip itself."""
+    """Return the MIME type of a clip, by the clip's bytes."""
     return {"flac": "audio/flac", "wav": "audio/wav", "ogg": "audio/ogg"}.get(container(data), "audio/mpeg")
 
 
 def encode_flac(samples: Samples, rate: int) -> bytes:
-    """16-bit mono FLAC."""
+    """Encode as 16-bit mono FLAC."""
     out = io.BytesIO()
     sf.write(out, np.clip(samples, -1.0, 1.0), rate, format="FLAC", subtype="PCM_16")
     return out.getvalue()
 
 
 def seekable(data: bytes) -> bytes:
-    """A FLAC clip as WAV (16-bit), anything else as it is.
+    """Return a FLAC clip as WAV (16-bit), anything else unchanged.
 
-    Chromium gives up a FLAC file in which one seeks to the last half second, or anywhere where it has few frames.
+    Chromium fails on a FLAC file after a seek into the last half second, or after any seek in one of few frames.
     """
     if not data.startswith(b"fLaC"):
         return data
@@ -90,9 +93,9 @@ def seekable(data: bytes) -> bytes:
 
 
 def content_hash(data: bytes) -> str:
-    """sha256 of what a clip sounds like: of its 16-bit samples for a lossless clip, of its bytes for any other.
+    """Return the sha256 of what a clip sounds like: of a lossless clip's 16-bit samples, of any other clip's bytes.
 
-    Another version of the FLAC encoder writes other bytes for the same samples; a digest must not see that.
+    Another version of the FLAC encoder writes other bytes for the same samples; that must not change a digest.
     """
     if not data.startswith(b"fLaC"):
         return hashlib.sha256(data).hexdigest()

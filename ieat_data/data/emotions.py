@@ -1,7 +1,6 @@
 """The emotion labels: their words, and which of them a text names.
 
-Matching is at word boundaries in English and on the characters in Chinese; what is negated ("not happy", "不开心")
-does not count.
+English is matched at word boundaries, Chinese by characters; a negated word ("not happy", "不开心") does not count.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _ZH_NEGATION = re.compile(
     r"(?:并不|不是|不再|不|没有|没|未|(?<!特)别|毫无|并非|无)"
     r"(?:太|再|是|会|能|要|用|必|怎么|那么|这么|特别|很|感到|觉得|那样|有){0,2}$"
 )
-# ... but these begin like one and are none
+# ... but these look like a negation and are not
 _ZH_NOT_NEGATION = re.compile(r"(?:不但|不仅|不只|不禁|差不多|要不是)(?:很|感到|觉得|是)?$")
 
 
@@ -41,15 +40,17 @@ class Words(Strict):
 
 
 class LabelsFile(Strict):
+    """The file `labels.yaml`."""
+
     labels: Mapping[str, Mapping[str, Words]]
     emotion2vec: Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of `labels.yaml`, `names` in their order.
+    """The labels of `labels.yaml`; `names` keeps their order.
 
-    `emotion2vec` maps the classes of that model to them, or to None.
+    `emotion2vec` maps that model's classes to labels, or to None.
     """
 
     names: tuple[str, ...]
@@ -58,7 +59,11 @@ class Labels:
 
     @classmethod
     def load(cls, path: Path) -> Labels:
-        """Raises UserError when the file is missing or wrong."""
+        """Read `labels.yaml`.
+
+        Raises:
+            UserError: the file is missing or invalid.
+        """
         file = validate(LabelsFile, read_yaml(path), str(path))
         for name, by_language in file.labels.items():
             lacking = [x for x in ("en", "zh") if x not in by_language]
@@ -66,15 +71,19 @@ class Labels:
                 raise UserError(f"{path}: label {name!r} has no words for {lacking[0]!r}")
         for source, target in file.emotion2vec.items():
             if target is not None and target not in file.labels:
-                raise UserError(f"{path}: emotion2vec.{source}: {target!r} is no label of this file")
+                raise UserError(f"{path}: emotion2vec.{source}: {target!r} is not a label in this file")
         return cls(tuple(file.labels), file.emotion2vec, file.labels)
 
     def words(self, label: str, language: str) -> Words:
-        """Raises KeyError for an unknown label or language."""
+        """Return a label's words.
+
+        Raises:
+            KeyError: the label or language is unknown.
+        """
         return self._words[label][language]
 
     def find(self, text: str, language: str, near: bool = False) -> list[str]:
-        """The labels that `text` names, in order of appearance, with repeats; `near` counts close synonyms too."""
+        """Return the labels named in `text`, in order of appearance, with repeats; `near` also counts near synonyms."""
         lowered = text.lower().replace("\u2019", "'")
         hits: list[tuple[int, str]] = []
         for label in self.names:
@@ -90,7 +99,7 @@ class Labels:
 
 
 def collapse(labels: Sequence[str]) -> list[str]:
-    """Equal neighbours become one."""
+    """Merge equal neighbours into one."""
     return [label for i, label in enumerate(labels) if i == 0 or label != labels[i - 1]]
 
 

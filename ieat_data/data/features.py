@@ -1,4 +1,4 @@
-"""The `huggingface` metadata of the sample schema, so that `datasets` reads audio as audio without being told."""
+"""The `huggingface` metadata of the sample schema, so that `datasets` loads audio as audio without configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ieat_data.data.schema import AUDIO, SAMPLES
 
 
 def feature(kind: pa.DataType) -> dict[str, Any]:
-    """The Hugging Face feature of an Arrow type. Audio is left encoded (`decode: false`): decoding needs torch."""
+    """Return the Hugging Face feature of an Arrow type. Audio stays encoded (`decode: false`): decoding needs torch."""
     if kind == AUDIO:
         return {"sampling_rate": 16000, "decode": False, "_type": "Audio"}
     if pa.types.is_struct(kind):
@@ -22,6 +22,7 @@ def feature(kind: pa.DataType) -> dict[str, Any]:
 
 
 def with_features(schema: pa.Schema) -> pa.Schema:
+    """Return `schema` with the `huggingface` metadata of its columns."""
     features = {f.name: feature(f.type) for f in schema}
     return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 

@@ -1,4 +1,4 @@
-"""Join a spoken question and an utterance: the same loudness, a gap between them, spans that say what lies where."""
+"""Join a spoken question and an utterance: equal loudness, a gap between them, spans that say which part is which."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 from ieat_data.data.audio import Samples
 
 PEAK = 0.89  # -1 dBFS: the loudest sample after matching
-_MAX_GAIN_DB = 20.0  # a clip that needs more is noise, not speech
+_MAX_GAIN_DB = 20.0  # a clip that needs more gain is noise, not speech
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Mono samples and what they are: `utterance`, `gap` or `question`, with the row they come from, the speaker, and
-    the hash of the encoded clip (`audio.content_hash`)."""
+    """Mono samples and what they are: `utterance`, `gap` or `question`.
+
+    Also the row they come from, the speaker, and the hash of the encoded clip (`audio.content_hash`).
+    """
 
     kind: str
     samples: Samples
@@ -26,7 +28,7 @@ class Piece:
 
 
 def loudness(samples: Samples, rate: int) -> float:
-    """Integrated loudness, LUFS (ITU-R BS.1770, by pyloudnorm); under its 0.4 s block the RMS level in dBFS."""
+    """Return integrated loudness, LUFS (ITU-R BS.1770, by pyloudnorm); below its 0.4 s block the RMS level, dBFS."""
     import pyloudnorm
 
     if len(samples) < int(0.4 * rate) + 1:
@@ -37,7 +39,7 @@ def loudness(samples: Samples, rate: int) -> float:
 
 
 def match_loudness(question: Samples, utterance: Samples, rate: int) -> tuple[Samples, Samples]:
-    """The question at the utterance's loudness; both softer where a peak would pass -1 dBFS."""
+    """Scale the question to the utterance's loudness; scale both down if a peak would exceed -1 dBFS."""
     gain = loudness(utterance, rate) - loudness(question, rate)
     gain = float(np.clip(gain if np.isfinite(gain) else 0.0, -_MAX_GAIN_DB, _MAX_GAIN_DB))
     matched = question * np.float32(10 ** (gain / 20))
@@ -47,7 +49,7 @@ def match_loudness(question: Samples, utterance: Samples, rate: int) -> tuple[Sa
 
 
 def join(pieces: list[Piece], rate: int) -> tuple[Samples, list[dict[str, object]]]:
-    """The pieces one after another, and their spans in seconds."""
+    """Join the pieces in order; return the samples and the pieces' spans in seconds."""
     spans: list[dict[str, object]] = []
     at = 0
     for p in pieces:

@@ -15,26 +15,27 @@ COUNTED = ("task", "language", "n_turns", "emotion", "transition")
 
 
 def logical(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A sample as its digest sees it: how long each clip is (seconds, Hz) in place of its bytes.
+    """Return a sample as its digest sees it: each clip's length (seconds, Hz) in place of its bytes.
 
-    What a clip is joined from stands in the spans, with the hash of every source clip. Its own samples are left out:
-    decoding MP3 and resampling round otherwise on another kind of CPU, by a step of 16 bits in one sample of thousands.
+    The spans say what a clip is joined from, with the hash of every source clip. The clip's own samples are left out:
+    on another kind of CPU, decoding MP3 and resampling round differently, by one 16-bit step in one sample of
+    thousands.
     """
     return {**row, "audios": [[a["path"], *duration(a["bytes"])] for a in row["audios"]]}
 
 
 def digest(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Content digest of samples, 64 hex digits; the same however they are ordered or cut into shards."""
+    """Return the content digest of samples, 64 hex digits; it does not depend on their order or shards."""
     return f"{content_digest(row_digest(logical(r)) for r in rows):064x}"
 
 
 def emotions(row: Mapping[str, Any]) -> list[str]:
-    """The user's emotions, turn by turn."""
+    """Return the user's emotions, turn by turn."""
     return [m["emotion"]["label"] for m in row["messages"] if m["emotion"] and m["emotion"]["label"]]
 
 
 def summarise(table: pa.Table) -> dict[str, Any]:
-    """Counts by task, language, turns, emotion and first→last emotion; seconds of audio; content digest."""
+    """Return counts by task, language, turns, emotion and first→last emotion; seconds of audio; content digest."""
     counts: dict[str, Counter[str]] = {c: Counter() for c in COUNTED}
     seconds = 0.0
     digests = []
@@ -55,7 +56,7 @@ def summarise(table: pa.Table) -> dict[str, Any]:
 
 
 def merge(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Summaries of several shards as one."""
+    """Merge the summaries of several shards."""
     counts: dict[str, Counter[str]] = {c: Counter() for c in COUNTED}
     seconds = 0.0
     digests = []

@@ -24,37 +24,37 @@ EMOTION = pa.struct([("label", pa.string()), ("score", pa.float64()), ("source",
 
 
 def table(*columns: tuple[str, pa.DataType]) -> pa.Schema:
-    """The schema of a stage's table: id, its own columns, status and reason."""
+    """Return the schema of a stage's table: id, its own columns, status and reason."""
     return pa.schema([*_HEAD, *(pa.field(n, t) for n, t in columns), *_TAIL])
 
 
-# What ingest and synthesize both give: any clip of a user's speech.
+# Produced by both ingest and synthesize: any clip of a user's speech.
 UTTERANCES = table(
     ("source", pa.string()),
     ("key", pa.string()),
     ("language", pa.string()),
     ("speaker", pa.string()),
     ("origin", pa.string()),  # recorded | synthesized
-    ("audio", pa.binary()),  # encoded, as it came
+    ("audio", pa.binary()),  # encoded, as in the source
     ("sample_rate", pa.int32()),
     ("duration_s", pa.float64()),
     ("reference", pa.string()),  # corpus transcript or query
-    ("check_text", pa.string()),  # what the ASR round trip of a synthesized clip heard
-    ("extra", pa.string()),  # JSON: what else the corpus says of it
+    ("check_text", pa.string()),  # a synthesized clip's transcript by the ASR round trip
+    ("extra", pa.string()),  # JSON: the corpus's other fields
 )
-# The speakers of a build. What is null but `voice` and `language` is so for a voice that the TTS engine has by itself.
+# The speakers of a build. For a voice of the TTS engine's own, all columns but `voice` and `language` are null.
 SPEAKERS = table(
     ("voice", pa.string()),
     ("language", pa.string()),
     ("source", pa.string()),
     ("key", pa.string()),
-    ("audio", pa.binary()),  # the prompt clip, encoded, as it came
+    ("audio", pa.binary()),  # the prompt clip, encoded, as in the source
     ("sample_rate", pa.int32()),
     ("duration_s", pa.float64()),
     ("transcript", pa.string()),
     ("dnsmos", pa.float64()),
 )
-_SIGNAL = (  # as it was measured (checks/clip.py)
+_SIGNAL = (  # measured by checks/clip.py
     ("clipped", pa.float64()),  # share of the samples
     ("silence", pa.float64()),  # share of the clip
     ("leading_s", pa.float64()),
@@ -63,11 +63,11 @@ _SIGNAL = (  # as it was measured (checks/clip.py)
 )
 SIGNALS = table(*_SIGNAL)
 MOS = table(("overall", pa.float64()), ("signal", pa.float64()), ("background", pa.float64()))  # 1 to 5
-VOICES = table(("similarity", pa.float64()))  # -1 to 1; null for a voice that the TTS engine has by itself
+VOICES = table(("similarity", pa.float64()))  # -1 to 1; null for a voice of the TTS engine's own
 QUERIES = table(("source", pa.string()), ("key", pa.string()), ("language", pa.string()), ("text", pa.string()))
 SELECTION = table()
 TRANSCRIPTS = table(
-    ("text", pa.string()),  # what later stages take the user to have said
+    ("text", pa.string()),  # the user's words as later stages use them
     ("asr_text", pa.string()),
     ("metric", pa.string()),  # wer | cer
     ("error_rate", pa.float64()),  # of asr_text against the corpus transcript or query
@@ -99,7 +99,7 @@ TARGETS = table(
     ("parent", pa.string()),  # utterance or dialogue
     ("task", pa.string()),
     ("language", pa.string()),
-    ("turns", pa.list_(TURN)),  # the last turn's reply and think are the target's own for a single utterance
+    ("turns", pa.list_(TURN)),  # for a single utterance, the turn's reply and think are the target's own
     ("instruction", INSTRUCTION),
     ("think", pa.string()),
     ("injected_chars", pa.int32()),
@@ -110,12 +110,12 @@ TARGETS = table(
 DIALOGUES = table(
     ("language", pa.string()),
     ("turns", pa.list_(TURN)),
-    ("regenerate", pa.bool_()),  # the last reply is made anew, with the history
+    ("regenerate", pa.bool_()),  # the last reply is generated again, with the history
 )
-# Signatures of a sample's texts (checks/shingles.py), eight places in a number; null for a text without words.
+# Signatures of a sample's texts (checks/shingles.py), eight bytes per number; null for a text without words.
 SKETCHES = table(
     ("said", pa.list_(pa.uint64())),
-    ("said_scope", pa.uint64()),  # texts of one scope are compared
+    ("said_scope", pa.uint64()),  # only texts of the same scope are compared
     ("answered", pa.list_(pa.uint64())),
     ("answered_scope", pa.uint64()),
 )
@@ -131,9 +131,9 @@ JUDGED = table(
             pa.struct(
                 [
                     ("criterion", pa.string()),
-                    ("first", pa.int32()),  # the likeliest number, asked with the scale from worst to best
+                    ("first", pa.int32()),  # the most likely number, with the scale from worst to best
                     ("second", pa.int32()),  # and from best to worst
-                    ("expected", pa.float64()),  # mean of both under their probabilities
+                    ("expected", pa.float64()),  # mean of both expectations under their probabilities
                 ]
             )
         ),
@@ -162,7 +162,7 @@ MESSAGE = pa.struct(
     [
         ("role", pa.string()),  # user | assistant
         ("kind", pa.string()),  # speech | text | question | reply
-        ("content", pa.string()),  # empty where the user spoke
+        ("content", pa.string()),  # empty if the user spoke
         ("transcript", pa.string()),
         ("audio", pa.int32()),  # index into audios
         ("think", pa.string()),
@@ -198,7 +198,7 @@ ORIGIN = pa.struct(
 PROVENANCE = pa.struct(
     [("parent", pa.string()), ("attempts", pa.int32()), ("seed", pa.int64()), ("utterances", pa.list_(ORIGIN))]
 )
-# all nullable: `datasets` takes a column's feature from the metadata only where the Arrow fields are equal
+# all nullable: `datasets` takes a column's feature from the metadata only if the Arrow fields are equal
 SAMPLES = pa.schema(
     [
         pa.field("id", pa.string()),
@@ -218,7 +218,7 @@ SAMPLES = pa.schema(
 
 
 def to_table(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Rows as a table of exactly `schema`; keys that a row lacks are null, keys that the schema lacks are errors."""
+    """Return rows as a table of exactly `schema`; a missing key gives null, an unknown key is an error."""
     listed = list(rows)
     known = set(schema.names)
     for row in listed:

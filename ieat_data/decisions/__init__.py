@@ -1,1 +1,1 @@
-"""What people decided about samples and instructions."""
+"""People's decisions about samples and instructions."""

@@ -1,12 +1,12 @@
-"""What a person decided: a line of JSON that says who, when, of what, and what was seen when it was decided.
+"""A person's decision: one line of JSON that says who decided what, when, on which item, and what they saw.
 
-    decisions/anna.jsonl       one file a reviewer, only ever appended to
+    decisions/anna.jsonl       one append-only file per reviewer
 
     {"id": "…", "time": "2026-01-02T03:04:05.678Z", "reviewer": "anna", "kind": "sample", "of": "stage1_2_empathy",
      "item": "…", "seen": "sha256 of what was shown", "decision": "reject", "reason": "wrong_emotion", "note": "…"}
 
-Lines carry all that they mean, so files of several machines are merged by copying them together, or by git (union). The
-order of lines is of no importance: times are, and they never go back within one reviewer's file.
+Each line is complete in itself, so files from several machines can be merged by copying or by git (union). The order of
+lines does not matter, only their times, which never decrease within one reviewer's file.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Key(NamedTuple):
 
 
 class Decision(BaseModel):
-    """One line. An `undo` takes back the decision that `undoes` names; an `edit` accepts, with another text."""
+    """One line. An `undo` revokes the decision that `undoes` names; an `edit` accepts, with another text."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")  # a later version may say more
+    model_config = ConfigDict(frozen=True, extra="ignore")  # a later version may add fields
 
     id: str = Field(pattern=r"^[0-9a-f]{32}$")
     time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -80,17 +80,17 @@ class Decision(BaseModel):
     def _printable(cls, name: str) -> str:
         name = unicodedata.normalize("NFC", name)
         if name != name.strip() or not name.isprintable():
-            raise ValueError("printable, without spaces around it")
+            raise ValueError("must be printable, without spaces around it")
         return name
 
     @model_validator(mode="after")
     def _whole(self) -> Decision:
         if self.decision == "reject" and self.reason not in REASONS[self.kind]:
-            raise ValueError(f"a rejection wants a reason of {', '.join(REASONS[self.kind])}")
+            raise ValueError(f"a rejection needs one of the reasons {', '.join(REASONS[self.kind])}")
         if self.decision == "edit" and (self.kind != "instruction" or not speakable(self.text)):
-            raise ValueError("an edit wants the new text of an instruction: one line that can be spoken")
+            raise ValueError("an edit needs the new text of an instruction: one line that can be spoken")
         if (self.decision == "undo") != bool(self.undoes):
-            raise ValueError("an undo, and nothing else, names what it undoes")
+            raise ValueError("an undo, and nothing else, must name what it undoes")
         return self
 
     @property
@@ -102,56 +102,65 @@ class Decision(BaseModel):
 
 
 def speakable(text: str) -> bool:
-    """One printable line with letters in it, and no control token of a chat template."""
+    """Tell whether `text` is one printable line with letters and without control tokens of a chat template."""
     letters = any(c.isalpha() for c in text)
     return letters and text == text.strip() and text.isprintable() and not re.search(r"<\|?|\|?>", text)
 
 
 def seen_sample(logical: Mapping[str, Any]) -> str:
-    """Hash of a sample as its content digest sees it (`export.summary.logical`)."""
+    """Return the hash of a sample as its content digest sees it (`data.sample.logical`)."""
     return row_digest(logical).hex()
 
 
 def seen_instruction(bank: str, item: str, text: str) -> str:
+    """Return the hash of an instruction as it was shown."""
     return fingerprint(["instruction", bank, item, text])
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The decisions of a folder, and the lines that are none."""
+    """The decisions in a folder, and the lines that are not valid decisions."""
 
     decisions: Sequence[Decision]
     faults: Sequence[str] = ()
 
 
 def parse(data: bytes, name: str, first: int = 1) -> Loaded:
-    """The decisions in the lines of a file. A line that is none (broken off, or by another hand) is a fault, told and
-    left out. `first`: the number of the first line."""
+    """Return the decisions in the lines of a file.
+
+    An invalid line (incomplete, or written by hand) is reported as a fault and left out.
+
+    Args:
+        data: the file's content.
+        name: the file's name, for faults.
+        first: the number of the first line.
+    """
     found, faults = [], []
     for n, line in enumerate(data.split(b"\n"), first):
         if line.strip():
             try:
                 found.append(Decision.model_validate_json(line))
             except ValidationError as e:
-                faults.append(f"{name}:{n}: is no decision and is left out: {e.errors()[0]['msg']}")
+                faults.append(f"{name}:{n}: not a valid decision, ignored: {e.errors()[0]['msg']}")
     return Loaded(found, faults)
 
 
 def load(folder: Path) -> Loaded:
-    """All decisions of a folder, whoever's files they are in. No folder: none yet."""
+    """Return all decisions in a folder, from all files; none if there is no folder."""
     loaded = [parse(p.read_bytes(), p.name) for p in files(folder)]
     return Loaded([d for x in loaded for d in x.decisions], [f for x in loaded for f in x.faults])
 
 
 def files(folder: Path) -> list[Path]:
+    """Return the decision files in a folder, sorted."""
     return sorted(p for p in folder.glob("*.jsonl") if p.is_file() and not p.name.startswith("."))
 
 
 def standing(decisions: Iterable[Decision]) -> dict[Key, dict[str, dict[str, Decision]]]:
-    """What stands, by item, by what was seen, by reviewer: each one's last decision that they did not undo.
+    """Return each reviewer's last decision that they did not undo, by item, by version shown, by reviewer.
 
-    A line that is there twice (files merged by copying) counts once. What was decided of an earlier version of an item
-    stands for that version alone.
+    A repeated line (files merged by copying) counts once. A decision on an earlier version of an item holds only for
+    that version.
     """
     known = {d.id: d for d in decisions}
     undone = {(d.undoes, d.reviewer) for d in known.values() if d.decision == "undo"}
@@ -163,7 +172,7 @@ def standing(decisions: Iterable[Decision]) -> dict[Key, dict[str, dict[str, Dec
 
 
 def file_name(reviewer: str) -> str:
-    """The file of a reviewer: their name where it is plain, else what is plain in it and a hash."""
+    """Return a reviewer's file name: the name itself if it is a plain one, else its plain part and a hash."""
     if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", reviewer):
         return f"{reviewer}.jsonl"
     plain = re.sub(r"[^a-z0-9]+", "-", unicodedata.normalize("NFKD", reviewer).lower()).strip("-")[:40]

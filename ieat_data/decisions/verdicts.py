@@ -1,8 +1,8 @@
-"""What a build takes from the decisions: fixed when its plan is made, so that people may go on deciding while it runs.
+"""What a build takes from the decisions. The plan fixes it, so people may continue during the build.
 
-The plan puts the verdicts into a file of the work folder, named by their hash; tasks of the stages that they concern
-read it. A rejected sample is taken out where samples are composed, a rejected instruction is not drawn, and an
-edited one is drawn with its new text, under an id of its own: it is spoken and answered anew.
+The plan writes the verdicts into a file in the work folder, named by their hash; the stages concerned read it. A
+rejected sample is removed when samples are composed, a rejected instruction is not drawn, and an edited one is drawn
+with its new text under an id of its own: it is spoken and answered again.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ieat_data.storage.shards import replace_file
 
 REJECTED_IN_REVIEW = "rejected_in_review"
 
-Versions = Mapping[str, Verdict]  # what was seen → what holds of it
+Versions = Mapping[str, Verdict]  # hash of what was shown → result
 
 
 class Verdicts(BaseModel):
-    """By config or bank, by item, by version; and the lines of the folder that are no decisions."""
+    """Results by config or bank, by item, by version; and the folder's invalid lines."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class Verdicts(BaseModel):
     instructions: Mapping[str, Mapping[str, Versions]] = Field(default_factory=dict)
     faults: tuple[str, ...] = ()
 
-    def __hash__(self) -> int:  # for caches of what follows from them
+    def __hash__(self) -> int:  # for caches of derived values
         return hash(self.digest)
 
     @functools.cached_property
@@ -44,14 +44,14 @@ class Verdicts(BaseModel):
 
     @property
     def held(self) -> dict[str, Any]:
-        """Without the faults, which change nothing."""
+        """Return the verdicts without the faults, which change nothing."""
         return self.model_dump(mode="json", exclude={"faults"})
 
     def __bool__(self) -> bool:
         return bool(self.samples or self.instructions)
 
     def rejected(self, config: str) -> dict[str, list[str]]:
-        """The samples of a config of which a version is rejected, and which versions: what its rows depend on."""
+        """Return a config's samples with a rejected version, and those versions: what its rows depend on."""
         listed = {
             item: sorted(seen for seen, v in versions.items() if v.rejected)
             for item, versions in self.samples.get(config, {}).items()
@@ -65,7 +65,7 @@ class Verdicts(BaseModel):
         return self.instructions.get(bank, {}).get(item, {}).get(seen)
 
     def save(self, folder: Path) -> Path:
-        """Write them into a folder, under the name of their content."""
+        """Write the verdicts into a folder, in a file named by their hash."""
         path = folder / f"decisions-{self.digest[:16]}.json"
         if not path.is_file():
             folder.mkdir(parents=True, exist_ok=True)
@@ -78,22 +78,22 @@ NONE = Verdicts()
 
 @functools.cache
 def saved(path: Path | None) -> Verdicts:
-    """What `save` wrote; without a path none."""
+    """Read what `save` wrote; without a path return empty verdicts."""
     return NONE if path is None else Verdicts.model_validate_json(path.read_bytes())
 
 
 def decisions_dir(pipeline: Pipeline) -> Path:
-    """The folder of a pipeline's decisions; it need not be there."""
+    """Return the folder of a pipeline's decisions; it need not exist."""
     return located(pipeline.decisions, f"pipeline {pipeline.name}: decisions", written=True)
 
 
 def of_pipeline(pipeline: Pipeline) -> Verdicts:
-    """What holds today by the decisions that a pipeline reads."""
+    """Return the present results of the decisions that a pipeline reads."""
     return of_folder(decisions_dir(pipeline), pipeline.decision_rule)
 
 
 def of_folder(folder: Path, rule: Rule) -> Verdicts:
-    """What holds by all decisions of a folder."""
+    """Return the results of all decisions in a folder."""
     loaded = load(folder)
     found: dict[str, Any] = {"sample": {}, "instruction": {}}
     for key, versions in sorted(standing(loaded.decisions).items()):

@@ -1,9 +1,9 @@
-"""Raw answers of engines, kept apart from what was made of them.
+"""The response cache: raw answers of engines, kept apart from the tables made from them.
 
-    WORK/answers/STAGE/SHARD/ATTEMPT.arrows    Arrow IPC stream, one row an answer, appended as answers arrive
+    WORK/answers/STAGE/SHARD/ATTEMPT.arrows    Arrow IPC stream, one row per answer, appended as answers arrive
 
-A key hashes the whole request and the engine's identity. The store lies outside the tables' fingerprints: a new check
-re-reads the answers and asks the engine only for keys that are missing; a killed task loses only the batch under way.
+A key hashes the whole request and the engine's identity. The cache is not part of the tables' fingerprints: a new check
+re-reads the answers and asks the engine only for missing keys; a killed task loses only its current batch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _KINDS: dict[str, type] = {
 
 
 class Encoded(NamedTuple):
-    """An answer as it is stored: the name of its class, its fields as JSON, and a clip's bytes apart."""
+    """An answer as it is stored: the name of its class, its fields as JSON, and a clip's bytes separately."""
 
     kind: str
     value: str
@@ -46,18 +46,23 @@ class Encoded(NamedTuple):
 
 
 def answer_key(method: str, request: Any, engine: Mapping[str, Any]) -> str:
-    """Key of a request: what is asked, in full, and who is asked (model, settings). What is None is not asked."""
+    """Return a request's key: a hash of the whole request (without None fields) and the engine (model, settings)."""
     return fingerprint([method, {k: v for k, v in asdict(request).items() if v is not None}, engine])
 
 
 def encode(answer: Any) -> Encoded:
+    """Convert an answer to its stored form."""
     value = asdict(answer)
     audio = value.pop("audio", None)
     return Encoded(type(answer).__name__, json.dumps(value, ensure_ascii=False), audio)
 
 
 def decode(encoded: Encoded) -> Any:
-    """The answer again. Raises KeyError, TypeError or ValueError for what `encode` never wrote."""
+    """Convert a stored answer back.
+
+    Raises:
+        KeyError, TypeError, ValueError: `encode` did not write this.
+    """
     cls, loaded = _KINDS[encoded.kind], json.loads(encoded.value)
     if encoded.audio is not None:
         loaded["audio"] = encoded.audio
@@ -66,11 +71,11 @@ def decode(encoded: Encoded) -> Any:
 
 
 class Answers:
-    """The answers known to one shard's task; `put` appends to this attempt's own file.
+    """The known answers for one shard's task; `put` appends to this attempt's own file.
 
     Args:
-        folder: the task's; None keeps what is put in memory only.
-        recorded: answers by key that a recording holds. They are not copied into the folder.
+        folder: the task's folder; None keeps new answers in memory only.
+        recorded: a recording's answers by key. They are not copied into the folder.
     """
 
     def __init__(self, folder: Path | None, recorded: Mapping[str, Encoded] | None = None) -> None:
@@ -88,7 +93,7 @@ class Answers:
                     for row in batch.to_pylist():
                         self._known.setdefault(row["key"], Encoded(row["kind"], row["value"], row["audio"]))
         except (pa.ArrowInvalid, OSError):
-            return  # the tail was cut off by a kill: what stands before it counts
+            return  # a kill cut off the tail: everything before it counts
 
     def __contains__(self, key: str) -> bool:
         return key in self._known

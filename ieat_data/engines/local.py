@@ -26,18 +26,18 @@ class LocalPool:
 
 
 class LocalEngines:
-    """The engines of a profile, each loaded when it is first asked for, and kept until `close`."""
+    """The engines of a profile, each loaded on first use and kept until `close`."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._pools: dict[str, LocalPool] = {}
 
     def pools(self, roles: Mapping[str, Any] | Sequence[str]) -> dict[str, LocalPool]:
-        """The engines of these roles, loaded."""
+        """Load and return the engines of these roles."""
         return {role: self.pool(role) for role in roles}
 
     def pool(self, role: str) -> LocalPool:
-        """The engine of one role, and those that it calls on.
+        """Load and return the engine of one role, and those that it calls.
 
         Raises:
             UserError: the profile puts the engine into another Python environment, which only Ray can start.
@@ -54,7 +54,7 @@ class LocalEngines:
         return self._pools[role]
 
     def close(self) -> None:
-        """End what the engines started, and let them go."""
+        """End what the engines started, and release them."""
         while self._pools:
             _, pool = self._pools.popitem()
             if close := getattr(pool.engine, "close", None):

@@ -1,10 +1,10 @@
-"""What a recording is on disk. Text as JSON lines and clips as files, so that a review shows what changed.
+"""What a recording is on disk. Texts are JSON lines and clips are files, so that a review shows what changed.
 
-recording.json           what was built with what: pipeline, profile, engines, prompts, counts, content digest
-answers/STAGE.jsonl      one line an answer: the row, the request, its key, what the engine said
+recording.json           what was built and how: pipeline, profile, engines, prompts, counts, content digest
+answers/STAGE.jsonl      one line per answer: the row, the request, its key, the engine's answer
 clips/KEY.flac           the synthesized clips, named by the first 16 digits of their request's key
-texts.jsonl              the pieces of the prompts, each once; requests name them by hash
-rows/STAGE.jsonl         the rows that every stage made of the answers (`rows.py`)
+texts.jsonl              the pieces of the prompts, each once; requests refer to them by hash
+rows/STAGE.jsonl         the rows that every stage made from the answers (`rows.py`)
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _CLIP = re.compile(r"[0-9a-f]{16}\.(?:flac|bin)")
 
 
 class Counts(Strict):
+    """How many of each a recording holds."""
+
     answers: int
     rows: int
 
@@ -50,12 +52,12 @@ class Header(Strict):
     sources: Mapping[str, Mapping[str, str]]  # source → file → sha256
     stages: Mapping[str, Counts]
     made_with: Mapping[str, str]
-    decisions: Mapping[str, Any] = Field(default_factory=dict)  # stage → what it heeds of people's decisions
+    decisions: Mapping[str, Any] = Field(default_factory=dict)  # stage → the part of people's decisions it depends on
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One recorded answer: which row of the stage asked for it, what was asked (`describe`), what came."""
+    """One recorded answer: the row that needed it, the request (`describe`) and the answer."""
 
     key: str
     row: str
@@ -66,7 +68,7 @@ class Asked:
 
 
 def describe(request: Any) -> dict[str, Any]:
-    """A request as JSON: audio as its sha256, a prompt as a list of [text, is it a control segment]."""
+    """Return a request as JSON: audio as its sha256, a prompt as a list of [text, is it a control segment]."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, bytes):
@@ -84,11 +86,16 @@ def describe(request: Any) -> dict[str, Any]:
 
 
 def is_recording(folder: Path) -> bool:
+    """Tell whether `folder` holds a recording."""
     return (folder / _HEADER).is_file()
 
 
 def find(name: str) -> Path:
-    """The folder of a recording: a name under `recordings/`, or a path. Raises UserError when there is none."""
+    """Return the folder of a recording: a name under `recordings/`, or a path.
+
+    Raises:
+        UserError: there is none.
+    """
     path = Path(name) if "/" in name or name.startswith(".") else recordings_dir() / name
     if not is_recording(path):
         known = [p.parent.name for p in recordings_dir().glob(f"*/{_HEADER}")]
@@ -98,7 +105,11 @@ def find(name: str) -> Path:
 
 
 class Recording:
-    """A recording that is read. Raises UserError with file and line for what is not as it should be."""
+    """A recording opened for reading.
+
+    Raises:
+        UserError: a file is invalid; the message names file and line.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -107,7 +118,7 @@ class Recording:
         try:
             self.header = Header.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as e:
-            raise UserError(f"{path}: is no recording of format {FORMAT}: {str(e).splitlines()[0]}") from None
+            raise UserError(f"{path}: not a recording of format {FORMAT}: {str(e).splitlines()[0]}") from None
         if self.header.format != FORMAT:
             raise UserError(f"{path}: format {self.header.format}, this version reads {FORMAT}: record it again")
 
@@ -116,7 +127,7 @@ class Recording:
         return {line["id"]: (line["text"], line["control"]) for line in self._lines("texts.jsonl")}
 
     def answers(self, stage: str) -> dict[str, Asked]:
-        """The answers of a stage by key, in the order in which they were asked for."""
+        """Return the answers of a stage by key, in the order of the requests."""
         name = f"answers/{stage}.jsonl"
         found: dict[str, Asked] = {}
         for number, line in enumerate(self._lines(name, optional=True), 1):
@@ -141,16 +152,16 @@ class Recording:
         return path.read_bytes()
 
     def rows(self, stage: str) -> list[dict[str, Any]]:
-        """The rows that the stage made, as `rows.reference` gives them."""
+        """Return the rows that the stage made, as `rows.reference` describes them."""
         return list(self._lines(f"rows/{stage}.jsonl", optional=True))
 
     def digest(self, stage: str) -> str:
-        """Changes with any answer of the stage."""
+        """Return a digest that changes with any answer of the stage."""
         asked = [[a.key, a.answer.kind, a.answer.value, a.answer.audio] for a in self.answers(stage).values()]
         return fingerprint(asked)
 
     def identity(self) -> dict[str, str]:
-        """What a manifest says of the recording that answered."""
+        """Return what a manifest says about the recording."""
         return {"name": self.name, "digest": fingerprint({s: self.digest(s) for s in self.header.stages})}
 
     def _lines(self, name: str, optional: bool = False) -> Iterator[dict[str, Any]]:
@@ -161,7 +172,7 @@ class Recording:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as e:
             raise UserError(f"{path}: cannot be read: {e}") from None
-        for number, line in enumerate(text.split("\n"), 1):  # not splitlines: texts may hold U+2028 and its like
+        for number, line in enumerate(text.split("\n"), 1):  # not splitlines: texts may hold U+2028 and similar
             if line:
                 try:
                     yield json.loads(line)
@@ -170,12 +181,16 @@ class Recording:
 
 
 def open_recording(name: str) -> Recording:
-    """The recording that a profile names. Raises UserError when there is none."""
+    """Open the recording that a profile names.
+
+    Raises:
+        UserError: there is none.
+    """
     return Recording(find(name))
 
 
 def recorded_answers(folder: Path, stage: str) -> Mapping[str, Asked]:
-    """`Recording.answers` for a process that does many tasks of a stage: read once, and again when the file changes."""
+    """Return `Recording.answers` for a process with many tasks: read the file once, and again when it changes."""
     path = folder / "answers" / f"{stage}.jsonl"
     stat = path.stat() if path.exists() else None
     return _recorded_answers(folder, stage, stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino))
@@ -192,9 +207,13 @@ def write(
     answers: Mapping[str, Sequence[Asked]],
     rows: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> None:
-    """Write a recording; one that stands there is replaced as a whole. Raises UserError for any other folder."""
+    """Write a recording; replace an existing one completely.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
     if folder.exists() and not is_recording(folder) and any(folder.iterdir()):
-        raise UserError(f"{folder}: holds something that is no recording: name a new folder")
+        raise UserError(f"{folder}: holds something other than a recording: name a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:

@@ -1,4 +1,4 @@
-"""Names of engines to classes, and what an engine's answers depend on."""
+"""Engine names to classes, and what an engine's answers depend on."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _METHODS = {
 
 
 def engine_class(role: str, name: str) -> Any:
-    """The class behind a profile's `engine:`: a name of `ENGINES`, of an installed package, or `module:Class`.
+    """Return the class for a profile's `engine:`: a name in `ENGINES`, from an installed package, or `module:Class`.
 
     Importing it loads no model and no heavy package.
     """
@@ -56,14 +56,14 @@ def engine_class(role: str, name: str) -> Any:
 
 
 def uses(role: str, config: EngineConfig) -> tuple[str, ...]:
-    """The other roles that an engine calls on."""
+    """Return the other roles that an engine calls."""
     return tuple(getattr(engine_class(role, config.engine), "uses", ()))
 
 
 def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """All that an engine's answers depend on: its name, settings, models by hash, prompts, and whom it calls on.
+    """Return all that an engine's answers depend on: name, settings, models by hash, prompts, engines it calls.
 
-    With the identity that a recording holds of the role, models are taken at its word: their files need not be here.
+    With `recorded`, a recording's identity of the role, catalogue models need no files here.
     """
     from ieat_data.engines import weights as models
 
@@ -88,7 +88,7 @@ def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = N
 
 
 def missing(role: str, profile: Profile) -> list[str]:
-    """What must be there before the engine can be built and is not, a line for each thing to do."""
+    """Return what the engine needs and is not there, one line for each thing to do."""
     from ieat_data.engines import weights as models
 
     config: EngineConfig = profile.engines[role]  # type: ignore[index]
@@ -97,10 +97,10 @@ def missing(role: str, profile: Profile) -> list[str]:
     faults = _missing_modules(role, config, [n for n in needs if n.kind == "module"])
     files = [n for n in needs if n.kind == "model"]
     shared = Counter(Path(n.name).expanduser().parent for n in files)
-    lines: dict[str, None] = {}  # a set that keeps its order
+    lines: dict[str, None] = {}  # an ordered set
     for need in files:
         folder = Path(need.name).expanduser().parent
-        whole = shared[folder] > 1 and not folder.exists()  # one line for a folder, not one for each of its files
+        whole = shared[folder] > 1 and not folder.exists()  # one line for the folder, not one per file
         try:
             models.resolve(str(folder) if whole else need.name)
         except UserError as e:
@@ -109,7 +109,7 @@ def missing(role: str, profile: Profile) -> list[str]:
             )
     faults += lines
     lacking = [r for r in uses(role, config) if r not in profile.engines]
-    faults += [f"engine {role}: {config.engine} calls on {r!r}, which the profile lacks" for r in lacking]
+    faults += [f"engine {role}: {config.engine} calls {r!r}, which the profile lacks" for r in lacking]
     return faults
 
 
@@ -125,33 +125,34 @@ def _missing_modules(role: str, config: EngineConfig, needs: Sequence[Requiremen
         if need.name in absent:
             by_hint.setdefault(need.hint or install, []).append(need.name)
     return [
-        f"engine {role}: {config.engine} needs the Python package that brings {', '.join(map(repr, names))}: "
+        f"engine {role}: {config.engine} needs the Python package that provides {', '.join(map(repr, names))}: "
         f"{hint}{where}"
         for hint, names in by_hint.items()
     ]
 
 
 def wants(role: str, config: EngineConfig) -> dict[str, bool]:
-    """What the engine asks for in a request besides the clip: `transcript`, `peers`."""
+    """Return what the engine wants in a request besides the clip: `transcript`, `peers`."""
     cls = engine_class(role, config.engine)
     return {w: bool(getattr(cls, f"wants_{w}", False)) for w in ("transcript", "peers")}
 
 
 def takes_prompts(config: EngineConfig) -> bool:
-    """Whether a TTS engine, as it is set here, clones the voices of clips that come with the requests."""
+    """Tell whether a TTS engine with these settings clones the voices of clips that come with the requests."""
     asked = getattr(engine_class("tts", config.engine), "takes_prompts", None)
     return bool(asked and asked(config.settings))
 
 
 def concurrent_calls(role: str, config: EngineConfig) -> int:
-    """How many calls an engine takes at the same time: one, unless its class says that it batches across calls."""
+    """Return how many calls an engine takes at once: one, unless its class batches across calls."""
     return int(getattr(engine_class(role, config.engine), "concurrent_calls", 1))
 
 
 def absent_modules(names: Sequence[str], python: str | None) -> set[str]:
-    """Which of these modules cannot be found by `python` (this interpreter by default).
+    """Return those of the modules that `python` (default: this interpreter) cannot find.
 
-    Raises UserError when it cannot be run.
+    Raises:
+        UserError: `python` cannot be run.
     """
     if python is None:
         return {n for n in names if importlib.util.find_spec(n) is None}
@@ -169,5 +170,5 @@ def absent_modules(names: Sequence[str], python: str | None) -> set[str]:
 
 
 def build(role: str, config: EngineConfig, helpers: Mapping[str, Any]) -> Any:
-    """Load an engine: this may take long."""
+    """Load an engine; this may take long."""
     return engine_class(role, config.engine)(**{r: helpers[r] for r in uses(role, config)}, **config.settings)

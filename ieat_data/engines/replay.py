@@ -1,4 +1,4 @@
-"""A client that answers from a recording and, where it cannot, says what is asked otherwise than it was."""
+"""A client that answers from a recording and, if it cannot, says how the request differs from the recorded one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class ReplayClient(Client):
     """Plays one role for one stage's task.
 
     Args:
-        role: the role that is played.
+        role: the role.
         recorded: the stage's recorded answers by key.
-        recorded_identity: the engine that gave them.
+        recorded_identity: the identity of the engine that gave them.
     """
 
     def __init__(
@@ -37,22 +37,22 @@ class ReplayClient(Client):
 
     def _why(self, request: Mapping[str, Any], recorded: list[Asked]) -> str:
         if self._engine:
-            return f"the engine is another than the recorded one: {'; '.join(self._engine[:3])}"
+            return f"the engine differs from the recorded one: {'; '.join(self._engine[:3])}"
         if not recorded:
-            return "nothing was recorded for this row: it is new here, or an earlier stage now lets it through"
+            return "nothing was recorded for this row: it is new here, or an earlier stage now lets it pass"
         same_seed = [a for a in recorded if a.request.get("seed") == request.get("seed")]
         nearest = min(same_seed or recorded, key=lambda a: len(list(request_changes(a.request, request))))
         changes = list(request_changes(nearest.request, request))
-        if not changes:  # the request is the same, and so is the engine: then the recording itself is damaged
+        if not changes:  # same request and same engine: the recording itself is damaged
             return "its recorded request does not have the key that it was recorded under: record it again"
         if [name for name, _ in changes] == ["seed"]:
             tries = f"{len(recorded)} recorded tr{'y' if len(recorded) == 1 else 'ies'}"
-            return f"another seed than that of its {tries} ({changes[0][1]})"
+            return f"the seed differs from that of its {tries} ({changes[0][1]})"
         return "; ".join(f"the {name} changed: {how}" for name, how in changes[:3])
 
 
 def request_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(what, how) for each part of a request that differs."""
+    """Yield (what, how) for each part of a request that differs."""
     for name in [*after, *(n for n in before if n not in after)]:
         old, new = before.get(name), after.get(name)
         if old == new or name == "shared":
@@ -62,9 +62,9 @@ def request_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iter
         elif isinstance(old, str) and isinstance(new, str):
             yield name, word_diff(old, new)
         elif isinstance(new, Mapping) and "sha256" in new:
-            yield name, "other bytes than the recorded ones"
+            yield name, "the bytes differ from the recorded ones"
         elif isinstance(new, list):
-            yield name, f"{len(old or [])} → {len(new)}, or other ones"
+            yield name, f"{len(old or [])} → {len(new)}, or different ones"
         elif isinstance(new, Mapping):
             yield name, ", ".join(differences(old or {}, new))
         else:
@@ -72,7 +72,7 @@ def request_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iter
 
 
 def _prompt(before: list[list[Any]], after: list[list[Any]]) -> str:
-    """The first piece that differs; the whole text where the pieces are others."""
+    """Describe the first piece that differs, or the whole text if the pieces are split differently."""
     if len(before) == len(after):
         (was, _), (now, _) = next((a, b) for a, b in zip(before, after, strict=True) if a != b)
         return word_diff(was, now)

@@ -23,4 +23,4 @@ class Job:
     answers: Path
     engines: Mapping[str, Mapping[str, Any]]  # role → identity
     known: Path | None  # a recording whose answers need not be asked for
-    verdicts: Path | None = None  # what people decided, where the stage heeds it
+    verdicts: Path | None = None  # what people decided, where the stage's rows depend on it

@@ -22,7 +22,7 @@ class InProcess:
         self._ended: list[tuple[Task, list[Record] | Exception]] = []
         self._answers: Counter[str] = Counter()
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         try:
             result: list[Record] | Exception = run_job(job, self.pools(job), self._count)
         except Exception as e:  # the runner tells them apart
@@ -33,7 +33,7 @@ class InProcess:
         """The engines of a task."""
         return {}
 
-    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+    def wait(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
         ended, self._ended = self._ended, []
         return ended
 

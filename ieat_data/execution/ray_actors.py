@@ -8,8 +8,9 @@ from typing import Any
 
 from ieat_data.config import Profile
 from ieat_data.engines import registry
-from ieat_data.engines.client import Caller, EngineDown
+from ieat_data.engines.client import Caller
 from ieat_data.engines.usage import BusyClock
+from ieat_data.errors import EngineDown
 from ieat_data.execution.ray_project import arrive
 
 

@@ -11,6 +11,7 @@ from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.ray_actors import RayPool
+from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_pools import EnginePools, connected, lacking
 from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.worker import run_job
@@ -45,11 +46,11 @@ class Cluster:
         for fault in faults:  # a cluster may still grow
             progress.note(f"waiting: {fault}")
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         pools = {role: self._engines.pool(role) for role in job.engines}
         self._running[self._run_job.remote(job, pools, self._meter)] = job.task
 
-    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+    def wait(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=1.0)
         return [(self._running.pop(ref), self._result(ref)) for ref in done]
 
@@ -64,7 +65,7 @@ class Cluster:
         try:
             records: list[Record] = self._ray.get(ref)
         except Exception as e:
-            return e
+            return translated(e)
         return records
 
 

@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ieat_data.engines.base import NOT_RECORDED
-from ieat_data.engines.client import EngineDown
-from ieat_data.errors import BuildStopped, UserError
+from ieat_data.errors import BuildStopped, Retryable, UserError
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Node, Plan
@@ -34,11 +33,14 @@ Shard = tuple[str, str]  # table, name
 class Executor(Protocol):
     """Does tasks elsewhere."""
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         """Begin a task, with the engines that its stage asks."""
 
-    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
-        """The tasks that ended since, and what they committed or why they failed. Waits for one, a second at most."""
+    def wait(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+        """The tasks that ended since, and what they committed or why they failed. Waits for one, a second at most.
+
+        `WorkerLost` is for a task whose process or node died; another exception is the one that the task raised.
+        """
 
     def answers(self) -> Mapping[str, int]:
         """Answers of engines so far, by table."""
@@ -105,11 +107,11 @@ class Runner:
                     self._there(node, task)
                     continue
                 self.progress.start(node.name)
-                executor.start(self.plan.job(node, task))
+                executor.submit(self.plan.job(node, task))
                 in_flight[node.stage.engines] += 1
             if not in_flight.total():
                 return
-            ended = executor.ended()
+            ended = executor.wait()
             self.progress.calls(executor.answers())
             for task, result in ended:
                 node = self.plan.nodes[task.table]
@@ -144,15 +146,13 @@ class Runner:
         self._check_rate(node)
 
     def _failed(self, error: Exception, task: Task, tries: int) -> None:
-        cause = getattr(error, "cause", None) or error
-        if isinstance(cause, UserError):
-            raise cause
+        if isinstance(error, UserError):
+            raise error
         log = self.plan.work / "logs" / f"{task.table}-{task.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as f:
             f.writelines(traceback.format_exception(error))
-        lost = any(word in type(error).__name__ for word in ("Died", "Crashed", "Lost"))
-        if not (lost or isinstance(cause, EngineDown)) or tries >= TASK_TRIES:
+        if not isinstance(error, Retryable) or tries >= TASK_TRIES:
             raise BuildStopped(
                 f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {last_line(error)} "
                 f"(the whole of it: {log}). What is committed stays: mend the cause and start the same command again"

@@ -1,4 +1,4 @@
-"""A bank of spoken questions: `prompts/instructions/{task}.{language}.jsonl`, one a line, ids that never change."""
+"""A bank of spoken questions: `prompts/instructions/{task}.{language}.jsonl`, one per line, ids that never change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ID = re.compile(rf"({'|'.join(TASKS)})-({'|'.join(LANGUAGES)})-([0-9]{{3,}})")
 
 @dataclass(frozen=True)
 class Instruction:
-    """`status`: `proposed` by an LLM, `checked` by the authors, `accepted` or `rejected` by a person."""
+    """One spoken question. `status`: `proposed` (LLM), `checked` (the authors), `accepted` or `rejected` (a person)."""
 
     id: str
     text: str
@@ -30,7 +30,7 @@ class Instruction:
 
     @property
     def bank(self) -> tuple[str, str]:
-        """Task and language, as the id says."""
+        """Return task and language, taken from the id."""
         return _parse(self.id)[:2]
 
     @property
@@ -41,26 +41,31 @@ class Instruction:
 def _parse(id_: str) -> tuple[str, str, int]:
     match = _ID.fullmatch(id_)
     if match is None:
-        raise ValueError(f"{id_!r} is no id like reasoning-en-023")
+        raise ValueError(f"{id_!r} is not an id like reasoning-en-023")
     return match[1], match[2], int(match[3])
 
 
 def path_of(task: str, language: str) -> Path:
+    """Return the path of a bank."""
     return prompts_dir() / f"instructions/{task}.{language}.jsonl"
 
 
 def own_path(task: str, language: str) -> Path:
-    """Where a bank is written: in the project, without one in the working directory."""
+    """Return the path where a bank is written: in the project, or without one in the working directory."""
     return home() / f"prompts/instructions/{task}.{language}.jsonl"
 
 
 def shipped() -> list[Path]:
-    """The banks that are there."""
+    """Return the paths of the shipped banks."""
     return [p for t in TASKS for x in LANGUAGES if (p := path_of(t, x)).is_file()]
 
 
 def read(path: Path) -> list[Instruction]:
-    """What a bank holds, in its order. Raises UserError with file and line where a line is no instruction."""
+    """Return the instructions of a bank, in file order.
+
+    Raises:
+        UserError: a line is not an instruction; the message names file and line.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as e:
@@ -79,10 +84,10 @@ def _instruction(line: str, where: str) -> Instruction:
         row = json.loads(line)
         fields = [row[k] for k in ("id", "text", "status", "origin")]
         if not all(isinstance(f, str) for f in fields):
-            raise ValueError("each of them is a text")
+            raise ValueError("each of them must be a string")
         found = Instruction(*fields)
         if found.status not in STATUSES:
-            raise ValueError(f"status {found.status!r} is none of {', '.join(STATUSES)}")
+            raise ValueError(f"status {found.status!r} is not one of {', '.join(STATUSES)}")
         _parse(found.id)
     except (ValueError, KeyError, TypeError) as e:
         raise UserError(f"{where}: not an instruction (id, text, status, origin): {e}") from None
@@ -90,7 +95,7 @@ def _instruction(line: str, where: str) -> Instruction:
 
 
 def append(path: Path, new: Iterable[Instruction]) -> None:
-    """Put instructions at the end of a bank; what stands there is left as it is."""
+    """Append instructions to a bank; keep the existing lines."""
     from ieat_data.storage.shards import replace_file
 
     try:
@@ -101,13 +106,13 @@ def append(path: Path, new: Iterable[Instruction]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, old + "".join(lines).encode())
     except OSError as e:
-        raise UserError(f"{path}: cannot be written: {e.strerror}; --out names another file") from None
+        raise UserError(f"{path}: cannot be written: {e.strerror}; name another file with --out") from None
 
 
 def number_on(
     texts: Sequence[str], task: str, language: str, taken: Iterable[Instruction], origins: Sequence[str]
 ) -> list[Instruction]:
-    """`texts` as proposals, with the ids after the highest that is taken."""
+    """Return `texts` as proposals, with ids that continue after the highest taken one."""
     after = max((i.number for i in taken if i.bank == (task, language)), default=0)
     return [
         Instruction(f"{task}-{language}-{n:03d}", text, "proposed", origin)

@@ -27,8 +27,8 @@ from ieat_data.config import Pipeline, Profile, Strict, validate
 from ieat_data.data.schema import OK, REJECTED, SKIPPED, to_table
 from ieat_data.decisions.verdicts import NONE, Verdicts
 from ieat_data.engines.base import NOT_RECORDED
-from ieat_data.engines.client import Client, EngineDown
-from ieat_data.errors import UserError
+from ieat_data.engines.client import Client
+from ieat_data.errors import Retryable, UserError
 from ieat_data.hashing import child_id
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.storage.shards import Record, Table, read_part
@@ -322,7 +322,7 @@ def guarded(process: Callable[[list[T]], Sequence[Any]], rows: list[T]) -> list[
         return []
     try:
         return list(process(rows))
-    except (EngineDown, UserError):  # no fault of a row
+    except (Retryable, UserError):  # no fault of a row
         raise
     except Exception:
         if len(rows) == 1:

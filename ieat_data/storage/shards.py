@@ -1,13 +1,13 @@
-"""Tables of shards on disk: one protocol of commit, whoever writes and whenever they are killed.
+"""Tables of shards on disk, with one commit protocol that holds for any number of writers, killed at any time.
 
     TABLE/part-K.ATTEMPT.parquet          the rows; a part that no record names is an orphan
     TABLE/quarantine-K.ATTEMPT.jsonl      payload, reason and traceback of the rows rejected here
     TABLE/records/K.json                  the commit record; created only if absent: the first writer wins
-    TABLE/records/rollup-N.jsonl          many commit records in one file: fifty thousand are read from a dozen files
+    TABLE/records/rollup-N.jsonl          many commit records in one file: a dozen files hold fifty thousand
 
-Readers trust records alone. A record holds a digest of the shards it was made from; when one of them has changed
-since, the record is stale and the shard is built again. The roll-ups are a log, and the loose records follow it: of two
-records of a shard the first stands, unless the later was made from other inputs. So no stale record is ever cut out.
+Readers trust only records. A record holds a digest of the shards it was made from; if one of them has changed since,
+the record is stale and the shard is built again. The roll-ups are a log that the loose records continue: of two records
+of a shard the first counts, unless the later one has other inputs. So no stale record ever has to be cut out.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ import pyarrow.parquet as pq
 
 from ieat_data.data.schema import OK, REJECTED
 
-ROLLUP_AT = 64  # loose records that are worth a file of their own
-ORPHAN_AGE_S = 3600.0  # a part without a record may belong to a writer that still runs
-_AUDIO_ROWS, _TEXT_ROWS = 32, 1024  # rows in a row group: `binary` columns have 32-bit offsets
+ROLLUP_AT = 64  # number of loose records that justifies a file of their own
+ORPHAN_AGE_S = 3600.0  # a younger part without a record may belong to a running writer
+_AUDIO_ROWS, _TEXT_ROWS = 32, 1024  # rows per row group: `binary` columns have 32-bit offsets
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What was committed for one shard."""
+    """The committed state of one shard."""
 
     shard: str
     file: str
@@ -47,19 +47,21 @@ class Record:
     sha256: str
     rejects: Mapping[str, int] = field(default_factory=dict)
     inputs: str = ""  # digest of the shards that it was made from
-    summary: Mapping[str, Any] = field(default_factory=dict)  # what a stage says of the shard, e.g. counts
+    summary: Mapping[str, Any] = field(default_factory=dict)  # the stage's summary of the shard, e.g. counts
     quarantine: str | None = None
     seconds: float = 0.0
     finished: float = 0.0  # Unix time
-    engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # role → what was asked (engines/usage.py)
+    engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # role → usage (engines/usage.py)
 
 
 def sha256_file(path: Path) -> str:
+    """Return the hex sha256 of a file."""
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def fsync_dir(path: Path) -> None:
+    """Make renames and links in the folder `path` durable."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -68,7 +70,7 @@ def fsync_dir(path: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write and fsync `path` (not yet visible to anyone who goes by records)."""
+    """Write and fsync `path` (readers do not see it before a record names it)."""
     with path.open("wb") as f:
         f.write(data)
         f.flush()
@@ -76,7 +78,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that a reader sees the old file or the new one, never a half."""
+    """Replace `path` by `data` atomically: a reader sees either the old file or the new one."""
     tmp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     write_bytes(tmp, data)
     tmp.replace(path)
@@ -84,11 +86,11 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def create_if_absent(path: Path, data: bytes) -> bool:
-    """Create `path` with `data`, whole, unless it exists. Says whether this call created it."""
+    """Create `path` with `data`, atomically, unless it exists. Return whether this call created it."""
     tmp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     write_bytes(tmp, data)
     try:
-        os.link(tmp, path)  # atomic, and fails when the name is taken
+        os.link(tmp, path)  # atomic, and fails if the name exists
     except FileExistsError:
         return False
     finally:
@@ -98,7 +100,7 @@ def create_if_absent(path: Path, data: bytes) -> bool:
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
-    """One Parquet file, fsynced. Columns of encoded audio are neither compressed again nor put in dictionaries."""
+    """Write one Parquet file and fsync it. Columns of encoded audio get neither compression nor dictionaries."""
     with_audio = any("binary" in str(f.type) for f in table.schema)
     plain = [c for c in table.schema.names if not _holds_binary(table.schema.field(c).type)]
     codec = {p: "none" if "bytes" in p or p == "audio" else "zstd" for p in _leaves(table.schema)}
@@ -114,12 +116,12 @@ def write_parquet(path: Path, table: pa.Table) -> None:
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """The rows of one shard; `columns`: only these."""
+    """Return the rows of one shard, only `columns` if given."""
     return pq.read_table(path, columns=list(columns) if columns is not None else None)
 
 
 def _count(table: pa.Table) -> tuple[int, dict[str, int]]:
-    """Rows that are fit, and the rejected ones by reason. A table without `status` holds fit rows only."""
+    """Count the accepted rows, and the rejected ones by reason. A table without `status` holds accepted rows only."""
     if "status" not in table.schema.names:
         return len(table), {}
     status, reason = table.column("status").to_pylist(), table.column("reason").to_pylist()
@@ -145,7 +147,7 @@ def _leaves(schema: pa.Schema) -> list[str]:
 
 
 class Table:
-    """One stage's table in the work folder. Its folder is named by stage and fingerprint."""
+    """One stage's table in the work folder. Stage and fingerprint name its folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -157,11 +159,11 @@ class Table:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def records(self) -> dict[str, Record]:
-        """All commit records by shard."""
+        """Return all commit records by shard."""
         while True:
             try:
                 return self._records(*self._listed())
-            except FileNotFoundError:  # rolled up since it was listed
+            except FileNotFoundError:  # rolled up since the listing
                 continue
 
     def _records(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, Record]:
@@ -175,7 +177,7 @@ class Table:
         return found
 
     def _listed(self) -> tuple[list[str], list[str]]:
-        """Names of the roll-ups and of the loose records, in the order in which they are read."""
+        """Return the names of the roll-ups and of the loose records, in reading order."""
         try:
             names = sorted(os.listdir(self.records_dir))
         except FileNotFoundError:
@@ -194,7 +196,7 @@ class Table:
     def quarantined(self, record: Record) -> list[dict[str, Any]]:
         if record.quarantine is None:
             return []
-        # not splitlines: payloads may hold U+2028 and its like
+        # not splitlines: payloads may hold U+2028 and similar
         return [json.loads(x) for x in (self.folder / record.quarantine).read_text("utf-8").split("\n") if x]
 
     # -- writing -------------------------------------------------------------------------------------------------
@@ -211,9 +213,17 @@ class Table:
         seconds: float = 0.0,
         engines: Mapping[str, Mapping[str, float]] | None = None,
     ) -> Record:
-        """Write one shard and its record. Where another writer was first, theirs stands and is returned.
+        """Write one shard and its record. If another writer was first, keep and return its record.
 
-        `quarantine`: of the rows that `table` has as rejected. `removed`: of those that it has no more.
+        Args:
+            shard: the shard's name.
+            table: its rows.
+            quarantine: entries for the rows that `table` marks as rejected.
+            removed: entries for the rows that `table` no longer holds.
+            inputs: digest of the shards that it was made from.
+            summary: the stage's summary of the shard.
+            seconds: time the shard took.
+            engines: role → usage.
         """
         attempt = uuid.uuid4().hex[:12]
         part = self.folder / f"part-{shard}.{attempt}.parquet"
@@ -253,14 +263,14 @@ class Table:
         return create_if_absent(self.records_dir / f"{record.shard}.json", json.dumps(asdict(record)).encode())
 
     def forget(self, shard: str) -> None:
-        """Make way for the record that is to follow a stale one; the old part becomes an orphan."""
+        """Remove a stale record before its successor is written; the old part becomes an orphan."""
         (self.records_dir / f"{shard}.json").unlink(missing_ok=True)
 
     def roll_up(self, at_least: int = ROLLUP_AT) -> None:
-        """Gather loose records into one file. Only the build's driver calls this, one at a time.
+        """Merge loose records into one file. Only the build's driver may call this, one call at a time.
 
-        The new file takes in those before it that are no larger: n records lie in about log2(n / ROLLUP_AT) files, and
-        each is written again as often at most.
+        The new file absorbs earlier ones that are not larger: n records are in about log2(n / ROLLUP_AT) files, and
+        each record is rewritten at most as often.
         """
         rolled, loose = self._listed()
         if len(loose) < at_least:
@@ -274,14 +284,14 @@ class Table:
             data = (self.records_dir / name).read_bytes() + data
             taken.append(name)
         replace_file(self.records_dir / name, data)
-        # the oldest first: a log that is broken off here holds some records twice, and still ends in the newest
+        # oldest first: if a kill interrupts this, some records exist twice and the log still ends with the newest
         for old in (*reversed(taken[:-1]), *loose):
             (self.records_dir / old).unlink()
 
     def sweep(self, known: Iterable[Record] | None = None, older_than_s: float = ORPHAN_AGE_S) -> int:
-        """Delete parts, quarantine files and temporary files that no record names. Returns how many.
+        """Delete parts, quarantine files and temporary files that no record names. Return how many.
 
-        `known`: the table's records, where the caller has just read them.
+        `known`: the table's records, if the caller has just read them.
         """
         records = self.records().values() if known is None else known
         named = {n for r in records for n in (r.file, r.quarantine) if n}
@@ -295,7 +305,7 @@ class Table:
                     path.unlink()
                     swept += 1
         for folder in (self.folder / n for n in scratch):
-            # of a task that was killed: one that runs writes into it
+            # from a killed task: a running one keeps writing into it
             written_s = max((f.stat().st_mtime for f in (folder, *folder.iterdir())), default=now)
             if now - written_s > older_than_s:
                 shutil.rmtree(folder, ignore_errors=True)

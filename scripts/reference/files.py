@@ -82,7 +82,7 @@ it under `sources` in a pipeline. `ieat sources` lists those that are known, and
 def _reader(name: str) -> Iterator[str]:
     cls: Any = reader_class(name)
     yield f"### {name}"
-    yield f"Reads {cls.kind}. {purpose(cls)}"
+    yield f"A reader of {cls.kind}. {purpose(cls)}"
     yield parameters(cls, frozenset({"root", "language"}))
 
 

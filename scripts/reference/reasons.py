@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ieat_data.checks.catalogue import CLIP_REASONS, KINDS
+from ieat_data.checks.catalogue import KINDS
 from ieat_data.stages import STAGES
 from scripts.reference.markdown import bare, code, page, sentence, table
 
@@ -21,6 +21,7 @@ _KINDS = {
     "reply": "A reply of stage 1-1 is not used when it …",
     "thought": "The think continuation of a target is not used when it …",
     "answer": "The answer of a target is not used when it …",
+    "clip": "A clip is not used when it …",
 }
 # where a reason code is given as a literal
 _GIVEN = re.compile(
@@ -39,7 +40,7 @@ def words() -> dict[str, dict[str, str]]:
 def described() -> dict[str, dict[str, str]]:
     """Return section → code → words, of all codes."""
     checks = {_KINDS[kind]: dict(lines) for kind, lines in KINDS.items()}
-    return {**checks, "A clip is not used when it …": dict(CLIP_REASONS), **words()}
+    return {**checks, **words()}
 
 
 def given() -> set[str]:

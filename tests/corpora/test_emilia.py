@@ -79,7 +79,7 @@ def kinds(records: list[SpeechRecord | BadRecord]) -> list[str]:
 def test_reads_what_tarfile_reads(tmp_path: Path) -> None:
     path = write(tmp_path / "Emilia/EN/EN-B000000.tar", clips(7))
     with tarfile.open(path) as tar:
-        expected = {m.name: tar.extractfile(m).read() for m in tar.getmembers()}  # type: ignore[union-attr]
+        expected = {m.name: tar.extractfile(m).read() for m in tar.getmembers()}
     records = read(tmp_path)
     assert kinds(records) == [f"K{i:04d}" for i in range(7)]
     for i, r in enumerate(records):

@@ -72,7 +72,7 @@ def test_root_may_be_the_languages_folder_the_one_above_or_the_lines(tmp_path: P
     path = tree(tmp_path / "raw/DE", [record(i) for i in range(3)])
     tree(tmp_path / "raw/DE", [record(i) for i in range(3, 5)], "DE_B00001.jsonl")
     below, above, one = read(tmp_path / "raw/DE"), read(tmp_path / "raw"), read(path)
-    assert [r.audio for r in below] == [r.audio for r in above]  # type: ignore[union-attr]
+    assert [r.audio for r in below] == [r.audio for r in above]
     assert above[4].key.endswith("@DE/DE_B00001.jsonl#1")
     assert below[:3] == one and len(below) == 5
 

@@ -102,7 +102,7 @@ def test_the_sample() -> None:
     }  # fmt: skip
     info = sf.info(io.BytesIO(first.audio))
     assert (info.samplerate, info.channels, info.format, info.frames) == (16_000, 1, "FLAC", 111_632)
-    assert "<MUSIC>" in records[0].message and b"S0000000" in records[0].payload  # type: ignore[union-attr]
+    assert "<MUSIC>" in records[0].message and b"S0000000" in records[0].payload
 
 
 def test_a_subset_takes_its_segments_and_the_keys_stay() -> None:
@@ -149,7 +149,7 @@ def test_segments_that_cannot_be_used_keep_their_place(corpus: Path) -> None:
     sid = good["sid"]
     expected = [{"sid": "", "speaker": sid}.get(k, "") if r == "@" else r for k, _, r in values]
     assert kinds(records) == [sid, *expected, "bad_field", "bad_field", sid]
-    assert records[len(values)].speaker == "Ann"  # type: ignore[union-attr]
+    assert records[len(values)].speaker == "Ann"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_broken_recording_costs_only_itself(corpus: Path) -> None:
     path = corpus / "GigaSpeech.json"
     path.write_text(path.read_text().replace('"aid": "POD1000000001"', '"aid": POD1000000001'))
     records = read(GigaSpeechReader(corpus, "en"))
-    assert kinds(records)[:2] == ["bad_json", "YOU1000000002_S0000000"] and b"POD1000000001" in records[0].payload  # type: ignore[union-attr]
+    assert kinds(records)[:2] == ["bad_json", "YOU1000000002_S0000000"] and b"POD1000000001" in records[0].payload
 
 
 def test_what_is_no_gigaspeech_is_told(tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_parquet_rows_that_cannot_be_used_keep_their_place(tmp_path: Path, monke
         "S0", "missing_audio", "missing_audio", "bad_field", "not_speech", "bad_times", "bad_times", "member_too_large",
         "", "S9",
     ]  # fmt: skip
-    assert records[9].speaker == "Ann" and "start" not in records[8].extra  # type: ignore[union-attr]
+    assert records[9].speaker == "Ann" and "start" not in records[8].extra
 
 
 def test_parquet_that_is_broken(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import random
 import tarfile
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -367,9 +368,10 @@ def test_roots_and_options_that_are_wrong(tmp_path: Path) -> None:
         list(WenetSpeech4TTSReader(tmp_path, "zh", ["Basic"]).plan(1))
     with pytest.raises(SourceError, match="unknown subset 'premium' \\(did you mean 'Premium'"):
         WenetSpeech4TTSReader(tmp_path, "zh", ["premium"])
+    wrong: Any
     for wrong in ("Premium", [], 3):
         with pytest.raises(SourceError, match="expected a list"):
-            WenetSpeech4TTSReader(tmp_path, "zh", wrong)  # type: ignore[arg-type]
+            WenetSpeech4TTSReader(tmp_path, "zh", wrong)
 
 
 def test_a_file_that_changed_since_the_plan_is_told(tmp_path: Path) -> None:

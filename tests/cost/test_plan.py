@@ -58,7 +58,7 @@ def test_a_corpus_that_is_not_here_is_planned_for() -> None:
 
 def test_a_model_that_is_not_here_leaves_the_cost(tmp_path: Path) -> None:
     told = ieat("plan", "stage1-2", "--profile", "gpu", "--out", str(tmp_path / "out"), "--gpus", "4", "--price", "3")
-    assert told.startswith("The tables cannot be told: model 'models/")
+    assert told.startswith("The tables cannot be determined: model 'models/")
     assert "sample-belle 21" in told, "what is on disk is counted"
     assert "best on 4 GPUs" in told
     assert "USD at 3 a GPU-hour" in told

@@ -31,7 +31,7 @@ def test_flac_comes_back_to_one_step_of_16_bits() -> None:
 def test_decoding_makes_mono_float32_at_the_rate_asked_for() -> None:
     stereo = np.stack([tone(1, rate=44_100), np.zeros(44_100, np.float32)], axis=1)
     samples, rate = decode(as_file(stereo, 44_100, format="WAV"), RATE)
-    assert (samples.dtype, samples.ndim, rate, len(samples)) == (np.float32, 1, RATE, RATE)
+    assert (samples.dtype, samples.ndim, rate, len(samples)) == (np.dtype(np.float32), 1, RATE, RATE)
     assert 0.13 < np.abs(samples).max() < 0.17
 
 
@@ -100,5 +100,5 @@ def test_spans_say_what_lies_where() -> None:
         ("gap", 1.0, 1.5, None),
         ("utterance", 1.5, 3.5, "u"),
     ]
-    at = round(spans[2]["start_s"] * RATE)  # type: ignore[arg-type]
+    at = round(spans[2]["start_s"] * RATE)
     assert np.array_equal(samples[at:], tone(2))

@@ -96,7 +96,7 @@ def test_a_wrong_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'glad' has no words for 'zh'"):
         Labels.load(path)
     path.write_text(f"labels: {{glad: {{en: {words}, zh: {words}}}}}\nemotion2vec: {{happy: happy}}\n")
-    with pytest.raises(UserError, match=r"emotion2vec\.happy: 'happy' is no label"):
+    with pytest.raises(UserError, match=r"emotion2vec\.happy: 'happy' is not a label"):
         Labels.load(path)
     with pytest.raises(UserError, match=r"absent\.yaml"):
         Labels.load(tmp_path / "absent.yaml")

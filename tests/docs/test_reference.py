@@ -65,5 +65,5 @@ def test_every_setting_of_an_engine_and_option_of_a_reader_is_described() -> Non
 
 
 def test_a_change_of_the_code_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(make_reference.PAGES, "source.md", lambda: "# other\n")  # type: ignore[arg-type]
+    monkeypatch.setitem(make_reference.PAGES, "source.md", lambda: "# other\n")
     assert make_reference.differing() == ["source.md"]

@@ -37,7 +37,7 @@ def test_short_clips_go_with_short_ones() -> None:
 
 
 def answered(seconds: Sequence[float], call: object, batch_s: float = 100) -> list[object]:
-    return run(seconds, batch_s, call, OutOfMemory, DeviceGone)  # type: ignore[arg-type]
+    return run(seconds, batch_s, call, OutOfMemory, DeviceGone)
 
 
 def test_answers_come_in_the_order_of_the_clips() -> None:

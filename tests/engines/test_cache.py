@@ -20,7 +20,8 @@ from ieat_data.engines.base import (
     Transcript,
 )
 from ieat_data.engines.cache import Answers, answer_key
-from ieat_data.engines.client import EngineClient, EngineDown
+from ieat_data.engines.client import EngineClient
+from ieat_data.errors import EngineDown
 
 GIVEN = {
     "a": Completion((" because", "好的。"), "stop", 12, (1, 2, 3)),

@@ -178,6 +178,6 @@ def pid(role: str) -> int:
     """Of an engine's process in the build that runs in this one."""
     import ray
 
-    actor = ray.get_actor(f"{role}-0")
+    actor: Any = ray.get_actor(f"{role}-0")
     found: int = ray.get(actor.__ray_call__.remote(lambda _: os.getpid()))
     return found

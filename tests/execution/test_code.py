@@ -98,7 +98,7 @@ def test_a_changed_check_of_one_s_own_makes_its_tables_again_and_asks_nothing_tw
 def test_a_raised_version_of_ours_makes_the_tables_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.build()
     raised = tuple(replace(c, version=2) if c.code == "cold" else c for c in catalogue.CHECKS["reply"])
-    monkeypatch.setitem(catalogue.CHECKS, "reply", raised)  # type: ignore[arg-type]
+    monkeypatch.setitem(catalogue.CHECKS, "reply", raised)
     assert project.why()["respond"] == "changed: checks.reply.cold 1 → 2"
 
 
@@ -106,7 +106,7 @@ def test_changed_code_with_the_old_version_is_told(project: Project, monkeypatch
     project.build()
     assert set(project.why().values()) == {"all there"}
     other = tuple(replace(c, fails=form.empty) if c.code == "cold" else c for c in catalogue.CHECKS["reply"])
-    monkeypatch.setitem(catalogue.CHECKS, "reply", other)  # type: ignore[arg-type]
+    monkeypatch.setitem(catalogue.CHECKS, "reply", other)
     told = "code of check cold changed but its version did not: rows are not made again; raise its version"
     assert project.why()["respond"] == f"all there; {told}"
     (stage,) = (project.folder / "work/tables").glob("label-*/plan.json")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import ray
 
@@ -23,7 +25,7 @@ def test_tasks_with_fewer_calls_than_there_are_actors_ask_all_of_them(monkeypatc
     monkeypatch.setattr(ray, "get", lambda ref: ref)
     actors = [Actor() for _ in range(20)]
     for _ in range(100):
-        answers = RayPool(actors).run("generate", [[1], [2], [3]])
+        answers: list[Any] = list(RayPool(actors).run("generate", [[1], [2], [3]]))
         assert sorted(answers) == [(0, (2,), 0.5), (1, (3,), 0.5), (2, (4,), 0.5)]
     assert sum(a.calls for a in actors) == 300
     assert min(a.calls for a in actors) > 0

@@ -81,7 +81,7 @@ def test_what_a_person_rejected_may_be_anything(tmp_path: Path) -> None:
 
 def test_too_few(tmp_path: Path) -> None:
     code, lines = check(tmp_path, FINE, "--at-least", "3")
-    assert (code, lines[0]) == (1, "b.jsonl: 2 are checked or accepted, at least 3 are wanted")
+    assert (code, lines[0]) == (1, "b.jsonl: 2 are checked or accepted, expected at least 3")
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,12 @@ def test_too_few(tmp_path: Path) -> None:
         ("{", "b.jsonl:2: not an instruction"),
         ('["id"]', "b.jsonl:2: not an instruction"),
         ('{"id": "reasoning-en-002", "text": "x"}', "b.jsonl:2: .*'status'"),
-        ('{"id": "reasoning-en-002", "text": 3, "status": "checked", "origin": "o"}', "each of them is a text"),
-        (row("reasoning-en-002", "x", "acepted"), "status 'acepted' is none of proposed, checked, accepted, rejected"),
-        (row("empathy-en-002", "x"), "'empathy-en-002' is no id like reasoning-en-023"),
+        ('{"id": "reasoning-en-002", "text": 3, "status": "checked", "origin": "o"}', "each of them must be a string"),
+        (
+            row("reasoning-en-002", "x", "acepted"),
+            "status 'acepted' is not one of proposed, checked, accepted",
+        ),
+        (row("empathy-en-002", "x"), "'empathy-en-002' is not an id like reasoning-en-023"),
     ],
 )
 def test_a_line_that_is_no_instruction_is_one_line_with_file_and_number(

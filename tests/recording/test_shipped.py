@@ -124,7 +124,7 @@ def test_a_changed_word_of_a_prompt(project: Project) -> None:
     asked = [r for r in lines("rows/respond.jsonl") if r["status"] != "skipped"]
     chinese = {r["id"] for s in ("ingest", "synthesize") for r in lines(f"rows/{s}.jsonl") if r.get("language") == "zh"}
     n = sum(r["id"] in chinese for r in asked)
-    assert f"first stage to differ: respond, {n} rows ({n} for want of a recorded answer)" in said
+    assert f"first stage to differ: respond, {n} rows ({n} for lack of a recorded answer)" in said
     assert re.search(
         r"row [0-9a-f]{32} \(sample-\S+ \S+\) llm\.generate: the prompt changed: .*\[-友好-\]\{\+和气\+\}的伙伴", said
     )
@@ -150,7 +150,7 @@ def test_a_changed_word_of_a_source_text(project: Project) -> None:
     assert "first stage to differ: queries, 1 row " in said
     assert re.search(r"row [0-9a-f]{32} \(sample-ultrachat \S+\) text: .*another \[-country-\]\{\+city\+\}", said)
     assert "changed since it was made: source sample-ultrachat/train_0.jsonl" in said
-    assert re.search(r"after it: synthesize 1 row \(1 for want of a recorded answer\)", said)
+    assert re.search(r"after it: synthesize 1 row \(1 for lack of a recorded answer\)", said)
 
 
 def test_a_changed_word_of_a_recorded_answer(project: Project) -> None:
@@ -179,9 +179,9 @@ def test_a_changed_recorded_clip(project: Project) -> None:
     samples[middle : middle + rate // 4] = 0.0  # a word is gone
     path.write_bytes(encode_flac(samples, rate))
     said = project.differs()
-    assert "first stage to differ: synthesize, 1 row (1 for want of a recorded answer)" in said
+    assert "first stage to differ: synthesize, 1 row (1 for lack of a recorded answer)" in said
     assert f"row {asked['row']}" in said
-    assert "asr.transcribe: the audio changed: other bytes than the recorded ones" in said
+    assert "asr.transcribe: the audio changed: the bytes differ from the recorded ones" in said
 
 
 def test_joining_clips_otherwise_is_heard(project: Project) -> None:
@@ -191,7 +191,7 @@ def test_joining_clips_otherwise_is_heard(project: Project) -> None:
     )
     said = project.differs()
     assert re.search(r"first stage to differ: stage1_2_(reasoning|trajectory), \d+ rows? ", said)
-    assert re.search(r"audios\[\d\]: sounds otherwise from \d+\.\d to \d+\.\d s, by up to \d+\.\d dB", said)
+    assert re.search(r"audios\[\d\]: sounds different from \d+\.\d to \d+\.\d s, by up to \d+\.\d dB", said)
 
 
 def test_a_manifest_of_other_rows_is_found_out(project: Project) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ieat_data.config import Pipeline, load_pipeline, load_profile
@@ -19,7 +21,7 @@ ALL = sorted(STAGES)
 
 def whole() -> Pipeline:
     """Every stage there is."""
-    blocks = {name: {} for name in ("mos", "same_speaker", "speak_replies")}
+    blocks: dict[str, dict[str, Any]] = {name: {} for name in ("mos", "same_speaker", "speak_replies")}
     paper = load_pipeline("paper").model_dump(mode="json")
     paper |= {"targets": list(TARGETS), "stages": {**paper["stages"], **blocks}, "judge": {}, "contamination": ["./b/"]}
     return Pipeline.model_validate(paper)

@@ -28,7 +28,7 @@ def table(tmp_path: Path) -> Table:
 
 def test_a_commit_is_read_back(table: Table) -> None:
     bad = [{"id": "f" * 32, "reason": "loop", "message": "", "payload": {"answer": "啊啊啊"}}]
-    record = table.commit("a-00000", rows(), quarantine=bad, inputs={"x/a-00000": "abc"}, seconds=1.5)
+    record = table.commit("a-00000", rows(), quarantine=bad, inputs="abc", seconds=1.5)
     assert (record.rows, record.ok, record.rejects) == (3, 2, {"loop": 1})
     assert table.records() == {"a-00000": record}
     assert table.read(record).equals(rows())

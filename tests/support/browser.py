@@ -55,7 +55,7 @@ def open_page(browser: Browser) -> OpenPage:
 
     @contextmanager
     def opened(url: str, *, viewport: dict[str, int] = DESKTOP, **options: object) -> Iterator[Page]:
-        context = browser.new_context(viewport=viewport, **options)  # type: ignore[arg-type]
+        context = browser.new_context(viewport=viewport, **options)
         page = context.new_page()
         faults: list[str] = []
         home = urlsplit(url)

@@ -92,7 +92,7 @@ def make(folder: Path, n: int = 8, engine: dict[str, Any] | None = None, **pipel
         "near_duplicates": None,  # the doubles' answers are much alike
         **pipeline,
     }
-    engines = {
+    engines: dict[str, dict[str, Any]] = {
         role: {"engine": f"tests.support.doubles:{role.upper()}", "chunk": 2, "settings": dict(engine or {})}
         for role in ("llm", "asr", "ser", "tts")
     }

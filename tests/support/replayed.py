@@ -26,11 +26,11 @@ class Breaking(InProcess):
 
     left = 0
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         if type(self).left == 0:
             raise Broken
         type(self).left -= 1
-        super().start(job)
+        super().submit(job)
 
 
 def begin(out: Path) -> Plan:

@@ -1,1 +1,1 @@
-"""`ieat doctor`: is all there and does it work, before a build of weeks is started?"""
+"""`ieat doctor`: is everything there, and does it work, before a build of weeks starts?"""

@@ -1,4 +1,4 @@
-"""One tiny call for each engine: what is asked, and what of the answer is a fault."""
+"""One tiny call for each engine: the request, and which answers are faults."""
 
 from __future__ import annotations
 
@@ -38,18 +38,21 @@ from ieat_data.stages.speech.speakers import clones
 
 LANGUAGES: tuple[str, ...] = get_args(Language)
 _TOKENS = 24
-_MAX_ERROR_RATE = 0.5  # as the stage `transcribe` has it
+_MAX_ERROR_RATE = 0.5  # as in the stage `transcribe`
 _SENTENCES = {"en": "I lost my keys this morning, and then I was late.", "zh": "今天早上我把钥匙弄丢了，然后就迟到了。"}
 _SEED = 1
 
 
 class Wrong(Exception):
-    """An answer that a build could not use: what is wrong with it."""
+    """An answer that a build could not use, and what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """`read` says what the answer is, with numbers for JSON, given the seconds that it took; it raises Wrong."""
+    """A request and its judgement.
+
+    `read` takes the answer and the seconds it took; it returns a description, with numbers for JSON, or raises Wrong.
+    """
 
     name: str
     method: str
@@ -63,7 +66,7 @@ class Call:
 
 
 def calls(role: str, profile: Profile) -> list[Call]:
-    """What an engine of this role is asked."""
+    """Return the requests for an engine of this role."""
     if role == "llm":
         return [_generate(str(profile.engines["llm"].settings["descriptor"]))]
     if role == "asr":
@@ -87,14 +90,14 @@ def _prompt(language: str) -> SpeakerPrompt:
 
 
 def sample_clip(language: str) -> SpeechRecord:
-    """The first clip of the shipped sample in a language."""
+    """Return the first clip of the shipped sample in a language."""
     source = load_source(f"sample-emilia-{language}")
     reader = reader_class(source.reader)(source.path(), language)
     for unit in reader.plan(1):
         for record in reader.read(unit):
             if isinstance(record, SpeechRecord):
                 return record
-    raise UserError(f"{source.path()}: holds no clip; the shipped samples are not whole: install the builder again")
+    raise UserError(f"{source.path()}: holds no clip; the shipped samples are incomplete: install the builder again")
 
 
 def _generate(descriptor: str) -> Call:
@@ -112,7 +115,7 @@ def _generate(descriptor: str) -> Call:
         if answer.finish_reason not in ("stop", "length"):
             raise Wrong(f"a short prompt ends with {answer.finish_reason!r}: is `context` large enough?")
         if not "".join(answer.parts).strip():
-            raise Wrong("it says nothing to a short prompt: is the model whole, and `descriptor` its family?")
+            raise Wrong("it says nothing to a short prompt: is the model complete, and `descriptor` its family?")
         n = len(answer.token_ids)
         numbers = {"tokens": n, "finish_reason": answer.finish_reason, "text": text}
         return f"{n} tokens, {answer.finish_reason}: …because {text}", numbers
@@ -127,7 +130,7 @@ def _transcribe(language: str) -> Call:
         rate = error_rate(clip.text, answer.text, language)
         if rate > _MAX_ERROR_RATE:
             raise Wrong(
-                f"it hears {answer.text!r} where {clip.text!r} is said ({METRIC[language]} {rate:.2f}): is it a model "
+                f"it hears {answer.text!r} instead of {clip.text!r} ({METRIC[language]} {rate:.2f}): is it a model "
                 f"for {language}?"
             )
         return f"{METRIC[language]} {rate:.2f}: {answer.text}", {"text": answer.text, METRIC[language]: rate}
@@ -140,7 +143,7 @@ def _classify(wants: Mapping[str, bool]) -> Call:
 
     def read(answer: EmotionScores, seconds: float) -> tuple[str, Mapping[str, Any]]:
         if not answer.scores or not abs(sum(answer.scores.values()) - 1) < 0.01:
-            raise Wrong(f"its scores are no probabilities: {dict(answer.scores)}")
+            raise Wrong(f"its scores are not probabilities: {dict(answer.scores)}")
         best = sorted(answer.scores, key=lambda k: -answer.scores[k])[:3]
         text = ", ".join(f"{k} {answer.scores[k]:.2f}" for k in best)
         return text, {"scores": dict(answer.scores)}
@@ -158,7 +161,7 @@ def _encode() -> Call:
         if not answer.tokens:
             raise Wrong("it gives no tokens for a clip of speech")
         n = len(answer.tokens)
-        return f"{n} tokens, {answer.rate_hz:g} a second", {"tokens": n, "rate_hz": answer.rate_hz}
+        return f"{n} tokens, {answer.rate_hz:g} per second", {"tokens": n, "rate_hz": answer.rate_hz}
 
     return Call("en", "encode", Encode(clip.audio), read)
 
@@ -168,7 +171,7 @@ def _rate() -> Call:
 
     def read(answer: Quality, seconds: float) -> tuple[str, Mapping[str, Any]]:
         if not 2.0 <= answer.overall <= 5.0:
-            raise Wrong(f"it gives a clean clip {answer.overall:.2f} of 5: is the model whole?")
+            raise Wrong(f"it gives a clean clip {answer.overall:.2f} of 5: is the model complete?")
         return f"{answer.overall:.2f} of 5", asdict(answer)
 
     return Call("en", "rate", Rate(clip.audio), read)
@@ -179,8 +182,8 @@ def _compare() -> Call:
 
     def read(answer: Similarity, seconds: float) -> tuple[str, Mapping[str, Any]]:
         if answer.similarity < 0.99:
-            raise Wrong(f"it gives a clip and itself {answer.similarity:.2f}, not 1")
-        return "a clip is like itself", asdict(answer)
+            raise Wrong(f"it rates the similarity of a clip with itself {answer.similarity:.2f}, not 1")
+        return "a clip matches itself", asdict(answer)
 
     return Call("en", "compare", Compare(clip.audio, clip.audio), read)
 

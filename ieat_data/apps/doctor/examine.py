@@ -1,4 +1,4 @@
-"""Looks at all that a profile needs and asks each engine once, through the same Ray actors as a build."""
+"""Checks all that a profile needs and asks each engine once, through the same Ray actors as a build."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from ieat_data.apps.doctor.machine import survey
 from ieat_data.apps.doctor.report import Report
 from ieat_data.config import Profile
 from ieat_data.engines import registry
-from ieat_data.engines.client import EngineDown
-from ieat_data.errors import UserError
+from ieat_data.errors import EngineDown, UserError
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_pools import EnginePools, connected, lacking
 
@@ -24,12 +23,13 @@ Say = Callable[[str], None]
 
 
 def examine(profile: Profile, work: Path, with_calls: bool, say: Say) -> Report:
-    """Check everything that can be checked; a fault ends nothing but what depends on it.
+    """Check everything that can be checked; a fault stops only what depends on it.
 
     Args:
+        profile: the profile to check.
         work: the work folder of the build; it need not exist.
         with_calls: load each engine and ask it something.
-        say: is told what is being done.
+        say: called with what is being done.
     """
     report = Report(profile.name)
     if profile.recording is not None:
@@ -41,7 +41,7 @@ def examine(profile: Profile, work: Path, with_calls: bool, say: Say) -> Report:
             say(f"joining the cluster at {profile.ray.address}" if profile.ray.address else "starting Ray")
             try:
                 ray = stack.enter_context(connected(profile))
-            except Exception as e:  # a local Ray fails in many ways: ports, shared memory, rights
+            except Exception as e:  # a local Ray fails in many ways: ports, shared memory, permissions
                 report.add("ray", "start", last_line(e), "fault")
         _machines(report, ray, profile, work, say)
         judge.voices(report, profile)
@@ -65,7 +65,7 @@ def _recording(report: Report, profile: Profile) -> None:
 
 
 def _machines(report: Report, ray: Any, profile: Profile, work: Path, say: Say) -> None:
-    """This machine; where a cluster was joined, each of its nodes, with the engines that may run there."""
+    """Check this machine or, in a cluster, each of its nodes with the engines that may run there."""
     folder = next(p for p in (work, *work.parents) if p.is_dir())
     plain = profile.model_dump(mode="json")
     ours = version("ray")
@@ -111,7 +111,7 @@ def _judge(report: Report, part: str, facts: Any, profile: Profile, folder: Path
 
 
 def _marked(folder: Path, stack: contextlib.ExitStack) -> str | None:
-    """Puts a file into `folder`, until `stack` ends, that every node must see: its name, or none if it cannot be."""
+    """Create a file in `folder` that every node must see, until `stack` ends; return its name, or None on failure."""
     file = folder / f".ieat-doctor-{uuid.uuid4().hex}"
     try:
         file.touch()
@@ -137,9 +137,9 @@ def _ask_all(report: Report, ray: Any, profile: Profile, say: Say) -> None:
             if report.is_faulty(part):
                 report.add(part, "load", "not tried: see the fault above", "note")
             elif down := [r for r in registry.uses(role, config) if report.is_faulty(f"engine {r}")]:
-                report.add(part, "load", f"not tried: it calls on {down[0]}, which has a fault", "note")
+                report.add(part, "load", f"not tried: it calls {down[0]}, which has a fault", "note")
             elif lacking(ray, profile, [*started, role]):
-                report.add(part, "load", "not tried: Ray has no room for it beside those before it", "note")
+                report.add(part, "load", "not tried: Ray has no room for it in addition to those before it", "note")
             else:
                 started.append(role)
                 _ask(report, engines, role, profile, say)
@@ -166,7 +166,7 @@ def _ask(report: Report, engines: EnginePools, role: str, profile: Profile, say:
         say(f"asking {role} to {call.method}, {call.name}")
         began = time.monotonic()
         try:
-            # one for each replica: the pool spreads them
+            # one per replica: the pool distributes them
             answers = [a for _, got, _ in pool.run(call.method, [[call.request]] * config.replicas) for a in got]
             seconds = time.monotonic() - began
             texts = [call.judge(a, seconds) for a in answers]
@@ -174,7 +174,7 @@ def _ask(report: Report, engines: EnginePools, role: str, profile: Profile, say:
             report.add(part, f"call {call.name}", f"{config.engine}.{call.method}: {e}", "fault")
         except EngineDown as e:
             report.add(part, f"call {call.name}", f"{config.engine}.{call.method}: {last_line(e)}", "fault")
-        except Exception as e:  # whatever the engine raised, as Ray brings it
+        except Exception as e:  # whatever the engine raised, as passed on by Ray
             text = f"{config.engine}.{call.method} raises: {last_line(e)}"
             report.add(part, f"call {call.name}", text, "fault")
         else:

@@ -1,4 +1,4 @@
-"""Facts of a machine (`machine.survey`) as findings."""
+"""Turns the facts of a machine (`machine.survey`) into findings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FILES_SHOWN = 4
 
 
 def machine(report: Report, part: str, facts: Mapping[str, Any], folder: str) -> None:
-    """The machine itself and the disk of the work folder."""
+    """Report the machine itself and the disk of the work folder."""
     report.add(part, "system", f"{facts['platform']}, {facts['cpus']} CPU cores, {facts['memory_gb']:g} GB of memory")
     ours, theirs = platform.python_version(), facts["python"]
     if facts["ieat_data"] != __version__:
@@ -37,16 +37,16 @@ def machine(report: Report, part: str, facts: Mapping[str, Any], folder: str) ->
             part, "disk", f"{folder} is not the driver's folder there: put the work folder on a shared disk", "fault"
         )
     elif not facts["writable"]:
-        report.add(part, "disk", f"{folder} cannot be written to: give --out another folder, or its rights", "fault")
+        report.add(part, "disk", f"{folder} cannot be written to: change --out or its permissions", "fault")
     elif facts["free"] < SPARE_BYTES:
         needed = SPARE_BYTES / 1e9
-        report.add(part, "disk", f"{free:.1f} GB free at {folder}, at least {needed:.1f} are needed", "fault")
+        report.add(part, "disk", f"{free:.1f} GB free at {folder}, the minimum is {needed:.1f}", "fault")
     else:
         report.add(part, "disk", f"{free:.1f} GB free at {folder}", free=facts["free"])
 
 
 def engine(report: Report, role: str, config: EngineConfig, facts: Mapping[str, Any], ray: str, host: str = "") -> None:
-    """An engine's interpreter, packages, devices, models and tokenizer, on one machine."""
+    """Report an engine's interpreter, packages, devices, models and tokenizer, on one machine."""
     part, on = f"engine {role}", f"on {host}: " if host else ""
     if "probe_error" in facts:
         report.add(part, "interpreter", on + facts["probe_error"], "fault")
@@ -74,6 +74,7 @@ def engine(report: Report, role: str, config: EngineConfig, facts: Mapping[str, 
 
 
 def voices(report: Report, profile: Profile) -> None:
+    """Report the voices of a TTS engine."""
     if "tts" not in profile.engines:
         return
     if clones(profile):
@@ -90,11 +91,11 @@ def voices(report: Report, profile: Profile) -> None:
     )
     report.add("engine tts", "voices", text)
     for language in none:
-        report.add("engine tts", "voices", f"{where} has none for {language!r}: no source of it can be built", "note")
+        report.add("engine tts", "voices", f"{where} has none for {language!r}: its sources cannot be built", "note")
 
 
 def _mismatches(probe: Mapping[str, Any], python: str, ray: str) -> list[str]:
-    """Ray refuses, or waits without end for, a worker of another version of itself or of Python."""
+    """Return version mismatches: Ray refuses a worker with another version of Ray or Python, or waits forever."""
     faults = []
     ours, theirs = (".".join(v.split(".")[:2]) for v in (platform.python_version(), probe["python"]))
     if ours != theirs:

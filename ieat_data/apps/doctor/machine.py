@@ -1,4 +1,4 @@
-"""What one machine has: runs on the driver's, and by Ray on every node of a cluster."""
+"""What one machine has: runs on the driver's machine, and by Ray on every node of a cluster."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.errors import UserError
 
-_PROBE_S = 600.0  # a first import of torch from a network disk takes minutes
-# what an engine stands on, by its extra; shown where it is there
+_PROBE_S = 600.0  # the first import of torch from a network disk takes minutes
+# the packages that an engine needs, by its extra; shown if installed
 _MODULES = {
     "vllm": ("vllm", "torch", "transformers", "tokenizers"),
     "funasr": ("funasr", "torch", "torchaudio"),
@@ -34,12 +34,13 @@ _MODULES = {
 
 
 def survey(profile: Mapping[str, Any], roles: Sequence[str], folder: str, token: str | None = None) -> dict[str, Any]:
-    """Facts of this machine, and of the interpreters, packages and models of these engines on it.
+    """Return facts about this machine, and about these engines' interpreters, packages and models on it.
 
     Args:
         profile: as plain values.
-        folder: the work folder's nearest parent that exists.
-        token: the name of a file that the driver wrote into it; is it seen from here?
+        roles: the engines.
+        folder: the work folder's nearest existing parent.
+        token: the name of a file that the driver wrote into it, to see whether it is visible here.
     """
     known = Profile.model_validate(profile)
     return {
@@ -58,7 +59,7 @@ def survey(profile: Mapping[str, Any], roles: Sequence[str], folder: str, token:
 
 
 def _engine(role: str, profile: Profile) -> dict[str, Any]:
-    """`probe` (or `probe_error`), `missing` (lines), `models` (name → files)."""
+    """Return `probe` (or `probe_error`), `missing` (lines), `models` (name → files)."""
     config = profile.engines[role]  # type: ignore[index]
     facts: dict[str, Any] = {"missing": [], "models": {}}
     try:
@@ -80,30 +81,34 @@ def _engine(role: str, profile: Profile) -> dict[str, Any]:
 
 
 def ask_probe(python: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """What `probe.py` says when it is run by `python`. Raises UserError when it cannot be run."""
+    """Run `probe.py` with `python` and return its answer.
+
+    Raises:
+        UserError: it cannot be run.
+    """
     source = Path(probe.__file__).read_text(encoding="utf-8")
-    # Ray hides the GPUs from a task that asks for none of them, but not from an engine
+    # Ray hides the GPUs from a task that requests none, but not from an engine
     env = {k: v for k, v in os.environ.items() if (k, v) != ("CUDA_VISIBLE_DEVICES", "")}
     command = [python, "-c", source, json.dumps(request)]
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=_PROBE_S)
     except subprocess.TimeoutExpired:
-        raise UserError(f"{python}: gives no answer within {_PROBE_S:g} s: run it by hand and see") from None
+        raise UserError(f"{python}: no answer within {_PROBE_S:g} s: run it by hand to see why") from None
     except OSError as e:
         raise UserError(
-            f"{python}: cannot be started ({e.strerror}): make the environment there (docs/gpu.md), or set the "
+            f"{python}: cannot be started ({e.strerror}): create the environment there (docs/gpu.md), or set the "
             "engine's `python` to the interpreter that has it"
         ) from None
     _, mark, answer = done.stdout.rpartition(f"{probe.MARK}\n")
     if done.returncode or not mark:
-        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        raise UserError(f"{python}: is no working Python (exit code {done.returncode}): {said}")
+        said = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise UserError(f"{python}: not a working Python (exit code {done.returncode}): {said}")
     facts: dict[str, Any] = json.loads(answer)
     return facts
 
 
 def _models(needs: Sequence[Any]) -> dict[str, dict[str, int]]:
-    """Folder → file → bytes, of the models that are there."""
+    """Return folder → file → bytes, of the models that are there."""
     from ieat_data.engines import weights as models
 
     found: dict[str, dict[str, int]] = {}
@@ -113,7 +118,7 @@ def _models(needs: Sequence[Any]) -> dict[str, dict[str, int]]:
         try:
             path = models.resolve(need.name)
         except UserError:
-            continue  # told among what is missing
+            continue  # reported as missing
         files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
         folder = path if path.is_dir() else path.parent
         found.setdefault(str(folder), {}).update({str(f.relative_to(folder)): f.stat().st_size for f in files})
@@ -121,7 +126,7 @@ def _models(needs: Sequence[Any]) -> dict[str, dict[str, int]]:
 
 
 def _drivers() -> list[str]:
-    """The GPUs as NVIDIA's driver gives them: name, memory, version of the driver."""
+    """Return the GPUs according to NVIDIA's driver: name, memory, driver version."""
     command = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

@@ -1,7 +1,7 @@
-"""Looks at an environment from inside: run as `PYTHON -c SOURCE REQUEST` by the interpreter of an engine.
+"""Examines an environment from inside: an engine's interpreter runs it as `PYTHON -c SOURCE REQUEST`.
 
-It may lack anything, so only the standard library is imported before something is known to be there. The answer is the
-line of standard output after `MARK`; whatever libraries print as they are loaded stands before it.
+The environment may lack anything, so only the standard library is imported unconditionally. The answer is the line of
+standard output after `MARK`; before it comes whatever libraries print when loaded.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ MARK = "--- ieat doctor ---"
 
 
 def look(request: Mapping[str, Any]) -> dict[str, Any]:
-    """`request`: `modules` to give the versions of, `torch` (ask it for its devices?), `tokenizers` (role → engine and
-    settings)."""
+    """Examine the environment.
+
+    `request`: `modules` whose versions to return, `torch` (ask it for its devices?), `tokenizers` (role → engine and
+    settings).
+    """
     if sys.path[:1] == [""]:
-        del sys.path[0]  # `-c` puts the working folder there, an engine's process has not got it
+        del sys.path[0]  # `-c` puts the working folder there, an engine's process does not have it
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "ray": _version("ray"),
@@ -49,7 +52,7 @@ def _version(package: str) -> str | None:
 
 
 def _packages(modules: Sequence[str]) -> dict[str, str | None]:
-    """Package → version, of those that bring these modules (`vllm` may come from another package than `vllm`)."""
+    """Return package → version, for the packages that provide these modules (`vllm` may have another package name)."""
     known = importlib.metadata.packages_distributions() if modules else {}
     return {package: _version(package) for m in modules for package in known.get(m, [])[:1]}
 

@@ -1,4 +1,4 @@
-"""What the doctor found."""
+"""The findings of the doctor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ State = Literal["ok", "note", "fault"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `text` of a fault is one line: what, where, what to do."""
+    """One thing that was checked. For a fault, `text` is one line: what, where, what to do."""
 
     part: str  # `machine`, `node HOST`, `engine llm`
     what: str
@@ -22,7 +22,7 @@ class Finding:
 
 @dataclass
 class Report:
-    """All findings, in the order in which they were made."""
+    """All findings, in the order of the checks."""
 
     profile: str
     findings: list[Finding] = field(default_factory=list)

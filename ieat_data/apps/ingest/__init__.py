@@ -1,1 +1,1 @@
-"""One corpus alone, as a table, and what is in it."""
+"""One corpus alone, as a table, with statistics."""

@@ -13,7 +13,7 @@ from ieat_data.stages import SOURCE_TABLES
 
 
 def ingest(source: str, work: Path, limit: int | None, rows_per_shard: int) -> Node:
-    """The table of `source`: `ingest` for speech, `queries` for text, every shard committed."""
+    """Build the table of `source`: `ingest` for speech, `queries` for text; commit every shard."""
     kind = reader_class(load_source(source).reader).kind
     pipeline = Pipeline(
         name="ingest",
@@ -21,7 +21,7 @@ def ingest(source: str, work: Path, limit: int | None, rows_per_shard: int) -> N
         targets=(SOURCE_TABLES[kind],),
         rows_per_shard=rows_per_shard,
         limit=limit,
-        max_reject_rate=1.0,  # what is rejected is what is asked for
+        max_reject_rate=1.0,  # the user wants to see the rejects, however many
     )
     profile = Profile(name="ingest", engines={}, shards_in_flight=os.cpu_count() or 1)
     plan = Plan(pipeline, profile, work)

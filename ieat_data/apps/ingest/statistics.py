@@ -1,4 +1,4 @@
-"""What is in a table of utterances or queries: counts, hours, speakers, durations, sampling rates."""
+"""Statistics of a table of utterances or queries: counts, hours, speakers, durations, sampling rates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMNS = ("language", "speaker", "duration_s", "sample_rate", "text", "referen
 
 @dataclass
 class Statistics:
-    """Of the usable rows of one source; `rejects` counts the others by reason."""
+    """Statistics of one source's usable rows; `rejects` counts the others by reason."""
 
     source: str
     rows: int = 0
@@ -61,7 +61,7 @@ class Statistics:
 
 
 def statistics(source: str, node: Node) -> Statistics:
-    """Of a finished table. Reads its light columns, a batch at a time."""
+    """Compute the statistics of a finished table. Read its light columns, a batch at a time."""
     found = Statistics(source)
     for row in _rows(node):
         found.add(row)
@@ -76,7 +76,7 @@ def _rows(node: Node) -> Iterator[dict[str, Any]]:
 
 
 def draw(found: Statistics, path: Path) -> None:
-    """A picture of the clips: durations, sampling rates, what was rejected. Needs matplotlib (extra `plot`)."""
+    """Draw the clips' durations, sampling rates and rejects. Needs matplotlib (extra `plot`)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")

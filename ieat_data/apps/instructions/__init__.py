@@ -1,1 +1,1 @@
-"""The banks of spoken questions: what is in them, whether they are sound, and an LLM that proposes more."""
+"""The banks of spoken questions: list them, check them, let an LLM propose more."""

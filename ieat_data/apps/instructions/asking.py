@@ -1,4 +1,4 @@
-"""How an LLM is asked for new instructions (`prompts/instructions/propose.{language}.yaml`), and its answer read."""
+"""Asks an LLM for new instructions (`prompts/instructions/propose.{language}.yaml`) and reads its answers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from ieat_data.hashing import seed, top_k
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.instruction_bank import Instruction
 
-LINES = 8  # asked for in one request: of more, small models repeat themselves
+LINES = 8  # per request: with more, small models repeat themselves
 EXAMPLES = 6
 _TOKENS_A_LINE = 40
-# what models put around a line although they are told not to
+# what models put around a line although the prompt forbids it
 _MARKER = re.compile(r"^\s*(?:[-*•·]|[(（]?\d{1,2}[.)、）:：]|[Qq]\d*[.:])\s*")
 _QUOTES = "\"“”'‘’「」 \t"
 
 
 class ProposeFile(Strict):
-    """`ask` is answered with some of the bank, and what the model answers is `more`; `{task}`, `{angle}` and `{lines}`
-    are filled in."""
+    """The prompt: `ask`, answered with some of the bank, then `more`, which the model answers.
+
+    `{task}`, `{angle}` and `{lines}` are filled in.
+    """
 
     system: str = Field(min_length=1)
     tasks: Mapping[str, str]
@@ -40,19 +42,20 @@ class ProposeFile(Strict):
             for template in (self.ask, self.more):
                 template.format(task="", angle="", lines="")
         except (KeyError, IndexError, ValueError) as e:
-            raise ValueError(f"only {{task}}, {{angle}} and {{lines}} are filled in, not {e}") from None
+            raise ValueError(f"the only placeholders are {{task}}, {{angle}} and {{lines}}, not {e}") from None
         return self
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, the angle it takes, and its seed."""
+    """A request, its angle and its seed."""
 
     request: Generate
     angle: str
 
 
 def load(language: str) -> ProposeFile:
+    """Read the prompt in a language."""
     path = prompts_dir() / f"instructions/propose.{language}.yaml"
     return validate(ProposeFile, read_yaml(path), str(path))
 
@@ -60,7 +63,7 @@ def load(language: str) -> ProposeFile:
 def requests(
     task: str, language: str, bank: Sequence[Instruction], descriptor: Descriptor, salt: int
 ) -> Iterator[Asked]:
-    """Requests without end. Angles go round in an order drawn by hash; each shows other examples of the bank."""
+    """Yield requests forever. Angles rotate in an order drawn by hash; each shows other examples of the bank."""
     file = load(language)
     angles = top_k(file.angles, len(file.angles), task, salt)
     texts = [i.text for i in bank if i.status != "rejected"]
@@ -74,7 +77,7 @@ def requests(
         if shown:
             talk.append(Message("user", file.ask.format(lines=len(shown), **values)))
             talk.append(Message("assistant", "\n".join(shown)))
-        # without a bank the two are one question
+        # with an empty bank both become one question
         last = (file.more,) if shown else (file.ask, file.more)
         talk.append(Message("user", "\n".join(t.format(lines=LINES, **values) for t in last)))
         prompt = render(descriptor, talk, open="answer")
@@ -83,7 +86,7 @@ def requests(
 
 
 def candidates(answer: Completion) -> list[str]:
-    """The lines of an answer, without bullets, numbers and quotes; the last of one that was cut off is left out."""
+    """Return the lines of an answer without bullets, numbers and quotes, and without an incomplete last line."""
     lines = "".join(answer.parts[-1:]).split("\n")
     if answer.finish_reason != "stop":
         lines.pop()

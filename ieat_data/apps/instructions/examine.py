@@ -1,4 +1,4 @@
-"""Is a bank sound? What the test of the shipped banks and `ieat instructions check` both ask."""
+"""Checks a bank. The test of the shipped banks and `ieat instructions check` both use it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from ieat_data.prompting.instruction_bank import Instruction
 
 @dataclass(frozen=True)
 class Fault:
+    """One fault of one instruction."""
+
     id: str
     reason: str
     message: str
 
 
 def examine(bank: Sequence[Instruction]) -> list[Fault]:
-    """What is wrong with a bank. What a person rejected may be anything, and nothing is compared with it."""
+    """Return the faults of a bank. Instructions that a person rejected are not checked, and not compared with."""
     faults = [Fault(id_, "id_taken", "another has this id") for id_, n in Counter(i.id for i in bank).items() if n > 1]
     before: dict[tuple[str, str], Alikes] = {}
     for one in bank:

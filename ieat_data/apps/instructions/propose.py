@@ -1,4 +1,4 @@
-"""An LLM writes new instructions; what is no question of the task, or is there already, is left out and counted."""
+"""Lets an LLM write new instructions; drops and counts those that are off task or exist already."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ieat_data.checks.query import dedup_key
 from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.base import Completion, Failure
-from ieat_data.engines.client import EngineDown, Pool
+from ieat_data.engines.client import Pool
 from ieat_data.engines.llm.descriptor import load_descriptor
-from ieat_data.errors import BuildStopped, UserError
+from ieat_data.errors import BuildStopped, EngineDown, UserError
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_pools import one_pool
 from ieat_data.prompting.instruction_bank import Instruction
 
-ROUND = 8  # requests at a time: a number of its own, so that what comes out does not depend on the pool
-_MOST = 4  # times the requests that would do if every line were kept: a model that cannot do it is asked no longer
+ROUND = 8  # requests at a time: fixed, so that the result does not depend on the pool
+_MOST = 4  # stop after this many times the requests needed if every line were kept: the model cannot do it
 
 Say = Callable[[str], None]
 
 
 @dataclass
 class Proposals:
-    """What came of it: the texts that were kept, with their origins; how many were not, by reason, with an example."""
+    """The result: the kept texts with their origins; how many were dropped, by reason, with an example."""
 
     texts: list[str] = field(default_factory=list)
     origins: list[str] = field(default_factory=list)
@@ -50,18 +50,25 @@ class Proposals:
 def propose(
     profile: Profile, task: str, language: str, bank: Sequence[Instruction], count: int, salt: int, say: Say
 ) -> Proposals:
-    """Have the profile's LLM write up to `count` instructions that are like none of `bank`.
+    """Let the profile's LLM write up to `count` instructions that resemble none of `bank`.
 
     Args:
-        bank: what is there of this task and language; a rejected one is not to come again either.
+        profile: names the LLM.
+        task: of the instructions.
+        language: of the instructions.
+        bank: the existing instructions of this task and language; rejected ones must not come again either.
+        count: how many to keep at most.
         salt: another number gives other requests.
+        say: called with the progress.
 
-    Raises UserError where the profile has no LLM that can be asked, BuildStopped when it does not start or dies.
+    Raises:
+        UserError: the profile has no LLM that can be asked.
+        BuildStopped: the LLM does not start, or dies.
     """
     if profile.recording is not None:
-        raise UserError(f"profile {profile.name} answers from a recording: proposing wants an LLM")
+        raise UserError(f"profile {profile.name} answers from a recording: proposing needs an LLM")
     if "llm" not in profile.engines:
-        raise UserError(f"profile {profile.name}: engines.llm is not there: proposing wants an LLM")
+        raise UserError(f"profile {profile.name}: engines.llm is missing: proposing needs an LLM")
     if faults := registry.missing("llm", profile):
         raise UserError("\n      ".join(faults))
     descriptor = load_descriptor(str(profile.engines["llm"].settings["descriptor"]))
@@ -76,7 +83,7 @@ def propose(
                     sieve.take(one, answer)
                 say(sieve.progress())
     except EngineDown as e:
-        raise BuildStopped(f"engine llm died while it was asked, nothing was added: {last_line(e)}") from e
+        raise BuildStopped(f"engine llm died during a request, nothing was added: {last_line(e)}") from e
     return sieve.made
 
 
@@ -86,7 +93,7 @@ def _answers(pool: Pool, batch: Sequence[Asked]) -> list[Completion | Failure]:
 
 
 class _Sieve:
-    """Lets through what is a question of the task and like nothing that is there."""
+    """Keeps the lines that are questions of the task and resemble nothing that exists."""
 
     def __init__(self, task: str, language: str, count: int, writer: str, bank: Sequence[Instruction]) -> None:
         self.made = Proposals()
@@ -100,7 +107,7 @@ class _Sieve:
     def progress(self) -> str:
         made = self.made
         out = made.rejected.total()
-        return f"{len(made.texts)} of {self._count} kept, {out} lines left out, after {made.asked} requests"
+        return f"{len(made.texts)} of {self._count} kept, {out} lines dropped, after {made.asked} requests"
 
     def take(self, asked: Asked, answer: Completion | Failure) -> None:
         self.made.asked += 1
@@ -121,7 +128,7 @@ class _Sieve:
 
 
 def _writer(identity: Mapping[str, Any]) -> str:
-    """Who writes: the engine, and its models by name and the beginning of their files' sha256."""
+    """Name the writer: the engine, and its models by name and the beginning of their files' sha256."""
     models = [f"{m['name']} ({', '.join(h[:12] for _, h in sorted(m['files'].items()))})" for m in identity["models"]]
-    served = identity["settings"].get("model")  # of a server, whose files are not here
+    served = identity["settings"].get("model")  # on a server, whose files are not here
     return " ".join(["proposed by", str(identity["engine"]), *([str(served)] if served else []), *models])

@@ -1,1 +1,1 @@
-"""`ieat report`: what a build made, as pages: a folder that opens from disk, or the same served while a build runs."""
+"""`ieat report`: a build's results as pages: a folder to open from disk, or served live while the build runs."""

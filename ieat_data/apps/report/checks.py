@@ -1,4 +1,4 @@
-"""What was looked for in clips and samples, how much was found, and how what was measured is spread."""
+"""The checks of clips and samples: their limits, how many they rejected, and the distribution of the measurements."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ieat_data.storage.shards import Record
 
 
 class Look(NamedTuple):
-    """One thing that clips are judged by: a column of the tables, the settings that limit it, its reject codes.
+    """One check of clips: a column of the tables, the settings that limit it, its reject codes.
 
-    Values are counted in `bins` bins from `low` on; what lies outside is counted in the outermost.
+    Values are counted in `bins` bins from `low` on; the outermost bins include what lies outside.
     """
 
     limits: tuple[str, ...]
@@ -41,7 +41,7 @@ _PACE = ("too_fast", "too_slow")
 
 
 class Measured:
-    """Counts by bin of the clips that passed, for recorded and for spoken ones; added to shard by shard."""
+    """Counts by bin of the clips that passed, recorded and spoken separately; shards are added one by one."""
 
     def __init__(self) -> None:
         self._counts: dict[str, dict[str, Counter[int]]] = defaultdict(lambda: defaultdict(Counter))
@@ -58,13 +58,13 @@ class Measured:
         origin = _origin(view, stage.name, record.shard)
         for name in measured:
             look, values = LOOKS[name], table.column(name).drop_null().to_numpy()
-            # a value on an edge belongs to the bin above it, whatever a division leaves of it
+            # a value on an edge belongs to the bin above it, whatever the division's rounding
             at = np.clip(np.floor((values - look.low) / look.width + 1e-6), 0, look.bins - 1).astype(int)
             bins, counts = np.unique(at, return_counts=True)
             self._counts[name][origin].update(dict(zip(bins.tolist(), counts.tolist(), strict=True)))
 
     def spread(self, name: str) -> dict[str, dict[str, int]] | None:
-        """recorded | spoken → bin → clips; None where nothing was measured."""
+        """Return recorded | spoken → bin → clips, or None if nothing was measured."""
         found = {o: {str(b): n for b, n in sorted(c.items())} for o, c in sorted(self._counts[name].items()) if c}
         return found or None
 
@@ -79,7 +79,7 @@ def _origin(view: View, stage: str, shard: str) -> str:
 
 
 def audio(view: View, measured: Measured) -> list[dict[str, Any]]:
-    """Each look at the clips, with its limits, what it rejected and how the others are spread."""
+    """Return each check of the clips, with its limits, its rejects and the distribution of the others."""
     blocks = (view.made.get("audio_checks") or {}).values()
     stages = {name: said for block in blocks for name, said in (block or {}).items()}
     settings = [{**s["limits"], **(s["limits"].get("limits") or {})} for s in stages.values()]
@@ -99,11 +99,11 @@ def _rejected(stages: Mapping[str, Any], reasons: tuple[str, ...]) -> dict[str, 
 
 
 def screened(view: View) -> dict[str, Any]:
-    """What the manifest says of it, and of how many samples (`of`). Empty where nothing was screened."""
+    """Return the manifest's section and the number of samples (`of`). Empty if nothing was screened."""
     said = {k: v for k, v in (view.made.get("screened") or {}).items() if v}
     return {k: {**v, "of": _rows_in(view, f"screened.{k}")} for k, v in said.items()}
 
 
 def _rows_in(view: View, section: str) -> int:
     """Return how many rows the stages of a section of the manifest worked on."""
-    return sum(s.came for s in view.stages.values() if s.name in STAGES and STAGES[s.name].section == section)
+    return sum(s.rows_in for s in view.stages.values() if s.name in STAGES and STAGES[s.name].section == section)

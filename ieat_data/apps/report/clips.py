@@ -1,4 +1,4 @@
-"""Where a page finds a clip: extracted beside it, or read from the shard when it is played."""
+"""Where a page finds a clip: extracted beside the page, or read from the shard when it is played."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ieat_data.data.audio import container, seekable
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A clip in a shard: `n` is its index in `audios` of a sample, None in a table with one clip a row."""
+    """A clip in a shard: `n` is its index in `audios` of a sample, None in a table with one clip per row."""
 
     path: Path
     row: int
@@ -26,19 +26,23 @@ class Place:
 
 
 class Clips(Protocol):
+    """Gives the clips of a page their addresses."""
+
     def address(self, place: Place) -> str | None:
-        """What the page asks for, relative to it. None where it is to have no clip."""
+        """Return the clip's address relative to the page, or None if the page has no clip."""
 
 
 class NoClips:
+    """Gives no clips."""
+
     def address(self, place: Place) -> str | None:
         return None
 
 
 class ExtractedClips:
-    """Files named by content: a clip of several samples is there once.
+    """Files named by content: a clip in several samples is written once.
 
-    FLAC is written as WAV: about twice the bytes, but a browser finds every place in it (`audio.seekable`).
+    FLAC is written as WAV: about twice the bytes, but a browser can seek anywhere in it (`audio.seekable`).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,7 +62,7 @@ class ExtractedClips:
 
 
 class ServedClips:
-    """Addresses that the server of a live report understands; it knows its shards by number."""
+    """Addresses for the server of a live report, which knows its shards by number."""
 
     def __init__(self) -> None:
         self.paths: list[Path] = []
@@ -71,7 +75,7 @@ class ServedClips:
         return f"clip/{number}/{place.row}/{'' if place.n is None else place.n}"
 
     def place(self, address: str) -> Place | None:
-        """The clip behind an address; None for one that was never given out."""
+        """Return the clip at an address, or None if that was never given out."""
         kind, *numbers = address.split("/")
         if kind != "clip" or len(numbers) != 3 or not all(n.isascii() and n.isdigit() for n in filter(None, numbers)):
             return None
@@ -83,20 +87,20 @@ class ServedClips:
 
 @lru_cache(maxsize=64)
 def row_groups(path: Path) -> tuple[int, ...]:
-    """The first row of each row group of a shard, and at the end the number of its rows."""
+    """Return the first row of each row group of a shard, and at the end the number of its rows."""
     meta = pq.read_metadata(path)
     return tuple(accumulate((meta.row_group(i).num_rows for i in range(meta.num_row_groups)), initial=0))
 
 
 @lru_cache(maxsize=2)
 def _group(path: Path, group: int, column: str) -> Sequence[Any]:
-    """One column of a row group: clips are asked for in the order of rows, so a group is read once."""
+    """Return one column of a row group: clips are requested in the order of rows, so a group is read once."""
     rows: list[Any] = pq.ParquetFile(path).read_row_group(group, columns=[column]).column(column).to_pylist()
     return rows
 
 
 def read_clip(place: Place) -> bytes | None:
-    """The encoded clip, as a browser can seek in it. None where the row or the clip is not there, or holds nothing."""
+    """Return the encoded clip in a form in which a browser can seek, or None if the row has none."""
     starts = row_groups(place.path)
     if not 0 <= place.row < starts[-1]:
         return None
@@ -109,7 +113,7 @@ def read_clip(place: Place) -> bytes | None:
 
 
 def batches(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """(number of the first row, rows) of a shard, a few rows in memory at a time."""
+    """Yield (number of the first row, rows) of a shard, a few rows in memory at a time."""
     at = 0
     for batch in pq.ParquetFile(path).iter_batches(batch_size=64, columns=list(columns)):
         rows: list[dict[str, Any]] = batch.to_pylist()

@@ -1,4 +1,4 @@
-"""The numbers behind the pictures."""
+"""The numbers behind the charts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ieat_data.apps.report.view import StageView, View
 from ieat_data.stages import SOURCE_TABLES, STAGES
 
 BINS = 80
-_SPEAKERS_KEPT = 200_000  # distinct ones that are counted by name: memory must not grow with a corpus
+_SPEAKERS_KEPT = 200_000  # distinct ones counted by name: memory must not grow with a corpus
 _SPEAKERS_SHOWN = 12
 _VOICES_SHOWN = 200
 
 
 class Heard:
-    """What is counted while the samples are read: lengths of clips and who speaks in them."""
+    """Counts made while the samples are read: lengths of clips, and seconds per speaker."""
 
     def __init__(self) -> None:
         self.clips: dict[str, Counter[int]] = defaultdict(Counter)  # language → clips by whole seconds
@@ -53,14 +53,14 @@ class Heard:
 
 
 def funnel(view: View) -> list[dict[str, Any]]:
-    """Stage by stage: rows that came in, that went on, and the rejected ones by reason."""
+    """Return for each stage the rows that came in, the rows that went on, and the rejected ones by reason."""
     rows = []
     for s in view.stages.values():
         stage = STAGES.get(s.name)
         row = {
             "stage": s.name,
             "about": stage.about() if stage else "",
-            "came": s.came,
+            "rows_in": s.rows_in,
             "ok": s.ok,
             "rejects": dict(s.rejects),
         }
@@ -76,12 +76,12 @@ def funnel(view: View) -> list[dict[str, Any]]:
 def _by_source(stage: StageView) -> list[dict[str, Any]]:
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for r in stage.records.values():
-        found[r.shard.rpartition("-")[0]].update(came=r.rows, ok=r.ok)
+        found[r.shard.rpartition("-")[0]].update(rows_in=r.rows, ok=r.ok)
     return [{"source": name, **c} for name, c in sorted(found.items())]
 
 
 def throughput(view: View) -> dict[str, Any]:
-    """Rows per second of each stage over the time in which anything was worked on: pauses of a build are cut out."""
+    """Return each stage's rows per second of work time: a build's pauses are cut out."""
     spans = sorted(
         (r.finished - max(r.seconds, 0.001), r.finished, name, r.rows)
         for name, s in view.stages.items()
@@ -108,7 +108,7 @@ def throughput(view: View) -> dict[str, Any]:
 
 
 class _Worked:
-    """Moments as seconds of work since the beginning. `spans`: (start, end), by their start."""
+    """Converts moments to seconds of work since the beginning. `spans`: (start, end), sorted by start."""
 
     def __init__(self, spans: Iterable[tuple[float, float]]) -> None:
         self._merged: list[list[float]] = []  # start, end, seconds of work before
@@ -130,7 +130,7 @@ class _Worked:
 
 
 def summary(view: View, heard: Heard, measured: Measured, lists: Mapping[str, Any]) -> dict[str, Any]:
-    """All that the page needs before it looks at a single row."""
+    """Return all that the page needs before it shows a single row."""
     made = view.made
     taken = (
         "name",

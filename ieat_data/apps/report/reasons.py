@@ -1,4 +1,4 @@
-"""What a reject code stands for, in one line, where its stage says it; of any other the code has to do."""
+"""The meaning of a reject code in one line, if its stage states one; any other code must speak for itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ieat_data.stages import STAGES
 
 
 def says(stage: str, code: str) -> str | None:
-    """Return the line of a code in a stage, beginning with a capital; None where there is none."""
+    """Return the line of a stage's code, beginning with a capital, or None if there is none."""
     line = STAGES[stage].reasons().get(code) if stage in STAGES else None
     return line[0].upper() + line[1:].replace("`", "") if line else None
 
 
 def lines(stage: str, codes: Iterable[str]) -> dict[str, str]:
-    """Return code → line, of those that have one."""
+    """Return code → line, for the codes that have one."""
     return {code: line for code in codes if (line := says(stage, code))}

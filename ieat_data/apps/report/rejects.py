@@ -1,4 +1,4 @@
-"""Rejected rows as a page has them: what was said of them, their payload, and the rows of the corpora behind them."""
+"""Rejected rows for a page: why they were rejected, their payload, and the corpus rows behind them."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _TEXTS = ("text", "reference", "asr_text", "answer", "reply")
 
 
 class Rejects:
-    """The rejected rows of a build. `audible`: how many get their clips, over stages and reasons alike; None: all."""
+    """The rejected rows of a build. `audible`: how many get their clips, spread over stages and reasons; None: all."""
 
     def __init__(self, view: View, clips: Clips, audible: int | None) -> None:
         self._view, self._clips = view, clips
         sizes = {f"{s.name}/{reason}": n for s in view.stages.values() for reason, n in s.rejects.items()}
         self._left: Counter[str] | None = None if audible is None else Counter(spread(sizes, audible))
-        self._origins = lru_cache(maxsize=8)(self._read_origins)  # a shard's children follow one another
+        self._origins = lru_cache(maxsize=8)(self._read_origins)  # children of one shard come in a row
 
     def of(self, stage: StageView, record: Record) -> Iterator[Listed]:
-        """Those of one shard, in their order."""
+        """Yield the rejected rows of one shard, in order."""
         assert stage.table is not None
         columns = [c for c in stage.schema_names(record) if c not in ("audio", "audios")]
         table = stage.table.read(record, columns)
@@ -86,7 +86,7 @@ class Rejects:
         return self._origins(shard).get(id_)
 
     def _read_origins(self, shard: str) -> dict[str, dict[str, Any]]:
-        """By id, the rows of the corpora in the shards of this name."""
+        """Return, by id, the corpus rows in the shards of this name."""
         found: dict[str, dict[str, Any]] = {}
         for name in _BEHIND:
             stage = self._view.stages.get(name)
@@ -104,20 +104,20 @@ class Rejects:
 
 
 def _utterances(row: Mapping[str, Any], shard: str) -> list[tuple[str, str]]:
-    """(shard, id) of the utterances or queries that a row was made from."""
+    """Return (shard, id) of the utterances or queries that a row was made from."""
     if turns := row.get("turns"):
         return [(t["shard"] or shard, t["utterance"]) for t in turns]
     return [(shard, i) for i in (row.get("parent") or row["id"],)]
 
 
 def _decoded(text: str) -> str:
-    """Bytes that were no text for a reader (`stages.base`), as far as they can be read."""
+    """Decode a payload of bytes that a reader could not decode (`stages.base`), as far as possible."""
     found = _BYTES.fullmatch(text)
     return bytes.fromhex(found[1]).decode("utf-8", "replace") if found else text
 
 
 def _snippet(payload: Any, about: Mapping[str, Any]) -> str:
-    """What a row is known by in a list."""
+    """Return the text that identifies a row in a list."""
     said = payload
     if isinstance(payload, dict):
         turns = payload.get("turns")

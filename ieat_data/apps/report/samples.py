@@ -1,4 +1,4 @@
-"""Samples as a page has them: light columns to filter by, and whole rows with addresses in place of clips."""
+"""Samples for a page: light columns to filter by, and whole rows with addresses in place of clips."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NONE = NoClips()
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A row of the browser: `light` stands in the index, `whole` on a page of its own."""
+    """A row of the browser: `light` goes into the index, `whole` onto a page of its own."""
 
     light: dict[str, Any]
     whole: dict[str, Any]
 
 
 def samples(part: Part, clips: Clips, audible: range | None = None) -> Iterator[Listed]:
-    """The samples of a shard; those of the rows `audible` (None: all) with their clips."""
+    """Yield the samples of a shard; those in the rows `audible` (None: all) with their clips."""
     columns = [c for c in part.open().schema_arrow.names if c != "audios"]
     for first, rows in batches(part.path, columns):
         for at, row in enumerate(rows, first):
@@ -33,7 +33,7 @@ def samples(part: Part, clips: Clips, audible: range | None = None) -> Iterator[
 
 
 def _clips(row: dict[str, Any]) -> int:
-    """How many clips a sample has, by what refers to them."""
+    """Count the clips of a sample by what refers to them."""
     named = (x["audio"] for x in (*row["spans"], *row["messages"]))
     return 1 + max((n for n in named if n is not None), default=-1)
 
@@ -63,12 +63,12 @@ def _listed(row: dict[str, Any], urls: Sequence[str | None], part: Part) -> List
 
 
 def snippet(text: str) -> str:
-    """What a row is known by in a list."""
+    """Return the text that identifies a row in a list."""
     return text if len(text) <= SNIPPET_CHARS else text[: SNIPPET_CHARS - 1] + "…"
 
 
 def lengths(row: Mapping[str, Any]) -> list[float]:
-    """How long each clip of a sample is, by its spans: seconds."""
+    """Return the length of each clip of a sample, by its spans: seconds."""
     ends: dict[int, float] = {}
     for s in row["spans"]:
         ends[s["audio"]] = max(ends.get(s["audio"], 0.0), s["end_s"])
@@ -76,9 +76,9 @@ def lengths(row: Mapping[str, Any]) -> list[float]:
 
 
 def choose(parts: Sequence[Part], n: int) -> dict[Part, range]:
-    """Which rows of which shards get their clips: `n` samples in all, as evenly over the configs as they are large.
+    """Choose which rows of which shards get their clips: `n` samples in all, in proportion to the configs' sizes.
 
-    Whole row groups are taken, since a group is read as one, from shards drawn by a hash of their names.
+    Whole row groups are chosen, since a group is read at once, from shards drawn by a hash of their names.
     """
     starts = {p: row_groups(p.path) for p in parts}
     sizes: dict[str, int] = {}
@@ -87,7 +87,7 @@ def choose(parts: Sequence[Part], n: int) -> dict[Part, range]:
     left = spread(sizes, n)
     chosen: dict[Part, range] = {}
     for p in sorted(parts, key=lambda p: hashlib.sha256(f"{p.config}/{p.path.name}".encode()).digest()):
-        # shards of one large corpus are alike: a group of each is more to hear than all of one
+        # shards of one large corpus are alike: a group from each gives more variety than a whole shard
         groups = -(-left[p.config] * (len(starts[p]) - 1) // max(1, sizes[p.config]))
         sizes[p.config] -= starts[p][-1]
         chosen[p] = range(min(left[p.config], starts[p][min(groups, len(starts[p]) - 1)]))

@@ -1,4 +1,4 @@
-"""The report of a build that runs: the same page; data are written as shards are committed, clips read from them."""
+"""The report of a running build: the same page; data are written as shards are committed, clips read from shards."""
 
 from __future__ import annotations
 
@@ -19,22 +19,26 @@ from ieat_data.data.audio import media_type
 from ieat_data.dataset.manifest import MANIFEST
 from ieat_data.errors import UserError
 
-BUILDING_S, FINISHED_S = 3.0, 15.0  # between two looks at the build
-_SHARE = 5  # a look that takes long is followed by a pause of so many times its length
+BUILDING_S, FINISHED_S = 3.0, 15.0  # between two updates
+_SHARE = 5  # the pause after a slow update lasts this many times as long as the update
 
 
 class Live:
     """A page that follows a build. `folder`: where its files are written."""
 
     def __init__(self, out: Path, work: Path | None, folder: Path) -> None:
-        """Raises UserError where `out` is neither a published folder nor a build on its way."""
+        """Begin to follow `out`.
+
+        Raises:
+            UserError: `out` is neither a published folder nor a build in progress.
+        """
         self._out, self._work = out, (work or out / ".work").resolve()
         self._folder = folder
         static(folder)
         self._begin()
 
     def _begin(self) -> None:
-        """Start anew: another build has begun here."""
+        """Start over: another build has begun here."""
         self._state = self._marks()
         self._building = self._load()
         self._clips = ServedClips()
@@ -43,20 +47,22 @@ class Live:
         self._flush()
 
     def _marks(self) -> tuple[int, int]:
-        """When the last build began and when the manifest was written (ns): a build begins with one and ends with the
-        other. 0 where there is none."""
+        """Return when the last build began and when the manifest was written (ns), 0 if there is none.
+
+        A build begins with the one and ends with the other.
+        """
         manifest = self._out if self._out.is_file() else self._out / MANIFEST
         began, ended = (p.stat().st_mtime_ns if p.is_file() else 0 for p in (self._work / "build.json", manifest))
         return began, ended
 
     def _load(self) -> Building | None:
-        """The build that runs; None where the last one has ended: the manifest says all, whatever prompts say today."""
+        """Return the running build, or None if the last one has ended: then the manifest says all."""
         began, ended = self._state
         if ended and ended >= began:
             return None
         try:
             return Building(self._work)
-        except UserError:  # it began with sources or models that are not here; an older manifest may be
+        except UserError:  # its sources or models are not on this machine; there may be an older manifest
             if not ended:
                 raise
             return None
@@ -70,12 +76,12 @@ class Live:
         self._flushed = time.monotonic()
 
     def _between(self) -> None:
-        """While many shards are read for the first time, show those that are."""
+        """Show the shards read so far, while many shards are read for the first time."""
         if time.monotonic() - self._flushed > BUILDING_S:
             self._flush()
 
     def update(self) -> float:
-        """Take in what is new. Returns the seconds to the next look."""
+        """Read what is new. Return the seconds until the next update."""
         began = time.monotonic()
         if self._marks() != self._state:
             self._begin()
@@ -86,7 +92,7 @@ class Live:
         return max(pause, _SHARE * (time.monotonic() - began))
 
     def answer(self, path: str) -> Answer | None:
-        """What the page asks for."""
+        """Return the answer to a request of the page."""
         if path in ("", "index.html"):
             return Answer(html().encode(), CONTENT_TYPES[".html"])
         if path.startswith("clip/"):
@@ -100,7 +106,7 @@ class Live:
 def running(
     out: Path, work: Path | None, host: str, port: int, say: Callable[[str], None]
 ) -> Iterator[ThreadingHTTPServer]:
-    """A server that is bound, and a thread that keeps its page new; the caller serves."""
+    """Yield a bound server, with a thread that keeps its page up to date; the caller serves."""
     with tempfile.TemporaryDirectory(prefix="ieat-report-") as folder:
         live, stop = Live(out, work, Path(folder)), threading.Event()
 
@@ -109,7 +115,7 @@ def running(
             while not stop.wait(pause):
                 try:
                     pause = live.update()
-                except Exception as e:  # a part that is swept while it is read, a folder that is moved: look again
+                except Exception as e:  # e.g. a part deleted while it is read, a folder that was moved: try again
                     say(f"cannot read the build now: {e}")
                     pause = FINISHED_S
 
@@ -125,10 +131,14 @@ def running(
 
 
 def serve(out: Path, work: Path | None, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serve until the reader breaks off. Raises UserError where there is nothing to show, or the port is taken."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a manager: the temporary folder goes, too
+    """Serve until interrupted.
+
+    Raises:
+        UserError: there is nothing to show, or the port is taken.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a manager's stop also removes the temporary folder
     with running(out, work, host, port, say) as bound:
-        say(f"{address(bound)} shows {out} (Ctrl-C ends it)")
+        say(f"{address(bound)} shows {out} (Ctrl-C stops it)")
         try:
             bound.serve_forever()
         except KeyboardInterrupt:

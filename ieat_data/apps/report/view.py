@@ -1,4 +1,4 @@
-"""What a report is about: a finished dataset folder by its manifest, or a build that runs by its commit records."""
+"""The subject of a report: a finished dataset folder by its manifest, or a running build by its commit records."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Part:
 
 @dataclass(frozen=True)
 class StageView:
-    """One stage of the build. `table` is None where the work folder is not there: then only the counts are known."""
+    """One stage of the build. `table` is None if the work folder is not there: then only the counts are known."""
 
     name: str
-    shards: int  # planned; `records` are those that are done
+    shards: int  # planned; `records` are the finished ones
     rows: int
     ok: int
     rejects: Mapping[str, int]
@@ -42,12 +42,12 @@ class StageView:
     records: Mapping[str, Record] = field(default_factory=dict)
 
     @property
-    def came(self) -> int:
-        """Rows that the stage worked on."""
+    def rows_in(self) -> int:
+        """Return the number of rows that the stage worked on."""
         return self.ok + sum(self.rejects.values())
 
     def schema_names(self, record: Record) -> list[str]:
-        """The columns of one of its shards."""
+        """Return the columns of one of its shards."""
         assert self.table is not None
         names: list[str] = pq.read_schema(self.table.folder / record.file).names
         return names
@@ -55,7 +55,7 @@ class StageView:
 
 @dataclass(frozen=True)
 class View:
-    """`made`: the manifest, or in a build that runs what it would be by now."""
+    """What a report shows. `made` is the manifest; for a running build, the manifest as it would be now."""
 
     made: Mapping[str, Any]
     parts: Sequence[Part]
@@ -65,9 +65,12 @@ class View:
 
 
 def finished(out: Path, work: Path | None = None) -> View:
-    """A published folder. Rejected rows, times and costs come from its work folder, where that is there.
+    """Return the view of a published folder.
 
-    Raises UserError where `out` holds no manifest.
+    Rejected rows, times and costs come from its work folder, if that is there.
+
+    Raises:
+        UserError: `out` holds no manifest.
     """
     made = load_manifest(out)
     folder = root(out, made)
@@ -88,10 +91,14 @@ def _from_manifest(name: str, said: Mapping[str, Any], tables: Path) -> StageVie
 
 
 class Building:
-    """A build that may be running. `view()` is what it has committed by now."""
+    """A build that may be running. `view()` returns what it has committed so far."""
 
     def __init__(self, work: Path) -> None:
-        """Raises UserError where no build has begun in `work`, or it cannot be planned on this machine."""
+        """Open the build in `work`.
+
+        Raises:
+            UserError: no build has begun in `work`, or it cannot be planned on this machine.
+        """
         self.plan: Plan = load_build(work)
 
     def view(self) -> View:
@@ -115,14 +122,18 @@ def _from_node(node: Node) -> StageView:
 
 
 def view_of(out: Path, work: Path | None = None) -> View:
-    """A folder as it is: published, or else a build on its way. Raises UserError where it is neither."""
+    """Return the view of a folder: published, or a build in progress.
+
+    Raises:
+        UserError: it is neither.
+    """
     if (out / manifest.MANIFEST).is_file() or out.is_file():
         return finished(out, work)
     return Building((work or out / ".work").resolve()).view()
 
 
 def spread(sizes: Mapping[str, int], n: int) -> dict[str, int]:
-    """`n` places over lots of these sizes, as evenly as they allow: what a small lot leaves goes to the others."""
+    """Distribute `n` places over lots of these sizes, as evenly as possible; others get what a small lot leaves."""
     given: dict[str, int] = {}
     for i, name in enumerate(sorted(sizes, key=lambda c: (sizes[c], c))):
         left = n - sum(given.values())

@@ -1,4 +1,4 @@
-"""A report as a folder: one page, its data as scripts beside it, clips as files. It opens from disk."""
+"""A report as a folder that opens from disk: one page, its data as scripts beside it, clips as files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REJECTED = ("stage", "reason", "language", "source")
 
 
 class Page:
-    """The files of a page. Shards may be added as they are made; each is read once."""
+    """The files of a page. Shards may be added as they are finished; each is read once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -43,9 +43,14 @@ class Page:
         heard_rejects: int | None = None,
         between: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take in the shards of `view` that are new. `chosen`: which rows of which shards have clips; None: all have.
+        """Add the new shards of `view`.
 
-        `heard_rejects`: how many rejected rows have theirs; None: all. `between` is called after each shard.
+        Args:
+            view: what the report shows.
+            clips: gives the clips their addresses.
+            chosen: which rows of which shards have clips; None: all.
+            heard_rejects: how many rejected rows have clips; None: all.
+            between: called after each shard.
         """
         for part in view.parts:
             if self._new(str(part.path)):
@@ -70,7 +75,7 @@ class Page:
         return new
 
     def flush(self, view: View, **more: Any) -> dict[str, Any]:
-        """Write what is not yet written, the summary last. Returns it."""
+        """Write everything not yet written, the summary last. Return the summary."""
         lists = {"samples": self.samples.flush(), "rejected": self.rejected.flush()}
         said: dict[str, Any] = plain({**summary(view, self.heard, self.measured, lists), **more})
         put(self.folder / "data" / "report.js", f"IEAT.report({js(said)});\n")
@@ -81,9 +86,12 @@ def write(view: View, out: Path, audio: int | None) -> dict[str, Any]:
     """Write the report of `view` into `out` and return its summary.
 
     Args:
+        view: what the report shows.
+        out: the report's folder.
         audio: how many samples have their clips beside the page (and as many rejected rows); None: all.
 
-    Raises UserError where `out` holds something else than a report.
+    Raises:
+        UserError: `out` holds something other than a report.
     """
     clear(out)
     clips: Clips = NoClips() if audio == 0 else ExtractedClips(out)
@@ -96,16 +104,20 @@ def write(view: View, out: Path, audio: int | None) -> dict[str, Any]:
 
 
 def clear(out: Path) -> None:
-    """Make way for a new report in `out`: only a report's own files are removed."""
+    """Make way for a new report in `out`; remove only a report's own files.
+
+    Raises:
+        UserError: `out` holds something other than a report.
+    """
     index = out / "index.html"
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not _is_report(out, index)):
-        raise UserError(f"{out}: holds something else than a report: name a new folder with --out")
+        raise UserError(f"{out}: holds something other than a report: name a new folder with --out")
     index.unlink(missing_ok=True)
     for name in _INSIDE:
         if (out / name).is_dir():
             shutil.rmtree(out / name)
     out.mkdir(parents=True, exist_ok=True)
-    # a report that is broken off can be told from any other folder, too
+    # so that even an interrupted report is recognized as one
     put(out / "index.html", f"<!doctype html>{_MARK}<title>being written</title>")
 
 
@@ -114,7 +126,7 @@ def _is_report(out: Path, index: Path) -> bool:
 
 
 def static(out: Path) -> None:
-    """Put scripts and styles beside the page."""
+    """Copy scripts and styles beside the page."""
     for source in (web.STATIC, _STATIC):
         for path in sorted(source.rglob("*")):
             if path.is_file() and path.name != "index.html":
@@ -124,4 +136,5 @@ def static(out: Path) -> None:
 
 
 def html() -> str:
+    """Return the page."""
     return (_STATIC / "index.html").read_text(encoding="utf-8")

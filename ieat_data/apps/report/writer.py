@@ -1,9 +1,9 @@
-"""The data files of a page: scripts, since a page that was opened from disk may load nothing else.
+"""The data files of a page: scripts, since a page opened from disk may load nothing else.
 
-    data/samples/index-000.js    columns of 5,000 rows: what a reader filters by, and a line to know each by
-    data/samples/page-00000.js   40 whole rows, loaded when one of them is looked at
+    data/samples/index-000.js    columns of 5,000 rows: the fields to filter by, and a line that identifies each row
+    data/samples/page-00000.js   40 whole rows, loaded when one of them is opened
 
-Rows may be added to files that are there: the last of each is written again. Only these last ones are in memory.
+Rows may be added later: the last file of each kind is then rewritten. Only these last ones are in memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INDEX_ROWS, PAGE_ROWS = 5000, 40
 
 
 class Rows:
-    """One list of the browser. `coded`: columns that stand as numbers of `names`."""
+    """One list of the browser. `coded`: columns stored as indices into `names`."""
 
     def __init__(self, folder: Path, kind: str, coded: Sequence[str]) -> None:
         self._folder, self._kind = folder / "data" / kind, kind
@@ -29,7 +29,7 @@ class Rows:
         self._names: dict[str, dict[Any, int]] = {c: {} for c in coded}
         self._light: list[dict[str, Any]] = []
         self._whole: list[str] = []
-        self._written = 0  # rows that the files hold
+        self._written = 0  # rows in the files
 
     def add(self, row: Listed) -> None:
         light = dict(row.light)
@@ -50,7 +50,7 @@ class Rows:
             self._light = []
 
     def flush(self) -> dict[str, Any]:
-        """Write what is in memory; returns what the page needs to know to read all of it."""
+        """Write the rows in memory; return what the page needs to read all of them."""
         if self._written != self.count:
             if self._whole:
                 self._write_page()
@@ -75,14 +75,14 @@ class Rows:
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file so that a page which is open never loads a half."""
+    """Write a file so that an open page never loads half of it."""
     tmp = path.with_name(f".{path.name}.new")
     tmp.write_text(text, encoding="utf-8")
     tmp.replace(path)
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: numbers that are none become null, bytes their length."""
+    """Return `value` in a form that JSON can hold: numbers that JSON lacks become null, bytes their length."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -1,1 +1,1 @@
-"""Manual filtering: people look at instructions and samples, and the next build reads what they decided."""
+"""Manual filtering: people review instructions and samples, and the next build uses their decisions."""

@@ -1,4 +1,4 @@
-"""How far a review is, and how much the reviewers agree: over the items as they stand today."""
+"""A review's progress and the reviewers' agreement, over the items in their present version."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ieat_data.config import Rule
 from ieat_data.decisions.adjudication import disagree, verdict
 from ieat_data.decisions.log import Decision, Verb
 
-Decided = Mapping[str, Decision]  # reviewer → the decision that stands
+Decided = Mapping[str, Decision]  # reviewer → standing decision
 
 
 def kappa(pairs: Sequence[tuple[Verb, Verb]]) -> float | None:
-    """Cohen's kappa of two people's decisions on the same items: agreement beyond that of chance, 1 at most.
+    """Return Cohen's kappa of two people's decisions on the same items: agreement beyond chance, at most 1.
 
-    None where chance alone would agree always: both said one and the same of everything, or nothing is shared.
+    None if chance alone would always agree (both made the same single decision throughout) or nothing is shared.
     """
     n = len(pairs)
     if not n:
@@ -29,10 +29,11 @@ def kappa(pairs: Sequence[tuple[Verb, Verb]]) -> float | None:
 
 
 def progress(items: Iterable[Decided], rule: Rule) -> dict[str, Any]:
-    """Numbers of a review.
+    """Return the numbers of a review.
 
     Args:
-        items: for each item the decisions that stand on its present version.
+        items: for each item the standing decisions on its present version.
+        rule: decides where people disagree.
     """
     everything = list(items)
     by_reviewer: dict[str, Counter[str]] = {}
@@ -61,7 +62,7 @@ def progress(items: Iterable[Decided], rule: Rule) -> dict[str, Any]:
 
 
 def _pair(a: str, b: str, items: Iterable[Decided]) -> dict[str, Any] | None:
-    """Agreement of two people on what both decided; None where there is nothing."""
+    """Return the agreement of two people on what both decided, or None if there is nothing."""
     pairs = [(x[a].decision, x[b].decision) for x in items if a in x and b in x]
     if not pairs:
         return None

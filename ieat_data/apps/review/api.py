@@ -1,4 +1,4 @@
-"""The review server's addresses: a page, JSON for it, and clips. Whoever gets here has passed the guard."""
+"""The review server's routes: a page, JSON for it, and clips. Every request has passed the access middleware."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Answer = Callable[[Request, dict[str, Any]], Any]
 
 
 class Plain(JSONResponse):
-    """JSON in ASCII: a corpus may hold what UTF-8 cannot write. Numbers that JSON lacks are null."""
+    """JSON in ASCII: a corpus may hold text that UTF-8 cannot encode. Numbers that JSON lacks are null."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(_finite(content), allow_nan=False).encode()
 
 
 def make_app(desk: Desk, host: str, port: int, token: str) -> Starlette:
-    """The server's application. `token`: see `guard`."""
+    """Return the server's application. `token`: see `access`."""
 
     def session(request: Request, _: dict[str, Any]) -> Any:
         return {**desk.session(), "token": token}
@@ -48,7 +48,7 @@ def make_app(desk: Desk, host: str, port: int, token: str) -> Starlette:
         q = request.query_params
         shown = q.get("shown", "all")
         if shown not in SHOWN:
-            raise ValueError(f"shown: one of {', '.join(SHOWN)}")
+            raise ValueError(f"shown: must be one of {', '.join(SHOWN)}")
         return desk.queue(q.get("reviewer", ""), q.get("task", ""), q.get("language", ""), shown)
 
     def item(request: Request, _: dict[str, Any]) -> Any:
@@ -98,13 +98,13 @@ def _key(request: Request, desk: Desk) -> Key:
 
 
 def _route(answer: Answer) -> Callable[[Request], Any]:
-    """An address that answers JSON, and whose failures are JSON, too: status and `error`."""
+    """Return a handler that answers JSON, for failures too: status and `error`."""
 
     async def handle(request: Request) -> Response:
         try:
             body = await request.json() if request.method == "POST" else {}
             if not isinstance(body, dict):
-                raise ValueError("an object is wanted")
+                raise ValueError("expected a JSON object")
             made = await run_in_threadpool(answer, request, body)
         except (KeyError, IndexError):
             return Plain({"error": "there is no such item"}, 404)
@@ -115,7 +115,7 @@ def _route(answer: Answer) -> Callable[[Request], Any]:
         except (ValueError, RecursionError) as e:
             return Plain({"error": str(e)}, 400)
         except OSError as e:
-            return Plain({"error": f"not written down: {e.strerror or e}"}, 507)
+            return Plain({"error": f"not saved: {e.strerror or e}"}, 507)
         return made if isinstance(made, Response) else Plain(made)
 
     return handle
@@ -124,7 +124,7 @@ def _route(answer: Answer) -> Callable[[Request], Any]:
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str):
-        raise ValueError(f"{name}: a text is wanted")
+        raise ValueError(f"{name}: expected a string")
     return value
 
 

@@ -17,7 +17,7 @@ from ieat_data.errors import UserError
 from ieat_data.prompting.instruction_bank import Instruction, read
 
 _NAME = re.compile(r"([a-z_]+)\.(en|zh)\.jsonl")
-_NEAR = 70.0  # of 100: texts that are shown beside one, for who looks for duplicates
+_NEAR = 70.0  # of 100: similarity from which texts are shown beside one, to help find duplicates
 
 
 class Banks:
@@ -49,7 +49,7 @@ class Banks:
             for path in paths:
                 named = _NAME.fullmatch(path.name)
                 if named is None:
-                    raise UserError(f"{path}: a bank is named TASK.LANGUAGE.jsonl")
+                    raise UserError(f"{path}: a bank must be named TASK.LANGUAGE.jsonl")
                 for one in read(path):
                     key = Key(self.kind, path.name.removesuffix(".jsonl"), one.id)
                     items[key], held[key] = Item(key, named[1], named[2]), one
@@ -74,11 +74,11 @@ class Banks:
         return reason.replace("_", " ") if reason else ""
 
     def _near(self, key: Key) -> list[dict[str, Any]]:
-        """The most alike of the same bank."""
+        """Return the most similar texts of the same bank."""
         others = {k: i.text for k, i in self._held.items() if k.of == key.of and k != key}
         lower = {k: text.lower() for k, text in others.items()}
         found = process.extract(self._one(key).text.lower(), lower, scorer=fuzz.ratio, limit=2)
         return [{"item": k.item, "text": others[k], "alike": round(score)} for _, score, k in found if score >= _NEAR]
 
     def audio(self, key: Key, index: int) -> bytes:
-        raise IndexError("an instruction has no sound before it is drawn and spoken")
+        raise IndexError("an instruction has no audio before it is drawn and spoken")

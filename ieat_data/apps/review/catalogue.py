@@ -1,6 +1,6 @@
-"""What there is to review: a bank of instructions, or the samples of a dataset folder, item by item.
+"""What can be reviewed, item by item: a bank of instructions, or the samples of a dataset folder.
 
-An item is found by its key, in an index that is made when the folder is opened: no part of a request becomes a path.
+An index made when the folder is opened finds an item by its key: no part of a request becomes a path.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ieat_data.decisions.log import Key, Kind
 
 
 class Gone(Exception):
-    """What was indexed is no longer there: the dataset was built anew, or the bank was edited."""
+    """An indexed item no longer exists: the dataset was rebuilt, or the bank was edited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +27,46 @@ class Item:
 
 
 class Catalogue(Protocol):
-    """Items, and what is shown of each. Safe for threads."""
+    """Items and their content. Thread-safe."""
 
     kind: Kind
     name: str  # of what is reviewed, for the page's title
 
     @property
     def items(self) -> Mapping[Key, Item]:
-        """In the order in which they are gone through."""
+        """Return the items in review order."""
 
     def seen(self, key: Key) -> str:
-        """Hash of an item as it stands. Raises Gone."""
+        """Return the hash of an item's present version.
+
+        Raises:
+            Gone: the item no longer exists.
+        """
 
     def show(self, key: Key) -> dict[str, Any]:
-        """An item as JSON, without sound. Raises Gone."""
+        """Return an item as JSON, without audio.
+
+        Raises:
+            Gone: the item no longer exists.
+        """
 
     def remark(self, key: Key, text: str) -> str:
-        """Which rule an item breaks, in words: with `text` in place of its own, where there is one. Empty: none."""
+        """Say which rule an item breaks, with `text` in place of its own if given; "" if none."""
 
     def audio(self, key: Key, index: int) -> bytes:
-        """A clip of an item, in a form that browsers play. Raises IndexError, Gone."""
+        """Return a clip of an item in a form that browsers play.
+
+        Raises:
+            IndexError: there is no such clip.
+            Gone: the item no longer exists.
+        """
 
     def refresh(self) -> None:
-        """Look whether what is reviewed has changed on the disk."""
+        """Check whether the reviewed files have changed on disk."""
 
 
 def stamp(paths: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
-    """By which a change of files is noticed."""
+    """Return a value that changes when the files do."""
     found = []
     for path in paths:
         stat = path.stat()

@@ -1,4 +1,4 @@
-"""One review under way: what there is to decide, what was decided, by whom; what the page asks, without HTTP."""
+"""One review in progress: what there is to decide, what was decided and by whom; the page's requests, without HTTP."""
 
 from __future__ import annotations
 
@@ -24,8 +24,13 @@ SHOWN = {
 
 
 class Desk:
-    """What the page asks. Safe for threads; raises KeyError for an item that is not there, ValueError for what is no
-    decision, Gone where the item has changed since it was seen."""
+    """Answers the page's requests. Thread-safe.
+
+    Raises:
+        KeyError: an item does not exist.
+        ValueError: a decision is invalid.
+        Gone: the item has changed since it was shown.
+    """
 
     def __init__(self, catalogue: Catalogue, store: Store, rule: Rule) -> None:
         self.catalogue, self.store, self.rule = catalogue, store, rule
@@ -46,7 +51,7 @@ class Desk:
         }
 
     def queue(self, reviewer: str, task: str, language: str, shown: str) -> dict[str, Any]:
-        """The items that fit, in their order: config or bank, id, and what the reviewer decided of each."""
+        """Return the matching items in order: config or bank, id, and the reviewer's decision on each."""
         self._look()
         fitting = [i for i in self.catalogue.items.values() if task in ("", i.task) and language in ("", i.language)]
         decided = {i.key: self._decided(i.key) for i in fitting}
@@ -59,7 +64,7 @@ class Desk:
         }
 
     def item(self, key: Key, reviewer: str) -> dict[str, Any]:
-        """An item. What others decided of it is shown to those who have decided themselves: so each judges alone."""
+        """Return an item. Others' decisions are shown only to those who have decided: so each judges independently."""
         known = self.catalogue.items[key]
         decided = self._decided(key)
         mine = decided.get(reviewer)
@@ -77,18 +82,18 @@ class Desk:
         }
 
     def decide(self, key: Key, reviewer: str, seen: str, what: Mapping[str, str]) -> Decision:
-        """Write down a decision on what was seen."""
+        """Save a decision on what was shown."""
         self._look()
         if key not in self.catalogue.items:
             raise KeyError(key.item)
         if self.catalogue.seen(key) != seen:
             raise Gone("this item has changed since it was shown")
         if what.get("decision") == "undo":
-            raise ValueError("an undo has an address of its own")
+            raise ValueError("use the address for undo")
         return self.store.append(reviewer, kind=key.kind, of=key.of, item=key.item, seen=seen, **what)
 
     def undo(self, id_: str, reviewer: str, undoes: str) -> Decision:
-        """Take back a decision of one's own."""
+        """Revoke one of the reviewer's own decisions."""
         self.store.refresh()
         before = self.store.get(undoes)
         if before is None or before.reviewer != reviewer or before.decision == "undo":
@@ -111,12 +116,12 @@ class Desk:
         self.store.refresh()
 
     def _decided(self, key: Key) -> Decided:
-        """What stands on the present version of an item."""
+        """Return the standing decisions on the present version of an item."""
         versions = self.store.standing().get(key)
         return versions.get(self.catalogue.seen(key), {}) if versions else {}
 
     def _changed(self, key: Key, reviewer: str) -> bool:
-        """Whether the reviewer decided on an earlier version and not on this one."""
+        """Tell whether the reviewer decided on an earlier version but not on this one."""
         versions = self.store.standing().get(key, {})
         return any(reviewer in v for v in versions.values()) and reviewer not in self._decided(key)
 

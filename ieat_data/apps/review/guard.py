@@ -1,8 +1,8 @@
-"""Who may ask the review server for what: checked before anything else sees a request.
+"""Access control of the review server: checks each request before anything else sees it.
 
-Bound to the loopback, it answers browsers of this machine that ask for it by such a name (a page elsewhere that points
-its own name here is refused). Opened to a network, it wants the token of the link that was printed, which becomes a
-cookie. What changes something must come from a page of its own: JSON, a header that no form can send, the same origin.
+Bound to the loopback, it answers only requests of this machine's browsers to a loopback name (it refuses a page
+elsewhere that points its own name here). Opened to a network, it requires the token in the printed link, which becomes
+a cookie. A change must come from a page of its own: JSON, a header that no form can send, the same origin.
 """
 
 from __future__ import annotations
@@ -35,16 +35,17 @@ class Guard:
     """ASGI middleware.
 
     Args:
+        app: the application behind it.
         host: the address that the server is bound to.
-        token: what a page of this server knows and no other.
-        port: of the server; the cookie is named by it, since browsers share cookies among the ports of a host.
+        port: of the server; it is part of the cookie's name, since browsers share cookies among a host's ports.
+        token: a secret that only pages of this server know.
     """
 
     def __init__(self, app: ASGIApp, host: str, port: int, token: str) -> None:
         self.app, self.token = app, token
         self.local = host in LOOPBACK
         self.cookie = f"ieat_review_{port}"
-        # bound to all addresses, a name of this machine is as good as another: the token is what counts
+        # bound to all addresses, any name of this machine is valid: the token decides
         self.hosts = frozenset(LOOPBACK) if self.local else None if host in ("0.0.0.0", "::") else frozenset({host})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,10 +74,10 @@ class Guard:
             await self.app(scope, receive, reply)
 
     def refusal(self, method: str, path: str, query: bytes, headers: Mapping[str, str]) -> tuple[int, str] | None:
-        """Status and words of why a request is refused; None where it is not."""
+        """Return status and message of a refusal, or None if the request is allowed."""
         host = headers.get("host", "")
         if self.hosts is not None and _name(host) not in self.hosts:
-            return 421, "this server does not go by that name"
+            return 421, "this server does not have that name"
         if method not in ("GET", "HEAD", "POST"):
             return 405, "no such method"
         if path != "/" and not path.startswith("/static/") and not self._may_read(query, headers):
@@ -95,11 +96,11 @@ class Guard:
     def _unsafe(self, host: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
-            return 403, "a page of another origin may change nothing"
+            return 403, "a page of another origin may not change anything"
         if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-            return 415, "JSON is wanted"
+            return 415, "expected JSON"
         if not self._is_token(headers.get(HEADER, "")):
-            return 403, "the page is of an earlier start of this server: load it again"
+            return 403, "the page belongs to an earlier start of this server: reload it"
         length = headers.get("content-length", "")
         if not (length.isascii() and length.isdigit()) or int(length[:12]) > MAX_BODY:
             return 413, "too much"
@@ -113,7 +114,7 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """The name in a Host header, without its port."""
+    """Return the name in a Host header, without its port."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:

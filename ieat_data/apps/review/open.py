@@ -9,10 +9,14 @@ from ieat_data.errors import UserError
 
 
 def open_catalogue(path: Path, limit: int | None = None) -> Catalogue:
-    """A dataset folder, or a bank: a file or a folder of files TASK.LANGUAGE.jsonl. Raises UserError for anything else.
+    """Open a dataset folder, or a bank: a file or a folder of files TASK.LANGUAGE.jsonl.
 
     Args:
-        limit: of a dataset only so many samples, drawn by hash: the same for everyone.
+        path: what to review.
+        limit: only this many samples of a dataset, drawn by hash: the same for everyone.
+
+    Raises:
+        UserError: it is neither.
     """
     if (path / "manifest.json").is_file():
         from ieat_data.apps.review.samples import Samples
@@ -22,4 +26,6 @@ def open_catalogue(path: Path, limit: int | None = None) -> Catalogue:
 
     if path.is_file() or any(path.glob("*.jsonl")):
         return Banks(path)
-    raise UserError(f"{path}: no dataset folder (manifest.json) and no bank of instructions (TASK.LANGUAGE.jsonl)")
+    raise UserError(
+        f"{path}: neither a dataset folder (manifest.json) nor a bank of instructions (TASK.LANGUAGE.jsonl)"
+    )

@@ -1,4 +1,4 @@
-"""A clip as the review server sends it: whole, or the part that a player asks for."""
+"""A clip as the review server sends it: whole, or the part that a player requests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ieat_data.apps.web.ranges import byte_range
 
 
 def clip_response(clip: bytes, media_type: str, header: str | None) -> Response:
+    """Return the response with a clip; `header` is the request's Range header."""
     headers = {"accept-ranges": "bytes", "cache-control": "private, max-age=3600"}
     try:
         part = byte_range(header, len(clip))

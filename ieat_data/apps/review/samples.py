@@ -1,4 +1,4 @@
-"""Samples to review: the rows of a dataset folder, read from its Parquet shards where they are asked for."""
+"""Samples to review: the rows of a dataset folder, read from its Parquet shards on request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ieat_data.dataset.verify import load_manifest
 from ieat_data.decisions.log import Key, Kind, seen_sample
 from ieat_data.hashing import top_k
 
-_KEPT = 32  # rows in memory: of a few hundred kilobytes of sound each
+_KEPT = 32  # rows in memory, each with a few hundred kilobytes of audio
 
 Place = tuple[Path, int, int]  # shard, row group, row in it
 
@@ -80,7 +80,7 @@ class Samples:
             try:
                 row: dict[str, Any] = pq.ParquetFile(path).read_row_group(group).slice(i, 1).to_pylist()[0]
             except FileNotFoundError:
-                raise Gone("the dataset was built anew") from None
+                raise Gone("the dataset was rebuilt") from None
             self._rows[key] = row
             while len(self._rows) > _KEPT:
                 self._rows.popitem(last=False)
@@ -96,7 +96,7 @@ class Samples:
         return {**row, "audios": [_described(a["bytes"] or b"") for a in row["audios"]]}
 
     def remark(self, key: Key, text: str) -> str:
-        return ""  # what breaks a rule has become no sample
+        return ""  # a row that breaks a rule never becomes a sample
 
     def audio(self, key: Key, index: int) -> bytes:
         return seekable(self._row(key)["audios"][index]["bytes"] or b"")

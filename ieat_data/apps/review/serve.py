@@ -1,4 +1,4 @@
-"""Start the review server and say where it is."""
+"""Start the review server and print its address."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _PLAIN: dict[str, Any] = {"proxy_headers": False, "server_header": False}
 
 
 def serve(desk: Desk, host: str, port: int, tell: Callable[[str], None]) -> None:
-    """Serve until interrupted. `port` 0: any that is free. `tell`: is given the address when it can be opened.
+    """Serve until interrupted. `port` 0: any free one. `tell`: called with the address once it can be opened.
 
-    Raises UserError where the address cannot be had, or the packages are not installed.
+    Raises:
+        UserError: the address is not available, or the packages are not installed.
     """
     try:
         import uvicorn
@@ -41,8 +42,8 @@ def _bind(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
-        bound.listen(128)  # who follows the link at once waits, and is not refused
+        bound.listen(128)  # a reader who follows the link at once waits instead of being refused
     except OSError as e:
         bound.close()
-        raise UserError(f"{host}:{port}: cannot be listened on ({e.strerror or e}): give another --port") from None
+        raise UserError(f"{host}:{port}: cannot listen there ({e.strerror or e}): choose another --port") from None
     return bound

@@ -1,7 +1,7 @@
-"""The decisions folder while people work on it: lines are appended, fsynced, and read as they come.
+"""The decisions folder while people work on it: lines are appended, fsynced, and read as they arrive.
 
-Several windows, processes and machines may write: an append holds the file's lock, so that lines never mix, and takes a
-time later than every line of that file. A line that a crash broke off is ended before the next one is begun.
+Several windows, processes and machines may write: an append holds the file's lock, so that lines never mix, and gets a
+time later than every line in that file. A line that a crash left incomplete is ended before the next one begins.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import Any
 from ieat_data.decisions.log import Decision, Key, file_name, files, parse, standing
 from ieat_data.storage.shards import fsync_dir
 
-_TAIL = 256  # bytes before the offset that must be as they were, else the file was written anew
+_TAIL = 256  # bytes before the offset that must be unchanged, otherwise the file was rewritten
 
 
 @dataclass
 class _Read:
-    """How far a file is read."""
+    """How far a file has been read."""
 
     node: int
-    offset: int = 0  # after the last whole line
+    offset: int = 0  # after the last complete line
     lines: int = 0
     tail: bytes = b""
     decisions: list[Decision] = field(default_factory=list)
@@ -36,7 +36,7 @@ class _Read:
 
 
 class Store:
-    """The decisions of a folder. Safe for threads."""
+    """The decisions in a folder. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,17 +44,17 @@ class Store:
         self._lock = threading.RLock()
         self._standing: dict[Key, dict[str, dict[str, Decision]]] = {}
         self._by_id: dict[str, Decision] = {}
-        self.version = 0  # raised with every change
+        self.version = 0  # increases with every change
 
     def refresh(self) -> None:
-        """Read what was added since, by whomever. A file that was written anew (a merge) is read from its beginning."""
+        """Read new lines, whoever wrote them. Read a rewritten file (a merge) from its beginning."""
         with self._lock:
             paths = {p.name: p for p in files(self.folder)}
             changed = bool(gone := self._read.keys() - paths.keys())
             for name in gone:
                 del self._read[name]
             for path in paths.values():
-                with suppress(FileNotFoundError):  # it goes as it is looked at: the next look sees it
+                with suppress(FileNotFoundError):  # deleted meanwhile: the next refresh sees that
                     changed |= self._follow(path)
             if changed:
                 everything = [d for r in self._read.values() for d in r.decisions]
@@ -76,7 +76,7 @@ class Store:
             read = read or _Read(stat.st_ino)
             f.seek(read.offset)
             data = f.read()
-        whole = data[: data.rfind(b"\n") + 1]  # the rest may be a line that is being written
+        whole = data[: data.rfind(b"\n") + 1]  # the rest may be a line in the middle of being written
         if whole:
             loaded = parse(whole, path.name, read.lines + 1)
             read.decisions += loaded.decisions
@@ -89,7 +89,7 @@ class Store:
 
     @property
     def faults(self) -> list[str]:
-        """Lines that are no decisions."""
+        """Return the lines that are not valid decisions."""
         return [f for r in self._read.values() for f in r.faults]
 
     def reviewers(self) -> list[str]:
@@ -97,7 +97,7 @@ class Store:
             return sorted({d.reviewer for d in self._by_id.values()})
 
     def standing(self) -> dict[Key, dict[str, dict[str, Decision]]]:
-        """See `decisions.standing`. Not to be changed by the caller."""
+        """Return the standing decisions (`decisions.standing`). The caller must not modify them."""
         with self._lock:
             return self._standing
 
@@ -106,13 +106,16 @@ class Store:
             return self._by_id.get(decision)
 
     def append(self, reviewer: str, **what: Any) -> Decision:
-        """Write a decision down; when this returns it is on the disk. `what`: the fields of `Decision`.
+        """Save a decision; on return it is on the disk. `what`: the fields of `Decision`.
 
-        With an `id` that is known already nothing is written: the line is there from the try before.
-        Raises ValueError (pydantic's) for what is no decision, OSError where it cannot be written.
+        If its `id` is known already nothing is written: an earlier attempt wrote the line.
+
+        Raises:
+            ValueError: it is not a valid decision (pydantic's error).
+            OSError: it cannot be written.
         """
         fields = {"id": uuid.uuid4().hex, **what, "reviewer": reviewer}
-        drafted = Decision(**fields, time=_text(datetime.now(UTC)))  # judged before a file is made
+        drafted = Decision(**fields, time=_text(datetime.now(UTC)))  # validate before a file is created
         name = file_name(drafted.reviewer)
         with self._lock:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -129,7 +132,7 @@ class Store:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """The file, made where it is not there, for this writer alone."""
+    """Open the file, create it if missing, and lock it for this writer."""
     while True:
         new = not path.exists()
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
@@ -137,7 +140,7 @@ def _locked(path: Path) -> Iterator[int]:
             fcntl.flock(fd, fcntl.LOCK_EX)
             if new:
                 fsync_dir(path.parent)
-            # git puts another file in its place: a line in the old one would be lost
+            # git replaces the file: a line written into the old one would be lost
             if path.exists() and path.stat().st_ino == os.fstat(fd).st_ino:
                 yield fd
                 return
@@ -146,13 +149,13 @@ def _locked(path: Path) -> Iterator[int]:
 
 
 def _write(fd: int, line: bytes) -> None:
-    """Append a line, all of it or nothing."""
+    """Append a whole line, or nothing."""
     size = os.fstat(fd).st_size
     if size and os.pread(fd, 1, size - 1) != b"\n":
         line = b"\n" + line
     try:
         if os.write(fd, line) != len(line):
-            raise OSError("the line was written in part")
+            raise OSError("only a part of the line was written")
         os.fsync(fd)
     except OSError:
         os.ftruncate(fd, size)
@@ -160,7 +163,7 @@ def _write(fd: int, line: bytes) -> None:
 
 
 def _after(last: str) -> str:
-    """Now; where the clock went back, a millisecond after the last line."""
+    """Return the present time; if the clock went back, a millisecond after the last line."""
     now = _text(datetime.now(UTC))
     if now > last:
         return now

@@ -1,8 +1,8 @@
-"""A server for the reader's own browser: on the loopback, deaf to pages of other sites.
+"""A server for the reader's own browser: on the loopback, refusing pages of other sites.
 
-Data are scripts (`writer.py`), which any site might ask for through the reader's browser. Three things stand against
-that: a Host that is a foreign name is refused (DNS rebinding), so is a request that the browser says comes from
-another site, and the answers may not be used by one (CORP).
+Data are scripts (`writer.py`), which any site could request through the reader's browser. Three measures prevent that:
+a request with a foreign Host is refused (DNS rebinding), so is one that the browser marks as coming from another site,
+and other sites may not use the answers (CORP).
 """
 
 from __future__ import annotations
@@ -35,15 +35,17 @@ _HEADERS = {**HEADERS, "X-Frame-Options": "DENY", "Cache-Control": "no-store"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """One response: its body and media type."""
+
     body: bytes
     content_type: str
 
 
-Answers = Callable[[str], Answer | None]  # path without its slash, e.g. `data/report.js` → what is there
+Answers = Callable[[str], Answer | None]  # path without its leading slash, e.g. `data/report.js` → the answer
 
 
 def file_answer(folder: Path, path: str) -> Answer | None:
-    """A file inside `folder`; None for any other path."""
+    """Return a file inside `folder`, or None for any other path."""
     parts = path.split("/")
     kind = CONTENT_TYPES.get(Path(path).suffix)
     if kind is None or not all(_SEGMENT.fullmatch(p) for p in parts):
@@ -55,7 +57,7 @@ def file_answer(folder: Path, path: str) -> Answer | None:
 
 
 def host_is_ours(header: str | None, bound_to: str) -> bool:
-    """Is a Host header one that a reader would type? A rebound name is never an address, nor a name of this machine."""
+    """Tell whether a reader may type this Host header: a rebound name is neither an address nor this machine's."""
     name = urlsplit(f"//{header or ''}").hostname if header and "@" not in header else None
     if not name:
         return False
@@ -67,7 +69,11 @@ def host_is_ours(header: str | None, bound_to: str) -> bool:
 
 
 def server(host: str, port: int, answers: Answers) -> ThreadingHTTPServer:
-    """A server that is bound and not yet running. Raises UserError where the address is taken or is none."""
+    """Return a bound server that is not yet running.
+
+    Raises:
+        UserError: the address is taken or invalid.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         server_version, sys_version = "ieat", ""
@@ -83,7 +89,7 @@ def server(host: str, port: int, answers: Answers) -> ThreadingHTTPServer:
         def _answer(self, body: bool) -> None:
             try:
                 foreign = self.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
-                # a link to the page may be followed from anywhere; its data may not be asked for
+                # any page may link to this page, but not request its data
                 if foreign and self.headers.get("Sec-Fetch-Mode") == "navigate" and self.path == "/":
                     foreign = False
                 if foreign or not host_is_ours(self.headers.get("Host"), host):
@@ -96,7 +102,7 @@ def server(host: str, port: int, answers: Answers) -> ThreadingHTTPServer:
                 self.close_connection = True
 
         def _send_part(self, found: Answer, body: bool) -> None:
-            """The whole, or the range that a player asks for."""
+            """Send the whole file, or the range that a player requests."""
             size = len(found.body)
             try:
                 part = byte_range(self.headers.get("Range"), size)
@@ -118,7 +124,7 @@ def server(host: str, port: int, answers: Answers) -> ThreadingHTTPServer:
                 self.wfile.write(what.body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing: a page asks for hundreds of files."""
+            """Log nothing: a page requests hundreds of files."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
@@ -131,6 +137,6 @@ def server(host: str, port: int, answers: Answers) -> ThreadingHTTPServer:
 
 
 def address(running: ThreadingHTTPServer) -> str:
-    """Where a browser finds a server."""
+    """Return the address at which a browser finds a server."""
     host, port = str(running.server_address[0]), running.server_address[1]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"

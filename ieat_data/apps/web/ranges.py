@@ -1,4 +1,4 @@
-"""The part of a file that a player asks for (RFC 9110, one range)."""
+"""The part of a file that a player requests (RFC 9110, one range)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import re
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last; None for all of it (no header, several ranges, another unit).
+    """Return the first byte and the one after the last; None for the whole (no header, several ranges, another unit).
 
-    Raises ValueError for a range that lies outside.
+    Raises:
+        ValueError: the range lies outside the file.
     """
     asked = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", (header or "").strip(), re.ASCII)
     if asked is None or asked[1] == asked[2] == "":
         return None
-    if asked[1] == "":  # the last so many
+    if asked[1] == "":  # the last n bytes
         start, end = max(size - int(asked[2]), 0), size
     else:
         start = int(asked[1])
         end = min(int(asked[2]) + 1, size) if asked[2] else size
         if asked[2] and int(asked[2]) < start:
-            return None  # no range at all, says the RFC: it is not heeded
+            return None  # not a valid range: the RFC says to ignore it
     if start >= end:
         raise ValueError("outside")
     return start, end

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ieat_data.corpora.io.remote import MOST, RemoteRoot
-from ieat_data.corpora.io.roots import Child, Entry, File, Gone, Root
+from ieat_data.corpora.io.roots import Child, Entry, File, FileGone, Root
 from ieat_data.corpora.io.units import SourceError
 
 _URL = re.compile(
@@ -71,7 +71,7 @@ class HubRoot(RemoteRoot):
         path = path or self.only or ""
         try:
             found = self._asked(lambda: self._fs.find(self._full(self._key(path)), detail=True))
-        except Gone:
+        except FileGone:
             return
         for name in sorted(found):
             yield Entry(self._path(name[len(self._full("")) + 1 :]), *_size_and_blob(found[name]))
@@ -101,7 +101,7 @@ class HubRoot(RemoteRoot):
         full = self._full(key)
         try:
             found: Mapping[str, Any] = self._asked(lambda: self._fs.info(full))
-        except Gone:
+        except FileGone:
             return None
         return found
 
@@ -148,7 +148,7 @@ class HubRoot(RemoteRoot):
         if isinstance(error, errors.RevisionNotFoundError):
             return SourceError(f"{dataset} has no revision {self._revision!r}")
         if isinstance(error, errors.EntryNotFoundError) or type(error) is FileNotFoundError:
-            return Gone(f"{self._named(path)}: no such file")
+            return FileGone(f"{self._named(path)}: no such file")
         if isinstance(error, errors.RepositoryNotFoundError) and not isinstance(error, errors.GatedRepoError):
             return SourceError(
                 f"{dataset} does not exist or is private: check its name; a private one needs HF_TOKEN, the token of "

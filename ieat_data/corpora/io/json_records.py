@@ -28,6 +28,7 @@ from ieat_data.corpora.io.files import (
 from ieat_data.corpora.io.open import root_at
 from ieat_data.corpora.io.roots import File, Root
 from ieat_data.corpora.io.units import Unit
+from ieat_data.errors import RowError
 
 MAX_RECORD_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -47,12 +48,8 @@ _MESSAGES = {
 }
 
 
-class FieldError(ValueError):
+class FieldError(RowError):
     """A record that is valid JSON but not of the corpus's form; `reason` is the reject code."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from ieat_data.corpora.io.roots import Child, Entry, File, Gone, Root
+from ieat_data.corpora.io.roots import Child, Entry, File, FileGone, Root
 from ieat_data.corpora.io.units import SourceError
 from ieat_data.storage.shards import sha256_file
 
@@ -100,11 +100,11 @@ class LocalRoot(Root):
             fd = os.open(full, os.O_RDONLY | os.O_NONBLOCK)
         except (OSError, ValueError) as e:
             why = e.strerror if isinstance(e, OSError) else "the name is not valid"
-            raise Gone(f"{full}: cannot be opened ({why}); was it moved since the plan?") from None
+            raise FileGone(f"{full}: cannot be opened ({why}); was it moved since the plan?") from None
         try:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
-                raise Gone(f"{full}: is not a file; was it moved since the plan?")
+                raise FileGone(f"{full}: is not a file; was it moved since the plan?")
             yield LocalFile(path, found.st_size, fd)
         finally:
             os.close(fd)

@@ -14,7 +14,7 @@ from functools import partial
 
 from ieat_data.corpora.io.gzip_stream import GzipStream
 from ieat_data.corpora.io.names import is_unsafe
-from ieat_data.corpora.io.roots import Gone, Root
+from ieat_data.corpora.io.roots import FileGone, Root
 from ieat_data.corpora.io.tar import members
 
 ARCHIVE = ".tar.gz"
@@ -188,7 +188,7 @@ def first_line(piece: Piece) -> tuple[bytes, str]:
     """Return (first line of a text, "") or (what there is of it, reason code)."""
     try:
         data = piece.read(MAX_TXT_BYTES)
-    except (OSError, Gone):
+    except (OSError, FileGone):
         return b"", "unreadable_file"
     line = data.split(b"\n", 1)[0]
     if piece.size > MAX_TXT_BYTES:

@@ -20,7 +20,7 @@ URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _STREAMED = 1 << 20  # bytes that a stream reads at a time
 
 
-class Gone(SourceError):
+class FileGone(SourceError):
     """A file that does not exist or cannot be opened."""
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ieat_data.corpora.io.remote import MOST, RemoteRoot
-from ieat_data.corpora.io.roots import Child, Entry, File, Gone, Root
+from ieat_data.corpora.io.roots import Child, Entry, File, FileGone, Root
 from ieat_data.corpora.io.units import SourceError
 
 _URL = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]+)((?:/.*)?)", re.IGNORECASE | re.DOTALL)
@@ -85,7 +85,7 @@ class S3Root(RemoteRoot):
             asked = {"Bucket": self._bucket, "Prefix": prefix, **more, **token}
             try:
                 page = self._asked(lambda asked=asked: self._fs.call_s3("list_objects_v2", **asked))  # type: ignore[misc]
-            except Gone:
+            except FileGone:
                 raise SourceError(f"{self}: there is no bucket {self._bucket} at {self._server}") from None
             if page.get("Contents") or page.get("CommonPrefixes"):
                 yield page
@@ -96,7 +96,7 @@ class S3Root(RemoteRoot):
     def _found(self, key: str) -> tuple[int, str] | None:
         try:
             found = self._asked(lambda: self._fs.call_s3("head_object", Bucket=self._bucket, Key=key))
-        except Gone:
+        except FileGone:
             return None
         return found["ContentLength"], _tag(found)
 
@@ -127,7 +127,7 @@ class S3Root(RemoteRoot):
         if kind.__name__ == "FileExpired":
             return SourceError(f"{where}: changed while it was read; plan the source again")
         if isinstance(error, FileNotFoundError):
-            return Gone(f"{where}: no such file; was it moved since the plan?")
+            return FileGone(f"{where}: no such file; was it moved since the plan?")
         if isinstance(error, PermissionError):
             return SourceError(f"{where}: {self._server} denies access (403): check AWS_* and the bucket's policy")
         if kind.__module__.startswith("botocore") and re.search("Credential|Token|SSO|Profile|Region", kind.__name__):

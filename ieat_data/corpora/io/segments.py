@@ -15,7 +15,7 @@ import soxr
 
 from ieat_data.corpora.io.json_records import FieldError
 from ieat_data.corpora.io.names import is_unsafe
-from ieat_data.corpora.io.roots import File, Gone, Root
+from ieat_data.corpora.io.roots import File, FileGone, Root
 from ieat_data.corpora.io.units import SourceError
 from ieat_data.data.audio import encode_flac
 
@@ -122,7 +122,7 @@ class Recordings:
             self._close()
             try:
                 self._source = _Source(self._opened.enter_context(self._root.open(path)))
-            except Gone:
+            except FileGone:
                 raise FieldError(
                     "missing_audio", f"{path}: no such file in the audio folder; is the download complete?"
                 ) from None

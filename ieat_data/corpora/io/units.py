@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ieat_data.errors import UserError
-
-if TYPE_CHECKING:
-    pass
 
 
 class SourceError(UserError):

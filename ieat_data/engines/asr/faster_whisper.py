@@ -11,7 +11,7 @@ from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 from ieat_data.errors import UserError
 
 _RATE = 16_000
-# without a text in Simplified script before it, Whisper may write Mandarin in Traditional script
+# without a prompt in Simplified script, Whisper may write Mandarin in Traditional script
 _PROMPTS = {"zh": "以下是普通话的句子。", "en": None}
 
 
@@ -25,7 +25,8 @@ class FasterWhisper:
         compute_type: CTranslate2's, e.g. `int8`, `float32`.
         min_s, max_s: clips outside of these durations (seconds) are not transcribed.
 
-    Raises UserError when the model cannot be loaded.
+    Raises:
+        UserError: the model cannot be loaded.
     """
 
     exact: ClassVar[bool] = True
@@ -41,7 +42,7 @@ class FasterWhisper:
         min_s: float = 0.1,
         max_s: float = 120.0,
     ) -> None:
-        # threads that wait sleep, so that they do not hold up the other engines; OpenMP reads it when it is loaded
+        # waiting threads sleep and leave the cores to the other engines; OpenMP reads this when it is loaded
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from faster_whisper import WhisperModel
         from opencc import OpenCC
@@ -69,7 +70,7 @@ class FasterWhisper:
         return [*modules, Requirement("model", str(settings["model"]))]
 
     def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
-        """The words of each clip; an empty text where there is no speech.
+        """Transcribe each clip; a clip without speech gives an empty text.
 
         Failures: `undecodable_audio`, `empty_audio`, `not_finite_audio`, `too_short_audio`, `too_long_audio`,
         `unsupported_language`, `engine_error`. `details`: `avg_logprob` (per token, over segments weighted by their
@@ -86,7 +87,7 @@ class FasterWhisper:
             return Failure(e.reason, str(e))
         seconds = samples.size / _RATE
         if seconds < self._min_s:
-            return Failure("too_short_audio", f"{seconds:.3f} s, at least {self._min_s:g} s are needed")
+            return Failure("too_short_audio", f"{seconds:.3f} s, the minimum is {self._min_s:g} s")
         if seconds > self._max_s:
             return Failure("too_long_audio", f"over {self._max_s:g} s")
         try:

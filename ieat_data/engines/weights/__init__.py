@@ -1,6 +1,6 @@
-"""Model weights for those who reach no model hub, and the one way in which engines find weights, these or the user's.
+"""Model weights for users without access to a model hub, and the single way in which engines find any weights.
 
-`resolve` and `identity` take a name of the catalogue or a path; `fetch` brings catalogue models into `cache_dir()`.
+`resolve` and `identity` take a name in the catalogue or a path; `fetch` downloads catalogue models into `cache_dir()`.
 """
 
 from ieat_data.engines.weights.catalogue import ModelError

@@ -1,4 +1,4 @@
-"""Members out of wheels and npm tarballs that nobody vouches for: by exact name, in streams, with limits, checked."""
+"""Extracts members of untrusted wheels and npm tarballs: by exact name, streamed, with limits and checks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ieat_data.engines.weights.catalogue import Member, Package
 
 _Found = Generator[tuple[Member, IO[bytes]], None, None]
 _BLOCK = 1 << 20
-# A tarball has no directory: everything before the last wanted member is unpacked to get there.
+# A tarball has no directory: to reach the last wanted member, everything before it is decompressed.
 _TAR_LIMIT = 512 << 20
-# RuntimeError: an encrypted member; ValueError: numbers in headers that are none
+# RuntimeError: an encrypted member; ValueError: invalid numbers in headers
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError, ValueError)
 
 
@@ -28,13 +28,13 @@ class ArchiveError(ValueError):
 
 
 def sha256(path: Path) -> str:
-    """Hex sha256 of a file."""
+    """Return the hex sha256 of a file."""
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def fsync_folder(path: Path) -> None:
-    """Make renames in `path` durable (where the system can open folders)."""
+    """Make renames in `path` durable (if the system can open folders)."""
     if os.name == "posix":
         fd = os.open(path, os.O_RDONLY)
         try:
@@ -46,8 +46,10 @@ def fsync_folder(path: Path) -> None:
 def extract(archive: Path, package: Package, folder: Path) -> None:
     """Write each member of `package` to `folder/<its sha256>`; a file under that name is complete and checked.
 
-    No name of the archive ever becomes a path. Raises ArchiveError when the archive is broken, a member is missing, or
-    its size or sha256 is another one than the catalogue's.
+    No name in the archive ever becomes a path.
+
+    Raises:
+        ArchiveError: the archive is broken, a member is missing, or its size or sha256 differs from the catalogue's.
     """
     missing = {m.path: m for m in package.members}
     try:
@@ -61,7 +63,7 @@ def extract(archive: Path, package: Package, folder: Path) -> None:
         raise
     except _BROKEN as e:
         raise ArchiveError(f"{package}: the archive is broken: {e}") from None
-    raise ArchiveError(f"{package}: the archive holds no member {next(iter(missing))!r}")
+    raise ArchiveError(f"{package}: the archive has no member {next(iter(missing))!r}")
 
 
 def _zip(archive: Path, wanted: Mapping[str, Member]) -> _Found:
@@ -70,7 +72,7 @@ def _zip(archive: Path, wanted: Mapping[str, Member]) -> _Found:
         for member in list(wanted.values()):
             if info := infos.get(member.path):
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise zipfile.BadZipFile(f"{member.path} is packed in a way that wheels do not use")
+                    raise zipfile.BadZipFile(f"{member.path} uses a compression that wheels do not use")
                 with z.open(info) as stream:
                     yield member, stream
 
@@ -85,7 +87,7 @@ def _tar(archive: Path, wanted: Mapping[str, Member]) -> _Found:
 
 
 class _Limited:
-    """A stream that ends with an error after `limit` bytes."""
+    """A stream that fails after `limit` bytes."""
 
     def __init__(self, stream: BinaryIO, limit: int) -> None:
         self._stream, self._left = stream, limit
@@ -93,13 +95,13 @@ class _Limited:
     def read(self, size: int) -> bytes:
         self._left -= size
         if self._left < 0:
-            raise tarfile.ReadError(f"it unpacks to more than {_TAR_LIMIT} bytes")
+            raise tarfile.ReadError(f"it decompresses to more than {_TAR_LIMIT} bytes")
         return self._stream.read(size)
 
 
 @contextmanager
 def _durable(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name complete and on disk, or not at all."""
+    """Yield a file that appears under its name complete and on disk, or not at all."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as f:
@@ -114,7 +116,7 @@ def _durable(path: Path) -> Iterator[BinaryIO]:
 def _copy(member: Member, stream: IO[bytes], folder: Path, package: Package) -> None:
     digest, left = hashlib.sha256(), member.size
     with _durable(folder / member.sha256) as out:
-        # one byte more than it should have tells a longer member without unpacking it
+        # one extra byte reveals a longer member without decompressing it all
         while block := stream.read(min(_BLOCK, left + 1)):
             left -= len(block)
             if left < 0:
@@ -122,7 +124,7 @@ def _copy(member: Member, stream: IO[bytes], folder: Path, package: Package) -> 
             digest.update(block)
             out.write(block)
         if left:
-            raise ArchiveError(f"{package}: {member.path} has not the {member.size} bytes that it should have")
+            raise ArchiveError(f"{package}: {member.path} does not have the expected {member.size} bytes")
         if digest.hexdigest() != member.sha256:
             raise ArchiveError(
                 f"{package}: {member.path} has the wrong sha256 {digest.hexdigest()[:16]}…, "
@@ -131,7 +133,7 @@ def _copy(member: Member, stream: IO[bytes], folder: Path, package: Package) -> 
 
 
 def join(members: Sequence[Member], folder: Path, target: Path, arrays: tuple[int, ...] = ()) -> None:
-    """Make `target` of the members extracted into `folder`: their bytes in a row, or a .npz of arrays of that shape."""
+    """Make `target` from the members extracted into `folder`: their bytes joined, or a .npz of arrays of that shape."""
     with _durable(target) as out:
         if arrays:
             write_npz(out, [(Path(m.path).stem, folder / m.sha256) for m in members], arrays)
@@ -143,9 +145,9 @@ def join(members: Sequence[Member], folder: Path, target: Path, arrays: tuple[in
 
 
 def write_npz(out: BinaryIO, parts: Sequence[tuple[str, Path]], shape: tuple[int, ...]) -> None:
-    """Write raw little-endian float32 files as a .npz whose bytes depend on nothing but them (its sha256 is pinned)."""
+    """Write raw little-endian float32 files as a .npz whose bytes depend on nothing else (its sha256 is pinned)."""
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape!r}, }}"
-    # format 1.0 of numpy.lib.format: magic, version, length, header padded so that the data begins at a multiple of 64
+    # format 1.0 of numpy.lib.format: magic, version, length, header padded so that data begins at a multiple of 64
     header += " " * (-(len(header) + 11) % 64) + "\n"
     magic = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as z:

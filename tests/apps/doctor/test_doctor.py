@@ -89,7 +89,7 @@ def test_engines_that_are_sick_do_not_keep_the_others_from_being_tried(tmp_path:
     ]
     assert not faults(report, "engine ser")
     notes = [f.text for f in report.findings if f.part == "engine ser" and f.state == "note"]
-    assert notes == ["not tried: it calls on llm, which has a fault"]
+    assert notes == ["not tried: it calls llm, which has a fault"]
 
 
 def _tts(name: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def test_what_is_missing_is_told_of_all_engines_and_none_of_them_is_loaded(tmp_p
     path = profile(tmp_path, llm=needy, tts={"voices": {}}, ser={"engine": FAULTY + ":OddSERR"})
     report = look(path)
     package, model = faults(report, "engine llm")
-    assert "needs the Python package that brings 'no_such_library': pip install 'ieat-data[dev]'" in package
+    assert "needs the Python package that provides 'no_such_library': pip install 'ieat-data[dev]'" in package
     assert f"model '{tmp_path / 'no'}' is neither" in model and "hf download NAME --local-dir FOLDER" in model
     assert faults(report, "engine tts") == [
         "voices: profile doubles: engines.tts.voices names none: list the ids of your voices by language"
@@ -131,7 +131,7 @@ def test_answers_that_a_build_could_not_use(tmp_path: Path) -> None:
             calls.calls(role, known)[0].judge(answer, 1.0)
         return str(e.value)
 
-    assert wrong("ser", EmotionScores({"happy": 4.0})) == "its scores are no probabilities: {'happy': 4.0}"
+    assert wrong("ser", EmotionScores({"happy": 4.0})) == "its scores are not probabilities: {'happy': 4.0}"
     assert "is `context` large enough?" in wrong("llm", Completion((), "context", 30))
     assert "says nothing" in wrong("llm", Completion((" ", ""), "stop"))
     silence = Clip(encode_flac(np.zeros(16_000, np.float32), 16_000), 16_000, 1.0)
@@ -159,7 +159,7 @@ def test_interpreters_that_cannot_work(tmp_path: Path) -> None:
         )
     )
     (nowhere,) = faults(report, "engine llm")
-    assert "nowhere/python: cannot be started (No such file or directory): make the environment" in nowhere
+    assert "nowhere/python: cannot be started (No such file or directory): create the environment" in nowhere
     (mixed,) = faults(report, "engine asr")
     ours = next(f.text for f in report.findings if f.what == "ray").split()[1].strip(",")
     assert mixed.endswith(f"has Ray 2.9.0, the build runs in Ray {ours}: {old} -m pip install 'ray=={ours}'")
@@ -167,7 +167,7 @@ def test_interpreters_that_cannot_work(tmp_path: Path) -> None:
     assert "is Python 3.13.1, the build runs in" in minor and "make that environment with python3." in minor
     assert "has no Ray" in ray
     assert "cannot import ieat_data (ModuleNotFoundError: no): install the builder there as well" in builder
-    assert faults(report, "engine tts")[0].endswith("dead: is no working Python (exit code 3): no libpython")
+    assert faults(report, "engine tts")[0].endswith("dead: not a working Python (exit code 3): no libpython")
 
 
 def test_a_descriptor_whose_ids_are_not_the_tokenizer_s(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_without_its_library_an_engine_says_in_one_line_what_to_install(
     made = Profile.model_validate({"name": "p", "engines": {role: block}})
     (line,) = registry.missing(role, made)
     extra = registry.engine_class(role, name).extra
-    assert line.startswith(f"engine {role}: {name} needs the Python package that brings ")
+    assert line.startswith(f"engine {role}: {name} needs the Python package that provides ")
     assert f"pip install 'ieat-data[{extra}]'" in line
     assert line.endswith(f"(in the environment of {bare})")
     assert ("COSYVOICE_HOME" in line) == (name == "cosyvoice2")

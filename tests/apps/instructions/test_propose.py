@@ -108,13 +108,13 @@ def test_a_model_that_only_repeats_itself_is_asked_no_longer(tmp_path: Path) -> 
 def test_a_model_that_dies_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ieat_data.execution.ray_pools.ENGINE_RESTARTS", 0)
     monkeypatch.setattr("ieat_data.execution.ray_pools.CALL_TRIES", 0)
-    with pytest.raises(UserError, match="engine llm died while it was asked, nothing was added: ") as e:
+    with pytest.raises(UserError, match="engine llm died during a request, nothing was added: ") as e:
         run(tmp_path, "Dying", "en", 8)
     assert "\n" not in str(e.value)
 
 
 def test_a_recording_writes_nothing() -> None:
-    with pytest.raises(UserError, match="profile replay answers from a recording: proposing wants an LLM"):
+    with pytest.raises(UserError, match="profile replay answers from a recording: proposing needs an LLM"):
         propose(load_profile("replay"), "reasoning", "en", [], 1, 0, print)
 
 
@@ -173,7 +173,7 @@ def test_adding_leaves_what_stands_there_as_it_is(tmp_path: Path) -> None:
     first, second = path.read_text(encoding="utf-8").splitlines()
     assert first == old
     assert json.loads(second) == {"id": "reasoning-en-002", "text": "为什么？", "status": "proposed", "origin": "o"}
-    with pytest.raises(UserError, match=r"cannot be written: .*--out names another file"):
+    with pytest.raises(UserError, match=r"cannot be written: .*name another file with --out"):
         append(path / "x.jsonl", [])
 
 

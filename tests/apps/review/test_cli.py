@@ -38,14 +38,14 @@ def test_decisions_go_where_a_build_reads_them(tmp_path: Path, monkeypatch: pyte
 
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no dataset folder"):
+    with pytest.raises(UserError, match="neither a dataset folder"):
         open_desk(tmp_path / "empty", tmp_path / "d", None)
-    with pytest.raises(UserError, match="no dataset folder"):
+    with pytest.raises(UserError, match="neither a dataset folder"):
         open_desk(tmp_path / "nowhere", tmp_path / "d", None)
     loose = tmp_path / "loose" / "reasoning.en.jsonl"
     loose.parent.mkdir()
     loose.write_bytes(made.bank(tmp_path).read_bytes())
-    with pytest.raises(UserError, match="say where decisions go with --decisions DIR"):
+    with pytest.raises(UserError, match="name a folder with --decisions DIR"):
         open_desk(loose, None, None)
     with pytest.raises(UserError, match=r"--rule 'most' is none \(known: any_reject, majority\)"):
         open_desk(loose, tmp_path / "d", "most")
@@ -59,7 +59,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(UserError, match="give another --port"):
+        with pytest.raises(UserError, match="choose another --port"):
             serve(desk, "127.0.0.1", taken.getsockname()[1], print)
 
 
@@ -74,7 +74,7 @@ def test_progress_is_printed(tmp_path: Path) -> None:
     printed = CliRunner().invoke(app, ["review", str(bank), "--progress"]).output
     assert "2 of 5 decided (40%), 1 disagreed; rule: any_reject" in printed
     assert "[b]ben / anna" in printed
-    assert "ben.jsonl:1: is no decision" in printed
+    assert "ben.jsonl:1: not a valid decision" in printed
 
 
 def test_reasons_fit_their_field_and_end_in_something_else() -> None:

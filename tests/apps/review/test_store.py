@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from ieat_data.apps.review import store as store_module
 from ieat_data.apps.review.store import Store
 from ieat_data.decisions.log import Decision, Key, file_name, load, parse, standing
 from tests.apps.review.made import SEEN, decision
@@ -69,8 +69,8 @@ def test_a_line_that_a_crash_broke_off_loses_no_other(tmp_path: Path, cut: int) 
     second = after.append("anna", **WHAT, decision="reject", reason="unclear")
     assert [d for d in load(tmp_path).decisions if d.id in (first.id, second.id)] == [first, second]
     assert stands(list(load(tmp_path).decisions)) == {"anna": "reject"}
-    expected = [] if cut == -1 else ["anna.jsonl:2: is no decision and is left out"]
-    assert [f[: len("anna.jsonl:2: is no decision and is left out")] for f in load(tmp_path).faults] == expected
+    expected = [] if cut == -1 else ["anna.jsonl:2: not a valid decision, ignored"]
+    assert [f[: len("anna.jsonl:2: not a valid decision, ignored")] for f in load(tmp_path).faults] == expected
     assert after.faults == load(tmp_path).faults
 
 
@@ -90,7 +90,7 @@ def test_a_disk_that_is_full_leaves_the_file_as_it_was(tmp_path: Path, monkeypat
     store = Store(tmp_path)
     store.append("anna", **WHAT, decision="accept")
     before, write = (tmp_path / "anna.jsonl").read_bytes(), os.write
-    monkeypatch.setattr(store_module.os, "write", lambda fd, data: write(fd, data[:20]))
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:20]))
     with pytest.raises(OSError, match="in part"):
         store.append("anna", **WHAT, decision="reject", reason="unclear")
     assert (tmp_path / "anna.jsonl").read_bytes() == before
@@ -197,7 +197,7 @@ def test_a_line_goes_into_the_file_that_bears_the_name_now(tmp_path: Path, monke
     """git replaces a file between the moment it is opened and the moment its lock is had."""
     store = Store(tmp_path)
     store.append("anna", **WHAT, decision="accept")
-    path, flock, swaps = tmp_path / "anna.jsonl", store_module.fcntl.flock, [1]
+    path, flock, swaps = tmp_path / "anna.jsonl", fcntl.flock, [1]
 
     def swapped(fd: int, how: int) -> None:
         if swaps:
@@ -206,7 +206,7 @@ def test_a_line_goes_into_the_file_that_bears_the_name_now(tmp_path: Path, monke
             (tmp_path / "new").replace(path)
         flock(fd, how)
 
-    monkeypatch.setattr(store_module.fcntl, "flock", swapped)
+    monkeypatch.setattr(fcntl, "flock", swapped)
     made = store.append("anna", **WHAT, decision="reject", reason="unclear")
     assert made in load(tmp_path).decisions
 

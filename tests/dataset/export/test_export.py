@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -106,7 +107,7 @@ def test_the_same_bytes_each_time(dataset: Path, tmp_path: Path) -> None:
 
 def test_few_samples_are_in_memory_at_once(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = Counter[str]()
-    real = run.pq.ParquetFile.iter_batches
+    real = pq.ParquetFile.iter_batches
 
     def counted(self: Any, batch_size: int) -> Any:
         for batch in real(self, batch_size=batch_size):
@@ -114,7 +115,7 @@ def test_few_samples_are_in_memory_at_once(dataset: Path, tmp_path: Path, monkey
             yield batch
 
     monkeypatch.setattr(run, "_BATCH", 2)
-    monkeypatch.setattr(run.pq.ParquetFile, "iter_batches", counted)
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", counted)
     export(dataset, "jsonl", tmp_path / "e")
     assert taken["True"] >= load_manifest(dataset)["rows"] / 2 and not taken["False"]
 

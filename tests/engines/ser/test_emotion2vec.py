@@ -334,7 +334,7 @@ def test_a_configuration_is_not_run_as_python(folder: Path, tmp_path: Path) -> N
     ran = tmp_path / "it-ran"
     spec = f"[(16, 10, 5)] + [__import__('pathlib').Path({str(ran)!r}).touch()]"
     copy = changed(folder, tmp_path / "copy", {"feature_encoder_spec": spec})
-    with pytest.raises(UserError, match="feature_encoder_spec is no list of layers"):
+    with pytest.raises(UserError, match="feature_encoder_spec is not a list of layers"):
         Emotion2Vec(str(copy), device="cpu")
     assert not ran.exists()
 

@@ -37,7 +37,7 @@ def test_fetch_for_a_profile(site: Site, tmp_path: Path) -> None:
     profile.write_text(PROFILE)
     result = CliRunner().invoke(app, ["fetch", "--for", str(profile)])
     assert result.exit_code == 0 and status("tiny") == "ready"
-    assert "/my/own/folder: not of the catalogue" in result.output
+    assert "/my/own/folder: not in the catalogue" in result.output
 
 
 def test_a_profile_that_replays_needs_no_model(site: Site, tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ def test_a_varied_pool_leaves_at_most_one_over(pool: dict[str, str]) -> None:
 def one_by_one(counts: dict[str, int], sizes: list[int]) -> list[list[str]]:
     """`arrange` in so many words: of the pairs that leave enough pairs of unlike samples, the one used least so far;
     then the one with most samples left; then by name. Counts the whole pool again for each."""
-    left, pairs, out = Counter(counts), Counter(), []
+    left, out = Counter(counts), []
+    pairs: Counter[tuple[str, str]] = Counter()
     for i, size in enumerate(sizes):
         ends = [(a, b) for a in left for b in left if a != b and left[a] and left[b]]
         if not ends or left.total() < size:

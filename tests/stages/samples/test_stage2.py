@@ -123,5 +123,6 @@ def test_a_profile_without_a_codec_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_what_follows_what(one: dict[str, Any], two: dict[str, Any], expected: bool) -> None:
-    assert follows(*({"speaker": "s", "extra": json.dumps(x)} for x in (one, two)), 2.0) is expected
+    first, second = ({"speaker": "s", "extra": json.dumps(x)} for x in (one, two))
+    assert follows(first, second, 2.0) is expected
     assert not follows({"speaker": "s", "extra": json.dumps(one)}, {"speaker": "t", "extra": json.dumps(two)}, 2.0)

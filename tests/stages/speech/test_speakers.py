@@ -98,7 +98,7 @@ def test_of_each_speaker_the_clip_of_3_to_10_seconds_with_the_best_dnsmos(tmp_pa
 @pytest.mark.parametrize("rows_per_task", [1, 4, 100])
 def test_the_speakers_are_the_smallest_hashes_however_the_corpus_is_cut(tmp_path: Path, rows_per_task: int) -> None:
     names = [f"s{i:02d}" for i in range(12)]
-    clips: Clips = [(n, 3.0, 3.5) for n in names] + [(n, 3.6, 4.5) for n in reversed(names)] + [("short", 4.0, 1.0)]
+    clips: Clips = [*((n, 3.0, 3.5) for n in names), *((n, 3.6, 4.5) for n in reversed(names)), ("short", 4.0, 1.0)]
     made = cloning(tmp_path, corpus(tmp_path, clips), speakers=5)
     rows = speakers(plan_of(made, tmp_path / "out", [f"stages.prompt_clips.rows_per_task={rows_per_task}"]))
     assert [r["voice"] for r in rows] == sorted(top_k([f"t-voices/{n}" for n in names], 5, "speakers", 0))

@@ -18,7 +18,7 @@ SCRIPTS = {
 }
 
 
-class Scripted(LogitsProcessor):
+class Scripted(LogitsProcessor):  # type: ignore[misc]
     def __init__(self, vllm_config: Any, device: Any, is_pin_memory: bool) -> None:
         self.scripts: dict[int, tuple[list[int], list[int]]] = {}
 

@@ -110,20 +110,20 @@
         "div",
         { class: "stage-flow" },
         el("div", { class: "stage-bar", "aria-hidden": "true" }, bar("went", s.ok), bar("lost", lost - expected), bar("left", expected)),
-        el("p", { class: "stage-count" }, el("strong", null, count(s.ok)), s.came === s.ok ? " rows" : ` of ${count(s.came)} rows go on`, lost ? el("span", { class: "quiet" }, ` · ${percent(lost / s.came)} rejected`) : null, progress ? " · " : null, progress),
+        el("p", { class: "stage-count" }, el("strong", null, count(s.ok)), s.rows_in === s.ok ? " rows" : ` of ${count(s.rows_in)} rows go on`, lost ? el("span", { class: "quiet" }, ` · ${percent(lost / s.rows_in)} rejected`) : null, progress ? " · " : null, progress),
         reasons.length ? el("ul", { class: "reasons", "aria-label": `Rejected by ${s.stage}` }, reasons) : null,
       ),
     );
   }
 
   function funnel(said) {
-    const stages = said.funnel.filter((s) => s.came || s.shards);
-    const most = d3.max(stages, (s) => s.came) || 1;
+    const stages = said.funnel.filter((s) => s.rows_in || s.shards);
+    const most = d3.max(stages, (s) => s.rows_in) || 1;
     const sources = said.funnel.flatMap((s) => (s.sources ?? []).map((x) => ({ ...x, stage: s.stage })));
     return section(
       "From sources to samples",
       "Each stage in the order of the build: what went on, what was rejected (red), what the pipeline did not want (grey). A reason opens its rows.",
-      sources.length ? el("ul", { class: "sources" }, sources.map((x) => el("li", null, el("span", { class: "corpus" }, x.source), el("strong", null, count(x.came)), el("span", { class: "quiet" }, ` rows read, ${count(x.ok)} fit`)))) : null,
+      sources.length ? el("ul", { class: "sources" }, sources.map((x) => el("li", null, el("span", { class: "corpus" }, x.source), el("strong", null, count(x.rows_in)), el("span", { class: "quiet" }, ` rows read, ${count(x.ok)} fit`)))) : null,
       el("ol", { class: "funnel" }, stages.map((s) => stage(s, most))),
     );
   }
