@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from ieat_data.apps.report.view import View, finished
-from tests.support import replayed as inline
+from tests.support import replayed
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample as a published folder, with its work folder."""
     out = tmp_path_factory.mktemp("built") / "sample"
-    inline.sample(out)
+    replayed.sample(out)
     return out
 
 

@@ -20,7 +20,7 @@ from ieat_data.data.audio import seekable
 from ieat_data.dataset.verify import samples
 from ieat_data.errors import UserError
 from tests.apps.report.read import columns, rows, summary
-from tests.support import replayed as inline
+from tests.support import replayed
 
 
 @contextmanager
@@ -43,13 +43,13 @@ def get(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
 
 def test_a_page_follows_a_build_to_its_end(made: dict[str, Any], rejected: int, tmp_path: Path) -> None:
     out, folder = tmp_path / "out", tmp_path / "page"
-    plan = inline.begin(out)
+    plan = replayed.begin(out)
     folder.mkdir()
     live = Live(out, None, folder)
     assert summary(folder)["rows"] == 0
     seen = [0]
     for tasks in (15, 40, 40, None):
-        inline.go_on(plan, tasks)
+        replayed.go_on(plan, tasks)
         assert live.update() > 0
         said = summary(folder)
         assert said["lists"]["samples"]["rows"] == len(rows(folder, "samples")) == said["rows"]
