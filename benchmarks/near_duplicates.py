@@ -57,7 +57,7 @@ def texts(n: int) -> Iterator[tuple[str, str, bool]]:
 
 
 def sketch(n: int, shard: int, folder: Path) -> dict[str, Any]:
-    """The shards that `screen_targets` writes: the signature of one text a row."""
+    """The shards that `decontaminate_targets` writes: the signature of one text a row."""
     table = Table(folder)
     table.create()
     seconds, made, near = 0.0, 0, 0
@@ -77,11 +77,11 @@ def sketch(n: int, shard: int, folder: Path) -> dict[str, Any]:
 
 
 def barrier(folder: Path) -> dict[str, Any]:
-    """`unique_targets` over all of them, its output built and thrown away."""
+    """`dedup_targets` over all of them, its output built and thrown away."""
     records = Table(folder).records()
-    parts = {("screen_targets", s): folder / r.file for s, r in sorted(records.items())}
+    parts = {("decontaminate_targets", s): folder / r.file for s, r in sorted(records.items())}
     ctx = Context(
-        Pipeline(name="bench", sources=Sources(), targets=()), Profile(name="bench", engines={}), scratch=folder
+        Pipeline(name="bench", sources=Sources(), configs=()), Profile(name="bench", engines={}), scratch=folder
     )
     stage = Deduplicate(of="inject")
     (task,) = stage.tasks(lambda t: [s for _, s in parts], ctx.pipeline, ctx.profile)

@@ -156,7 +156,7 @@ def stage(group_shards: int, rows: int) -> dict[str, Any]:
             record = table.commit(f"s-{s:05d}", to_table(made, TARGETS))
             parts["inject", record.shard] = table.folder / record.file
         size = sum(p.stat().st_size for p in parts.values())
-        pipeline = Pipeline(name="bench", sources=Sources(), targets=())
+        pipeline = Pipeline(name="bench", sources=Sources(), configs=())
         ctx = Context(pipeline, Profile(name="bench", engines={}))
         whole = Task("reorganise", "group-00000", ("group-00000",), tuple(parts))
         before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, time.process_time()

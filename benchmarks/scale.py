@@ -207,7 +207,7 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         "files": sum(1 for _ in (folder / "work").rglob("records/*")),
     }
     began = time.process_time()
-    files = {n.name: [(f"data/{n.name}/{s}.parquet", n.records[s]) for s in n.shards] for n in plan.targets}
+    files = {n.name: [(f"data/{n.name}/{s}.parquet", n.records[s]) for s in n.shards] for n in plan.configs}
     manifest = json.dumps(_manifest(plan, files), indent=1)
     out["manifest"] = {"mb": round(len(manifest) / 1e6, 1), "cpu_s": round(time.process_time() - began, 1)}
     began = time.process_time()

@@ -17,7 +17,7 @@ from ieat_data.config import load_pipeline, load_profile
 from ieat_data.corpora import READERS
 from ieat_data.corpora.io.units import Unit
 from ieat_data.execution.plan import Plan
-from ieat_data.storage.shards import Record
+from ieat_data.storage.shards import CommitRecord
 
 ROWS = 1000  # in a shard
 CORPORA = {  # share of the shards, what it holds
@@ -27,7 +27,7 @@ CORPORA = {  # share of the shards, what it holds
     "ultrachat": (0.06, "en", "text"),
 }
 SPOKEN = tuple(name for name, (_, _, kind) in CORPORA.items() if kind == "text")
-TARGETS = ("stage1_1", "stage1_2_reasoning", "stage1_2_empathy", "stage1_2_trajectory")
+CONFIGS = ("stage1_1", "stage1_2_reasoning", "stage1_2_empathy", "stage1_2_trajectory")
 LABELS = ("neutral", "happy", "sad", "anger", "surprise", "fear", "disgust")
 
 
@@ -84,7 +84,7 @@ def files(folder: Path, shards: int, profile: Mapping[str, Any]) -> tuple[str, s
     spec = {
         "name": "scale",
         "sources": {**sources, "speakers": sources["speech"]},
-        "targets": list(TARGETS),
+        "configs": list(CONFIGS),
         "rows_per_shard": ROWS,
     }
     return _yaml(folder / "pipeline.yaml", spec), _yaml(folder / "profile.yaml", {"name": "scale", **profile})
@@ -99,12 +99,12 @@ def _yaml(path: Path, data: Any) -> str:
     return str(path)
 
 
-def record(table: str, shard: str, inputs: Any, rows: int, draw: random.Random) -> Record:
+def record(table: str, shard: str, inputs: Any, rows: int, draw: random.Random) -> CommitRecord:
     """A commit record as that table's tasks write them."""
     attempt = f"{draw.getrandbits(48):012x}"
     sha256 = hashlib.sha256(f"{table}/{shard}".encode()).hexdigest()
     bad = round(rows * draw.uniform(0, 0.04))
-    return Record(
+    return CommitRecord(
         shard=shard,
         file=f"part-{shard}.{attempt}.parquet",
         rows=rows,
@@ -123,7 +123,7 @@ def record(table: str, shard: str, inputs: Any, rows: int, draw: random.Random) 
 def _summary(table: str, rows: int, sha256: str, draw: random.Random) -> dict[str, Any]:
     if table == "reorganise":
         return {"samples": {"accepted": rows, "pool": rows // 2, "used": rows // 3, "possible": rows // 2}}
-    if table not in TARGETS:
+    if table not in CONFIGS:
         return {}
     grouped = table == "stage1_2_trajectory"
     pairs = {f"{a} → {b}": draw.randint(1, 99) for a in LABELS for b in LABELS if a != b} if grouped else {}

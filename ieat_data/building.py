@@ -59,8 +59,8 @@ def build(
         manifest_copy: a second place for the manifest, with the way from there to `out`.
         connect: who does the tasks; by default Ray, or this process where a recording answers.
     """
-    if tables := sorted(set(plan.pipeline.targets) & set(SOURCE_TABLES.values())):
-        raise UserError(f"pipeline {plan.pipeline.name}: targets: {tables[0]} is no dataset: ieat ingest makes it")
+    if tables := sorted(set(plan.pipeline.configs) & set(SOURCE_TABLES.values())):
+        raise UserError(f"pipeline {plan.pipeline.name}: configs: {tables[0]} is no dataset: ieat ingest makes it")
     if record_to is not None:
         if plan.recording is not None:
             raise UserError(f"profile {plan.profile.name} answers from a recording: --record wants real engines")

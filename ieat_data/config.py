@@ -212,12 +212,12 @@ class Judge(Strict):
 
 
 class Pipeline(Strict):
-    """What is built: sources, targets and the settings of each stage (checked by the stage's own model)."""
+    """What is built: sources, configs and the settings of each stage (checked by the stage's own model)."""
 
     name: str = Field(description="its own name; the dataset card shows it")
     description: str = Field("", description="a sentence for people")
     sources: Sources
-    targets: tuple[str, ...] = Field(description="the configs that are built")
+    configs: tuple[str, ...] = Field(description="the configs that are built")
     seed: int = Field(0, ge=0, description="salt of every draw and seed: another number gives another dataset")
     rows_per_shard: int = Field(512, ge=1, description="records in one shard, the unit of work and of resuming")
     group_shards: int = Field(64, ge=1, description="dialogues are formed within so many consecutive shards")
@@ -254,6 +254,21 @@ class Pipeline(Strict):
 
 M = TypeVar("M", bound=BaseModel)
 
+# names of before schema version 3, and what they are called now
+RENAMED_KEYS = {"targets": "configs"}
+RENAMED_STAGES = {
+    "listen": "recorded_signal_quality",
+    "listen_spoken": "synthesized_signal_quality",
+    "label": "emotion",
+    **{f"screen_{x}": f"decontaminate_{x}" for x in ("replies", "targets", "dialogues", "pairs")},
+    **{f"unique_{x}": f"dedup_{x}" for x in ("replies", "targets", "dialogues")},
+}
+
+
+def now_called(name: str, renamed: Mapping[str, str]) -> str | None:
+    """Return what to say of a name of before; None for one that never was."""
+    return f"{name!r} is now called {renamed[name]!r}" if name in renamed else None
+
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserError:
     """A validation error as one line: file, key, what is wrong, and the key that was probably meant."""
@@ -261,6 +276,8 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc = [str(p) for p in first["loc"]]
     key = ".".join(loc)
+    if first["type"] == "extra_forbidden" and (now := now_called(loc[-1], RENAMED_KEYS)):
+        return UserError(f"{where}: {now}")
     if first["type"] == "extra_forbidden":
         return UserError(f"{where}: unknown key {key!r}{did_you_mean(loc[-1], _known_keys(model, loc[:-1]))}")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""

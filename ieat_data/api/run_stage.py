@@ -44,7 +44,7 @@ def run_stage(
     recording loads none. Answers are not kept.
 
     Args:
-        name: a stage that works row by row, such as `transcribe`, `label`, `respond` or `inject`.
+        name: a stage that works row by row, such as `transcribe`, `emotion`, `respond` or `inject`.
         rows: dicts with the columns that the stage reads. More columns do no harm. A row without `id` gets one by its
             place. A row whose `status` is not `ok` is handed back as it is.
         profile: who does the work: a name under `pipelines/profiles/`, or a YAML file.

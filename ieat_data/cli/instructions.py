@@ -52,7 +52,7 @@ def list_banks() -> None:
     from ieat_data.prompting.instruction_bank import STATUSES, shipped
     from ieat_data.stages.dialogue.questions import judged
 
-    verdicts = of_pipeline(Pipeline(name="any", sources=Sources(), targets=()))
+    verdicts = of_pipeline(Pipeline(name="any", sources=Sources(), configs=()))
     table = new_table("task", "language", *STATUSES, "all")
     for path in shipped():
         task, language, _ = path.name.split(".")

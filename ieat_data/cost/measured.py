@@ -14,14 +14,14 @@ from typing import Any
 
 from ieat_data.cost.figures import Figure, unit_of
 from ieat_data.stages import SOURCE_TABLES, STAGES
-from ieat_data.storage.shards import Record, Table
+from ieat_data.storage.shards import CommitRecord, Table
 
 ENOUGH = 20  # rows or requests; fewer are no basis for a figure
 
 
 def measured(work: Path, identities: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
     """Return figures by name. `identities`: the engines of the plan by role (`registry.identity`)."""
-    records: dict[str, list[Record]] = defaultdict(list)
+    records: dict[str, list[CommitRecord]] = defaultdict(list)
     known = json.loads(json.dumps(identities))
     for stage, engines, table in _tables(work):
         if all(known.get(role) == engine for role, engine in engines.items()):
@@ -43,7 +43,7 @@ def _tables(work: Path) -> Iterator[tuple[str, Mapping[str, Any], Table]]:
             yield described["stage"], described["engines"], Table(path.parent)
 
 
-def usage(records: Iterable[Record]) -> dict[str, Counter[str]]:
+def usage(records: Iterable[CommitRecord]) -> dict[str, Counter[str]]:
     """Return the total use of each role (`engines/usage.py`)."""
     totals: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
@@ -60,7 +60,7 @@ def _speeds(totals: Mapping[str, Counter[str]]) -> Iterator[tuple[str, Figure]]:
             yield f"speed.{role}", _figure(c[unit], c["busy_s"], f"{c[unit]:.0f} {what} in {c['busy_s']:.0f} s")
 
 
-def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figure]]:
+def _of_stage(name: str, records: Iterable[CommitRecord]) -> Iterator[tuple[str, Figure]]:
     rows: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     by_source: dict[str, Counter[str]] = defaultdict(Counter)

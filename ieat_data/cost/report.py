@@ -15,7 +15,7 @@ from ieat_data.cost.measured import measured, usage
 from ieat_data.execution.plan import Plan
 from ieat_data.hashing import fingerprint
 from ieat_data.stages import SOURCE_TABLES
-from ieat_data.storage.shards import Record, replace_file
+from ieat_data.storage.shards import CommitRecord, replace_file
 
 NAME = "cost.json"  # in the work folder: times are not part of what is published or compared
 _NOTHING = Stated({}, {})
@@ -60,7 +60,7 @@ def compared(plan: Plan) -> dict[str, dict[str, Any]]:
     return compared_tables(plan.work, {n.table.folder.name: n.records.values() for n in plan.nodes.values()})
 
 
-def compared_tables(work: Path, tables: Mapping[str, Iterable[Record]]) -> dict[str, dict[str, Any]]:
+def compared_tables(work: Path, tables: Mapping[str, Iterable[CommitRecord]]) -> dict[str, dict[str, Any]]:
     """Return by role the planned work and the work of the committed shards. Empty if no engine was asked.
 
     `tables`: the records of each table's folder. `work` is in `unit`, `hours` are those of one replica, `per_s` is

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-VERSION = 2  # 2: spans name the clip that they were cut from
+VERSION = 3  # 2: spans name the clip that they were cut from; 3: `stage` is `training_stage`
 
 OK, REJECTED, SKIPPED = "ok", "rejected", "skipped"
 
@@ -39,8 +39,14 @@ UTTERANCES = table(
     ("sample_rate", pa.int32()),
     ("duration_s", pa.float64()),
     ("reference", pa.string()),  # corpus transcript or query
-    ("check_text", pa.string()),  # a synthesized clip's transcript by the ASR round trip
-    ("extra", pa.string()),  # JSON: the corpus's other fields
+    ("check_text", pa.string()),  # what the ASR round trip of a synthesized clip heard
+    ("corpus_id", pa.string()),  # the corpus's own id of the clip
+    ("recording", pa.string()),  # the long recording that the clip is a segment of
+    ("start_s", pa.float64()),  # where the segment begins in it
+    ("segment_s", pa.float64()),  # how long the corpus says that it is
+    ("dnsmos", pa.float64()),  # as the corpus has it
+    ("attempts", pa.int32()),  # tries of a synthesized clip
+    ("extra", pa.string()),  # JSON: what else the corpus says of it; no stage reads it
 )
 # The speakers of a build. For a voice of the TTS engine's own, all columns but `voice` and `language` are null.
 SPEAKERS = table(
@@ -205,7 +211,7 @@ SAMPLES = pa.schema(
         pa.field(
             "task", pa.string()
         ),  # response | reasoning | empathy | trajectory | alignment | synthesis | continuation
-        pa.field("stage", pa.string()),  # stage1_1 | stage1_2 | stage2
+        pa.field("training_stage", pa.string()),  # stage1_1 | stage1_2 | stage2
         pa.field("language", pa.string()),
         pa.field("n_turns", pa.int32()),  # the user's utterances, never the question
         pa.field("messages", pa.list_(MESSAGE)),

@@ -62,7 +62,7 @@ class Texts:
 
 def diversity(plan: Plan, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """By config. `configs`: their counts, as the manifest has them."""
-    return {node.name: _of_config(node, configs[node.name]) for node in plan.targets if node.name in configs}
+    return {node.name: _of_config(node, configs[node.name]) for node in plan.configs if node.name in configs}
 
 
 def _of_config(node: Node, counts: Mapping[str, Any]) -> dict[str, Any]:

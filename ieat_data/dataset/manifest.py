@@ -15,16 +15,20 @@ from ieat_data.data.sample import merge
 from ieat_data.dataset.diversity import diversity
 from ieat_data.decisions.log import seen_instruction
 from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW
+from ieat_data.engines import registry
+from ieat_data.engines.cpu import cpu
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.paths import prompt_hashes
 from ieat_data.stages import STAGES
 from ieat_data.stages.dialogue.questions import written
-from ieat_data.storage.shards import Record
+from ieat_data.storage.shards import CommitRecord
 
 MANIFEST = "manifest.json"
 
 
-def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]], read_samples: bool = True) -> dict[str, Any]:
+def make(
+    plan: Plan, files: Mapping[str, Sequence[tuple[str, CommitRecord]]], read_samples: bool = True
+) -> dict[str, Any]:
     """The manifest of a finished plan. `files`: for each config its (path in the output folder, record).
 
     `read_samples`: False for one that is wanted every few seconds: without `diversity`, from commit records alone.
@@ -72,22 +76,29 @@ def make(plan: Plan, files: Mapping[str, Sequence[tuple[str, Record]]], read_sam
         ],
         "non_commercial": any(s.non_commercial for s in plan.sources),
         "recording": plan.recording.identity() if plan.recording else None,
-        "made_with": made_with(),
+        "made_with": made_with(plan),
     }
 
 
 def content_digest(plan: Plan) -> str:
     """Content digest of what a finished plan gives out."""
-    digest: str = merge(r.summary for node in plan.targets for r in node.records.values())["content_digest"]
+    digest: str = merge(r.summary for node in plan.configs for r in node.records.values())["content_digest"]
     return digest
 
 
-def made_with() -> dict[str, str]:
-    """Versions of what the bytes of an output may depend on."""
+def made_with(plan: Plan) -> dict[str, str]:
+    """Return versions, CPU and kernels that the bytes of an output may depend on; no digest or fingerprint sees them.
+
+    Kernels are those of the engines that were asked: none with a recording.
+    """
+    asked = {} if plan.recording else {r: plan.profile.engines[r] for r in plan.engine_identities}  # type: ignore[index]
+    said = {f"{role} kernels": registry.kernels(role, config) for role, config in asked.items()}
     return {
         "ieat-data": __version__,
         "python": platform.python_version(),
         **{p: metadata.version(p) for p in ("pyarrow", "ray", "numpy", "soundfile")},
+        **cpu(),
+        **{k: v for k, v in said.items() if v},
     }
 
 
@@ -114,7 +125,7 @@ def _review(plan: Plan) -> dict[str, Any]:
                 instructions[held.outcome(one.text)] += 1
             elif one.id in items:
                 changed.append(one.id)
-    records = [r for node in plan.targets for r in node.records.values()]
+    records = [r for node in plan.configs for r in node.records.values()]
     return {
         "rule": plan.pipeline.decision_rule,
         "instructions": {**instructions, "changed": changed},

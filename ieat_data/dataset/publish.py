@@ -10,7 +10,7 @@ from typing import Any
 
 from ieat_data.dataset import card, manifest
 from ieat_data.execution.plan import Node, Plan
-from ieat_data.storage.shards import Record, fsync_dir, replace_file
+from ieat_data.storage.shards import CommitRecord, fsync_dir, replace_file
 
 
 def publish(plan: Plan, out: Path, manifest_copy: Path | None = None) -> dict[str, Any]:
@@ -18,8 +18,8 @@ def publish(plan: Plan, out: Path, manifest_copy: Path | None = None) -> dict[st
 
     `manifest_copy`: another file for the manifest; its `root` leads from there to `out`.
     """
-    files: dict[str, list[tuple[str, Record]]] = {}
-    for node in plan.targets:
+    files: dict[str, list[tuple[str, CommitRecord]]] = {}
+    for node in plan.configs:
         if placed := place(node, out / "data" / node.name):
             files[node.name] = [(path.relative_to(out).as_posix(), record) for path, record in placed]
     made = manifest.make(plan, files)
@@ -40,11 +40,11 @@ def _json(made: dict[str, Any]) -> bytes:
     return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def place(node: Node, folder: Path) -> list[tuple[Path, Record]]:
+def place(node: Node, folder: Path) -> list[tuple[Path, CommitRecord]]:
     """Put the shards of a finished table that have rows into `folder`; a shard that is there is not put again."""
     folder.mkdir(parents=True, exist_ok=True)
     there = frozenset(os.listdir(folder))
-    placed: list[tuple[Path, Record]] = []
+    placed: list[tuple[Path, CommitRecord]] = []
     for shard in node.shards:
         record = node.records[shard]
         if record.rows:

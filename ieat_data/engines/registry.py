@@ -74,6 +74,7 @@ def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = N
     cls = engine_class(role, config.engine)
     neutral = set(cls.neutral_settings)
     needed = [r.name for r in cls.requirements(config.settings) if r.kind == "model"]
+    version = getattr(cls, "version", None)  # raised when the same settings give other answers than before
     return {
         "engine": config.engine,
         "settings": {k: v for k, v in sorted(config.settings.items()) if k not in neutral and v not in needed},
@@ -82,8 +83,7 @@ def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = N
         "uses": {r: identity(r, profile, recorded and recorded["uses"].get(r)) for r in uses(role, config)},
         "exact": bool(cls.exact),
         "grade": getattr(cls, "grade", None),
-        # of an engine of one's own: raised when it answers otherwise
-        **({"version": cls.version} if getattr(cls, "version", None) is not None else {}),
+        **({} if version is None else {"version": version}),
     }
 
 
@@ -146,6 +146,12 @@ def takes_prompts(config: EngineConfig) -> bool:
 def concurrent_calls(role: str, config: EngineConfig) -> int:
     """Return how many calls an engine takes at once: one, unless its class batches across calls."""
     return int(getattr(engine_class(role, config.engine), "concurrent_calls", 1))
+
+
+def kernels(role: str, config: EngineConfig) -> str | None:
+    """What computes the engine's answers on a machine like this one, where its class says so."""
+    said = getattr(engine_class(role, config.engine), "kernels", None)
+    return said(config.settings) if said else None
 
 
 def absent_modules(names: Sequence[str], python: str | None) -> set[str]:

@@ -12,19 +12,19 @@ from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.worker import run_job
 from ieat_data.stages.base import Task
-from ieat_data.storage.shards import Record
+from ieat_data.storage.shards import CommitRecord
 
 
 class InProcess:
     """Does each task in this process, as soon as it is started. For a build whose answers come from a recording."""
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
-        self._ended: list[tuple[Task, list[Record] | Exception]] = []
+        self._ended: list[tuple[Task, list[CommitRecord] | Exception]] = []
         self._answers: Counter[str] = Counter()
 
     def submit(self, job: Job) -> None:
         try:
-            result: list[Record] | Exception = run_job(job, self.pools(job), self._count)
+            result: list[CommitRecord] | Exception = run_job(job, self.pools(job), self._count)
         except Exception as e:  # the runner tells them apart
             result = e
         self._ended.append((job.task, result))
@@ -33,7 +33,7 @@ class InProcess:
         """The engines of a task."""
         return {}
 
-    def wait(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+    def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
         ended, self._ended = self._ended, []
         return ended
 

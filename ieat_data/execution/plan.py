@@ -29,7 +29,7 @@ from ieat_data.source_hash import source_hash
 from ieat_data.stages import UNIONS
 from ieat_data.stages.base import Rule, Stage, Task
 from ieat_data.stages.catalogue import Catalogue, catalogue
-from ieat_data.storage.shards import Record, Table, replace_file
+from ieat_data.storage.shards import CommitRecord, Table, replace_file
 
 
 @dataclass
@@ -41,8 +41,8 @@ class Node:
     description: Mapping[str, Any]  # what the fingerprint hashes
     table: Table
     tasks: list[Task] = field(default_factory=list)
-    found: dict[str, Record] = field(default_factory=dict)  # of earlier runs: stale, or not yet known to be
-    records: dict[str, Record] = field(default_factory=dict)  # committed and not stale
+    found: dict[str, CommitRecord] = field(default_factory=dict)  # of earlier runs: stale, or not yet known to be
+    records: dict[str, CommitRecord] = field(default_factory=dict)  # committed and not stale
     rows: int = 0  # of `records`
     rejects: Counter[str] = field(default_factory=Counter)
 
@@ -59,7 +59,7 @@ class Node:
     def outputs(self) -> frozenset[str]:
         return frozenset(self.shards)
 
-    def add(self, records: Iterable[Record]) -> list[Record]:
+    def add(self, records: Iterable[CommitRecord]) -> list[CommitRecord]:
         """Take records that are not stale; gives those that are new."""
         new = [r for r in records if r.shard not in self.records]
         for record in new:
@@ -124,8 +124,9 @@ class Plan:
         return [*self.corpora, *(load_source(n) for n in others)]
 
     @property
-    def targets(self) -> list[Node]:
-        return [self.nodes[self.catalogue.table(t)] for t in self.pipeline.targets]
+    def configs(self) -> list[Node]:
+        """The tables that go out, each a config of the dataset."""
+        return [self.nodes[self.catalogue.table(c)] for c in self.pipeline.configs]
 
     def concrete(self, table: str) -> tuple[str, ...]:
         return UNIONS.get(table, (table,))
@@ -304,14 +305,14 @@ def _worded(change: str) -> str:
 
 
 def stages_of(pipeline: Pipeline) -> list[str]:
-    """The tables that a pipeline's targets need, inputs first."""
+    """The tables that a pipeline's configs need, inputs first."""
     return _order(_needed(pipeline), pipeline)
 
 
 def _needed(pipeline: Pipeline) -> set[str]:
     known = catalogue(pipeline)
     needed: set[str] = set()
-    open_names = [known.table(t) for t in pipeline.targets]
+    open_names = [known.table(c) for c in pipeline.configs]
     while open_names:
         name = open_names.pop()
         if name not in needed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ieat_data.execution.plan import Node, Plan
-from ieat_data.storage.shards import Record
+from ieat_data.storage.shards import CommitRecord
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -83,7 +83,7 @@ class Progress:
                 for s in self._stages.values():
                     s.told = s.calls
 
-    def done(self, node: Node, records: Sequence[Record]) -> None:
+    def done(self, node: Node, records: Sequence[CommitRecord]) -> None:
         stage = self._stages[node.name]
         stage.done += len(records)
         stage.rows += sum(r.rows for r in records)

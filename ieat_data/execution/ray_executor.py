@@ -16,7 +16,7 @@ from ieat_data.execution.ray_pools import EnginePools, connected, lacking
 from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.worker import run_job
 from ieat_data.stages.base import Task
-from ieat_data.storage.shards import Record
+from ieat_data.storage.shards import CommitRecord
 
 
 class Cluster:
@@ -50,7 +50,7 @@ class Cluster:
         pools = {role: self._engines.pool(role) for role in job.engines}
         self._running[self._run_job.remote(job, pools, self._meter)] = job.task
 
-    def wait(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+    def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=1.0)
         return [(self._running.pop(ref), self._result(ref)) for ref in done]
 
@@ -61,9 +61,9 @@ class Cluster:
     def close(self) -> None:
         self._open.close()
 
-    def _result(self, ref: Any) -> list[Record] | Exception:
+    def _result(self, ref: Any) -> list[CommitRecord] | Exception:
         try:
-            records: list[Record] = self._ray.get(ref)
+            records: list[CommitRecord] = self._ray.get(ref)
         except Exception as e:
             return translated(e)
         return records

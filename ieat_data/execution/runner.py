@@ -23,7 +23,7 @@ from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.stages.base import Task
-from ieat_data.storage.shards import ROLLUP_AT, Record
+from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
 
 TASK_TRIES = 5  # of a task whose worker or engine died: rows are judged inside the stage
 
@@ -36,7 +36,7 @@ class Executor(Protocol):
     def submit(self, job: Job) -> None:
         """Begin a task, with the engines that its stage asks."""
 
-    def wait(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+    def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
         """The tasks that ended since, and what they committed or why they failed. Waits for one, a second at most.
 
         `WorkerLost` is for a task whose process or node died; another exception is the one that the task raised.
@@ -137,7 +137,7 @@ class Runner:
                 node.table.forget(shard)
         return node.done(task)
 
-    def _committed(self, node: Node, new: Sequence[Record]) -> None:
+    def _committed(self, node: Node, new: Sequence[CommitRecord]) -> None:
         self._loose[node.name] += len(new)
         if self._loose[node.name] >= ROLLUP_AT:
             node.table.roll_up()

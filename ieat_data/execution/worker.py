@@ -18,7 +18,7 @@ from ieat_data.engines.replay import ReplayClient
 from ieat_data.execution.job import Job
 from ieat_data.stages.base import Context, Inputs, Stage
 from ieat_data.stages.catalogue import catalogue
-from ieat_data.storage.shards import Record, Table
+from ieat_data.storage.shards import CommitRecord, Table
 
 # role, its block in the profile, what every client takes
 MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
@@ -40,7 +40,7 @@ def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[St
         yield stage, ctx, shard, table
 
 
-def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[Record]:
+def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[CommitRecord]:
     """Do a task with the engines behind `pools`, or where the profile says so from a recording; commit its outputs."""
     started = time.monotonic()
     replayed = job.profile["recording"] is not None

@@ -60,7 +60,7 @@ def record(plan: Plan, folder: Path) -> Header:
         prompts=prompt_hashes(["**/*"]),
         sources=source_hashes(plan),
         stages={n: Counts(answers=len(answers.get(n, ())), rows=len(rows[n])) for n in plan.nodes},
-        made_with=made_with(),
+        made_with=made_with(plan),
         decisions=decision_inputs(plan),
     )
     write(folder, header, answers, rows)

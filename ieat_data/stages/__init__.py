@@ -15,7 +15,7 @@ from ieat_data.stages.samples.empathy import Empathy
 from ieat_data.stages.samples.reasoning_trajectory import Questioned
 from ieat_data.stages.samples.response import Response
 from ieat_data.stages.samples.stage2 import Alignment, Continuation, Synthesis
-from ieat_data.stages.speech.emotion import Label
+from ieat_data.stages.speech.emotion import Emotion
 from ieat_data.stages.speech.ingest import Ingest, Queries
 from ieat_data.stages.speech.mos import Mos
 from ieat_data.stages.speech.pairs import Pairs
@@ -36,15 +36,15 @@ STAGES: dict[str, Stage] = {
         PromptClips(),
         Speakers(),
         Synthesize(),
-        SignalQuality("listen", of="ingest", clips="recorded"),
-        SignalQuality("listen_spoken", of="synthesize", clips="spoken"),
+        SignalQuality("recorded_signal_quality", of="ingest", clips="recorded"),
+        SignalQuality("synthesized_signal_quality", of="synthesize", clips="spoken"),
         Mos(),
         SameSpeaker(),
         Transcribe(),
         Respond(),
         Decontaminate(of="respond"),
         Deduplicate(of="respond"),
-        Label(),
+        Emotion(),
         Inject(),
         Decontaminate(of="inject"),
         Deduplicate(of="inject"),
@@ -73,7 +73,7 @@ STAGES: dict[str, Stage] = {
 # Names that stand for several tables with the same schema, whose shards they chain.
 UNIONS: dict[str, tuple[str, ...]] = {
     "utterances": ("ingest", "synthesize"),
-    "heard": ("listen", "listen_spoken"),
+    "signal_quality": ("recorded_signal_quality", "synthesized_signal_quality"),
     "targets": ("inject", "inject_dialogues"),
 }
 
@@ -81,7 +81,7 @@ UNIONS: dict[str, tuple[str, ...]] = {
 SOURCE_TABLES: dict[str, str] = {"speech": "ingest", "text": "queries"}
 
 # What a pipeline may ask for: the tables that go out, each a config of the dataset.
-TARGETS: tuple[str, ...] = (
+CONFIGS: tuple[str, ...] = (
     "stage1_1",
     "stage1_2_reasoning",
     "stage1_2_empathy",

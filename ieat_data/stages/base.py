@@ -31,7 +31,7 @@ from ieat_data.engines.client import Client
 from ieat_data.errors import Retryable, UserError
 from ieat_data.hashing import child_id
 from ieat_data.stages.forecast import Forecast, Load
-from ieat_data.storage.shards import Record, Table, read_part
+from ieat_data.storage.shards import CommitRecord, Table, read_part
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -144,7 +144,7 @@ class Made(Protocol):
     @property
     def table(self) -> Table: ...
     @property
-    def records(self) -> Mapping[str, Record]: ...
+    def records(self) -> Mapping[str, CommitRecord]: ...
     @property
     def rejects(self) -> Counter[str]: ...
 

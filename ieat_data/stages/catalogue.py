@@ -1,4 +1,4 @@
-"""The stages that a pipeline may use: ours, and those of its own that it names under `stages` or `targets`."""
+"""The stages that a pipeline may use: ours, and those of its own that it names under `stages` or `configs`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ieat_data.config import Pipeline
+from ieat_data.config import RENAMED_STAGES, Pipeline, now_called
 from ieat_data.data.schema import SAMPLES
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.plugins import Kind
-from ieat_data.stages import SOURCE_TABLES, STAGES, TARGETS, UNIONS
+from ieat_data.stages import CONFIGS, SOURCE_TABLES, STAGES, UNIONS
 from ieat_data.stages.base import ExpandStage, MapStage, Stage
 from ieat_data.stages.gates.tables import GATES
 
@@ -49,15 +49,15 @@ _OURS = Catalogue(STAGES, {}, GATES)
 def catalogue(pipeline: Pipeline) -> Catalogue:
     """Return the stages that a pipeline may use. Raises UserError for a name that nobody has, or that is no stage."""
     blocks = tuple(name for name in pipeline.stages if name not in STAGES)
-    targets = tuple(name for name in pipeline.targets if name not in (*TARGETS, *SOURCE_TABLES.values()))
-    return _with_own(pipeline.name, blocks, targets) if blocks or targets else _OURS
+    configs = tuple(name for name in pipeline.configs if name not in (*CONFIGS, *SOURCE_TABLES.values()))
+    return _with_own(pipeline.name, blocks, configs) if blocks or configs else _OURS
 
 
 @functools.cache
-def _with_own(pipeline: str, blocks: tuple[str, ...], targets: tuple[str, ...]) -> Catalogue:
+def _with_own(pipeline: str, blocks: tuple[str, ...], configs: tuple[str, ...]) -> Catalogue:
     own: dict[str, Stage] = {}
     tables: dict[str, str] = {}
-    for key, known, names in (("stages", STAGES, blocks), ("targets", TARGETS, targets)):
+    for key, known, names in (("stages", STAGES, blocks), ("configs", CONFIGS, configs)):
         for name in names:
             where = f"pipeline {pipeline}: {key}"
             if name not in tables:
@@ -65,8 +65,8 @@ def _with_own(pipeline: str, blocks: tuple[str, ...], targets: tuple[str, ...]) 
                 if other := next((n for n, t in tables.items() if t == stage.name), None):
                     raise UserError(f"{where}: {other!r} and {name!r} both make a table {stage.name!r}")
                 own[stage.name], tables[name] = stage, stage.name
-            if key == "targets" and own[tables[name]].schema.names != SAMPLES.names:
-                raise UserError(f"{where}: {name!r} makes no samples, so it is no target: see stages.samples.compose")
+            if key == "configs" and own[tables[name]].schema.names != SAMPLES.names:
+                raise UserError(f"{where}: {name!r} makes no samples, so it is no config: see stages.samples.compose")
     every = {**STAGES, **own}
     for stage in own.values():
         if unknown := [t for t in stage.inputs if t not in (*every, *UNIONS)]:
@@ -74,15 +74,17 @@ def _with_own(pipeline: str, blocks: tuple[str, ...], targets: tuple[str, ...]) 
             raise UserError(f"pipeline {pipeline}: stages: {stage.key!r} reads {unknown[0]!r}, which is no table{hint}")
     read = {t for stage in own.values() for t in stage.inputs}
     for stage in own.values():
-        if not (stage.gate_of or stage.key in targets or stage.name in read):
+        if not (stage.gate_of or stage.key in configs or stage.name in read):
             raise UserError(
-                f"pipeline {pipeline}: stages: nothing reads the table of {stage.key!r}: name the stage under targets, "
+                f"pipeline {pipeline}: stages: nothing reads the table of {stage.key!r}: name the stage under configs, "
                 "or say in its class whose rows it holds back (gate_of)"
             )
     return _gated(Catalogue(every, tables, GATES), [s for s in own.values() if s.gate_of], pipeline)
 
 
 def _own(name: str, where: str, known: Sequence[str] | Mapping[str, object]) -> Stage:
+    if told := now_called(name, RENAMED_STAGES):
+        raise UserError(f"{where}: {told}")
     kind = Kind("stage", "ieat.stages", dict.fromkeys(known, ""), _NEEDS)
     cls = kind.find(name, where)
     if not (isinstance(cls, type) and issubclass(cls, Stage)):

@@ -36,7 +36,7 @@ _AUDIO_ROWS, _TEXT_ROWS = 32, 1024  # rows per row group: `binary` columns have 
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CommitRecord:
     """The committed state of one shard."""
 
     shard: str
@@ -158,7 +158,7 @@ class Table:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def records(self) -> dict[str, Record]:
+    def records(self) -> dict[str, CommitRecord]:
         """Return all commit records by shard."""
         while True:
             try:
@@ -166,11 +166,11 @@ class Table:
             except FileNotFoundError:  # rolled up since the listing
                 continue
 
-    def _records(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, Record]:
-        found: dict[str, Record] = {}
+    def _records(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, CommitRecord]:
+        found: dict[str, CommitRecord] = {}
         for name in (*rolled, *loose):
             for line in (self.records_dir / name).read_bytes().splitlines():
-                record = Record(**json.loads(line))
+                record = CommitRecord(**json.loads(line))
                 before = found.get(record.shard)
                 if before is None or before.inputs != record.inputs:
                     found[record.shard] = record
@@ -184,16 +184,16 @@ class Table:
             return [], []
         return [n for n in names if n.endswith(".jsonl")], [n for n in names if n.endswith(".json") and n[0] != "."]
 
-    def record(self, shard: str) -> Record | None:
+    def record(self, shard: str) -> CommitRecord | None:
         try:
-            return Record(**json.loads((self.records_dir / f"{shard}.json").read_bytes()))
+            return CommitRecord(**json.loads((self.records_dir / f"{shard}.json").read_bytes()))
         except FileNotFoundError:
             return self.records().get(shard)
 
-    def read(self, record: Record, columns: Sequence[str] | None = None) -> pa.Table:
+    def read(self, record: CommitRecord, columns: Sequence[str] | None = None) -> pa.Table:
         return read_part(self.folder / record.file, columns)
 
-    def quarantined(self, record: Record) -> list[dict[str, Any]]:
+    def quarantined(self, record: CommitRecord) -> list[dict[str, Any]]:
         if record.quarantine is None:
             return []
         # not splitlines: payloads may hold U+2028 and similar
@@ -212,7 +212,7 @@ class Table:
         summary: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
         engines: Mapping[str, Mapping[str, float]] | None = None,
-    ) -> Record:
+    ) -> CommitRecord:
         """Write one shard and its record. If another writer was first, keep and return its record.
 
         Args:
@@ -235,7 +235,7 @@ class Table:
         fsync_dir(self.folder)
         ok, rejects = _count(table)
         rejects.update(Counter(q["reason"] for q in removed))
-        record = Record(
+        record = CommitRecord(
             shard=shard,
             file=part.name,
             rows=len(table),
@@ -259,7 +259,7 @@ class Table:
         assert winner is not None
         return winner
 
-    def _publish(self, record: Record) -> bool:
+    def _publish(self, record: CommitRecord) -> bool:
         return create_if_absent(self.records_dir / f"{record.shard}.json", json.dumps(asdict(record)).encode())
 
     def forget(self, shard: str) -> None:
@@ -288,7 +288,7 @@ class Table:
         for old in (*reversed(taken[:-1]), *loose):
             (self.records_dir / old).unlink()
 
-    def sweep(self, known: Iterable[Record] | None = None, older_than_s: float = ORPHAN_AGE_S) -> int:
+    def sweep(self, known: Iterable[CommitRecord] | None = None, older_than_s: float = ORPHAN_AGE_S) -> int:
         """Delete parts, quarantine files and temporary files that no record names. Return how many.
 
         `known`: the table's records, if the caller has just read them.

@@ -10,7 +10,7 @@ from ieat_data.corpora import READERS, reader_class
 from ieat_data.engines.http import HttpClient
 from ieat_data.engines.registry import ENGINES, engine_class
 from ieat_data.paths import PROJECT_FILE, shipped
-from ieat_data.stages import STAGES, TARGETS, UNIONS
+from ieat_data.stages import CONFIGS, STAGES, UNIONS
 from ieat_data.stages.base import ExpandStage, MapStage, Stage, StageSettings
 from ieat_data.stages.speech.ingest import SourceStage
 from scripts.reference.keys import keys
@@ -25,7 +25,7 @@ def pipeline() -> str:
 A pipeline says what is built: `pipelines/NAME.yaml`, or a path. Name it in `ieat build NAME`. Lay single values over
 it with `--set key.sub=value`; a key that is not known is an error that names the key that you may have meant.
 
-`targets` are any of {codes(TARGETS)}. The keys of each stage are in [stages](stages.md).
+`configs` are any of {codes(CONFIGS)}. The keys of each stage are in [stages](stages.md).
 """
     return page("Pipeline YAML", intro, "## Keys", keys(Pipeline), _example("pipelines/stage1-2.yaml"))
 
@@ -89,8 +89,8 @@ def _reader(name: str) -> Iterator[str]:
 def stages() -> str:
     intro = f"""
 A stage makes one table from others. Its settings stand in a pipeline under `stages.NAME`; any stage also takes
-`max_reject_rate`, in place of the pipeline's. Targets are the stages whose tables go out, each as a config of the
-dataset: {codes(TARGETS)}.
+`max_reject_rate`, in place of the pipeline's. Configs are the stages whose tables go out, each as a config of the
+dataset: {codes(CONFIGS)}.
 
 Names that stand for several tables of one schema: {"; ".join(f"`{u}` for {codes(t)}" for u, t in UNIONS.items())}.
 """
@@ -104,7 +104,7 @@ def _overview() -> str:
 
 def _kind(stage: Stage) -> str:
     kinds = ((SourceStage, "source"), (MapStage, "map"), (ExpandStage, "expand"))
-    other = "target" if stage.name in TARGETS else "regroup"
+    other = "config" if stage.name in CONFIGS else "regroup"
     return next((words for kind, words in kinds if isinstance(stage, kind)), other)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import yaml
 
 from ieat_data.data import schema as schemas
-from ieat_data.stages import STAGES, TARGETS
+from ieat_data.stages import CONFIGS, STAGES
 from scripts.reference.markdown import bare, code, page, sentence, table
 
 WORDS = Path(__file__).with_name("columns.yaml")
@@ -33,7 +33,7 @@ The tables below it lie in the work folder (`OUT/.work/tables/`), a table for ea
 `reason`. `status` is `ok`, `rejected` (here, for `reason`) or `skipped` (an earlier stage rejected it): a row keeps
 its place, with nulls, so that the shards of all tables align. Times are in seconds, rates in Hz.
 """
-    tables = [s for name, stage in STAGES.items() if name not in TARGETS for s in _table(name, stage.schema)]
+    tables = [s for name, stage in STAGES.items() if name not in CONFIGS for s in _table(name, stage.schema)]
     return page("Schema", intro, "## A sample", columns("sample", schemas.SAMPLES), "## Tables", *tables)
 
 

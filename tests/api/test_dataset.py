@@ -57,7 +57,7 @@ def test_a_user_s_fault_is_one_line(out: Path, call: Any, line: str) -> None:
 
 def test_a_build_with_engines_in_this_process(tmp_path: Path) -> None:
     c = corpora.make(tmp_path, 4)
-    settings = {"stages.respond": {"attempts": 2}, "profile.shards_in_flight": 1, "targets": ["stage1_1"]}
+    settings = {"stages.respond": {"attempts": 2}, "profile.shards_in_flight": 1, "configs": ["stage1_1"]}
     data = ieat_data.build(c.pipeline, c.profile, tmp_path / "out", settings=settings, limit=2, in_process=True)
     assert data.configs == ("stage1_1",)
     assert data.manifest["pipeline"]["stages"]["respond"] == {"attempts": 2}

@@ -33,7 +33,7 @@ def test_a_dialogue_is_followed_back_to_its_records_and_its_question(out: Path) 
         (u["source"], u["key"]) for u in sample["provenance"]["utterances"]
     }
     stages = {s.stage for s in told.steps}
-    assert {"transcribe", "respond", "label", "inject", "reorganise", "inject_dialogues", "questions"} <= stages
+    assert {"transcribe", "respond", "emotion", "inject", "reorganise", "inject_dialogues", "questions"} <= stages
     drawn = sample["instruction"]
     assert question_id(drawn["id"], drawn["speaker"]) in {s.id for s in told.steps if s.stage == "speak_questions"}
     (is_now,) = (s for s in told.samples if s.id == sample["id"])
@@ -100,7 +100,7 @@ def test_a_build_under_way_is_told_as_far_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_sample_that_people_rejected(tmp_path: Path) -> None:
-    c = corpora.make(tmp_path, 2, decisions=str(tmp_path / "decisions"), targets=["stage1_1"])
+    c = corpora.make(tmp_path, 2, decisions=str(tmp_path / "decisions"), configs=["stage1_1"])
     sample = next(iter(ieat_data.build(c.pipeline, c.profile, tmp_path / "out", in_process=True)))
     (tmp_path / "decisions").mkdir()
     decision = {

@@ -39,7 +39,7 @@ def test_a_map_stage_does_what_the_build_did(out: Path) -> None:
 
 
 def test_a_stage_that_makes_children_does_what_the_build_did(out: Path) -> None:
-    felt = {r["id"]: r for r in rows_of(out, "label") if r["status"] == "ok"}
+    felt = {r["id"]: r for r in rows_of(out, "emotion") if r["status"] == "ok"}
     replied = {r["id"] for r in rows_of(out, "respond") if r["status"] == "ok"}
     said = {r["id"]: r for r in rows_of(out, "transcribe")}
     language = {r["id"]: r["language"] for t in ("ingest", "synthesize") for r in rows_of(out, t)}
@@ -56,10 +56,10 @@ def test_stages_are_chained_with_engines_of_one_s_own(doubles: str) -> None:
     clips = [{"audio": clip_of(r["text"]), "speaker": "ann", "origin": "recorded", "check_text": None} for r in ROWS]
     rows: list[dict[str, Any]] = [{**c, **r, "reference": r["text"]} for c, r in zip(clips, ROWS, strict=True)]
     rows.append({**rows[0], "reference": "Something else altogether was said in this clip."})
-    for stage in ("transcribe", "respond", "label"):
+    for stage in ("transcribe", "respond", "emotion"):
         rows = ieat_data.run_stage(stage, rows, doubles)
     assert [r["status"] for r in rows] == ["ok", "ok", "rejected"]
-    assert all(r["reply"] and r["label"] for r in rows[:2])
+    assert all(r["reply"] and r["emotion"] for r in rows[:2])
     assert rows[2]["reason"] == "asr_mismatch" and "reply" not in rows[2], "it went no further"
     children = ieat_data.run_stage("inject", rows, doubles)
     assert {c["parent"] for c in children} == {r["id"] for r in rows[:2]}
@@ -73,8 +73,8 @@ def test_the_profile_s_voices_speak(doubles: str) -> None:
 
 def test_settings_lie_over_the_pipeline_s(doubles: str) -> None:
     rows = [{"audio": clip_of("x"), "language": "en", "speaker": "ann", "text": "x"}]
-    assert ieat_data.run_stage("label", rows, doubles)[0]["status"] == "ok"
-    assert ieat_data.run_stage("label", rows, doubles, settings={"min_score": 1.0})[0]["reason"] == "low_confidence"
+    assert ieat_data.run_stage("emotion", rows, doubles)[0]["status"] == "ok"
+    assert ieat_data.run_stage("emotion", rows, doubles, settings={"min_score": 1.0})[0]["reason"] == "low_confidence"
 
 
 def test_engines_stay_loaded_for_the_next_call_and_go_with_another_profile(doubles: str, tmp_path: Path) -> None:

@@ -96,11 +96,11 @@ def test_what_was_made_of_a_changed_shard_is_made_again_and_nothing_else(tmp_pat
     plan = synthetic_corpora.plan(tmp_path / "work", paths)
     todo = {(n.name, t.name) for n in plan.nodes.values() for t in n.todo}
     single = (
-        "listen",
-        "screen_replies",
+        "recorded_signal_quality",
+        "decontaminate_replies",
         "transcribe",
         "stage1_1",
-        "label",
+        "emotion",
         "respond",
         "inject",
         "stage1_2_reasoning",

@@ -22,5 +22,5 @@ def test_completions_of_replies_and_targets_are_one_kind() -> None:
 
 
 def test_each_kind_is_of_a_stage_and_in_its_fingerprint() -> None:
-    pipeline = Pipeline(name="p", sources=Sources(), targets=())
+    pipeline = Pipeline(name="p", sources=Sources(), configs=())
     assert {kind for stage in STAGES.values() for kind in stage.checks(pipeline)} == set(CHECKS)

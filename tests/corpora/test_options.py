@@ -26,7 +26,7 @@ def source(folder: Path, reader: str = "gigaspeech", root: Path = SAMPLES / "gig
     data = {"name": "mine", "reader": reader, "root": str(root), "language": "en", "licence": "x", "terms": "x"}
     path = folder / "mine.yaml"
     path.write_text(yaml.safe_dump({**data, "non_commercial": True, **({"options": options} if options else {})}))
-    return Pipeline.model_validate({"name": "p", "sources": {"speech": [str(path)]}, "targets": []})
+    return Pipeline.model_validate({"name": "p", "sources": {"speech": [str(path)]}, "configs": []})
 
 
 def depends(pipeline: Pipeline) -> Any:

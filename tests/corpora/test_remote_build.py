@@ -48,7 +48,7 @@ def source(folder: Path, reader: str, root: str, **options: Any) -> str:
 
 def pipeline(name: str, kind: str = "text") -> Pipeline:
     listed = Sources(text=(name,)) if kind == "text" else Sources(speech=(name,))
-    return Pipeline(name="t", sources=listed, targets=("queries" if kind == "text" else "ingest",), rows_per_shard=3)
+    return Pipeline(name="t", sources=listed, configs=("queries" if kind == "text" else "ingest",), rows_per_shard=3)
 
 
 def rows(work: Path, out: Path, name: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from ieat_data.cost.estimate import Estimate, estimate
 from ieat_data.cost.figures import Figure, Figures, cost_table, sample_accept
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import stages_of
-from ieat_data.stages import TARGETS
+from ieat_data.stages import CONFIGS
 
 SPEECH = Corpus("s", "speech", "emilia", "en", 1000, True)
 TEXT = Corpus("t", "text", "ultrachat", "en", 1000, True)
@@ -35,7 +35,7 @@ ROUND = measured(
 )  # fmt: skip
 
 
-STAGE_1 = tuple(t for t in TARGETS if t.startswith("stage1"))
+STAGE_1 = tuple(t for t in CONFIGS if t.startswith("stage1"))
 
 
 def plan(
@@ -45,7 +45,7 @@ def plan(
         "inject": {"neutral_share": 0.5, "neutral_reasoning_share": 1.0, "reasoning_share": 0.5},
         "reorganise": {"share": 0.4, "turns": {2: 1, 4: 1}},
     }
-    given = {"name": "p", "sources": {}, "targets": STAGE_1, "instructions": {"gap_s": [0.5, 0.5]}, "stages": stages}
+    given = {"name": "p", "sources": {}, "configs": STAGE_1, "instructions": {"gap_s": [0.5, 0.5]}, "stages": stages}
     given.update(pipeline or {})
     figures = figures or Figures(ROUND)
     return estimate(Pipeline.model_validate(given), load_profile(profile), [SPEECH, TEXT], figures, **rest)
@@ -65,7 +65,7 @@ def test_rows_audio_and_tokens_by_hand() -> None:
     assert x["respond"].asks["llm"].tokens_out == 600 * 2 * 20
     assert x["respond"].asks["llm"].tokens_in == 600 * 2 * 100
     assert x["respond"].bytes == 600 * 300
-    assert x["label"].asks["ser"].audio_s == pytest.approx(600 * 9)  # 10,800 s in 1,200 clips
+    assert x["emotion"].asks["ser"].audio_s == pytest.approx(600 * 9)  # 10,800 s in 1,200 clips
     # 600 labelled, half fit, 0.8 of them replied to, half of the neutral half left out: 180, of which 1.5 targets each
     assert x["inject"].rows == pytest.approx(600 * 0.5 * 0.8 * 0.75 * 1.5)
     assert x["inject"].ok == pytest.approx(135)

@@ -18,7 +18,7 @@ from ieat_data.cost.measured import measured, usage
 from ieat_data.cost.report import NAME, compared, estimate_plan
 from ieat_data.engines.base import Completion, Failure, Generate
 from ieat_data.execution.plan import Plan
-from ieat_data.storage.shards import Record, Table
+from ieat_data.storage.shards import CommitRecord, Table
 from tests.support import corpora, doubles
 from tests.support.in_process import build_here
 
@@ -139,7 +139,7 @@ def test_a_plan_in_that_folder_rests_on_what_was_measured(
             "synthesize",
             "transcribe",
             "respond",
-            "label",
+            "emotion",
             "inject",
             "stage1_1",
         ):
@@ -169,7 +169,7 @@ def test_the_time_of_a_judge_is_no_time_of_speech(tmp_path: Path) -> None:
         table = Table(tmp_path / "tables" / stage)
         table.create()
         asked = {"llm": {"audio_s": 0.0, "tokens_in": 0, "tokens_out": 0, **counts}}
-        record = Record(f"{stage}-0", "", 60, 60, 6000, "", engines=asked)
+        record = CommitRecord(f"{stage}-0", "", 60, 60, 6000, "", engines=asked)
         (table.records_dir / f"{stage}-0.json").write_text(json.dumps(asdict(record)))
         described = {"description": {"stage": stage, "engines": {"llm": {"model": "m"}}}}
         (table.folder / "plan.json").write_text(json.dumps(described))

@@ -32,7 +32,17 @@ from tests.support.tiny import served, settings
 pytestmark = pytest.mark.engines
 
 # their rows do not depend on what a model says
-OF_SOURCES = ("ingest", "queries", "select", "prompt_clips", "speakers", "synthesize", "transcribe", "respond", "label")
+OF_SOURCES = (
+    "ingest",
+    "queries",
+    "select",
+    "prompt_clips",
+    "speakers",
+    "synthesize",
+    "transcribe",
+    "respond",
+    "emotion",
+)
 
 
 @dataclass
@@ -96,7 +106,7 @@ def whole(made: Made) -> None:
     """All configs, both languages, dialogues; nothing doubled; no control string comes through."""
     assert verify(made.out) == []
     assert {c: m["rows"] > 0 for c, m in made.manifest["configs"].items()} == dict.fromkeys(
-        made.plan.pipeline.targets, True
+        made.plan.pipeline.configs, True
     )
     assert set(made.manifest["counts"]["language"]) == {"en", "zh"}
     rows = list(samples(made.out))
@@ -105,7 +115,7 @@ def whole(made: Made) -> None:
         (task, language) for task in ("response", "empathy", "reasoning") for language in ("en", "zh")
     }
     assert max(r["n_turns"] for r in rows) >= 2
-    assert len({m["emotion"]["label"] for r in rows for m in r["messages"] if m["emotion"]}) >= 4
+    assert len({m["emotion"]["emotion"] for r in rows for m in r["messages"] if m["emotion"]}) >= 4
     for m in (m for r in rows for m in r["messages"]):
         assert "<" not in m["content"] and "<" not in (m["think"] or "")
 

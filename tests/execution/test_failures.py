@@ -38,7 +38,7 @@ class Failing(InProcess):
 
 
 def run(tmp_path: Path, error: Exception, times: int) -> Failing:
-    plan = make_plan("stage1-2", "replay", tmp_path / "out", None, ["targets=[ingest]", "limit=2"], None)
+    plan = make_plan("stage1-2", "replay", tmp_path / "out", None, ["configs=[ingest]", "limit=2"], None)
     plan.persist()
     made: list[Failing] = []
 

@@ -123,12 +123,12 @@ class Project:
         catalogue._with_own.cache_clear()
         source_hash._source.cache_clear()
 
-    def plan(self, stages: dict[str, Any], targets: tuple[str, ...] = ("stage1_1",)) -> Plan:
-        pipeline = load_pipeline(self.made.pipeline).model_copy(update={"stages": stages, "targets": targets})
+    def plan(self, stages: dict[str, Any], configs: tuple[str, ...] = ("stage1_1",)) -> Plan:
+        pipeline = load_pipeline(self.made.pipeline).model_copy(update={"stages": stages, "configs": configs})
         return Plan(pipeline, load_profile(self.made.profile), self.folder / "work")
 
-    def build(self, stages: dict[str, Any], targets: tuple[str, ...] = ("stage1_1",)) -> dict[str, Any]:
-        return build_here(self.plan(stages, targets), self.folder / "out")
+    def build(self, stages: dict[str, Any], configs: tuple[str, ...] = ("stage1_1",)) -> dict[str, Any]:
+        return build_here(self.plan(stages, configs), self.folder / "out")
 
 
 @pytest.fixture
@@ -193,10 +193,10 @@ def test_it_is_costed_and_reported(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stages", "targets", "message"),
+    ("stages", "configs", "message"),
     [
         (["injekt"], [], r"stages 'injekt' is not known \(did you mean 'inject'\?\); one of your own is named module"),
-        ([], ["transcribe"], r"targets 'transcribe' is not known"),
+        ([], ["transcribe"], r"configs 'transcribe' is not known"),
         (["my_stages:Half"], [], r"stages 'my_stages:Half' is no stage yet: it lacks estimate\(\), process\(\)"),
         (["my_stages:Settings"], [], r"stages 'my_stages:Settings' is no stage: it lacks name"),
         (["my_stages:Taken"], [], "'my_stages:Taken': its name 'respond' names its table: is one of ours"),
@@ -205,17 +205,17 @@ def test_it_is_costed_and_reported(project: Project) -> None:
             ["my_stages:Nowhere"],
             r"'my_stages:Nowhere' reads 'stage1_7', which is no table \(did",
         ),
-        (["my_stages:Aside"], [], "nothing reads the table of 'my_stages:Aside': name the stage under targets"),
+        (["my_stages:Aside"], [], "nothing reads the table of 'my_stages:Aside': name the stage under configs"),
         (["my_stages:Last"], [], "'my_stages:Last': gate_of 'tokenise': no stage reads such rows"),
-        ([], ["my_stages:NoBuses"], "targets: 'my_stages:NoBuses' makes no samples, so it is no target"),
+        ([], ["my_stages:NoBuses"], "configs: 'my_stages:NoBuses' makes no samples, so it is no config"),
     ],
 )
-def test_a_wrong_stage_is_one_line(project: Project, stages: list[str], targets: list[str], message: str) -> None:
+def test_a_wrong_stage_is_one_line(project: Project, stages: list[str], configs: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message) as e:
-        project.plan({name: {} for name in stages}, ("stage1_1", *targets))
+        project.plan({name: {} for name in stages}, ("stage1_1", *configs))
     assert "\n" not in str(e.value)
 
 
 def test_without_stages_of_its_own_a_pipeline_has_ours(project: Project) -> None:
-    pipeline = Pipeline(name="p", sources=Sources(), targets=("stage1_1",), stages={"mos": {}})
+    pipeline = Pipeline(name="p", sources=Sources(), configs=("stage1_1",), stages={"mos": {}})
     assert catalogue.catalogue(pipeline).stages is STAGES

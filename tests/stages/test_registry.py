@@ -12,7 +12,7 @@ from ieat_data.cost.figures import Figures
 from ieat_data.cost.funnel import funnel
 from ieat_data.dataset.manifest import sections
 from ieat_data.execution.plan import stages_of
-from ieat_data.stages import STAGES, TARGETS, UNIONS
+from ieat_data.stages import CONFIGS, STAGES, UNIONS
 from ieat_data.stages.base import Stage
 from ieat_data.stages.gates.tables import GATES
 
@@ -23,7 +23,7 @@ def whole() -> Pipeline:
     """Every stage there is."""
     blocks: dict[str, dict[str, Any]] = {name: {} for name in ("mos", "same_speaker", "speak_replies")}
     paper = load_pipeline("paper").model_dump(mode="json")
-    paper |= {"targets": list(TARGETS), "stages": {**paper["stages"], **blocks}, "judge": {}, "contamination": ["./b/"]}
+    paper |= {"configs": list(CONFIGS), "stages": {**paper["stages"], **blocks}, "judge": {}, "contamination": ["./b/"]}
     return Pipeline.model_validate(paper)
 
 

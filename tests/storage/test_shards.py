@@ -11,7 +11,7 @@ import pytest
 
 from ieat_data.data import schema
 from ieat_data.storage import shards
-from ieat_data.storage.shards import Record, Table
+from ieat_data.storage.shards import CommitRecord, Table
 
 
 def rows(n: int = 3) -> pa.Table:
@@ -134,7 +134,7 @@ def test_roll_ups_stay_few_and_hold_every_record_once(table: Table, monkeypatch:
 
     monkeypatch.setattr(shards, "replace_file", counted)
     for i in range(200):
-        made[f"s-{i:05d}"] = record = Record(f"s-{i:05d}", f"part-{i}", 1, 1, 1, "00")
+        made[f"s-{i:05d}"] = record = CommitRecord(f"s-{i:05d}", f"part-{i}", 1, 1, 1, "00")
         table._publish(record)
         table.roll_up(at_least=4)
         assert len(os.listdir(table.records_dir)) <= 3 + 6  # loose ones; log2(200 / 4) roll-ups
@@ -198,4 +198,4 @@ def test_record_is_plain_json(table: Table) -> None:
     import json
 
     record = table.commit("s", rows(), summary={"n": {"en": 2}})
-    assert Record(**json.loads((table.records_dir / "s.json").read_text())) == record
+    assert CommitRecord(**json.loads((table.records_dir / "s.json").read_text())) == record

@@ -86,7 +86,7 @@ def make(folder: Path, n: int = 8, engine: dict[str, Any] | None = None, **pipel
     spec = {
         "name": "test",
         "sources": {"speech": [names["emilia-en"], names["emilia-zh"]], "text": [names["belle"], names["ultrachat"]]},
-        "targets": ["stage1_1", "stage1_2_reasoning", "stage1_2_empathy", "stage1_2_trajectory"],
+        "configs": ["stage1_1", "stage1_2_reasoning", "stage1_2_empathy", "stage1_2_trajectory"],
         "rows_per_shard": 3,
         "max_reject_rate": 1.0,
         "near_duplicates": None,  # the doubles' answers are much alike

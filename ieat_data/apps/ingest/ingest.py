@@ -18,7 +18,7 @@ def ingest(source: str, work: Path, limit: int | None, rows_per_shard: int) -> N
     pipeline = Pipeline(
         name="ingest",
         sources=Sources(speech=(source,)) if kind == "speech" else Sources(text=(source,)),
-        targets=(SOURCE_TABLES[kind],),
+        configs=(SOURCE_TABLES[kind],),
         rows_per_shard=rows_per_shard,
         limit=limit,
         max_reject_rate=1.0,  # the user wants to see the rejects, however many
@@ -26,4 +26,4 @@ def ingest(source: str, work: Path, limit: int | None, rows_per_shard: int) -> N
     profile = Profile(name="ingest", engines={}, shards_in_flight=os.cpu_count() or 1)
     plan = Plan(pipeline, profile, work)
     make_tables(plan)
-    return plan.nodes[pipeline.targets[0]]
+    return plan.nodes[pipeline.configs[0]]

@@ -11,7 +11,7 @@ import numpy as np
 from ieat_data.apps.report.view import StageView, View
 from ieat_data.checks.speech import PACE_S
 from ieat_data.stages import SOURCE_TABLES, STAGES
-from ieat_data.storage.shards import Record
+from ieat_data.storage.shards import CommitRecord
 
 
 class Look(NamedTuple):
@@ -50,7 +50,7 @@ class Measured:
     def wants(stage: StageView) -> bool:
         return stage.table is not None and stage.name in STAGES and bool(STAGES[stage.name].measured)
 
-    def add(self, view: View, stage: StageView, record: Record) -> None:
+    def add(self, view: View, stage: StageView, record: CommitRecord) -> None:
         """Count the values of one shard."""
         assert stage.table is not None
         measured = STAGES[stage.name].measured

@@ -15,7 +15,7 @@ from ieat_data.apps.report.reasons import says
 from ieat_data.apps.report.samples import Listed, snippet
 from ieat_data.apps.report.view import StageView, View, spread
 from ieat_data.data.schema import REJECTED
-from ieat_data.storage.shards import Record
+from ieat_data.storage.shards import CommitRecord
 
 _BEHIND = ("ingest", "synthesize", "queries")  # tables whose rows say where they come from
 _OF_ORIGIN = ("source", "key", "language", "origin", "speaker", "duration_s", "reference", "text")
@@ -32,7 +32,7 @@ class Rejects:
         self._left: Counter[str] | None = None if audible is None else Counter(spread(sizes, audible))
         self._origins = lru_cache(maxsize=8)(self._read_origins)  # children of one shard come in a row
 
-    def of(self, stage: StageView, record: Record) -> Iterator[Listed]:
+    def of(self, stage: StageView, record: CommitRecord) -> Iterator[Listed]:
         """Yield the rejected rows of one shard, in order."""
         assert stage.table is not None
         columns = [c for c in stage.schema_names(record) if c not in ("audio", "audios")]
@@ -41,7 +41,9 @@ class Rejects:
         for row in table.filter(pc.equal(table.column("status"), REJECTED)).to_pylist():
             yield self._listed(stage, record, row, said.get(row["id"], {}))
 
-    def _listed(self, stage: StageView, record: Record, row: Mapping[str, Any], said: Mapping[str, Any]) -> Listed:
+    def _listed(
+        self, stage: StageView, record: CommitRecord, row: Mapping[str, Any], said: Mapping[str, Any]
+    ) -> Listed:
         payload = said.get("payload")
         known = {k: v for k, v in row.items() if v is not None and k not in ("id", "status", "reason")}
         origins = [o for at in _utterances(row, record.shard) if (o := self._origin(*at))]

@@ -15,7 +15,7 @@ from ieat_data.dataset import manifest
 from ieat_data.dataset.verify import load_manifest, root
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Node, Plan
-from ieat_data.storage.shards import Record, Table
+from ieat_data.storage.shards import CommitRecord, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class StageView:
     ok: int
     rejects: Mapping[str, int]
     table: Table | None = None
-    records: Mapping[str, Record] = field(default_factory=dict)
+    records: Mapping[str, CommitRecord] = field(default_factory=dict)
 
     @property
     def rows_in(self) -> int:
         """Return the number of rows that the stage worked on."""
         return self.ok + sum(self.rejects.values())
 
-    def schema_names(self, record: Record) -> list[str]:
+    def schema_names(self, record: CommitRecord) -> list[str]:
         """Return the columns of one of its shards."""
         assert self.table is not None
         names: list[str] = pq.read_schema(self.table.folder / record.file).names
@@ -106,10 +106,10 @@ class Building:
             node.found = {s: r for s, r in node.table.records().items() if s not in node.records}
             for task in node.tasks if node.found else ():
                 self.plan.take_found(node, task)
-        targets = self.plan.targets
-        files = {n.name: [(r.file, r) for r in n.records.values() if r.rows] for n in targets if n.records}
+        configs = self.plan.configs
+        files = {n.name: [(r.file, r) for r in n.records.values() if r.rows] for n in configs if n.records}
         made = manifest.make(self.plan, files, read_samples=False)
-        parts = [Part(n.name, n.table.folder / r.file) for n in targets for r in n.records.values() if r.rows]
+        parts = [Part(n.name, n.table.folder / r.file) for n in configs for r in n.records.values() if r.rows]
         stages = {name: _from_node(node) for name, node in self.plan.nodes.items()}
         tables = {n.table.folder.name: n.records.values() for n in self.plan.nodes.values()}
         done = not any(n.todo for n in self.plan.nodes.values())

@@ -175,12 +175,12 @@ class Inject(Injection):
 
     name = "inject"
     version = 3
-    inputs = ("utterances", "transcribe", "respond", "label")
+    inputs = ("utterances", "transcribe", "respond", "emotion")
     columns: Mapping[str, tuple[str, ...]] = {
         "utterances": ("language",),
         "transcribe": ("text",),
         "respond": (),
-        "label": ("label", "score"),
+        "emotion": ("label", "score"),
     }
     Settings = InjectSettings
 
@@ -199,7 +199,7 @@ class Inject(Injection):
         }
 
     def estimate(self, forecast: Forecast) -> Load:
-        labelled, replied = forecast.loads["label"], forecast.loads["respond"]
+        labelled, replied = forecast.loads["emotion"], forecast.loads["respond"]
         parents = labelled.ok * (replied.ok / replied.rows if replied.rows else 0.0)
         return forecast.llm(self.name, parents * sum(self.per_parent(forecast).values()), self.settings.max_tokens)
 

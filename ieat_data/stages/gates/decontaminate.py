@@ -71,7 +71,7 @@ class Decontaminate(MapStage):
 
     def __init__(self, of: str, settings: Any = None) -> None:
         super().__init__(settings)
-        self.of, self.name = of, f"screen_{JUDGED[of]}"
+        self.of, self.name = of, f"decontaminate_{JUDGED[of]}"
         self.columns, self._texts = _TEXTS[of]
         self.inputs = tuple(self.columns)
 

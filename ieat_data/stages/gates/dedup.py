@@ -41,8 +41,8 @@ class Deduplicate(Stage):
 
     def __init__(self, of: str, settings: Any = None) -> None:
         super().__init__(settings)
-        self.of, self.name = of, f"unique_{JUDGED[of]}"
-        self.inputs = (f"screen_{JUDGED[of]}",)
+        self.of, self.name = of, f"dedup_{JUDGED[of]}"
+        self.inputs = (f"decontaminate_{JUDGED[of]}",)
 
     def asked_for(self, pipeline: Pipeline) -> bool:
         return pipeline.near_duplicates is not None

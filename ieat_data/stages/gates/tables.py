@@ -19,10 +19,10 @@ JUDGED: Mapping[str, str] = {
 }
 # The gates that compare a row with benchmarks and with the other rows, and (GATES) all, in their order.
 COMPARED: Mapping[str, tuple[str, ...]] = {
-    "respond": ("screen_replies", "unique_replies"),
-    "inject": ("screen_targets", "unique_targets"),
-    "inject_dialogues": ("screen_dialogues", "unique_dialogues"),
-    "pairs": ("screen_pairs",),
+    "respond": ("decontaminate_replies", "dedup_replies"),
+    "inject": ("decontaminate_targets", "dedup_targets"),
+    "inject_dialogues": ("decontaminate_dialogues", "dedup_dialogues"),
+    "pairs": ("decontaminate_pairs",),
 }
 GATES: Mapping[str, tuple[str, ...]] = {
     **COMPARED,

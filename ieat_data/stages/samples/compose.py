@@ -55,7 +55,7 @@ class Sample:
     """A sample that is being put together."""
 
     def __init__(self, row_id: str, task: str, stage: str, language: str, utterances: Utterances) -> None:
-        self.row: Row = {"id": row_id, "task": task, "stage": stage, "language": language}
+        self.row: Row = {"id": row_id, "task": task, "training_stage": stage, "language": language}
         self.messages: list[Row] = []
         self.audios: list[Row] = []
         self.spans: list[Row] = []
@@ -102,7 +102,7 @@ class Sample:
 
 
 class SampleStage(Stage):
-    """What makes samples, so that a pipeline may have it as a target. A stage of a user's own implements `samples`."""
+    """What makes samples, so that a pipeline may have it as a config. A stage of a user's own implements `samples`."""
 
     schema = SAMPLE_SCHEMA
     expected = frozenset({REJECTED_IN_REVIEW})

@@ -16,16 +16,16 @@ class Response(Compose):
     """Speech in, the LLM's natural reply out."""
 
     name = "stage1_1"
-    inputs = ("utterances", "transcribe", "respond", "label")
+    inputs = ("utterances", "transcribe", "respond", "emotion")
     optional = GATES["respond"]
-    single = ("respond", "label")
+    single = ("respond", "emotion")
 
     def estimate(self, forecast: Forecast) -> Load:
         return self.forecast_samples(forecast, forecast.left("respond"), 0.0, asked=False)
 
     def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
         utterances = Utterances(inputs)
-        emotions = {r["id"]: r for r in inputs.rows("label", name, ["id", "label", "score", "status"])}
+        emotions = {r["id"]: r for r in inputs.rows("emotion", name, ["id", "label", "score", "status"])}
         out = screened_out(inputs, "respond", name)
         for reply in inputs.rows("respond", name):
             if reply["status"] != OK or reply["id"] in out:

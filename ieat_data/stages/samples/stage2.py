@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -24,7 +23,10 @@ from ieat_data.stages.gates.reviewed import kept
 from ieat_data.stages.gates.tables import GATES, screened_out
 
 _COLUMNS = {
-    "ingest": ("source", "key", "language", "speaker", "audio", "duration_s", "reference", "extra"),
+    "ingest": (
+        *("source", "key", "language", "speaker", "audio", "duration_s", "reference"),
+        *("corpus_id", "recording", "start_s", "segment_s"),
+    ),
     "pairs": ("text",),
     "tokenize": ("tokens",),
 }
@@ -102,7 +104,7 @@ class Stage2(Stage):
         return {
             "id": row_id,
             "task": self.task,
-            "stage": "stage2",
+            "training_stage": "stage2",
             "language": first["language"],
             "n_turns": 1,
             "messages": list(messages),
@@ -169,15 +171,14 @@ class Continuation(Stage2):
 def follows(one: Row, two: Row, max_gap_s: float) -> bool:
     """Whether `two` is what the speaker of `one` said next.
 
-    By the times of both in their recording where the reader gives them (`recording`, `start`, `duration` of `extra`, in
-    seconds), else by Emilia's numbers (`…_W000029`, `…_W000030`).
+    By the times of both in their recording where the corpus has them, else by Emilia's numbers (`…_W000029`,
+    `…_W000030`).
     """
     if one["speaker"] != two["speaker"]:
         return False
-    a, b = json.loads(one["extra"] or "{}"), json.loads(two["extra"] or "{}")
-    if "start" in a and "start" in b:
-        same = a.get("recording") == b.get("recording")
-        return bool(same and -_ROUNDED_S <= b["start"] - a["start"] - a["duration"] <= max_gap_s)
-    numbers = [re.fullmatch(r"(.*)_W(\d+)", str(x.get("id", ""))) for x in (a, b)]
+    if one["start_s"] is not None and two["start_s"] is not None:
+        same = one["recording"] == two["recording"]
+        return bool(same and -_ROUNDED_S <= two["start_s"] - one["start_s"] - one["segment_s"] <= max_gap_s)
+    numbers = [re.fullmatch(r"(.*)_W(\d+)", x["corpus_id"] or "") for x in (one, two)]
     first, second = numbers
     return bool(first and second and first[1] == second[1] and int(second[2]) == int(first[2]) + 1)

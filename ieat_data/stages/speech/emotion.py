@@ -17,21 +17,21 @@ from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
 from ieat_data.stages.forecast import Ask, Forecast, Load
 
 
-class LabelSettings(StageSettings):
+class EmotionSettings(StageSettings):
     min_score: float = Field(0.0, ge=0, le=1, description="a best score below this is no label")
     max_peers: int = Field(8, ge=0, description="clips of the same speaker that give an engine the speaker's norm")
 
 
-class Label(MapStage):
+class Emotion(MapStage):
     """Asks the profile's emotion engine. `other` and `<unk>` are no labels: such a clip takes no part in stage 1-2."""
 
-    name = "label"
+    name = "emotion"
     inputs = ("utterances", "transcribe")
     columns: Mapping[str, tuple[str, ...]] = {"utterances": ("audio", "language", "speaker"), "transcribe": ("text",)}
     engines = ("ser",)
     prompts = ("labels.yaml",)
     schema = EMOTIONS
-    Settings = LabelSettings
+    Settings = EmotionSettings
     expected = frozenset({"not_an_emotion", "low_confidence"})
 
     def estimate(self, forecast: Forecast) -> Load:

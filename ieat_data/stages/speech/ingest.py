@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -136,6 +137,11 @@ def _read(reader: Any, name: str, unit: Unit) -> Iterator[Any]:
         yield from reader.read(unit)
 
 
+# what readers call it → the column
+_NUMBERS = {"dnsmos": "dnsmos", "start": "start_s", "duration": "segment_s"}
+_TEXTS = {"id": "corpus_id", "recording": "recording"}
+
+
 class IngestSettings(StageSettings):
     min_s: float = Field(0.4, ge=0, description="shortest clip, seconds")
     max_s: float = Field(30.0, gt=0, description="longest clip, seconds")
@@ -145,6 +151,7 @@ class Ingest(SourceStage):
     """Clips of speech corpora: decoded once, to know that they can be, and how long they are."""
 
     name = "ingest"
+    version = 2  # 2: columns in place of JSON
     kind = "speech"
     schema = UTTERANCES
     Settings = IngestSettings
@@ -191,8 +198,26 @@ def utterance(record: SpeechRecord, source: Source, min_s: float, max_s: float) 
         "sample_rate": rate,
         "duration_s": seconds,
         "reference": record.text.strip(),
-        "extra": json.dumps(record.extra, ensure_ascii=False, sort_keys=True),
+        **_known(record.extra),
     }
+
+
+def _known(extra: Mapping[str, Any]) -> Row:
+    """What a corpus says of a clip besides: what stages read as columns, the rest as JSON."""
+    rest = dict(extra)
+    numbers = {column: _number(rest.pop(name, None)) for name, column in _NUMBERS.items()}
+    texts = {column: _text(rest.pop(name, None)) for name, column in _TEXTS.items()}
+    left = json.dumps(rest, ensure_ascii=False, sort_keys=True) if rest else None
+    return {**numbers, **texts, "extra": left}
+
+
+def _number(value: Any) -> float | None:
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if fits else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def speaker(record: SpeechRecord, source: Source) -> str:

@@ -24,8 +24,8 @@ class Mos(MapStage):
     """The quality of each clip (1 to 5), as the profile's engine for it hears it."""
 
     name = "mos"
-    inputs = ("utterances", "heard")
-    columns: Mapping[str, tuple[str, ...]] = {"utterances": ("audio",), "heard": ()}
+    inputs = ("utterances", "signal_quality")
+    columns: Mapping[str, tuple[str, ...]] = {"utterances": ("audio",), "signal_quality": ()}
     engines = ("mos",)
     schema = MOS
     Settings = MosSettings

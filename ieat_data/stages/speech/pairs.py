@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from pydantic import Field
@@ -28,8 +27,11 @@ class Pairs(MapStage):
     """The corpus's own transcript, cased and punctuated, of a clip of fit length, pace and quality."""
 
     name = "pairs"
-    inputs = ("ingest", "listen")
-    columns: Mapping[str, tuple[str, ...]] = {"ingest": ("language", "duration_s", "reference", "extra"), "listen": ()}
+    inputs = ("ingest", "recorded_signal_quality")
+    columns: Mapping[str, tuple[str, ...]] = {
+        "ingest": ("language", "duration_s", "reference", "dnsmos"),
+        "recorded_signal_quality": (),
+    }
     schema = PAIRS
     Settings = PairsSettings
 
@@ -50,7 +52,7 @@ class Pairs(MapStage):
         text, seconds = clean(row["reference"]), row["duration_s"]
         if not limits.min_s <= seconds <= limits.max_s:
             return Reject("too_short_audio" if seconds < limits.min_s else "too_long_audio", f"{seconds:.2f} s")
-        dnsmos = json.loads(row["extra"] or "{}").get("dnsmos")
+        dnsmos = row["dnsmos"]
         if limits.min_dnsmos is not None and dnsmos is not None and dnsmos < limits.min_dnsmos:
             return Reject("low_dnsmos", f"{dnsmos:.2f}")
         reason = check_text(text, row["language"], own) or pace_fault(text, row["language"], seconds)

@@ -25,9 +25,9 @@ class SameSpeaker(MapStage):
     """Does a spoken query sound like the clip that its voice was cloned from?"""
 
     name = "same_speaker"
-    inputs = ("synthesize", "listen_spoken")
+    inputs = ("synthesize", "synthesized_signal_quality")
     broadcast = ("speakers",)
-    columns: Mapping[str, tuple[str, ...]] = {"synthesize": ("audio", "speaker"), "listen_spoken": ()}
+    columns: Mapping[str, tuple[str, ...]] = {"synthesize": ("audio", "speaker"), "synthesized_signal_quality": ()}
     engines = ("speaker",)
     schema = VOICES
     Settings = SameSpeakerSettings

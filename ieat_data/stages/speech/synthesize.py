@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from ieat_data.data.schema import UTTERANCES
@@ -17,10 +16,11 @@ class Synthesize(Speaking, MapStage):
     """A voice drawn by hash speaks each selected query; an ASR round trip checks the clip."""
 
     name = "synthesize"
+    version = 2  # 2: columns in place of JSON
     inputs = ("queries", "select")
     columns: Mapping[str, tuple[str, ...]] = {"queries": ("source", "key", "language", "text"), "select": ()}
     schema = UTTERANCES
-    measured = ()  # what was measured stands in `listen_spoken` and `transcribe`, too
+    measured = ()  # what was measured stands in `synthesized_signal_quality` and `transcribe`, too
 
     def estimate(self, forecast: Forecast) -> Load:
         return forecast.spoken(self.name, forecast.loads["select"].ok, self.engines)
@@ -35,7 +35,6 @@ class Synthesize(Speaking, MapStage):
             if isinstance(spoken, Reject):
                 out.append(spoken)
                 continue
-            made = {"tts": ctx.engines["tts"].name, "voice": line.voice, "attempts": attempts}
             out.append(
                 {
                     **{c: row[c] for c in ("source", "key", "language")},
@@ -46,7 +45,7 @@ class Synthesize(Speaking, MapStage):
                     "duration_s": spoken.clip.duration_s,
                     "reference": row["text"],
                     "check_text": spoken.heard,
-                    "extra": json.dumps(made, sort_keys=True),
+                    "attempts": attempts,
                 }
             )
         return out

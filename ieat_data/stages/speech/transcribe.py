@@ -28,11 +28,11 @@ class Transcribe(MapStage):
     """What was said. A synthesized clip was heard at its check: it is not transcribed twice."""
 
     name = "transcribe"
-    inputs = ("utterances", "heard")
+    inputs = ("utterances", "signal_quality")
     optional = ("mos", "same_speaker")
     columns: Mapping[str, tuple[str, ...]] = {
         "utterances": ("audio", "language", "origin", "reference", "check_text"),
-        "heard": (),
+        "signal_quality": (),
         "mos": (),
         "same_speaker": (),
     }

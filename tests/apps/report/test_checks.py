@@ -38,8 +38,8 @@ def values(view: View, stages: tuple[str, ...], column: str) -> list[float]:
 @pytest.mark.parametrize(
     ("look", "stages"),
     [
-        ("lufs", ("listen", "listen_spoken", "speak_questions")),
-        ("trailing_s", ("listen", "listen_spoken", "speak_questions")),
+        ("lufs", ("recorded_signal_quality", "synthesized_signal_quality", "speak_questions")),
+        ("trailing_s", ("recorded_signal_quality", "synthesized_signal_quality", "speak_questions")),
         ("error_rate", ("transcribe", "speak_questions")),
     ],
 )
@@ -54,7 +54,7 @@ def test_every_clip_that_passed_is_in_its_bin(view: View, report: Path, look: st
         at = next(i for i in range(LOOKS[look].bins) if v < said["low"] + (i + 1) * said["width"] - 1e-7)
         expected[at] = expected.get(at, 0) + 1
     assert shown == expected
-    recorded = len(values(view, ("listen" if look != "error_rate" else "transcribe",), look))
+    recorded = len(values(view, ("recorded_signal_quality" if look != "error_rate" else "transcribe",), look))
     if look != "error_rate":
         assert sum(said["counts"]["recorded"].values()) == recorded
     assert set(said["counts"]) == {"recorded", "spoken"}
@@ -63,7 +63,7 @@ def test_every_clip_that_passed_is_in_its_bin(view: View, report: Path, look: st
 def test_limits_and_rejects_are_those_of_the_manifest(made: dict[str, Any], report: Path) -> None:
     said = {x["look"]: x for x in summary(report)["audio_checks"]}
     assert set(said) == {"lufs", "clipped", "silence", "leading_s", "trailing_s", "error_rate", "pace"}
-    limits = made["audio_checks"]["signal"]["listen"]["limits"]["limits"]
+    limits = made["audio_checks"]["signal"]["recorded_signal_quality"]["limits"]["limits"]
     assert said["lufs"]["limits"] == {k: [limits[k]] for k in ("min_lufs", "max_lufs")}
     assert said["error_rate"]["limits"] == {"max_error_rate": [0.3, 0.5]}
     for look, code in (("error_rate", "asr_mismatch"), ("silence", "mostly_silence")):
@@ -87,7 +87,7 @@ def test_an_older_manifest_has_no_such_blocks(view: View, tmp_path: Path) -> Non
 def test_what_was_screened_is_said_of_how_many(made: dict[str, Any], view: View) -> None:
     said = screened(view)
     assert set(said) == {"near_duplicates"}, "no benchmark was given"
-    stages = [s for n, s in made["stages"].items() if n.startswith("unique_")]
+    stages = [s for n, s in made["stages"].items() if n.startswith("dedup_")]
     assert said["near_duplicates"]["of"] == sum(s["ok"] + sum(s["rejects"].values()) for s in stages) >= made["rows"]
     assert said["near_duplicates"]["rejected"] == made["screened"]["near_duplicates"]["rejected"]
 
@@ -105,7 +105,7 @@ def test_a_reason_says_what_it_stands_for(made: dict[str, Any], report: Path) ->
 def test_a_code_of_several_stages_is_said_as_each_means_it() -> None:
     assert says("pairs", "wrong_language") != says("queries", "wrong_language")
     assert says("ingest", "wrong_language") is None, "no one line is known"
-    assert says("listen", "clipped_audio")
+    assert says("recorded_signal_quality", "clipped_audio")
     assert says("no_stage", "no_code") is None
     lines = [says(s, c) for s in STAGES for kind in KINDS.values() for c in kind]
     assert not any("`" in line or not line[0].isupper() for line in lines if line)

@@ -222,7 +222,7 @@ def test_the_command_says_what_is_wrong_in_a_line(tmp_path: Path) -> None:
 def hostile(value: Any, text: str) -> Any:
     """`value` with `text` in place of every text that comes from a corpus or a model."""
     if isinstance(value, dict):
-        kept = ("role", "kind", "task", "stage", "id", "ref", "clip", "path")
+        kept = ("role", "kind", "task", "training_stage", "id", "ref", "clip", "path")
         return {k: v if k in kept else hostile(v, text) for k, v in value.items()}
     if isinstance(value, list):
         return [hostile(v, text) for v in value]

@@ -54,7 +54,7 @@ def sample(i: int, task: str, text: str, language: str = "en") -> dict[str, Any]
     return {
         "id": row_id,
         "task": task,
-        "stage": "stage1_2",
+        "training_stage": "stage1_2",
         "language": language,
         "n_turns": 1,
         "messages": [{**user, "train": False}, {**reply, "injected_chars": 32, "train": True}],

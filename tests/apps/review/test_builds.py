@@ -44,7 +44,7 @@ def drawn(verdicts: Verdicts, n: int = 60) -> list[dict[str, Any]]:
 def corpora_plan() -> Any:
     from ieat_data.config import Pipeline, Sources
 
-    return Pipeline(name="t", sources=Sources(), targets=()), load_profile("cpu")
+    return Pipeline(name="t", sources=Sources(), configs=()), load_profile("cpu")
 
 
 def test_a_rejected_instruction_is_not_drawn_and_moves_no_other_draw() -> None:
@@ -102,10 +102,10 @@ def todo(plan: Plan) -> set[str]:
 def test_reject_a_sample_edit_an_instruction_build_again(tmp_path: Path) -> None:
     log, decisions, out = tmp_path / "calls.log", tmp_path / "decisions", tmp_path / "out"
     c = corpora.make(tmp_path, 4, {"log": str(log)}, decisions=str(decisions))
-    targets = "targets=[stage1_1, stage1_2_reasoning, stage1_2_empathy]"
+    configs = "configs=[stage1_1, stage1_2_reasoning, stage1_2_empathy]"
 
     def plan() -> Plan:
-        return make_plan(c.pipeline, c.profile, out, None, [targets], None)
+        return make_plan(c.pipeline, c.profile, out, None, [configs], None)
 
     first = build_here(plan(), out)
     assert first["review"]["samples"] == {"rejected": 0, "changed": []}
@@ -154,7 +154,7 @@ def test_reject_a_sample_edit_an_instruction_build_again(tmp_path: Path) -> None
     seen = seen_instruction(bank_name, name, was)
     store.append("ben", kind="instruction", of=bank_name, item=name, seen=seen, decision="edit", text=new)
     again = plan()
-    assert not {"ingest", "synthesize", "transcribe", "respond", "label", "stage1_1"} & todo(again)
+    assert not {"ingest", "synthesize", "transcribe", "respond", "emotion", "stage1_1"} & todo(again)
     assert again.why(again.nodes["inject"]).startswith("changed: decisions")
     third = build_here(again, out)
     assert third["review"]["instructions"] == {"accepted": 0, "edited": 1, "rejected": 0, "changed": []}

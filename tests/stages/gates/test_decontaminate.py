@@ -48,8 +48,8 @@ def target(
 
 
 def run(folder: Path, shards: list[Rows], **pipeline: Any) -> tuple[Rows, Rows, list[dict[str, Any]]]:
-    """Rows of `screen_targets` and `unique_targets`, and what was put into quarantine."""
-    p = Pipeline(name="t", sources={}, targets=["stage1_2_empathy"], **pipeline)
+    """Rows of `decontaminate_targets` and `dedup_targets`, and what was put into quarantine."""
+    p = Pipeline(name="t", sources={}, configs=["stage1_2_empathy"], **pipeline)
     ctx = Context(p, Profile(name="none", engines={}), scratch=folder)
     inject, screen = Table(folder / "inject"), Table(folder / "screen")
     screened: Rows = []
@@ -61,9 +61,9 @@ def run(folder: Path, shards: list[Rows], **pipeline: Any) -> tuple[Rows, Rows, 
         shard = f"s-{i:05d}"
         record = inject.commit(shard, to_table(rows, TARGETS))
         inputs = Inputs({("inject", shard): inject.folder / record.file})
-        ((_, made),) = stage.run(Task("screen_targets", shard, (shard,)), inputs, ctx)
+        ((_, made),) = stage.run(Task("decontaminate_targets", shard, (shard,)), inputs, ctx)
         screened += made.to_pylist()
-        parts["screen_targets", shard] = screen.folder / screen.commit(shard, made).file
+        parts["decontaminate_targets", shard] = screen.folder / screen.commit(shard, made).file
     quarantine, unique = list(ctx.quarantine), []
     ctx.quarantine.clear()
     barrier = Deduplicate(of="inject")
@@ -158,7 +158,7 @@ def test_the_verdicts_of_all_tables_count(tmp_path: Path) -> None:
 
     one = folder.commit("a", to_table([{"id": "1", "status": "rejected"}, {"id": "2", "status": "ok"}], SKETCHES))
     two = folder.commit("b", to_table([{"id": "1", "status": "skipped"}, {"id": "2", "status": "rejected"}], UNIQUE))
-    parts = {("screen_targets", "s"): folder.folder / one.file, ("unique_targets", "s"): folder.folder / two.file}
+    parts = {("decontaminate_targets", "s"): folder.folder / one.file, ("dedup_targets", "s"): folder.folder / two.file}
     assert screened_out(Inputs(parts), "inject", "s") == {"1", "2"}
     assert screened_out(Inputs({}), "inject", "s") == frozenset()
 
@@ -180,11 +180,11 @@ def test_a_whole_build(tmp_path: Path) -> None:
     replies = [s for s in samples(out) if s["task"] == "response"]
     assert sorted(s["language"] for s in replies) == ["en", "zh"]
     stages = manifest["stages"]
-    assert stages["screen_replies"]["rejects"] == {"contaminated": 1}
-    assert stages["unique_replies"]["rejects"] == {"near_duplicate": 23 - 2}
+    assert stages["decontaminate_replies"]["rejects"] == {"contaminated": 1}
+    assert stages["dedup_replies"]["rejects"] == {"near_duplicate": 23 - 2}
     targets = [s for s in samples(out) if s["task"] in ("empathy", "reasoning")]
     parents = {s["provenance"]["parent"] for s in targets}
-    assert parents and stages["screen_targets"]["rejects"]["contaminated"] == 2
+    assert parents and stages["decontaminate_targets"]["rejects"]["contaminated"] == 2
     assert manifest["screened"]["contamination"]["files"].keys() == {"bench/test.txt"}
     assert manifest["screened"]["contamination"]["rejected"] >= 3
     assert manifest["screened"]["near_duplicates"]["rejected"] >= 21
@@ -192,14 +192,14 @@ def test_a_whole_build(tmp_path: Path) -> None:
     bench.write_text(corpora.EN[1] + "\n")
     again = make_plan(made.pipeline, made.profile, out, None, [], None)
     todo = {n.name for n in again.nodes.values() if n.todo}
-    assert {"screen_replies", "screen_targets", "unique_targets"} <= todo
+    assert {"decontaminate_replies", "decontaminate_targets", "dedup_targets"} <= todo
     assert not {"respond", "inject", "transcribe"} & todo
 
 
 def test_a_pipeline_may_have_neither(tmp_path: Path) -> None:
     made = corpora.make(tmp_path, 2)
     nodes = make_plan(made.pipeline, made.profile, tmp_path / "out", None, [], None).nodes
-    assert not [n for n in nodes if n.startswith(("screen_", "unique_"))]
+    assert not [n for n in nodes if n.startswith(("decontaminate_", "dedup_"))]
     spec = yaml.safe_load(Path(made.pipeline).read_text())
     assert spec["near_duplicates"] is None and Pipeline(**{**spec, "near_duplicates": {}}).near_duplicates
 

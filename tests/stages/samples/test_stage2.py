@@ -45,7 +45,7 @@ def build_stage2(folder: Path, codec: str = "tests.support.doubles:Codec") -> tu
     spec = {
         "name": "stage2",
         "sources": {"speech": [_yaml(folder / "source.yaml", source)]},
-        "targets": ["stage2_alignment", "stage2_synthesis", "stage2_continuation"],
+        "configs": ["stage2_alignment", "stage2_synthesis", "stage2_continuation"],
     }
     profile = {"name": "doubles", "ray": {"num_cpus": 1}, "engines": {"codec": {"engine": codec}}}
     plan = make_plan(
@@ -112,17 +112,34 @@ def test_a_profile_without_a_codec_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("one", "two", "expected"),
     [
-        ({"id": "A_W000009"}, {"id": "A_W000010"}, True),
-        ({"id": "A_W000009"}, {"id": "B_W000010"}, False),
-        ({"id": "A_W000009"}, {"id": "A_W000011"}, False),
+        ({"corpus_id": "A_W000009"}, {"corpus_id": "A_W000010"}, True),
+        ({"corpus_id": "A_W000009"}, {"corpus_id": "B_W000010"}, False),
+        ({"corpus_id": "A_W000009"}, {"corpus_id": "A_W000011"}, False),
         ({}, {}, False),
-        ({"recording": "r", "start": 0.0, "duration": 4.0}, {"recording": "r", "start": 5.9, "duration": 2.1}, True),
-        ({"recording": "r", "start": 0.0, "duration": 4.0}, {"recording": "r", "start": 6.1, "duration": 1.9}, False),
-        ({"recording": "r", "start": 0.0, "duration": 4.0}, {"recording": "r", "start": 3.0, "duration": 5.0}, False),
-        ({"recording": "r", "start": 0.0, "duration": 4.0}, {"recording": "q", "start": 4.5, "duration": 3.5}, False),
+        (
+            {"recording": "r", "start_s": 0.0, "segment_s": 4.0},
+            {"recording": "r", "start_s": 5.9, "segment_s": 2.1},
+            True,
+        ),
+        (
+            {"recording": "r", "start_s": 0.0, "segment_s": 4.0},
+            {"recording": "r", "start_s": 6.1, "segment_s": 1.9},
+            False,
+        ),
+        (
+            {"recording": "r", "start_s": 0.0, "segment_s": 4.0},
+            {"recording": "r", "start_s": 3.0, "segment_s": 5.0},
+            False,
+        ),
+        (
+            {"recording": "r", "start_s": 0.0, "segment_s": 4.0},
+            {"recording": "q", "start_s": 4.5, "segment_s": 3.5},
+            False,
+        ),
     ],
 )
 def test_what_follows_what(one: dict[str, Any], two: dict[str, Any], expected: bool) -> None:
-    first, second = ({"speaker": "s", "extra": json.dumps(x)} for x in (one, two))
-    assert follows(first, second, 2.0) is expected
-    assert not follows({"speaker": "s", "extra": json.dumps(one)}, {"speaker": "t", "extra": json.dumps(two)}, 2.0)
+    unknown = dict.fromkeys(("corpus_id", "recording", "start_s", "segment_s"))
+    one, two = {**unknown, **one}, {**unknown, **two}
+    assert follows({"speaker": "s", **one}, {"speaker": "s", **two}, 2.0) is expected
+    assert not follows({"speaker": "s", **one}, {"speaker": "t", **two}, 2.0)

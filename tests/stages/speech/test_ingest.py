@@ -43,7 +43,7 @@ def pipeline(folder: Path, options: dict[str, Any] | None = None, **more: Any) -
     terms = {"licence": "CC0", "terms": "none", "non_commercial": False}
     path = folder / "w.yaml"
     path.write_text(yaml.safe_dump({**source, **terms, **({"options": options} if options else {})}))
-    return Pipeline(name="t", sources={"speech": [str(path)]}, targets=["stage1_1"], rows_per_shard=3, **more)
+    return Pipeline(name="t", sources={"speech": [str(path)]}, configs=["stage1_1"], rows_per_shard=3, **more)
 
 
 def tasks(p: Pipeline) -> list[Task]:

@@ -42,9 +42,11 @@ def test_each_clip_is_measured_and_a_bad_one_says_what_was_measured(tmp_path: Pa
     table = Table(tmp_path)
     table.create()
     record = table.commit("s", to_table(rows, UTTERANCES))
-    ctx = Context(Pipeline(name="t", sources={}, targets=[]), NOBODY)
+    ctx = Context(Pipeline(name="t", sources={}, configs=[]), NOBODY)
     inputs = Inputs({("ingest", "s"): tmp_path / record.file})
-    ((_, made),) = SignalQuality("listen", "ingest", "recorded").run(Task("listen", "s", ("s",)), inputs, ctx)
+    ((_, made),) = SignalQuality("recorded_signal_quality", "ingest", "recorded").run(
+        Task("recorded_signal_quality", "s", ("s",)), inputs, ctx
+    )
     found = made.to_pylist()
     assert [r["reason"] for r in found] == [None, "trailing_silence", "undecodable_audio", None]
     assert found[0]["trailing_s"] == 0 and -20 < found[0]["lufs"] < -8
@@ -80,7 +82,7 @@ def test_a_clip_that_is_spoken_badly_is_spoken_again() -> None:
     line = Line("1", "what a lovely and very long day it has been for all of us", "en", "ann")
     engine = Speaker()
     speakers = [{"voice": "ann", "language": "en", "audio": None}]
-    ctx = Context(Pipeline(name="t", sources={}, targets=[]), NOBODY, {"tts": engine, "asr": engine})  # type: ignore[dict-item]
+    ctx = Context(Pipeline(name="t", sources={}, configs=[]), NOBODY, {"tts": engine, "asr": engine})  # type: ignore[dict-item]
     ctx.shared["voices"] = Voices(speakers)
     ((spoken, tries),) = speak([line], "synthesize", SpeakingSettings(), ctx)
     assert isinstance(spoken, Spoken) and tries == 2
@@ -91,11 +93,11 @@ def test_a_clip_that_is_spoken_badly_is_spoken_again() -> None:
 
 
 def test_a_build_with_and_without_an_engine_for_quality(tmp_path: Path) -> None:
-    made = corpora.make(tmp_path, 8, targets=["stage1_1"])
+    made = corpora.make(tmp_path, 8, configs=["stage1_1"])
     out = tmp_path / "plain"
     manifest = build_here(make_plan(made.pipeline, made.profile, out, None, [], None), out)
     assert manifest["audio_checks"]["mos"] is None, "it says that nobody looked"
-    assert manifest["audio_checks"]["signal"]["listen"]["limits"]["limits"]["min_lufs"] == -50
+    assert manifest["audio_checks"]["signal"]["recorded_signal_quality"]["limits"]["limits"]["min_lufs"] == -50
     assert manifest["rows"] == 24
 
     path = Path(made.profile)
@@ -116,7 +118,7 @@ def test_a_build_with_and_without_an_engine_for_quality(tmp_path: Path) -> None:
 
 
 def test_a_cloned_voice_is_compared_with_its_prompt(tmp_path: Path) -> None:
-    made = cloning(tmp_path, corpus(tmp_path, [(f"s{i}", 3.0, 3.5) for i in range(6)]), targets=["stage1_1"])
+    made = cloning(tmp_path, corpus(tmp_path, [(f"s{i}", 3.0, 3.5) for i in range(6)]), configs=["stage1_1"])
     manifest, rows, out = compared(made, tmp_path)
     spoken = [r for r in rows if r["status"] != "skipped"]
     assert {r["reason"] for r in spoken} == {None, "other_speaker"}
@@ -127,7 +129,7 @@ def test_a_cloned_voice_is_compared_with_its_prompt(tmp_path: Path) -> None:
 
 
 def test_a_voice_that_is_not_cloned_is_compared_with_nothing(tmp_path: Path) -> None:
-    made = corpora.make(tmp_path, 2, targets=["stage1_1"])
+    made = corpora.make(tmp_path, 2, configs=["stage1_1"])
     _, rows, _ = compared(made, tmp_path)
     assert rows and {(r["status"], r["similarity"]) for r in rows} <= {("ok", None), ("skipped", None)}
 
