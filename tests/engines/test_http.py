@@ -61,7 +61,9 @@ def test_waits_double_with_jitter_up_to_a_limit(pauses: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "least"), [("7", 7.0), (formatdate(time.time() + 3600, usegmt=True), 500.0), ("soon", 0.0), ("-4", 0.0)]
+    ("header", "least"),
+    [("7", 7.0), (formatdate(time.time() + 3600, usegmt=True), 500.0), ("soon", 0.0), ("-4", 0.0)],
+    ids=["seconds", "a date", "no number", "negative"],
 )
 def test_retry_after_is_honoured(pauses: list[float], header: str, least: float) -> None:
     with serving(in_turn(Say(429, headers={"Retry-After": header}), OK)) as server:
