@@ -22,7 +22,12 @@ PLANTED = {
 
 def lint(folder: Path) -> str:
     """Return what import-linter says of the package in a folder."""
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--config", ROOT / "pyproject.toml"]
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("lint-imports"),
+        "--no-cache",
+        "--config",
+        ROOT / "pyproject.toml",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={"PYTHONPATH": str(folder)})
     return done.stdout + done.stderr
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from ieat_data import __version__
 from ieat_data.config import Pipeline
 from ieat_data.data import schema
 from ieat_data.data.sample import merge
@@ -22,6 +21,7 @@ from ieat_data.paths import prompt_hashes
 from ieat_data.stages import STAGES
 from ieat_data.stages.dialogue.questions import written
 from ieat_data.storage.shards import CommitRecord
+from ieat_data.version import __version__
 
 MANIFEST = "manifest.json"
 
