@@ -16,8 +16,8 @@ from ieat_data.engines.client import Client, EngineClient, Pool
 from ieat_data.engines.recording import Recording, recorded_answers
 from ieat_data.engines.replay import ReplayClient
 from ieat_data.execution.job import Job
-from ieat_data.stages import STAGES
 from ieat_data.stages.base import Context, Inputs, Stage
+from ieat_data.stages.catalogue import catalogue
 from ieat_data.storage.shards import CommitRecord, Table
 
 # role, its block in the profile, what every client takes
@@ -27,13 +27,14 @@ MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
 def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[Stage, Context, str, pa.Table]]:
     """Do a task: yields each shard that comes out, and commits nothing."""
     pipeline, profile = Pipeline.model_validate(job.pipeline), Profile.model_validate(job.profile)
-    stage = STAGES[job.task.table].configured(pipeline)
+    known = catalogue(pipeline)
+    stage = known.stages[job.task.table].configured(pipeline)
     clients = {}
     for role in stage.engines:
         engine = profile.engines[role]  # type: ignore[index]
         common = {"identity": job.engines[role], "answers": answers, "wants": registry.wants(role, engine)}
         clients[role] = client(role, engine, common)
-    inputs = Inputs(job.parts)
+    inputs = Inputs(job.parts, known.gates)
     ctx = Context(pipeline, profile, clients, inputs, saved(job.verdicts), scratch=job.folder)
     for shard, table in stage.run(job.task, inputs, ctx):
         yield stage, ctx, shard, table

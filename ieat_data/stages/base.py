@@ -65,8 +65,11 @@ class Reject:
 class Inputs:
     """The shards that a task reads: (table, shard) → the file that holds it."""
 
-    def __init__(self, parts: Mapping[tuple[str, str], Path]) -> None:
+    def __init__(
+        self, parts: Mapping[tuple[str, str], Path], gates: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
         self._parts = parts
+        self.gates = gates or {}  # table → the tables that hold rows of it back, where the pipeline has more than ours
 
     def shards(self, table: str) -> list[str]:
         return [s for t, s in self._parts if t == table]
@@ -162,6 +165,9 @@ class Stage(ABC):
     schema: ClassVar[pa.Schema]
     Settings: ClassVar[type[StageSettings]] = StageSettings
     expected: ClassVar[frozenset[str]] = frozenset()  # reasons that are no sign of trouble
+    # of a stage of a user's own: the table of which it holds rows back, and the name that the pipeline gives it
+    gate_of: ClassVar[str] = ""
+    key: str = ""
 
     # what the manifest says of it: the section (a dotted path) that `describe` fills from all stages that name it
     section: ClassVar[str | None] = None
@@ -178,14 +184,15 @@ class Stage(ABC):
 
     def configured(self, pipeline: Pipeline) -> Self:
         """Return this stage with the settings that a pipeline gives it. Raises UserError for a wrong one."""
-        where = f"pipeline {pipeline.name}: stages.{self.name}"
+        name = self.key or self.name
         other = copy.copy(self)
-        other.settings = validate(self.Settings, pipeline.stages.get(self.name, {}), where)
+        where = f"pipeline {pipeline.name}: stages.{name}"
+        other.settings = validate(self.Settings, pipeline.stages.get(name, {}), where)
         return other
 
     def asked_for(self, pipeline: Pipeline) -> bool:
         """Tell whether a table that is optional to others is to be made: by default where there is a block for it."""
-        return self.name in pipeline.stages
+        return (self.key or self.name) in pipeline.stages
 
     def sources(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
         """Return the corpora that this stage reads itself."""
