@@ -15,14 +15,14 @@ from ieat_data.execution.ray_project import arrive
 
 
 class EngineActor:
-    """One replica of an engine in a process of its own."""
+    """One replica of an engine in its own process."""
 
     def __init__(self, role: str, profile: Mapping[str, Any], helpers: Mapping[str, Sequence[str]]) -> None:
         import ray
 
         arrive()
         config = Profile.model_validate(profile)
-        # by name: an actor that is started again looks up those it calls on again
+        # by name: a restarted actor looks up the actors that it calls again
         called = {r: Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
         self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
         self.clock = BusyClock()
@@ -31,19 +31,19 @@ class EngineActor:
         return True
 
     def close(self) -> None:
-        """End what the engine started: processes of its own would live on when this one is killed."""
+        """End what the engine started: its own processes would survive when this one is killed."""
         if close := getattr(self.engine, "close", None):
             close()
 
     def call(self, method: str, requests: list[Any]) -> tuple[list[Any], float]:
-        """The answers, and the seconds of the engine that they took."""
+        """Return the answers, and the engine's seconds for them."""
         with self.clock.call() as busy_s:
             answers: list[Any] = getattr(self.engine, method)(requests)
         return answers, busy_s()
 
 
 class RayPool:
-    """Calls spread over the actors of one engine; two calls wait at each, so that none runs dry."""
+    """Distributes calls over the actors of one engine; two calls wait at each, so that none runs idle."""
 
     def __init__(self, actors: Sequence[Any]) -> None:
         self.actors = actors
@@ -52,7 +52,7 @@ class RayPool:
         import ray
         from ray.exceptions import RayActorError
 
-        # in an order of this run's own: with more actors than calls, all tasks would ask the first few
+        # shuffled for each run: with more actors than calls, all tasks would otherwise use the first few
         actors = random.sample(self.actors, len(self.actors))
         waiting = list(range(len(chunks)))[::-1]
         running: dict[Any, tuple[int, int]] = {}

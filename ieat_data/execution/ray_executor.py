@@ -1,4 +1,4 @@
-"""The executor of a build on Ray: a Ray task for each shard's task, and the pools of engines that it asks."""
+"""The executor of a build on Ray: one Ray task per shard's task, and the pools of engines that it calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from ieat_data.storage.shards import CommitRecord
 
 
 class Cluster:
-    """Joins or starts Ray. Raises UserError where Ray lacks what the engines ask for."""
+    """Joins or starts Ray.
+
+    Raises:
+        UserError: Ray lacks what the engines request.
+    """
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self._running: dict[Any, Task] = {}
@@ -30,8 +34,8 @@ class Cluster:
             self._check_resources(plan, roles, progress)
             self._engines = EnginePools(self._ray, plan.profile, progress.note)
             stack.callback(self._engines.close)
-            self._engines.begin(roles)  # all load at once, while shards that need none are made
-            # on the driver's own node: it is not to die with another one
+            self._engines.begin(roles)  # all load in parallel, while shards that need none are made
+            # on the driver's own node: it must not die with another one
             here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 self._ray.get_runtime_context().get_node_id(), soft=False
             )
@@ -43,7 +47,7 @@ class Cluster:
         faults = lacking(self._ray, plan.profile, roles)
         if faults and plan.profile.ray.address is None:
             raise UserError("\n      ".join(faults))
-        for fault in faults:  # a cluster may still grow
+        for fault in faults:  # only a note: a cluster may still grow
             progress.note(f"waiting: {fault}")
 
     def submit(self, job: Job) -> None:
@@ -70,7 +74,7 @@ class Cluster:
 
 
 class _Meter:
-    """Counts the answers that arrive inside running shards, for a progress line that moves."""
+    """Counts the answers that arrive inside running shards, so that the progress line moves."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}

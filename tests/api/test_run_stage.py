@@ -94,10 +94,14 @@ def test_engines_stay_loaded_for_the_next_call_and_go_with_another_profile(doubl
 @pytest.mark.parametrize(
     ("name", "rows", "line"),
     [
-        ("respnd", ROWS, "there is no such stage (did you mean 'respond'?)"),
-        ("select", ROWS, "reads a corpus or regroups whole tables: run it in a build; row by row work synthesize"),
+        ("respnd", ROWS, "no such stage (did you mean 'respond'?)"),
+        (
+            "select",
+            ROWS,
+            "regroups whole tables: run it in a build; these work row by row: synthesize",
+        ),
         ("respond", [ROWS[0], {"text": "x"}], "row 1 has no column 'language': the stage reads language, text"),
-        ("respond", [{"language": "en", "text": 3}], "row 0: column 'text' is no string"),
+        ("respond", [{"language": "en", "text": 3}], "row 0: column 'text' is not string"),
         ("respond", [{"id": "a", **ROWS[0]}, {"id": "a", **ROWS[0]}], "rows 0 and 1 have the same id 'a'"),
     ],
 )
@@ -117,7 +121,7 @@ def test_a_profile_that_cannot_do_it_says_so(doubles: str, tmp_path: Path) -> No
         path.write_text(yaml.safe_dump(data))
         return str(path)
 
-    with pytest.raises(ieat_data.UserError, match="engines: no llm, which stage respond asks"):
+    with pytest.raises(ieat_data.UserError, match="engines: no llm, which stage respond needs"):
         ieat_data.run_stage("respond", ROWS, profile(llm=None))
     with pytest.raises(ieat_data.UserError, match=r"engines\.llm\.python: .* runs in another environment"):
         import sys

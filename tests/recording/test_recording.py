@@ -192,7 +192,7 @@ def test_recordings_are_found_by_name_or_path(recorded: Recorded, tmp_path: Path
 
 
 def test_a_recording_cannot_be_recorded(recorded: Recorded, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--record wants real engines"):
+    with pytest.raises(UserError, match="--record needs real engines"):
         recorded.replay(tmp_path, record_to=tmp_path / "r")
 
 

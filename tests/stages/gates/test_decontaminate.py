@@ -206,5 +206,5 @@ def test_a_pipeline_may_have_neither(tmp_path: Path) -> None:
 
 def test_an_absent_benchmark_is_told_before_anything_is_done(tmp_path: Path) -> None:
     made = corpora.make(tmp_path, 2, contamination=["./absent.jsonl"])
-    with pytest.raises(UserError, match=r"contamination: ./absent.jsonl: there is no such file"):
+    with pytest.raises(UserError, match=r"contamination: ./absent.jsonl: no such file"):
         make_plan(made.pipeline, made.profile, tmp_path / "out", None, [], None)
