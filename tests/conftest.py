@@ -38,10 +38,10 @@ def pytest_runtest_makereport(
     """Skip a test that comes upon one."""
     report = yield
     error = call.excinfo.value if call.excinfo else None
-    if isinstance(error, ModuleNotFoundError) and item.config.getoption("--without-extras"):
-        if (error.name or "").partition(".")[0] not in OURS:
-            report.outcome = "skipped"
-            report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {error}")
+    missing = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in OURS
+    if missing and item.config.getoption("--without-extras"):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {error}")
     return report
 
 
