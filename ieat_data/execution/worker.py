@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,6 +20,8 @@ from ieat_data.execution.job import Job
 from ieat_data.stages import STAGES
 from ieat_data.stages.base import Context, Inputs, Stage
 from ieat_data.storage.shards import CommitRecord, Table
+
+_log = logging.getLogger(__name__)
 
 # role, its block in the profile, what every client takes
 MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
@@ -42,6 +45,7 @@ def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[St
 def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[CommitRecord]:
     """Do a task with the engines behind `pools`, or where the profile says so from a recording; commit its outputs."""
     started = time.monotonic()
+    _log.info("%s/%s begins", job.task.table, job.task.name)
     replayed = job.profile["recording"] is not None
     recorded = recorded_answers(job.known, job.task.table) if job.known else {}
     answers = Answers(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()})
@@ -76,4 +80,6 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
             )
     finally:
         answers.close()
+    rows = sum(r.rows for r in records)
+    _log.info("%s/%s: %d rows in %.1f s", job.task.table, job.task.name, rows, time.monotonic() - started)
     return records
