@@ -26,6 +26,8 @@ from ieat_data.errors import BuildStopped, UserError
 from tests.support import corpora
 from tests.support.in_process import build_here
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -113,6 +113,11 @@ class Plan:
         return {r: registry.identity(r, self.profile, recorded[r]) for r in sorted(roles)}
 
     @property
+    def logs(self) -> Path:
+        """The folder of what the driver, its workers and engines say (`ieat_data/logs.py`)."""
+        return self.work / "logs"
+
+    @property
     def corpora(self) -> list[Source]:
         """Return the sources of the samples."""
         return [load_source(n) for n in (*self.pipeline.sources.speech, *self.pipeline.sources.text)]

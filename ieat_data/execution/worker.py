@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,6 +20,8 @@ from ieat_data.execution.job import Job
 from ieat_data.stages.base import Context, Inputs, Stage
 from ieat_data.stages.catalogue import catalogue
 from ieat_data.storage.shards import CommitRecord, Table
+
+_log = logging.getLogger(__name__)
 
 # role, its block in the profile, arguments common to all clients
 MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
@@ -43,6 +46,7 @@ def perform(job: Job, cache: ResponseCache, client: MakeClient) -> Iterator[tupl
 def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[CommitRecord]:
     """Run a task with the engines behind `pools`, or from a recording if the profile says so; commit its outputs."""
     started = time.monotonic()
+    _log.info("%s/%s begins", job.task.table, job.task.name)
     replayed = job.profile["recording"] is not None
     recorded = recorded_answers(job.known, job.task.table) if job.known else {}
     cache = ResponseCache(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()})
@@ -77,4 +81,6 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
             )
     finally:
         cache.close()
+    rows = sum(r.rows for r in records)
+    _log.info("%s/%s: %d rows in %.1f s", job.task.table, job.task.name, rows, time.monotonic() - started)
     return records
