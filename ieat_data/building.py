@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ieat_data import logs
 from ieat_data.config import Pipeline, Profile
 from ieat_data.cost.report import remember
 from ieat_data.dataset.publish import publish
@@ -92,7 +93,7 @@ def make_tables(plan: Plan, connect: Connect | None = None) -> None:
         begun["decisions"] = plan.verdicts_file.name
     replace_file(plan.work / "build.json", json.dumps(begun, indent=1, ensure_ascii=False).encode())
     remember(plan)
-    with Progress(plan) as progress:
+    with logs.kept_in(plan.logs / "build.log"), Progress(plan) as progress:
         for fault in plan.verdicts.faults:
             progress.note(fault)
         Runner(plan, progress, connect or (InProcess if plan.recording else Cluster)).run()

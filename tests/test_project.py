@@ -47,7 +47,7 @@ def test_a_file_of_the_project_replaces_ours_and_the_others_stay(folder: Path) -
 
 
 def test_pipelines_profiles_and_sources_are_found_by_name_and_by_path(folder: Path) -> None:
-    put(folder / "pipelines/small.yaml", "name: small\nsources: {speech: [mine]}\ntargets: [stage1_1]\n")
+    put(folder / "pipelines/small.yaml", "name: small\nsources: {speech: [mine]}\nconfigs: [stage1_1]\n")
     put(folder / "pipelines/profiles/mine.yaml", "name: mine\nbase: cpu\nshards_in_flight: 3\n")
     put(folder / "manifests/sources/mine.yaml", SOURCE.format("mine", "corpus"))
     put(folder / "sources/other.yaml", SOURCE.format("other", "samples/belle"))

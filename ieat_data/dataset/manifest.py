@@ -144,7 +144,7 @@ def _review(plan: Plan) -> dict[str, Any]:
 def sections(nodes: Sequence[Node], pipeline: Pipeline) -> dict[str, Any]:
     """Return what the stages say of themselves: each section (a dotted path) one value of all tables that name it."""
     found: dict[str, Any] = {}
-    for stage in STAGES.values():
+    for stage in (*STAGES.values(), *(node.stage for node in nodes)):
         *path, last = (stage.section or "").split(".")
         place = found
         for name in path:

@@ -14,20 +14,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ieat_data.config import RENAMED_STAGES, Pipeline, Profile, Source, load_source, now_called
+from ieat_data.config import Pipeline, Profile, Source, load_source
 from ieat_data.corpora.revisions import revisions
 from ieat_data.decisions.verdicts import Verdicts, of_pipeline
 from ieat_data.diff import differences
 from ieat_data.engines import registry
 from ieat_data.engines.recording import open_recording
-from ieat_data.errors import UserError, did_you_mean
+from ieat_data.errors import UserError
 from ieat_data.execution.job import Job
 from ieat_data.hashing import fingerprint
 from ieat_data.paths import prompt_hashes
 from ieat_data.plugins import is_own, own_source
 from ieat_data.source_hash import source_hash
-from ieat_data.stages import CONFIGS, SOURCE_TABLES, STAGES, UNIONS
+from ieat_data.stages import UNIONS
 from ieat_data.stages.base import Rule, Stage, Task
+from ieat_data.stages.catalogue import Catalogue, catalogue
 from ieat_data.storage.shards import CommitRecord, Table, replace_file
 
 
@@ -93,8 +94,13 @@ class Plan:
             self._load(node)
 
     @cached_property
+    def catalogue(self) -> Catalogue:
+        """The stages that the pipeline may use."""
+        return catalogue(self.pipeline)
+
+    @cached_property
     def engine_identities(self) -> dict[str, Mapping[str, Any]]:
-        roles = {r for node in _needed(self.pipeline) for r in STAGES[node].engines}
+        roles = {r for node in _needed(self.pipeline) for r in self.catalogue.stages[node].engines}
         if lacking := sorted(roles - set(self.profile.engines)):
             raise UserError(
                 f"profile {self.profile.name}: engines: no {lacking[0]}, which pipeline {self.pipeline.name} asks"
@@ -105,6 +111,11 @@ class Plan:
         if lacking := sorted(roles - set(recorded)):
             raise UserError(f"recording {self.recording.name}: no {lacking[0]} answered there: record this pipeline")
         return {r: registry.identity(r, self.profile, recorded[r]) for r in sorted(roles)}
+
+    @property
+    def logs(self) -> Path:
+        """The folder of what the driver, its workers and engines say (`ieat_data/logs.py`)."""
+        return self.work / "logs"
 
     @property
     def corpora(self) -> list[Source]:
@@ -120,7 +131,7 @@ class Plan:
     @property
     def configs(self) -> list[Node]:
         """The tables that go out, each a config of the dataset."""
-        return [self.nodes[t] for t in self.pipeline.configs]
+        return [self.nodes[self.catalogue.table(c)] for c in self.pipeline.configs]
 
     def concrete(self, table: str) -> tuple[str, ...]:
         return UNIONS.get(table, (table,))
@@ -137,8 +148,8 @@ class Plan:
         raise KeyError(f"{table}/{shard}")
 
     def _node(self, name: str) -> Node:
-        stage = STAGES[name].configured(self.pipeline)
-        inputs = tuple(_inputs(name, self.pipeline))
+        stage = self.catalogue.stages[name].configured(self.pipeline)
+        inputs = tuple(self.catalogue.inputs(name, self.pipeline))
         description = {
             "stage": name,
             "version": stage.version,
@@ -277,7 +288,8 @@ def _with_revisions(pipeline: Pipeline, profile: Profile, work: Path) -> Pipelin
 def _read_besides(pipeline: Pipeline, profile: Profile) -> list[str]:
     """Return the sources that stages read in addition to those of speech and text."""
     listed = {*pipeline.sources.speech, *pipeline.sources.text}
-    read = (source for name in stages_of(pipeline) for source in STAGES[name].sources(pipeline, profile))
+    stages = catalogue(pipeline).stages
+    read = (source for name in stages_of(pipeline) for source in stages[name].sources(pipeline, profile))
     return [s for s in dict.fromkeys(read) if s not in listed]
 
 
@@ -301,47 +313,35 @@ def _worded(change: str) -> str:
 
 
 def stages_of(pipeline: Pipeline) -> list[str]:
-    """Return the stages that a pipeline's configs need, inputs first."""
+    """Return the tables that a pipeline's configs need, inputs first."""
     return _order(_needed(pipeline), pipeline)
 
 
 def _needed(pipeline: Pipeline) -> set[str]:
-    for config in pipeline.configs:
-        if config not in (*CONFIGS, *SOURCE_TABLES.values()):
-            raise UserError(f"pipeline {pipeline.name}: configs: {config!r} is none{did_you_mean(config, CONFIGS)}")
-    for name in pipeline.stages:
-        if name not in STAGES:
-            told = now_called(name, RENAMED_STAGES) or f"unknown stage {name!r}{did_you_mean(name, STAGES)}"
-            raise UserError(f"pipeline {pipeline.name}: stages: {told}")
+    known = catalogue(pipeline)
     needed: set[str] = set()
-    open_names = list(pipeline.configs)
+    open_names = [known.table(c) for c in pipeline.configs]
     while open_names:
         name = open_names.pop()
         if name not in needed:
             needed.add(name)
-            open_names += _inputs(name, pipeline)
+            open_names += known.inputs(name, pipeline)
     return needed
 
 
-def _inputs(name: str, pipeline: Pipeline) -> list[str]:
-    """Return the tables that a stage reads."""
-    stage = STAGES[name]
-    wanted = (t for t in stage.optional if STAGES[t].asked_for(pipeline))
-    return [t for i in (*stage.inputs, *stage.broadcast, *wanted) for t in UNIONS.get(i, (i,))]
-
-
 def _order(names: set[str], pipeline: Pipeline) -> list[str]:
-    """Sort stages: inputs first; otherwise in the order of STAGES."""
+    """Sort tables: inputs first; otherwise in the order of the catalogue."""
+    known = catalogue(pipeline)
     out: list[str] = []
 
     def visit(name: str) -> None:
         if name in out:
             return
-        for table in _inputs(name, pipeline):
+        for table in known.inputs(name, pipeline):
             visit(table)
         out.append(name)
 
-    for name in STAGES:
+    for name in known.stages:
         if name in names:
             visit(name)
     return out

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ieat_data import logs
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.storage.shards import CommitRecord
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 _EVERY_S = 15.0  # between plain lines that only say that work continues
 _SHARDS_EVERY_S = 2.0  # between plain lines of one stage: keeps a log of fifty thousand shards readable
+
+_log = logging.getLogger(logs.PROGRESS)
 
 
 @dataclass
@@ -44,7 +48,7 @@ class Progress:
                 rows = sum(r.rows for r in node.records.values())
                 bad = sum(sum(r.rejects.values()) for r in node.records.values())
                 self._stages[node.name] = _Stage(len(node.shards), there, there, rows, bad)
-        self._live = sys.stderr.isatty() if live is None else live
+        self._live = sys.stderr.isatty() and not logs.chatty() if live is None else live
         self._began = self._spoke = time.monotonic()
         self._display: Live | None = None
 
@@ -108,6 +112,7 @@ class Progress:
 
     def _say(self, text: str) -> None:
         self._spoke = time.monotonic()
+        _log.info(text)
         if self._display is not None:
             self._display.update(self._table())
         else:

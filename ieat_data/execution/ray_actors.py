@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ieat_data import logs
 from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.client import Caller
@@ -13,19 +16,31 @@ from ieat_data.engines.usage import BusyClock
 from ieat_data.errors import EngineDown
 from ieat_data.execution.ray_project import arrive
 
+_log = logging.getLogger(__name__)
+
 
 class EngineActor:
     """One replica of an engine in its own process."""
 
-    def __init__(self, role: str, profile: Mapping[str, Any], helpers: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        role: str,
+        profile: Mapping[str, Any],
+        helpers: Mapping[str, Sequence[str]],
+        log: tuple[Path, str] | None = None,
+    ) -> None:
         import ray
 
+        if log is not None:
+            logs.capture(*log)
         arrive()
         config = Profile.model_validate(profile)
         # by name: a restarted actor looks up the actors that it calls again
         called = {r: Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
+        _log.info("loading %s: %s", role, config.engines[role].engine)  # type: ignore[index]
         self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
         self.clock = BusyClock()
+        _log.info("%s is loaded", role)
 
     def ready(self) -> bool:
         return True
@@ -39,6 +54,7 @@ class EngineActor:
         """Return the answers, and the engine's seconds for them."""
         with self.clock.call() as busy_s:
             answers: list[Any] = getattr(self.engine, method)(requests)
+        _log.debug("%s: %d answers in %.2f s", method, len(answers), busy_s())
         return answers, busy_s()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ieat_data import logs
 from ieat_data.errors import UserError
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan
@@ -28,11 +30,12 @@ class Cluster:
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self._running: dict[Any, Task] = {}
+        self._logs = plan.logs
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
             roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
             self._check_resources(plan, roles, progress)
-            self._engines = EnginePools(self._ray, plan.profile, progress.note)
+            self._engines = EnginePools(self._ray, plan.profile, progress.note, plan.logs)
             stack.callback(self._engines.close)
             self._engines.begin(roles)  # all load in parallel, while shards that need none are made
             # on the driver's own node: it must not die with another one
@@ -52,7 +55,7 @@ class Cluster:
 
     def submit(self, job: Job) -> None:
         pools = {role: self._engines.pool(role) for role in job.engines}
-        self._running[self._run_job.remote(job, pools, self._meter)] = job.task
+        self._running[self._run_job.remote(job, pools, self._meter, self._logs)] = job.task
 
     def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=1.0)
@@ -86,6 +89,7 @@ class _Meter:
         return self.counts
 
 
-def _run_job(job: Job, pools: dict[str, RayPool], meter: Any) -> Any:
+def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Path) -> Any:
+    logs.capture(folder)
     arrive()
     return run_job(job, pools, lambda table, n: meter.add.remote(table, n))

@@ -8,6 +8,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ieat_data.config import Profile, Role
@@ -26,8 +27,8 @@ _STILL_LOADING_S = 60.0  # between lines that say that a model is still loading
 class EnginePools:
     """The engines of `profile`; those named in `begin` load in parallel. `say` is called with what is loaded."""
 
-    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None]) -> None:
-        self._ray, self._profile, self._say = ray, profile, say
+    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None], logs: Path | None = None) -> None:
+        self._ray, self._profile, self._say, self._logs = ray, profile, say, logs
         self._actors: dict[str, list[Any]] = {}
         self._there: set[str] = set()
 
@@ -74,9 +75,12 @@ class EnginePools:
             "runtime_env": {"py_executable": config.python} if config.python else None,
         }
         return [
-            cls.options(name=_actor_name(role, i), **options).remote(role, profile, helpers)
+            cls.options(name=_actor_name(role, i), **options).remote(role, profile, helpers, self._log(role, i))
             for i in range(config.replicas)
         ]
+
+    def _log(self, role: str, i: int) -> tuple[Path, str] | None:
+        return None if self._logs is None else (self._logs, f"engine-{_actor_name(role, i)}")
 
     def _wait(self, role: str, actors: list[Any]) -> None:
         began, waiting = time.monotonic(), [a.ready.remote() for a in actors]

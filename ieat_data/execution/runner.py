@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
 TASK_TRIES = 5  # of a task whose worker or engine died; faults of rows are handled inside the stage
 
 Shard = tuple[str, str]  # table, name
+
+_log = logging.getLogger(__name__)
 
 
 class Executor(Protocol):
@@ -142,6 +145,7 @@ class Runner:
         return node.done(task)
 
     def _committed(self, node: Node, new: Sequence[CommitRecord]) -> None:
+        _log.debug("%s: %s committed", node.name, ", ".join(r.shard for r in new))
         self._loose[node.name] += len(new)
         if self._loose[node.name] >= ROLLUP_AT:
             node.table.roll_up()
@@ -152,7 +156,7 @@ class Runner:
     def _failed(self, error: Exception, task: Task, tries: int) -> None:
         if isinstance(error, UserError):
             raise error
-        log = self.plan.work / "logs" / f"{task.table}-{task.name}.log"
+        log = self.plan.logs / f"{task.table}-{task.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as f:
             f.writelines(traceback.format_exception(error))
@@ -161,6 +165,7 @@ class Runner:
                 f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {last_line(error)} "
                 f"(details: {log}). Everything committed stays: fix the cause and run the same command again"
             ) from error
+        _log.info("%s/%s is done again, try %d of %d failed: %s", task.table, task.name, tries, TASK_TRIES, error)
 
     def _check_rate(self, node: Node) -> None:
         # building.py reports at the end everything that a recording lacks

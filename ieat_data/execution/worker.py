@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,9 +17,11 @@ from ieat_data.engines.client import Client, EngineClient, Pool
 from ieat_data.engines.recording import Recording, recorded_answers
 from ieat_data.engines.replay import ReplayClient
 from ieat_data.execution.job import Job
-from ieat_data.stages import STAGES
 from ieat_data.stages.base import Context, Inputs, Stage
+from ieat_data.stages.catalogue import catalogue
 from ieat_data.storage.shards import CommitRecord, Table
+
+_log = logging.getLogger(__name__)
 
 # role, its block in the profile, arguments common to all clients
 MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
@@ -27,13 +30,14 @@ MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
 def perform(job: Job, cache: ResponseCache, client: MakeClient) -> Iterator[tuple[Stage, Context, str, pa.Table]]:
     """Run a task: yield each resulting shard, commit nothing."""
     pipeline, profile = Pipeline.model_validate(job.pipeline), Profile.model_validate(job.profile)
-    stage = STAGES[job.task.table].configured(pipeline)
+    known = catalogue(pipeline)
+    stage = known.stages[job.task.table].configured(pipeline)
     clients = {}
     for role in stage.engines:
         engine = profile.engines[role]  # type: ignore[index]
         common = {"identity": job.engines[role], "cache": cache, "wants": registry.wants(role, engine)}
         clients[role] = client(role, engine, common)
-    inputs = Inputs(job.parts)
+    inputs = Inputs(job.parts, known.gates)
     ctx = Context(pipeline, profile, clients, inputs, saved(job.verdicts), scratch=job.folder)
     for shard, table in stage.run(job.task, inputs, ctx):
         yield stage, ctx, shard, table
@@ -42,6 +46,7 @@ def perform(job: Job, cache: ResponseCache, client: MakeClient) -> Iterator[tupl
 def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[CommitRecord]:
     """Run a task with the engines behind `pools`, or from a recording if the profile says so; commit its outputs."""
     started = time.monotonic()
+    _log.info("%s/%s begins", job.task.table, job.task.name)
     replayed = job.profile["recording"] is not None
     recorded = recorded_answers(job.known, job.task.table) if job.known else {}
     cache = ResponseCache(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()})
@@ -76,4 +81,6 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
             )
     finally:
         cache.close()
+    rows = sum(r.rows for r in records)
+    _log.info("%s/%s: %d rows in %.1f s", job.task.table, job.task.name, rows, time.monotonic() - started)
     return records

@@ -67,8 +67,11 @@ class Reject:
 class Inputs:
     """The shards that a task reads: (table, shard) → the file that holds it."""
 
-    def __init__(self, parts: Mapping[tuple[str, str], Path]) -> None:
+    def __init__(
+        self, parts: Mapping[tuple[str, str], Path], gates: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
         self._parts = parts
+        self.gates = gates or {}  # table → the tables that hold rows of it back, where the pipeline has more than ours
 
     def shards(self, table: str) -> list[str]:
         return [s for t, s in self._parts if t == table]
@@ -164,6 +167,9 @@ class Stage(ABC):
     schema: ClassVar[pa.Schema]
     Settings: ClassVar[type[StageSettings]] = StageSettings
     expected: ClassVar[frozenset[str]] = frozenset()  # reject reasons that are no sign of trouble
+    # for a user's own gate: the table whose rows it rejects, and the name that the pipeline gives the stage
+    gate_of: ClassVar[str] = ""
+    key: str = ""
 
     # the section (a dotted path) of the manifest, which `describe` fills from all stages that name it
     section: ClassVar[str | None] = None
@@ -184,14 +190,15 @@ class Stage(ABC):
         Raises:
             UserError: a setting is invalid.
         """
-        where = f"pipeline {pipeline.name}: stages.{self.name}"
+        name = self.key or self.name
         other = copy.copy(self)
-        other.settings = validate(self.Settings, pipeline.stages.get(self.name, {}), where)
+        where = f"pipeline {pipeline.name}: stages.{name}"
+        other.settings = validate(self.Settings, pipeline.stages.get(name, {}), where)
         return other
 
     def asked_for(self, pipeline: Pipeline) -> bool:
         """Tell whether to make a table that is optional to others: by default if the pipeline has a block for it."""
-        return self.name in pipeline.stages
+        return (self.key or self.name) in pipeline.stages
 
     def sources(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
         """Return the corpora that this stage reads itself."""

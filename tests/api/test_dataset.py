@@ -12,6 +12,8 @@ import ieat_data
 from ieat_data.dataset.verify import samples, verify
 from tests.support import corpora
 
+pytestmark = pytest.mark.long
+
 
 def test_a_dataset_is_read_as_rows_as_arrow_and_by_id(out: Path) -> None:
     data = ieat_data.load(out)

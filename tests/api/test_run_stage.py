@@ -28,6 +28,7 @@ def rows_of(out: Path, table: str) -> list[dict[str, Any]]:
     return [row for record in node.records.values() for row in node.table.read(record).to_pylist()]
 
 
+@pytest.mark.long
 def test_a_map_stage_does_what_the_build_did(out: Path) -> None:
     said = {r["id"]: r for r in rows_of(out, "transcribe") if r["status"] == "ok"}
     language = {r["id"]: r["language"] for t in ("ingest", "synthesize") for r in rows_of(out, t)}
@@ -38,6 +39,7 @@ def test_a_map_stage_does_what_the_build_did(out: Path) -> None:
         assert row["text"] == said[row["id"]]["text"], "what came in stays"
 
 
+@pytest.mark.long
 def test_a_stage_that_makes_children_does_what_the_build_did(out: Path) -> None:
     felt = {r["id"]: r for r in rows_of(out, "emotion") if r["status"] == "ok"}
     replied = {r["id"] for r in rows_of(out, "respond") if r["status"] == "ok"}

@@ -17,6 +17,7 @@ from ieat_data.execution.local import InProcessEngines as Here
 from tests.support import corpora
 
 
+@pytest.mark.long
 def test_a_speech_corpus(tmp_path: Path) -> None:
     corpora.emilia_tar(
         tmp_path / "emilia-en" / "EN-B000000.tar", corpora.EN, "en", [("EN_x.json", b"{"), ("EN_x.mp3", b"?")]

@@ -90,6 +90,7 @@ def make(c: corpora.Corpora, out: Path, *sets: str) -> Plan:
     return make_plan(c.pipeline, c.profile, out, None, list(sets), None)
 
 
+@pytest.mark.long
 def test_a_build_sets_its_plan_beside_what_it_measured(built: tuple[corpora.Corpora, Path]) -> None:
     c, out = built
     planned = json.loads((out / ".work" / NAME).read_text())["planned"]

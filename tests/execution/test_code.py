@@ -109,10 +109,10 @@ def test_changed_code_with_the_old_version_is_told(project: Project, monkeypatch
     monkeypatch.setitem(catalogue.CHECKS, "reply", other)
     told = "code of check cold changed but its version did not: rows are not made again; raise its version"
     assert project.why()["respond"] == f"all there; {told}"
-    (stage,) = (project.folder / "work/tables").glob("label-*/plan.json")
+    (stage,) = (project.folder / "work/tables").glob("emotion-*/plan.json")
     plan = json.loads(stage.read_text())
-    stage.write_text(json.dumps({**plan, "code": {**plan["code"], "stage label": "0"}}))
-    assert project.why()["label"].startswith("all there; code of stage label changed but its version did not")
+    stage.write_text(json.dumps({**plan, "code": {**plan["code"], "stage emotion": "0"}}))
+    assert project.why()["emotion"].startswith("all there; code of stage emotion changed but its version did not")
 
 
 def test_a_class_has_a_version_too(project: Project) -> None:

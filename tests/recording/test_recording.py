@@ -21,6 +21,8 @@ from ieat_data.recording.compare import compare
 from tests.support import corpora
 from tests.support.in_process import build_here
 
+pytestmark = pytest.mark.long
+
 
 class Recorded:
     """A build with the tests' engines, and what was recorded of it."""

@@ -21,6 +21,8 @@ from ieat_data.engines.cache import ResponseCache, answer_key, encode
 from ieat_data.engines.recording import Asked, describe
 from ieat_data.engines.replay import ReplayClient
 
+pytestmark = pytest.mark.long
+
 ENGINE = {"engine": "e", "settings": {"model": "m"}, "models": [{"name": "m", "files": {"a.bin": "0" * 64}}]}
 
 

@@ -33,9 +33,8 @@ GATES: Mapping[str, tuple[str, ...]] = {
 
 def screened_out(inputs: Inputs, table: str, shard: str) -> frozenset[str]:
     """Return the ids of a shard that the gates rejected, as far as the task reads their tables."""
-    return frozenset(
-        i for t in GATES[table] if inputs.has(t, shard) for i in _ids(inputs.read(t, shard, ["id", "status"]))
-    )
+    gates = (t for t in inputs.gates.get(table, GATES[table]) if inputs.has(t, shard))
+    return frozenset(i for t in gates for i in _ids(inputs.read(t, shard, ["id", "status"])))
 
 
 def _ids(verdicts: pa.Table) -> list[str]:

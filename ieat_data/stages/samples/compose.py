@@ -101,20 +101,36 @@ class Sample:
         }
 
 
-class Compose(Stage):
+class SampleStage(Stage):
+    """A stage that makes samples, so that a pipeline may name it as a config. Your own stage implements `samples`."""
+
+    schema = SAMPLE_SCHEMA
+    expected = frozenset({REJECTED_IN_REVIEW})
+
+    @abstractmethod
+    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
+        """Yield the samples of a task: of the shard or the group `name`. Ids are unique in the whole dataset."""
+
+    def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+        return verdicts.rejected(self.name)
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        rows = kept(self.samples(task.name, inputs, ctx), self.name, ctx)
+        yield task.name, to_table(sorted(rows, key=lambda r: r["id"]), self.schema)
+
+    def summarise(self, table: pa.Table) -> Mapping[str, Any]:
+        return summarise(table)
+
+
+class Compose(SampleStage):
     """What the four configs of stage 1 share."""
 
     version = 2  # 2: spans name their clips
-    schema = SAMPLE_SCHEMA
-    expected = frozenset({REJECTED_IN_REVIEW})
     single: tuple[str, ...] = ()  # what a task for one utterance shard reads besides utterances
     dialogue: tuple[str, ...] = ()  # what a task for one group reads
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"instructions": pipeline.instructions.model_dump(mode="json")}
-
-    def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
-        return verdicts.rejected(self.name)
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         base = ("utterances", "transcribe")
@@ -129,17 +145,6 @@ class Compose(Stage):
                 reads = [(t, s) for t in base for s in members] + [(t, group) for t in self.dialogue]
                 reads += [(t, s) for t in self.optional for s in (*members, group) if s in made[t]]
                 yield Task(self.name, group, (group,), (*reads, *questions))
-
-    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        rows = kept(self.samples(task.name, inputs, ctx), self.name, ctx)
-        yield task.name, to_table(sorted(rows, key=lambda r: r["id"]), self.schema)
-
-    def summarise(self, table: pa.Table) -> Mapping[str, Any]:
-        return summarise(table)
-
-    @abstractmethod
-    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
-        """Yield the samples of a task: of the shard or the group `name`."""
 
     def forecast_samples(self, forecast: Forecast, singles: float, dialogues: float, asked: bool) -> Load:
         """Return the load of these samples over one utterance and over dialogues. `asked`: with a spoken question."""

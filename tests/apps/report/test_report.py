@@ -32,6 +32,8 @@ from tests.apps.report.read import columns, rows, summary
 from tests.support import replayed as inline
 from tests.support.hostile import HOSTILE
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def report(view: View, tmp_path_factory: pytest.TempPathFactory) -> Path:

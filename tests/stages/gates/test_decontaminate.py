@@ -163,6 +163,7 @@ def test_the_verdicts_of_all_tables_count(tmp_path: Path) -> None:
     assert screened_out(Inputs({}), "inject", "s") == frozenset()
 
 
+@pytest.mark.long
 def test_a_whole_build(tmp_path: Path) -> None:
     """The doubles answer everybody of a language the same in stage 1-1; one line of a benchmark is an utterance."""
     bench = tmp_path / "bench" / "test.txt"
