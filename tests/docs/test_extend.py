@@ -10,6 +10,7 @@ import pytest
 from tests.support.wheel import ROOT, Installed, install
 
 PAGES = sorted((ROOT / "docs" / "extend").glob("your-first-*.md"))
+pytestmark = pytest.mark.wheel
 _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.M | re.S)
 
 
