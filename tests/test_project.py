@@ -97,7 +97,7 @@ def test_the_option_names_it(folder: Path, tmp_path: Path) -> None:
     [
         ('nam = "x"', r"ieat.toml: unknown key 'nam' \(did you mean 'name'\?\)"),
         ("python = ['.']", "ieat.toml: name: Field required"),
-        ("name = mine", "ieat.toml: is not TOML"),
+        ("name = mine", "ieat.toml: not TOML"),
         ('name = "x"\npython = ["src"]', r"ieat.toml: python: there is no folder 'src' in "),
     ],
 )

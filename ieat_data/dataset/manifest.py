@@ -29,9 +29,12 @@ MANIFEST = "manifest.json"
 def make(
     plan: Plan, files: Mapping[str, Sequence[tuple[str, CommitRecord]]], read_samples: bool = True
 ) -> dict[str, Any]:
-    """The manifest of a finished plan. `files`: for each config its (path in the output folder, record).
+    """Return the manifest of a finished plan.
 
-    `read_samples`: False for one that is wanted every few seconds: without `diversity`, from commit records alone.
+    Args:
+        plan: the finished plan.
+        files: for each config its (path in the output folder, record).
+        read_samples: False for frequent calls: uses only commit records, without `diversity`.
     """
     shards = [
         {
@@ -81,15 +84,15 @@ def make(
 
 
 def content_digest(plan: Plan) -> str:
-    """Content digest of what a finished plan gives out."""
+    """Return the content digest of a finished plan's output."""
     digest: str = merge(r.summary for node in plan.configs for r in node.records.values())["content_digest"]
     return digest
 
 
 def made_with(plan: Plan) -> dict[str, str]:
-    """Return versions, CPU and kernels that the bytes of an output may depend on; no digest or fingerprint sees them.
+    """Return versions, CPU and kernels that the output's bytes may depend on; no digest or fingerprint includes them.
 
-    Kernels are those of the engines that were asked: none with a recording.
+    The kernels are those of the engines that were asked: none with a recording.
     """
     asked = {} if plan.recording else {r: plan.profile.engines[r] for r in plan.engine_identities}  # type: ignore[index]
     said = {f"{role} kernels": registry.kernels(role, config) for role, config in asked.items()}
@@ -113,8 +116,10 @@ def _stage(node: Node) -> dict[str, Any]:
 
 
 def _review(plan: Plan) -> dict[str, Any]:
-    """What people decided (ieat review) and what became of it. `changed`: those that changed since they were looked at,
-    so that nothing holds of them."""
+    """Return what people decided (ieat review) and its effect.
+
+    `changed`: items that have changed since they were reviewed, so that the decisions do not apply.
+    """
     instructions: Counter[str] = Counter({"accepted": 0, "edited": 0, "rejected": 0})
     changed: list[str] = []
     for name, items in plan.verdicts.instructions.items():

@@ -10,7 +10,7 @@ import pytest
 from tests.support.wheel import ROOT, Installed, install
 
 PAGES = sorted((ROOT / "docs" / "extend").glob("your-first-*.md"))
-pytestmark = pytest.mark.wheel
+pytestmark = pytest.mark.long
 _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.M | re.S)
 
 

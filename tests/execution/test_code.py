@@ -19,6 +19,8 @@ from ieat_data.execution.plan import Plan
 from tests.support import corpora
 from tests.support.in_process import build_here
 
+pytestmark = pytest.mark.long
+
 CHECKS = '''
 SIGNS = "!"
 
@@ -127,8 +129,11 @@ def test_a_class_has_a_version_too(project: Project) -> None:
     [
         ({"replies": ["my_checks:Long"]}, r"checks.replies: there is no such kind of text \(did you mean 'reply'\?\)"),
         ({"reply": ["my_checks:Short"]}, r"checks.reply 'my_checks:Short': .* has no 'Short'"),
-        ({"reply": ["my_checks:SIGNS"]}, "checks.reply 'my_checks:SIGNS' is no check: expected a function"),
-        ({"reply": ["my_checks:Bare"]}, r"checks.reply 'my_checks:Bare' is no check: it lacks code, says, fails\(\)"),
+        ({"reply": ["my_checks:SIGNS"]}, "checks.reply 'my_checks:SIGNS' is not a valid check: expected a function"),
+        (
+            {"reply": ["my_checks:Bare"]},
+            r"checks.reply 'my_checks:Bare' is not a valid check: it lacks code, says, fails\(\)",
+        ),
         ({"reply": ["my_checks:silent"]}, "checks.reply 'my_checks:silent' needs a docstring"),
         ({"reply": ["my_checks:cold"]}, "has the reason code 'cold', which another check has"),
         ({"reply": ["cold"]}, "checks.reply 'cold' is not known; one of your own is named module:Class"),

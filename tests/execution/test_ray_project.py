@@ -49,6 +49,7 @@ def build(project: Path, cwd: Path, *more: str) -> set[str]:
     return set((project.parent / "loaded").read_text().split())
 
 
+@pytest.mark.long
 def test_workers_of_this_machine_find_it_by_its_path(project: Path, tmp_path: Path) -> None:
     assert build(project, tmp_path) == {str(project / "my_engine.py")}
 
