@@ -93,7 +93,7 @@ test-browser: setup ## the pages in a real Chromium (apt-get install chromium, o
 	$(VENV)/bin/python -m pytest -m browser
 
 test-slow: setup $(TINY)/qwen3/model.safetensors ## what takes minutes: clusters of two nodes, speech engines killed in a whole build
-	$(ON_CPU) $(VENV)/bin/python -m pytest -m slow tests/execution/test_ray.py tests/engines/test_whole_builds.py tests/apps/report/test_size.py
+	$(ON_CPU) $(VENV)/bin/python -m pytest -m slow tests/execution/test_ray.py tests/execution/test_ray_project.py tests/engines/test_whole_builds.py tests/apps/report/test_size.py
 
 test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROFILE=my-gpu.yaml make test-gpu
 	@test -n "$(IEAT_GPU_PROFILE)" || { echo "IEAT_GPU_PROFILE names no profile, see docs/gpu.md" >&2; exit 2; }
