@@ -10,12 +10,12 @@ TINY := $(CURDIR)/.tiny
 PYTHON_OF = $(CURDIR)/$(VENV)-$(1)/bin/python
 ON_CPU := IEAT_TINY=$(TINY) IEAT_VLLM_PYTHON=$(call PYTHON_OF,vllm) IEAT_SPEECH_PYTHON=$(call PYTHON_OF,speech) \
 	VLLM_CPU_KVCACHE_SPACE=1
-TAUGHT_WITH := $(addprefix tests/,corpora.py doubles.py $(addprefix tiny/,cosyvoice2.py emotion2vec.py funasr_asr.py \
+TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny/,cosyvoice2.py emotion2vec.py funasr_asr.py \
 	lessons.py settings.py teachers.py)) pipelines/stage1-2.yaml $(wildcard prompts/*.yaml prompts/*/*)
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
+	sample-sources reference docs test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -71,7 +71,7 @@ test-fast: setup ## the tests that need no model
 
 test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines on a CPU, tiny models
 	$(VENV)-speech/bin/python -m pytest -m engines tests/engines/asr/test_funasr.py tests/engines/ser/test_emotion2vec.py \
-		tests/engines/tts/test_cosyvoice2.py tests/engines/speaker tests/engines/codec/test_s3tokenizer.py tests/sources/test_lhotse.py
+		tests/engines/tts/test_cosyvoice2.py tests/engines/speaker tests/engines/codec/test_s3tokenizer.py tests/corpora/test_lhotse.py
 	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py
 	$(ON_CPU) $(VENV)/bin/python -m pytest -m "engines and not slow" tests/engines/test_whole_builds.py \
 		tests/engines/test_vllm_build.py
@@ -81,7 +81,7 @@ test-browser: setup ## the pages in a real Chromium (apt-get install chromium, o
 	$(VENV)/bin/python -m pytest -m browser
 
 test-slow: setup $(TINY)/qwen3/model.safetensors ## what takes minutes: clusters of two nodes, speech engines killed in a whole build
-	$(ON_CPU) $(VENV)/bin/python -m pytest -m slow tests/test_cluster.py tests/engines/test_whole_builds.py tests/report/test_size.py
+	$(ON_CPU) $(VENV)/bin/python -m pytest -m slow tests/execution/test_ray.py tests/engines/test_whole_builds.py tests/apps/report/test_size.py
 
 test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROFILE=my-gpu.yaml make test-gpu
 	@test -n "$(IEAT_GPU_PROFILE)" || { echo "IEAT_GPU_PROFILE names no profile, see docs/gpu.md" >&2; exit 2; }
@@ -106,10 +106,10 @@ $(VENV)-%/.ready: requirements/%-cpu.lock
 
 # The speech models and what the LLM is to learn; then the LLM.
 $(TINY)/lessons.jsonl: $(VENV)-speech/.ready $(TAUGHT_WITH)
-	$(VENV)-speech/bin/python -m tests.tiny.lessons $(TINY)
+	$(VENV)-speech/bin/python -m tests.support.tiny.lessons $(TINY)
 
-$(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(TINY)/lessons.jsonl tests/tiny/qwen3.py
-	$(VENV)-vllm/bin/python -m tests.tiny.qwen3 $(TINY)/lessons.jsonl $(TINY)/qwen3
+$(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(TINY)/lessons.jsonl tests/support/tiny/qwen3.py
+	$(VENV)-vllm/bin/python -m tests.support.tiny.qwen3 $(TINY)/lessons.jsonl $(TINY)/qwen3
 
 evaluate-checks: core ## precision and recall of the checks on labelled answers, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.checks --write
@@ -117,15 +117,28 @@ evaluate-checks: core ## precision and recall of the checks on labelled answers,
 evaluate-judge: models ## what the judge of PROFILE is worth on labelled answers, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.judge --ask $(PROFILE) --write
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy, and that imports run one way
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
 
 sample-sources: models ## make the shipped sample sources again (samples/)
 	$(VENV)/bin/python scripts/make_samples.py
 	$(VENV)/bin/python scripts/make_segment_samples.py
 	$(VENV)/bin/python scripts/make_form_samples.py
+
+reference: core ## write docs/reference/ from the code
+	$(VENV)/bin/python scripts/make_reference.py
+
+docs: core $(VENV)-docs/.ready ## the documentation as a site, into site/; fails on a broken link and on a stale reference
+	$(VENV)/bin/python scripts/make_reference.py --check
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
+
+$(VENV)-docs/.ready: requirements/docs.lock
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
+	@touch $@
 
 lock: ## resolve requirements.lock anew
 	$(PYTHON) -m venv $(VENV)-lock
@@ -134,4 +147,4 @@ lock: ## resolve requirements.lock anew
 	rm -rf $(VENV)-lock
 
 clean: ## what was built, not the models
-	rm -rf data
+	rm -rf data site

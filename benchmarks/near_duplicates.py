@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.checks.shingles import PLACES, shingles, signature
 from ieat_data.config import Pipeline, Profile, Sources
-from ieat_data.identity import row_id
-from ieat_data.schema import OK, SKETCHES, to_table
-from ieat_data.shards import Table
+from ieat_data.data.schema import OK, SKETCHES, to_table
+from ieat_data.hashing import row_id
 from ieat_data.stages.base import Context, Inputs
-from ieat_data.stages.screen import UniqueTargets
+from ieat_data.stages.gates.dedup import Deduplicate
+from ieat_data.storage.shards import Table
 
 WORDS, LENGTH = 20_000, 60  # different words, by Zipf's law; words of a think continuation and answer
 NEAR = 0.1
@@ -57,7 +57,7 @@ def texts(n: int) -> Iterator[tuple[str, str, bool]]:
 
 
 def sketch(n: int, shard: int, folder: Path) -> dict[str, Any]:
-    """The shards that `screen_targets` writes: the signature of one text a row."""
+    """The shards that `decontaminate_targets` writes: the signature of one text a row."""
     table = Table(folder)
     table.create()
     seconds, made, near = 0.0, 0, 0
@@ -77,13 +77,13 @@ def sketch(n: int, shard: int, folder: Path) -> dict[str, Any]:
 
 
 def barrier(folder: Path) -> dict[str, Any]:
-    """`unique_targets` over all of them, its output built and thrown away."""
+    """`dedup_targets` over all of them, its output built and thrown away."""
     records = Table(folder).records()
-    parts = {("screen_targets", s): folder / r.file for s, r in sorted(records.items())}
+    parts = {("decontaminate_targets", s): folder / r.file for s, r in sorted(records.items())}
     ctx = Context(
-        Pipeline(name="bench", sources=Sources(), targets=()), Profile(name="bench", engines={}), scratch=folder
+        Pipeline(name="bench", sources=Sources(), configs=()), Profile(name="bench", engines={}), scratch=folder
     )
-    stage = UniqueTargets(UniqueTargets.Settings())
+    stage = Deduplicate(of="inject")
     (task,) = stage.tasks(lambda t: [s for _, s in parts], ctx.pipeline, ctx.profile)
     before, began, wall = _anonymous_mb(), time.process_time(), time.monotonic()
     rejected = peak = largest = 0

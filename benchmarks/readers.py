@@ -24,9 +24,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ieat_data.sources.base import BadRecord, Reader
-from ieat_data.sources.belle import BelleReader
-from ieat_data.sources.emilia import EmiliaReader
+from ieat_data.corpora.belle import BelleReader
+from ieat_data.corpora.emilia import EmiliaReader
+from ieat_data.corpora.io.base import BadRecord, Reader
 
 CLIP_BYTES = 256 << 10
 ROWS = 512  # in a unit

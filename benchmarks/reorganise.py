@@ -26,12 +26,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.config import Pipeline, Profile, Sources
-from ieat_data.identity import top_k
-from ieat_data.schema import OK, TARGETS, to_table
-from ieat_data.shards import Table
+from ieat_data.data.schema import OK, TARGETS, to_table
+from ieat_data.hashing import top_k
 from ieat_data.stages.base import Context, Inputs, Task
-from ieat_data.stages.dialogues import form, most_used
-from ieat_data.stages.reorganise import Reorganise, ReorganiseSettings
+from ieat_data.stages.dialogue.dialogues import form, most_used
+from ieat_data.stages.dialogue.reorganise import Reorganise, ReorganiseSettings
+from ieat_data.storage.shards import Table
 
 # neutral rules real speech: about what emotion2vec says of read and spontaneous corpora
 EMOTIONS = {"neutral": 62, "happy": 14, "sad": 8, "anger": 7, "surprise": 5, "fear": 2.5, "disgust": 1.5}
@@ -156,11 +156,11 @@ def stage(group_shards: int, rows: int) -> dict[str, Any]:
             record = table.commit(f"s-{s:05d}", to_table(made, TARGETS))
             parts["inject", record.shard] = table.folder / record.file
         size = sum(p.stat().st_size for p in parts.values())
-        pipeline = Pipeline(name="bench", sources=Sources(), targets=())
+        pipeline = Pipeline(name="bench", sources=Sources(), configs=())
         ctx = Context(pipeline, Profile(name="bench", engines={}))
-        task = Task("reorganise", "group-00000", ("group-00000",), tuple(parts))
+        whole = Task("reorganise", "group-00000", ("group-00000",), tuple(parts))
         before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, time.process_time()
-        ((_, out),) = Reorganise(ReorganiseSettings()).run(task, Inputs(parts), ctx)
+        ((_, out),) = Reorganise(ReorganiseSettings()).run(whole, Inputs(parts), ctx)
         return {
             "shards": group_shards,
             "rows": group_shards * rows * 2,

@@ -2,9 +2,9 @@
 
     python benchmarks/scale.py [--shards 50000] [--gpus 256] [--in-flight 512] [--work /dev/shm]
 
-The plan, the tables, the commit records and the runner are the product's (`world.py`); only the executor is simulated
-(`simulation.py`): virtual time, one node in fifty dying each hour. No row is made and no Parquet file written, the
-commit records are. Prints one JSON object.
+The plan, the tables, the commit records and the runner are the product's (`synthetic_corpora.py`); only the executor is
+simulated (`simulation.py`): virtual time, and one node in fifty dies each hour. It makes no rows and writes no Parquet
+files, but it does write the commit records. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import world
+from benchmarks import synthetic_corpora
 from benchmarks.simulation import CHUNK, COST, HOUR, NODE_GPUS, Simulation
-from ieat_data.export.manifest import make as make_manifest
-from ieat_data.planner import Plan
-from ieat_data.progress import Progress
-from ieat_data.runner import Runner
-from ieat_data.worker import Job
+from ieat_data.dataset.manifest import make as make_manifest
+from ieat_data.execution.job import Job
+from ieat_data.execution.plan import Plan
+from ieat_data.execution.progress import Progress
+from ieat_data.execution.runner import Runner
 
 
 class Operations:
@@ -51,7 +51,7 @@ class Operations:
             self.counts["stat"] += self.on
             return real(*args, **kwargs)
 
-        os.stat = stat  # type: ignore[assignment]
+        os.stat = stat
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         if self.on and event in self.EVENTS:
@@ -115,13 +115,13 @@ def resume(work: Path, paths: tuple[str, str]) -> dict[str, Any]:
         pass
 
     class First(Simulation):
-        def start(self, job: Job) -> None:
+        def submit(self, job: Job) -> None:
             raise Asked
 
     operations = Operations()
     began, wall = time.process_time(), time.monotonic()
     with operations.counting() as counts:
-        plan = world.plan(work, paths)
+        plan = synthetic_corpora.plan(work, paths)
         prepared(plan)
         with contextlib.suppress(Asked):
             Runner(plan, Silent(plan, live=False), lambda p, _: First(NODE_GPUS, {}, 1.0)).run()
@@ -150,13 +150,13 @@ def main() -> None:
 
 
 def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    engine = {"engine": f"{world.__name__}:Engine", "settings": {"descriptor": "qwen3"}}
+    engine = {"engine": f"{synthetic_corpora.__name__}:Engine", "settings": {"descriptor": "qwen3"}}
     profile = {"shards_in_flight": asked.in_flight, "engines": dict.fromkeys(CHUNK, engine)}
-    paths = world.files(folder, asked.shards, profile)
+    paths = synthetic_corpora.files(folder, asked.shards, profile)
     out: dict[str, Any] = {"shards": asked.shards, "gpus": asked.gpus, "in_flight": asked.in_flight}
 
     began = time.process_time()
-    plan = world.plan(folder / "work", paths)
+    plan = synthetic_corpora.plan(folder / "work", paths)
     out["plan"] = {"cpu_s": round(time.process_time() - began, 1), "rss_mb": rss_mb()}
     out["tasks"] = sum(len(n.tasks) for n in plan.nodes.values())
     began = time.process_time()
@@ -172,7 +172,11 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
     def keep(at: Path) -> Callable[[], None]:
         """The work folder as it is then; roll-ups are replaced, never changed, so that links will do."""
-        return lambda: shutil.copytree(folder / "work", at, copy_function=os.link) and None
+
+        def copy() -> None:
+            shutil.copytree(folder / "work", at, copy_function=os.link)
+
+        return copy
 
     executor = Simulation(
         asked.gpus, pools, asked.deaths, {out["tasks"] * percent // 100: keep(at) for percent, at in stops.items()}
@@ -203,7 +207,7 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         "files": sum(1 for _ in (folder / "work").rglob("records/*")),
     }
     began = time.process_time()
-    files = {n.name: [(f"data/{n.name}/{s}.parquet", n.records[s]) for s in n.shards] for n in plan.targets}
+    files = {n.name: [(f"data/{n.name}/{s}.parquet", n.records[s]) for s in n.shards] for n in plan.configs}
     manifest = json.dumps(_manifest(plan, files), indent=1)
     out["manifest"] = {"mb": round(len(manifest) / 1e6, 1), "cpu_s": round(time.process_time() - began, 1)}
     began = time.process_time()
@@ -217,9 +221,9 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _manifest(plan: Plan, files: Mapping[str, Any]) -> dict[str, Any]:
-    from ieat_data.export import manifest
+    from ieat_data.stages.speech.speakers import Speakers
 
-    manifest._speakers = lambda plan: []  # type: ignore[assignment]  # they are rows
+    Speakers.describe = lambda *_: []  # type: ignore[method-assign] # they are rows
     return make_manifest(plan, files)
 
 

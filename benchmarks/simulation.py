@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import world
-from ieat_data.shards import Record, Table
+from benchmarks import synthetic_corpora
+from ieat_data.errors import WorkerLost
+from ieat_data.execution.job import Job
 from ieat_data.stages.base import Task
-from ieat_data.worker import Job
+from ieat_data.storage.shards import CommitRecord, Table
 
 HOUR = 3600.0
 NODE_GPUS = 8
@@ -30,20 +31,20 @@ COST: dict[str, tuple[float, dict[str, tuple[int, float]]]] = {
     "queries": (3, {}),
     "select": (600, {}),
     "synthesize": (5, {"tts": (1000, 1.1), "asr": (1000, 0.02)}),
-    "listen": (60, {}),
-    "listen_spoken": (60, {}),
+    "recorded_signal_quality": (60, {}),
+    "synthesized_signal_quality": (60, {}),
     "transcribe": (5, {"asr": (1000, 0.02)}),
     "respond": (5, {"llm": (1000, 0.05)}),
-    "screen_replies": (1, {}),
-    "unique_replies": (2000, {}),
-    "label": (5, {"ser": (1000, 0.02)}),
+    "decontaminate_replies": (1, {}),
+    "dedup_replies": (2000, {}),
+    "emotion": (5, {"ser": (1000, 0.02)}),
     "inject": (10, {"llm": (2600, 0.45)}),
-    "screen_targets": (2, {}),
-    "unique_targets": (5000, {}),
+    "decontaminate_targets": (2, {}),
+    "dedup_targets": (5000, {}),
     "reorganise": (20, {}),
     "inject_dialogues": (20, {"llm": (19_000, 0.5)}),
-    "screen_dialogues": (10, {}),
-    "unique_dialogues": (1000, {}),
+    "decontaminate_dialogues": (10, {}),
+    "dedup_dialogues": (1000, {}),
     "questions": (200, {}),
     "speak_questions": (60, {"tts": (30_000, 0.8), "asr": (30_000, 0.01)}),
     "stage1_1": (40, {}),
@@ -51,10 +52,6 @@ COST: dict[str, tuple[float, dict[str, tuple[int, float]]]] = {
     "stage1_2_empathy": (40, {}),
     "stage1_2_trajectory": (300, {}),
 }
-
-
-class NodeDied(Exception):  # the runner goes by the word in the name, as Ray's exceptions have it
-    pass
 
 
 @dataclass
@@ -107,7 +104,7 @@ class Simulation:
 
     # -- the executor --------------------------------------------------------------------------------------------
 
-    def start(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         with self._clock():
             cpu, engines = COST[job.task.table]
             key = (job.task.table, job.task.name)
@@ -119,7 +116,7 @@ class Simulation:
                     for role, (n, each) in engines.items()
                     for _ in range(-(-n // CHUNK[role]))
                 ]
-                if job.task.table == "transcribe" and job.task.name.startswith(world.SPOKEN):
+                if job.task.table == "transcribe" and job.task.name.startswith(synthetic_corpora.SPOKEN):
                     phases = []  # heard when it was spoken
             running = Running(job, self.draw.randrange(self.nodes), self.now, phases)
             self.running[id(running)] = running
@@ -127,9 +124,9 @@ class Simulation:
             self.tasks += 1
             self._at(self.now + cpu * self.draw.uniform(0.7, 1.3), running)
 
-    def ended(self) -> Sequence[tuple[Task, list[Record] | Exception]]:
+    def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
         with self._clock():
-            out: list[tuple[Task, list[Record] | Exception]] = []
+            out: list[tuple[Task, list[CommitRecord] | Exception]] = []
             while not out:
                 self.now, _, event = heapq.heappop(self.events)
                 if event == "death":
@@ -151,7 +148,7 @@ class Simulation:
     def _at(self, when: float, event: Any) -> None:
         heapq.heappush(self.events, (when, next(self.number), event))
 
-    def _go_on(self, task: Running) -> list[tuple[Task, list[Record] | Exception]]:
+    def _go_on(self, task: Running) -> list[tuple[Task, list[CommitRecord] | Exception]]:
         """Send calls as RayPool does; when there are no more of any engine, commit."""
         if task.dead:
             return []
@@ -190,7 +187,7 @@ class Simulation:
         task.open -= 1
         return self._go_on(task)
 
-    def _death(self) -> list[tuple[Task, list[Record] | Exception]]:
+    def _death(self) -> list[tuple[Task, list[CommitRecord] | Exception]]:
         node = self.draw.randrange(self.nodes)
         self.deaths += 1
         for pool in self.pools.values():
@@ -205,11 +202,14 @@ class Simulation:
             self.left[running.job.task.table, running.job.task.name] = running.phases
         self.failed += len(lost)
         self._at(self.now + self.draw.expovariate(self.rate * self.nodes), "death")
-        return [(r.job.task, NodeDied(f"node {node}")) for r in lost]
+        return [(r.job.task, WorkerLost(f"node {node}")) for r in lost]
 
-    def _commit(self, running: Running) -> list[Record]:
+    def _commit(self, running: Running) -> list[CommitRecord]:
         job, table = running.job, Table(running.job.folder)
-        made = [world.record(job.task.table, s, job.inputs, world.ROWS, self.draw) for s in job.task.outputs]
+        made = [
+            synthetic_corpora.record(job.task.table, s, job.inputs, synthetic_corpora.ROWS, self.draw)
+            for s in job.task.outputs
+        ]
         for record in made:
             table._publish(record)
         self.done += 1

@@ -9,6 +9,7 @@ a build: the client of four shards' tasks, the answer store on disk, Ray, the en
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import statistics
 import sys
@@ -22,9 +23,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ieat_data.answers import Answers  # noqa: E402
 from ieat_data.engines.base import Generate, Sampling, Segment  # noqa: E402
-from tests.tiny.settings import ENGINE_ARGS  # noqa: E402
+from ieat_data.engines.cache import Answers  # noqa: E402
+from tests.support.tiny.settings import ENGINE_ARGS  # noqa: E402
 
 CONTEXT, SEQUENCES, SHARDS, CHUNK, ROUNDS = 2048, 64, 4, 32, 3
 SETTINGS = {"descriptor": "qwen3", "context": CONTEXT, "max_num_seqs": SEQUENCES, "engine_args": ENGINE_ARGS}
@@ -69,12 +70,13 @@ def pipeline(folder: Path, asked: list[Generate]) -> Callable[[int | None], int]
 
     from ieat_data.engines.client import EngineClient
     from ieat_data.engines.llm.vllm import VLLM
-    from ieat_data.worker import EngineActor, RayPool
+    from ieat_data.execution.ray_actors import EngineActor, RayPool
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     settings = {"model": str(folder / "qwen3"), **SETTINGS}
     profile = {"name": "bench", "engines": {"llm": {"engine": "vllm", "settings": settings}}}
-    actor = ray.remote(num_cpus=0, max_concurrency=VLLM.concurrent_calls)(EngineActor).remote("llm", profile, {})
+    options: dict[str, Any] = {"num_cpus": 0, "max_concurrency": VLLM.concurrent_calls}
+    actor: Any = ray.remote(**options)(EngineActor).remote("llm", profile, {})
     ray.get(actor.ready.remote())
 
     def run(turn: int | None) -> int:

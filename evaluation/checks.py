@@ -21,7 +21,7 @@ from typing import Any
 
 from ieat_data.checks import closing, reply, think
 from ieat_data.checks.base import Rejected, failing
-from ieat_data.checks.labels import Labels
+from ieat_data.data.emotions import Labels
 from ieat_data.engines.base import Completion
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import Turn

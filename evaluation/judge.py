@@ -19,20 +19,21 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from evaluation.checks import FOLDER, answers, judge, share, write
-from ieat_data.checks.labels import Labels
 from ieat_data.checks.think import thought_and_answer
 from ieat_data.config import Profile, load_profile
+from ieat_data.data.agreement import kappa
+from ieat_data.data.emotions import Labels
 from ieat_data.engines import registry
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure
 from ieat_data.engines.llm.descriptor import Descriptor, load_descriptor
 from ieat_data.errors import UserError
+from ieat_data.execution.ray_pools import one_pool
 from ieat_data.paths import prompts_dir
-from ieat_data.pools import one_pool
 from ieat_data.prompting.base import Turn
 from ieat_data.prompting.judging import JudgeFile, judge_requests, load_judge, read_numbers
-from ieat_data.stages.judge import kappa
 
 JUDGED = FOLDER / "judged.jsonl"
 BEGIN = "<!-- evaluation/judge.py -->\n"
@@ -91,7 +92,7 @@ def judged() -> list[Row]:
     return [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
 
 
-def auc(fit: Sequence[float], unfit: Sequence[float]) -> float:
+def auc(fit: ArrayLike, unfit: ArrayLike) -> float:
     """How often a fit answer has the higher score than an unfit one, ties by half: the area under the ROC curve."""
     above = np.subtract.outer(np.asarray(fit), np.asarray(unfit))
     return float(np.mean(above > 0) + np.mean(above == 0) / 2)

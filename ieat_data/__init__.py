@@ -1,3 +1,70 @@
-"""IEAT dataset builder: Injected Emotional-Attribution Thinking data for spoken language models."""
+"""Injected Emotional-Attribution Thinking (IEAT) data for spoken language models: build it, look at it, extend it.
+
+    import ieat_data
+
+    data = ieat_data.build("stage1-2", "replay", "data/sample")   # or: ieat_data.load("data/sample")
+    data                                                          # how many samples, of which configs
+    next(iter(data))["messages"]                                  # the first sample
+    print(ieat_data.explain("data/sample", "71b5"))               # how a row came about, or why it was rejected
+    ieat_data.run_stage("respond", rows, "cpu")                   # ten rows through one stage
+
+`Stage`, `MapStage`, `Reject` and `Engine` are what stages and engines of your own are made of. A fault that you can
+mend is a `UserError` of one line.
+
+Names are imported when they are first used: `import ieat_data` alone loads neither Ray nor PyArrow nor any engine.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ieat_data.api.build import build
+    from ieat_data.api.dataset import Dataset, load
+    from ieat_data.api.explain import Explanation, explain
+    from ieat_data.api.run_stage import run_stage
+    from ieat_data.engines.base import Engine
+    from ieat_data.errors import UserError
+    from ieat_data.stages.base import MapStage, Reject, Stage
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Dataset",
+    "Engine",
+    "Explanation",
+    "MapStage",
+    "Reject",
+    "Stage",
+    "UserError",
+    "build",
+    "explain",
+    "load",
+    "run_stage",
+]
+
+# No submodule has the name of one of these: it would take the name's place as soon as it is imported.
+_HOME = {
+    "build": "ieat_data.api.build",
+    "Dataset": "ieat_data.api.dataset",
+    "load": "ieat_data.api.dataset",
+    "explain": "ieat_data.api.explain",
+    "Explanation": "ieat_data.api.explain",
+    "run_stage": "ieat_data.api.run_stage",
+    "Engine": "ieat_data.engines.base",
+    "UserError": "ieat_data.errors",
+    "MapStage": "ieat_data.stages.base",
+    "Reject": "ieat_data.stages.base",
+    "Stage": "ieat_data.stages.base",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -13,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from ieat_data import paths
 from ieat_data.errors import UserError, did_you_mean
-from ieat_data.review.rule import Rule
 
 Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
 Language = Literal["en", "zh"]
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with libyaml
+Rule = Literal["any_reject", "majority"]
 InstructionStatus = Literal["proposed", "checked", "accepted", "rejected"]
 
 
@@ -30,32 +31,37 @@ class Strict(BaseModel):
 class EngineConfig(Strict):
     """Who does a job: the engine's name, what it is built with, and how many of them run."""
 
-    engine: str
-    replicas: int = Field(1, ge=1, description="actors in the pool")
+    engine: str = Field(description="a name of the list below, or `module:Class`")
+    replicas: int = Field(1, ge=1, description="how many of them run, over the whole cluster")
     chunk: int = Field(8, ge=1, description="requests in one call")
     num_cpus: float = Field(0.0, ge=0, description="Ray CPUs of one actor")
     num_gpus: float = Field(0.0, ge=0, description="Ray GPUs of one actor")
-    python: str | None = Field(None, description="Python of another environment, for an engine that needs its own")
-    voices: Mapping[Language, tuple[str, ...]] = Field(default_factory=dict, description="tts: voices by language")
-    settings: Mapping[str, Any] = Field(default_factory=dict, description="what the engine's class takes")
+    python: str | None = Field(None, description="interpreter of another environment, for an engine that needs its own")
+    voices: Mapping[Language, tuple[str, ...]] = Field(
+        default_factory=dict, description="of a TTS engine: its voices, by language"
+    )
+    settings: Mapping[str, Any] = Field(default_factory=dict, description="see the engine's own table")
 
 
 class RayConfig(Strict):
-    address: str | None = Field(None, description="an existing cluster; none: a local one is started")
-    num_cpus: int | None = Field(None, ge=1, description="CPUs of a local cluster; none: all")
+    """The cluster that the work runs on."""
+
+    address: str | None = Field(None, description="of an existing cluster, or `auto`; null starts a local one")
+    num_cpus: int | None = Field(None, ge=1, description="of a local cluster; null takes all")
     object_store_mb: int = Field(512, ge=80, description="object store of a local cluster, in MB")
 
 
 class Profile(Strict):
     """Who does the work and with how much of it at once."""
 
-    name: str
-    description: str = ""
-    base: str | None = Field(None, description="a profile that this one is laid over")
+    name: str = Field(description="its own name")
+    description: str = Field("", description="a sentence for people")
+    base: str | None = Field(None, description="the profile that this one is laid over")
     recording: str | None = Field(
-        None, description="answers come from this recording (a name under recordings/, or a path), no engine is loaded"
+        None,
+        description="take all answers from this recording (a name under recordings/, or a path); no engine is loaded",
     )
-    engines: Mapping[Role, EngineConfig]
+    engines: Mapping[Role, EngineConfig] = Field(description="who plays each role")
     shards_in_flight: int = Field(2, ge=1, description="shards worked on at the same time")
     ray: RayConfig = RayConfig()
 
@@ -68,21 +74,22 @@ class Profile(Strict):
 class Source(Strict):
     """A corpus: how it is read, where it lies and on which terms it may be used."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")  # it becomes part of file names
-    reader: str
-    root: str
-    language: Language
-    licence: str
-    terms: str
-    non_commercial: bool
-    hours: float | None = Field(None, gt=0, description="of a speech corpus, as its authors give them")
-    homepage: str = ""
-    notes: str = ""
-    options: Mapping[str, Any] = Field(default_factory=dict, description="what this reader takes besides")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="its name; it becomes part of file names")
+    reader: str = Field(description="who reads it: a name of the list below")
+    root: str = Field(
+        description="where it lies: a folder or file, `s3://…`, `hf://…`; `${VAR}` comes from the environment"
+    )
+    language: Language = Field(description="of records that name none themselves")
+    licence: str = Field(description="the licence of the corpus; the manifest repeats it")
+    terms: str = Field(description="what a user must accept, and where")
+    non_commercial: bool = Field(description="whether its licence forbids commercial use")
+    hours: float | None = Field(None, gt=0, description="hours of speech, as the authors of the corpus give them")
+    homepage: str = Field("", description="where to find it")
+    notes: str = Field("", description="what else a user should know")
+    options: Mapping[str, Any] = Field(default_factory=dict, description="see the reader's own table")
 
     def path(self) -> Path | str:
-        """The corpus folder: `./…` is in the working directory, other relative paths in the project, ${VAR} comes from
-        the environment. Or the URL of one elsewhere (`s3://…`, `hf://…`), as text."""
+        """The corpus folder, as `located` finds it. Or the URL of one elsewhere (`s3://…`, `hf://…`), as text."""
         own = f"source {self.name!r}"
         root = _expanded(self.root, own)
         return root if "://" in root else located(self.root, own)
@@ -93,12 +100,48 @@ class Source(Strict):
         return {k: _expanded(v, own) if isinstance(v, str) else v for k, v in self.options.items()}
 
 
-def located(text: str, what: str) -> Path:
-    """A path that a user gives: `./…` is in the working directory, other relative paths in the project, ${VAR} comes
-    from the environment. Raises UserError, which begins with `what`, for a variable that is not set."""
+class ProjectFile(Strict):
+    """`ieat.toml`, which makes a folder a project."""
+
+    name: str = Field(min_length=1, description="its name, for people")
+    python: tuple[str, ...] = Field(
+        (".",), description="folders, seen from the project, with the Python modules that YAML files name"
+    )
+
+
+def load_project(folder: Path) -> ProjectFile:
+    """What the `ieat.toml` of a project says. Raises UserError where it is wrong."""
+    path = folder / paths.PROJECT_FILE
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise UserError(f"{path}: cannot be read: {e.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise UserError(f"{path}: is not TOML: {e}") from None
+    file = validate(ProjectFile, data, str(path))
+    if absent := [f for f in file.python if not (folder / f).is_dir()]:
+        raise UserError(f"{path}: python: there is no folder {absent[0]!r} in {folder}")
+    if outside := [f for f in file.python if not (folder / f).resolve().is_relative_to(folder.resolve())]:
+        raise UserError(f"{path}: python: {outside[0]!r} lies outside the project, which is sent to Ray's workers")
+    return file
+
+
+def located(text: str, what: str, written: bool = False) -> Path:
+    """Find a path that a user gives: `./…` in the working directory, other relative paths in the project.
+
+    Args:
+        text: the path; ${VAR} comes from the environment.
+        what: whose path it is: how an error begins.
+        written: the folder is written to, so it is in the project (without one: in the working directory) even where
+            the package ships one of that name.
+
+    Raises:
+        UserError: a variable is not set.
+    """
     path = Path(_expanded(text, what)).expanduser()
-    own = text.startswith(("./", "../"))
-    return path.absolute() if own or path.is_absolute() else paths.project_root() / path
+    if text.startswith(("./", "../")) or path.is_absolute():
+        return path.absolute()
+    return paths.home() / path if written else paths.layers(".") / str(path)
 
 
 def _expanded(text: str, what: str) -> str:
@@ -112,36 +155,48 @@ def _expanded(text: str, what: str) -> str:
 
 
 class Sources(Strict):
-    speech: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    speakers: tuple[str, ...] = Field((), description="speech whose clips are the prompts of a TTS that clones voices")
+    """The corpora: names under manifests/sources/, or paths."""
+
+    speech: tuple[str, ...] = Field((), description="corpora of recorded speech")
+    text: tuple[str, ...] = Field((), description="corpora of queries, which a TTS engine speaks")
+    speakers: tuple[str, ...] = Field((), description="speech corpora whose voices a cloning TTS engine takes")
 
 
 class Instructions(Strict):
     """How the spoken question of a trajectory or reasoning sample is drawn and placed."""
 
-    placement: Literal["joined", "own_turn"] = "joined"
-    before_share: float = Field(0.5, ge=0, le=1, description="joined: share of questions spoken before the utterance")
+    placement: Literal["joined", "own_turn"] = Field(
+        "joined", description="joined to the last utterance, or a turn of its own"
+    )
+    before_share: float = Field(
+        0.5, ge=0, le=1, description="of joined questions, the share that is spoken before the utterance"
+    )
     gap_s: tuple[float, float] = Field((0.3, 0.8), description="silence between question and utterance, seconds")
     statuses: tuple[InstructionStatus, ...] = Field(
         ("checked", "accepted"),
         min_length=1,
-        description="which of a bank are drawn: [accepted] for those a person took",
+        description="which instructions are drawn; `[accepted]` draws only what a person accepted",
     )
 
 
 class NearDuplicates(Strict):
-    """When two samples of a task and language are nearly the same: by the Jaccard similarity of their texts' shingles,
-    which signatures estimate (checks/shingles.py)."""
+    """When two samples of a task and language are nearly the same, by Jaccard similarity; null keeps all.
 
-    said: float | None = Field(0.9, ge=0.7, le=1, description="the user's words, with the same emotions; none: any")
-    answered: float | None = Field(0.8, ge=0.7, le=1, description="the model's own think and answer; none: any")
-    words: int = Field(3, ge=1, description="of a shingle of English")
-    characters: int = Field(4, ge=1, description="of a shingle of Chinese")
+    Signatures estimate the similarity of the texts' shingles (checks/shingles.py).
+    """
+
+    said: float | None = Field(
+        0.9, ge=0.7, le=1, description="similarity of the user's words, with the same emotions; null: not compared"
+    )
+    answered: float | None = Field(
+        0.8, ge=0.7, le=1, description="similarity of the model's own think and answer; null: not compared"
+    )
+    words: int = Field(3, ge=1, description="words in a shingle of English")
+    characters: int = Field(4, ge=1, description="characters in a shingle of Chinese")
 
 
 class ContaminationLimits(Strict):
-    """When a text is a benchmark's."""
+    """When a text counts as a benchmark's."""
 
     words: int = Field(13, ge=4, description="English words in a row that both have")
     characters: int = Field(20, ge=6, description="Chinese characters in a row that both have")
@@ -149,47 +204,70 @@ class ContaminationLimits(Strict):
 
 
 class Judge(Strict):
-    """An LLM that gives the targets of stage 1-2 numbers (stages/judge.py). It asks the profile's `llm`."""
+    """Score the targets of stage 1-2 with the profile's `llm` (stages/gates/llm_judge.py); null: nobody judges."""
 
-    min_score: float | None = Field(None, ge=1, le=5, description="mean below which a target goes out; none: none does")
+    min_score: float | None = Field(
+        None, ge=1, le=5, description="a target with a lower mean is rejected; null rejects none"
+    )
 
 
 class Pipeline(Strict):
-    """What is built: sources, targets and the settings of each stage (checked by the stage's own model)."""
+    """What is built: sources, configs and the settings of each stage (checked by the stage's own model)."""
 
-    name: str
-    description: str = ""
+    name: str = Field(description="its own name; the dataset card shows it")
+    description: str = Field("", description="a sentence for people")
     sources: Sources
-    targets: tuple[str, ...]
+    configs: tuple[str, ...] = Field(description="the configs that are built")
     seed: int = Field(0, ge=0, description="salt of every draw and seed: another number gives another dataset")
-    rows_per_shard: int = Field(512, ge=1)
-    group_shards: int = Field(64, ge=1, description="consecutive shards within which dialogues are formed")
-    limit: int | None = Field(None, ge=1, description="only the first N records of each source")
-    speakers: int = Field(50, ge=1, description="voices per language, drawn by hash (stages/speakers.py)")
+    rows_per_shard: int = Field(512, ge=1, description="records in one shard, the unit of work and of resuming")
+    group_shards: int = Field(64, ge=1, description="dialogues are formed within so many consecutive shards")
+    limit: int | None = Field(None, ge=1, description="read only the first N records of each source")
+    speakers: int = Field(50, ge=1, description="voices per language, drawn by hash")
     instructions: Instructions = Instructions()
-    decisions: str = Field("decisions", description="folder of what people decided (ieat review), named as a root is")
-    decision_rule: Rule = Field("any_reject", description="where they disagree (review/rule.py)")
-    near_duplicates: NearDuplicates | None = Field(NearDuplicates(), description="of these one stays; none: all")
+    decisions: str = Field("decisions", description="folder of people's decisions, which `ieat review` writes")
+    decision_rule: Rule = Field("any_reject", description="what holds where people disagree")
+    near_duplicates: NearDuplicates | None = Field(
+        NearDuplicates(), description="of samples that are nearly the same one is kept; null keeps all"
+    )
     contamination: tuple[str, ...] = Field(
-        (), description="benchmarks whose texts no sample may have: files (.json, .jsonl, .txt), or folders of them"
+        (), description="benchmarks whose texts no sample may hold: files (.json, .jsonl, .txt) or folders of them"
     )
     contamination_limits: ContaminationLimits = ContaminationLimits()
-    judge: Judge | None = Field(None, description="none: nobody judges")
-    max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects more stops the build")
-    min_rows_for_rate: int = Field(40, ge=1, description="rows before the reject rate is looked at")
-    stages: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    judge: Judge | None = Field(None, description="score the targets of stage 1-2 with the `llm`; null: nobody judges")
+    checks: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="checks of your own by kind of text: module:function, or the name that a package gives one",
+    )
+    max_reject_rate: float = Field(0.5, gt=0, le=1, description="a stage that rejects a larger share stops the build")
+    min_rows_for_rate: int = Field(40, ge=1, description="rows that a stage must have before its reject rate counts")
+    stages: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, description="settings of stages, by name")
     revisions: Mapping[str, str] = Field(
-        default_factory=dict, description="the commit that is read of a dataset on the hub: set when a build begins"
+        default_factory=dict, description="which commit of a dataset on the hub is read; a build sets it when it begins"
     )
 
     @model_serializer(mode="wrap")
     def _plain(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `revisions` where there are none: most builds read nothing from a hub."""
+        """Without `revisions` and `checks` where there are none, as in most builds."""
         data: dict[str, Any] = plain(self)
-        return data if data.get("revisions") else {k: v for k, v in data.items() if k != "revisions"}
+        return {k: v for k, v in data.items() if v or k not in ("revisions", "checks")}
 
 
 M = TypeVar("M", bound=BaseModel)
+
+# names of before schema version 3, and what they are called now
+RENAMED_KEYS = {"targets": "configs"}
+RENAMED_STAGES = {
+    "listen": "recorded_signal_quality",
+    "listen_spoken": "synthesized_signal_quality",
+    "label": "emotion",
+    **{f"screen_{x}": f"decontaminate_{x}" for x in ("replies", "targets", "dialogues", "pairs")},
+    **{f"unique_{x}": f"dedup_{x}" for x in ("replies", "targets", "dialogues")},
+}
+
+
+def now_called(name: str, renamed: Mapping[str, str]) -> str | None:
+    """Return what to say of a name of before; None for one that never was."""
+    return f"{name!r} is now called {renamed[name]!r}" if name in renamed else None
 
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserError:
@@ -198,6 +276,8 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc = [str(p) for p in first["loc"]]
     key = ".".join(loc)
+    if first["type"] == "extra_forbidden" and (now := now_called(loc[-1], RENAMED_KEYS)):
+        return UserError(f"{where}: {now}")
     if first["type"] == "extra_forbidden":
         return UserError(f"{where}: unknown key {key!r}{did_you_mean(loc[-1], _known_keys(model, loc[:-1]))}")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
@@ -234,11 +314,11 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: is not YAML: {' '.join(str(e).split())}") from None
 
 
-def _find(name: str, folder: Path, what: str) -> Path:
-    """`name` is a path to a YAML file, or the name of one in `folder`."""
+def _find(name: str, folder: Path | paths.Layers, what: str) -> Path:
+    """`name` is the path of a YAML file, in the working directory or the project, or the name of one in `folder`."""
     if name.endswith((".yaml", ".yml")) or "/" in name:
-        path = Path(name)
-        if not path.is_file():
+        path = next((p for p in (Path(name), paths.home() / name) if p.is_file()), None)
+        if path is None:
             raise UserError(f"{what} {name!r}: there is no such file")
         return path
     path = folder / f"{name}.yaml"
@@ -294,8 +374,13 @@ def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
 
 def load_source(name: str) -> Source:
     """A source by name (`manifests/sources/NAME.yaml`) or path."""
-    path = _find(name, paths.manifests_dir() / "sources", "source")
+    path = _find(name, paths.sources_dir(), "source")
     return validate(Source, read_yaml(path), str(path))
+
+
+def languages_of(pipeline: Pipeline) -> list[Language]:
+    """Return the languages of a pipeline's corpora, sorted. Raises UserError for a source that is not known."""
+    return sorted({load_source(n).language for n in (*pipeline.sources.speech, *pipeline.sources.text)})
 
 
 def load_pipeline(name: str, assignments: Sequence[str] = ()) -> Pipeline:

@@ -1,4 +1,23 @@
-"""Failures that a user can cause: one line that says what, where and what to do. The CLI prints it and exits with 2."""
+"""All that can go wrong, by whose fault it is; and the words for a fault.
+
+    IeatError
+    ├── UserError           the user's: what is wrong, where, what to do, in one line. The CLI prints it, exit code 2
+    │   ├── BuildStopped    a build, or what asks an engine beside one, ended on purpose. What is committed stays
+    │   ├── SourceError     a corpus cannot be read at all (corpora/io). The ingest stage puts its name before it
+    │   │   ├── FileGone    one of its files is not there. A reader of many files makes a rejected record of it
+    │   │   └── Gated       its terms have to be accepted on the hub first. The ingest stage says which
+    │   └── ModelError      a model is not there, or not the one that the catalogue knows (engines/weights)
+    ├── Retryable           the machine's. The runner does the task again, five times at most; then the build stops
+    │   ├── WorkerLost      the process or node that did a task died. Executors raise it, whatever they run on
+    │   └── EngineDown      an engine died, or gives no answer that fits. Engines' clients and pools raise it
+    └── RowError            a row's; `reason` is its reject code. Whoever judges the row makes a reject or Failure of it
+        ├── AudioError      a clip that cannot be decoded or used (data/audio)
+        └── FieldError      a corpus record that is JSON, but not of the corpus' form (corpora/io)
+
+Any other exception is a bug. In a stage it rejects the row that causes it (`internal_error`, with the traceback in the
+quarantine file); anywhere else it stops the build, and the traceback is in WORK/logs. What a room raises and catches
+itself is not in the tree: it is defined where it is caught.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +25,39 @@ import difflib
 from collections.abc import Iterable
 
 
-class UserError(Exception):
+class IeatError(Exception):
+    """The root of the tree."""
+
+
+class UserError(IeatError):
     """What is wrong, where, and what to do about it, in one line."""
 
 
 class BuildStopped(UserError):
     """A build that stopped on purpose, e.g. because too many rows were rejected."""
+
+
+class Retryable(IeatError):
+    """No row and no user is to blame: the same task, done again, may well succeed."""
+
+
+class WorkerLost(Retryable):
+    """The process or the node that did a task died with it."""
+
+
+class EngineDown(Retryable):
+    """An engine died and could not be restarted, or what it gives does not fit what it was asked."""
+
+
+class RowError(IeatError, ValueError):
+    """A row that cannot be used; `reason` is the reject code."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(reason, message)
+        self.reason, self.message = reason, message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

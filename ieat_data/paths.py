@@ -1,42 +1,122 @@
-"""Where pipelines, prompts, manifests and recordings lie: the checkout's folders, or a wheel's copies."""
+"""Where pipelines, prompts, sources and recordings lie: what the package ships, and a user's project folder over it.
+
+A project folder has an `ieat.toml`. It is named by `--project` (or IEAT_PROJECT), else it is the working directory if
+that has one. File by file, what it holds under the names of our own folders takes the place of what the package ships.
+What is written goes into it, or without one into the working directory, and never into the package.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from ieat_data.errors import UserError
+
+PROJECT_FILE = "ieat.toml"
+PROJECT_VARIABLE = "IEAT_PROJECT"  # engines and Ray workers read it, too
+# where the project lies of which IEAT_PROJECT is a copy (in the workers of a cluster): corpora are there
+ORIGIN_VARIABLE = "IEAT_PROJECT_FROM"
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def project_root() -> Path:
-    """The folder that holds `pipelines/`, `prompts/` and `manifests/`."""
+def use_project(folder: Path) -> None:
+    """Make `folder` the project of this process and of those that it starts. Raises UserError where it is none."""
+    os.environ[PROJECT_VARIABLE] = str(folder.absolute())
+    project()
+
+
+def project() -> Path | None:
+    """The user's project folder, if there is one. Raises UserError where IEAT_PROJECT names a folder that is none."""
+    named = os.environ.get(PROJECT_VARIABLE)
+    folder = Path(named).expanduser().absolute() if named else Path.cwd()
+    if (folder / PROJECT_FILE).is_file():
+        return folder
+    if named:
+        raise UserError(
+            f"project {folder}: there is no {PROJECT_FILE}, which makes a folder a project: "
+            f'write one with the line name = "my-project"'
+        )
+    return None
+
+
+def home() -> Path:
+    """Where files go that a user makes: the project folder, else the working directory."""
+    return project() or Path.cwd()
+
+
+def shipped() -> Path:
+    """What the package ships: the folders of a checkout, or a wheel's copies."""
     checkout = _PACKAGE.parent
     return checkout if (checkout / "pipelines").is_dir() else _PACKAGE / "_project"
 
 
-def pipelines_dir() -> Path:
-    return project_root() / "pipelines"
+@dataclass(frozen=True)
+class Layers:
+    """Folders laid over each other, the topmost first: a file comes from the first folder that has it."""
+
+    folders: tuple[Path, ...]
+
+    def __truediv__(self, name: str) -> Path:
+        """The topmost file or folder of this name; where there is none, its path in the topmost layer."""
+        paths = [folder / name for folder in self.folders]
+        return next((path for path in paths if path.exists()), paths[0])
+
+    def __str__(self) -> str:
+        return " or ".join(map(str, self.folders))
+
+    def glob(self, pattern: str) -> list[Path]:
+        """The files and folders that match, each name once, sorted by name."""
+        found: dict[str, Path] = {}
+        for folder in self.folders:
+            for path in folder.glob(pattern):
+                found.setdefault(path.relative_to(folder).as_posix(), path)
+        return [path for _, path in sorted(found.items())]
+
+    def hashes(self, globs: Iterable[str]) -> dict[str, str]:
+        """sha256 of every file that matches one of `globs`, by its name below the folders."""
+        names = {
+            path.relative_to(folder).as_posix()
+            for pattern in globs
+            for folder in self.folders
+            for path in folder.glob(pattern)
+            if path.is_file()
+        }
+        return {name: hashlib.sha256((self / name).read_bytes()).hexdigest() for name in sorted(names)}
 
 
-def profiles_dir() -> Path:
-    return pipelines_dir() / "profiles"
+Folder = Path | Layers
 
 
-def prompts_dir() -> Path:
-    return project_root() / "prompts"
+def layers(name: str) -> Layers:
+    """A folder of the project over that of the package."""
+    mine, origin = project(), os.environ.get(ORIGIN_VARIABLE)
+    folders = (mine, Path(origin) if origin else None, shipped())
+    return Layers(tuple(folder / name for folder in folders if folder is not None))
 
 
-def manifests_dir() -> Path:
-    return project_root() / "manifests"
+def pipelines_dir() -> Layers:
+    return layers("pipelines")
 
 
-def recordings_dir() -> Path:
-    return project_root() / "recordings"
+def profiles_dir() -> Layers:
+    return layers("pipelines/profiles")
+
+
+def prompts_dir() -> Layers:
+    return layers("prompts")
+
+
+def sources_dir() -> Layers:
+    return layers("manifests/sources")
+
+
+def recordings_dir() -> Layers:
+    return layers("recordings")
 
 
 def prompt_hashes(globs: Iterable[str]) -> dict[str, str]:
-    """sha256 of every file under `prompts/` that matches one of `globs`, by its path relative to `prompts/`."""
-    root = prompts_dir()
-    files = sorted({p for g in globs for p in root.glob(g) if p.is_file()})
-    return {p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    """sha256 of every prompt file that matches one of `globs`, by its path relative to `prompts/`."""
+    return prompts_dir().hashes(globs)

@@ -35,7 +35,7 @@ import yaml
 from numpy.typing import NDArray
 from sample_wenetspeech4tts import P808, wenetspeech4tts
 
-from ieat_data.models.store import resolve
+from ieat_data.engines.weights.store import resolve
 
 Samples = NDArray[np.float32]
 RATE = 24_000  # Emilia's
@@ -93,7 +93,7 @@ class Kokoro:
         path = model / "model.onnx" if model.is_dir() else model
         checked("model.onnx", path.read_bytes())
         arrays = {name: self._voice(voices, name).reshape(510, 1, 256) for name in sorted(names)}
-        np.savez(work / "voices.npz", **arrays)
+        np.savez(work / "voices.npz", allow_pickle=False, **arrays)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

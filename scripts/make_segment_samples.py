@@ -38,7 +38,7 @@ def clips(tar: Path) -> dict[str, tuple[str, Samples]]:
     """The clips that are whole, by their number `SPEAKER_CLIP`: text, samples at 16 kHz."""
     found = {}
     with tarfile.open(tar) as archive:
-        members = {m.name: archive.extractfile(m).read() for m in archive.getmembers()}  # type: ignore[union-attr]
+        members = {m.name: archive.extractfile(m).read() for m in archive.getmembers()}
     for name in (n.removesuffix(".json") for n in members if n.endswith(".json")):
         record = json.loads(members[f"{name}.json"])
         if "broken" in record["origin"]:

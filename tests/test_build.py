@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from ieat_data.build import build
+from ieat_data.building import build
 from ieat_data.cli.build import make_plan
+from ieat_data.dataset.verify import content_digest, samples, verify
 from ieat_data.errors import BuildStopped, UserError
-from ieat_data.verify import content_digest, samples, verify
-from tests import corpora
-from tests.local import build_here
+from tests.support import corpora
+from tests.support.in_process import build_here
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -203,7 +203,7 @@ def test_what_is_bad_is_quarantined_with_its_payload_and_never_fatal(tmp_path: P
     def entry(key: str, audio: bytes, **changed: Any) -> list[tuple[str, bytes]]:
         return [(f"{key}.json", json.dumps({"id": key, **meta, **changed}).encode()), (f"{key}.flac", audio)]
 
-    from tests.doubles import clip_of
+    from tests.support.doubles import clip_of
 
     extra = [
         *entry("bad0", b"no audio at all"),
@@ -236,7 +236,7 @@ def test_what_is_bad_is_quarantined_with_its_payload_and_never_fatal(tmp_path: P
 def test_an_engine_that_dies_is_started_again(tmp_path: Path) -> None:
     c = corpora.make(tmp_path, 3, {"log": str(tmp_path / "calls.log")})
     profile = yaml.safe_load(Path(c.profile).read_text())
-    profile["engines"]["llm"]["engine"] = "tests.doubles:DyingLLM"
+    profile["engines"]["llm"]["engine"] = "tests.support.doubles:DyingLLM"
     profile["engines"]["llm"]["settings"]["marker"] = str(tmp_path / "died")
     Path(c.profile).write_text(yaml.safe_dump(profile))
     made = run_on_ray(c, tmp_path / "out")
@@ -276,7 +276,7 @@ def test_own_turn_questions_same_speaker_and_new_last_replies(tmp_path: Path) ->
     assert set(made["counts"]["n_turns"]) == {"1", "2"}
     use = made["dialogues"]
     assert 0 < use["used"] <= use["possible"] <= use["pool"] < use["accepted"]
-    seen = Counter()
+    seen: Counter[str] = Counter()
     for row in samples(tmp_path / "out"):
         if row["task"] in ("reasoning", "trajectory"):
             kinds = [m["kind"] for m in row["messages"]]

@@ -1,4 +1,4 @@
-"""Profiles that are laid over others."""
+"""Profiles that are laid over others; names of before."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ieat_data.config import Source, load_profile
+from ieat_data.config import RENAMED_STAGES, Source, load_pipeline, load_profile
 from ieat_data.errors import UserError
+from ieat_data.execution.plan import stages_of
+from ieat_data.stages import STAGES
 
 
 def profile(folder: Path, name: str, **data: object) -> str:
@@ -45,5 +47,17 @@ def test_bases_may_have_bases_but_not_go_in_circles(tmp_path: Path) -> None:
 def test_a_source_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     terms = {"language": "en", "licence": "", "terms": "", "non_commercial": False}
-    assert Source(name="x", reader="emilia", root="./corpus", **terms).path() == tmp_path / "corpus"  # type: ignore[arg-type]
-    assert Source(name="x", reader="emilia", root="samples", **terms).path().is_dir()  # type: ignore[arg-type]
+    assert Source(name="x", reader="emilia", root="./corpus", **terms).path() == tmp_path / "corpus"
+    assert Source(name="x", reader="emilia", root="samples", **terms).path().is_dir()
+
+
+def test_names_of_before_say_what_they_are_called_now(tmp_path: Path) -> None:
+    spec = {"name": "p", "sources": {}, "configs": ["stage1_1"]}
+    path = tmp_path / "p.yaml"
+    path.write_text(yaml.safe_dump(spec))
+    with pytest.raises(UserError, match=r"p\.yaml: 'targets' is now called 'configs'"):
+        load_pipeline(str(path))
+    path.write_text(yaml.safe_dump({"name": "p", "sources": {}, "configs": ["stage1_1"], "stages": {"listen": {}}}))
+    with pytest.raises(UserError, match="stages: 'listen' is now called 'recorded_signal_quality'"):
+        stages_of(load_pipeline(str(path)))
+    assert set(RENAMED_STAGES.values()) <= set(STAGES) and not set(RENAMED_STAGES) & set(STAGES)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import corpora
+from tests.support import corpora
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "pipeline-repository"

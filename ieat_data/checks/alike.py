@@ -1,4 +1,4 @@
-"""Which short texts are too alike to stand in one bank: the same words, or nearly, whatever their order."""
+"""Short texts that are too similar for one bank: the same words, or nearly, in any order."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from rapidfuzz import fuzz, process
 
 from ieat_data.checks.query import dedup_key
 
-ALIKE = 80.0  # per cent; a short sentence and the same one with one word exchanged are above it
+ALIKE = 80.0  # per cent; a short sentence with one word exchanged is above it
 
 
 class Alikes:
-    """The texts of a bank in one language, to be asked for the one that a new text is too much like."""
+    """The texts of a bank in one language, to find the one that a new text resembles too much."""
 
     def __init__(self, language: str, texts: Iterable[str] = ()) -> None:
         self._language = language
@@ -26,9 +26,9 @@ class Alikes:
         self._keys.append(dedup_key(text, self._language))
 
     def find(self, text: str) -> str | None:
-        """The text that is most like `text`, if it is too much so."""
+        """Return the most similar text, if it is too similar to `text`."""
         key = dedup_key(text, self._language)
-        # Chinese has no spaces to sort words by: there both are the same
+        # Chinese has no spaces to sort words by: both scores are equal there
         found = [
             process.extractOne(key, self._keys, scorer=scorer, score_cutoff=ALIKE)
             for scorer in (fuzz.ratio, fuzz.token_sort_ratio)

@@ -1,28 +1,22 @@
-"""All reason codes of texts: kind of text → code → one line that says what it stands for. For reports and docs."""
+"""All reason codes of texts: kind of text → code → a one-line description. For reports and docs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ieat_data.checks import closing, pairs, query, reply, think
+from ieat_data.checks import clip, closing, pairs, query, reply, think
 from ieat_data.checks.base import Check
 
-
-def _says(checks: Iterable[Check[Any]]) -> dict[str, str]:
-    return {check.code: check.says for check in checks}
-
-
-def documented(checks: Iterable[Callable[..., bool]]) -> dict[str, str]:
-    """Checks that are named by their reason code and described by their first line."""
-    return {c.__name__: (c.__doc__ or "").partition("\n")[0].rstrip(".") for c in checks}
-
-
+CHECKS: Mapping[str, tuple[Check[Any], ...]] = {
+    "query": query.CHECKS,
+    "transcript": pairs.CHECKS,
+    "clip": clip.CHECKS,
+    "completion": tuple({c.code: c for c in (*closing.REPLY, *closing.TARGET)}.values()),
+    "reply": reply.SPOKEN,
+    "thought": think.THOUGHT,
+    "answer": think.ANSWER,
+}
 KINDS: Mapping[str, Mapping[str, str]] = {
-    "query": {**documented(query.CHECKS), **query.LENGTHS},
-    "transcript": documented(pairs.TEXT_CHECKS),
-    "completion": _says((*closing.REPLY, *closing.TARGET)),
-    "reply": _says(reply.SPOKEN),
-    "thought": _says(think.THOUGHT),
-    "answer": _says(think.ANSWER),
+    kind: {check.code: check.says for check in checks} for kind, checks in CHECKS.items()
 }

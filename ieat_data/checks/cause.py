@@ -1,4 +1,4 @@
-"""Is the cause named, and not only the feeling?"""
+"""Does the text name the cause, and not only the feeling?"""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _CAUSE = {
 
 
 def no_cause(s: Said) -> bool:
-    """The thought neither takes up what the user said nor words a cause."""
+    """Tell whether the thought neither takes up what the user said nor states a cause."""
     causal = _CAUSE[s.language].search(s.plain()) is not None
     return not causal and not overlap(s.text, s.transcripts, s.language)
 
 
 def answer_no_cause(s: Said) -> bool:
-    """The answer about feelings takes up nothing of what the user said: it names them bare."""
+    """Tell whether the answer only names feelings and takes up nothing of what the user said."""
     return s.task in ("reasoning", "trajectory") and not overlap(s.text, s.transcripts, s.language)
 
 
 def asks_back(s: Said) -> bool:
-    """Is the question after the cause of a feeling answered with a question?"""
+    """Tell whether the answer to a question about the cause of a feeling is a question."""
     return s.task == "reasoning" and re.search(r"[?？]", s.text) is not None

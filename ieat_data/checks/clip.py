@@ -1,29 +1,30 @@
 """Does a clip sound as recorded speech should, whatever it says? Each check is a function; its name is its reason code.
 
-What they go by is measured once (`measure`) and kept in the tables, so that limits can be chosen by looking at it.
+The measurements are made once (`measure`) and kept in the tables, so that limits can be chosen by looking at them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
 
-from ieat_data.audio import Samples
-from ieat_data.audio_join import loudness
+from ieat_data.checks.base import Check, failing, first_line
 from ieat_data.config import Strict
+from ieat_data.data.audio import Samples
+from ieat_data.data.mix import loudness
 
 _FRAME_S = 0.02
-_SILENT_DB = -40.0  # of a frame, under the loud ones of its clip (their 95th percentile)
+_SILENT_DB = -40.0  # of a frame, relative to the loud ones of its clip (their 95th percentile)
 _FULL = 0.999  # of full scale
-_RUN = 3  # samples in a row at full scale: a single one is a peak
-_NOTHING_LUFS = -120.0  # in place of minus infinity
+_RUN = 3  # consecutive samples at full scale: a single one is a peak
+_NOTHING_LUFS = -120.0  # instead of minus infinity
 
 
 class ClipLimits(Strict):
-    """What is too much. The defaults pass clean speech, read and spontaneous; none: not looked at."""
+    """The limits. The defaults accept clean speech, read and spontaneous; none: not checked."""
 
     max_clipped: float | None = Field(0.005, ge=0, le=1, description="share of samples at full scale, in runs")
     max_silence: float | None = Field(0.7, ge=0, le=1, description="share of the clip that is silent")
@@ -35,7 +36,7 @@ class ClipLimits(Strict):
 
 @dataclass(frozen=True)
 class Signal:
-    """What was measured. Shares are of the clip's length."""
+    """The measurements. Shares are of the clip's length."""
 
     clipped: float
     silence: float
@@ -45,9 +46,9 @@ class Signal:
 
 
 def measure(samples: Samples, rate: int) -> Signal:
-    """Of mono samples in [-1, 1], at least one."""
+    """Measure mono samples in [-1, 1], at least one."""
     full = np.abs(samples) >= _FULL
-    # the ends of runs at full scale, and how long they are
+    # the ends of runs at full scale, and their lengths
     edges = np.flatnonzero(np.diff(np.concatenate([[False], full, [False]]).astype(np.int8)))
     runs = edges[1::2] - edges[::2]
     frame = max(1, min(round(_FRAME_S * rate), len(samples)))
@@ -67,42 +68,51 @@ def measure(samples: Samples, rate: int) -> Signal:
 
 
 def clipped_audio(signal: Signal, limits: ClipLimits) -> bool:
-    """The recording was too loud for its own scale: peaks are cut off."""
+    """Is clipped: the recording was too loud for its scale, and peaks are cut off."""
     return limits.max_clipped is not None and signal.clipped > limits.max_clipped
 
 
 def too_quiet(signal: Signal, limits: ClipLimits) -> bool:
+    """The clip is too quiet."""
     return limits.min_lufs is not None and signal.lufs < limits.min_lufs
 
 
 def too_loud(signal: Signal, limits: ClipLimits) -> bool:
+    """The clip is too loud."""
     return limits.max_lufs is not None and signal.lufs > limits.max_lufs
 
 
 def leading_silence(signal: Signal, limits: ClipLimits) -> bool:
+    """The clip begins with a long silence."""
     return limits.max_leading_s is not None and signal.leading_s > limits.max_leading_s
 
 
 def trailing_silence(signal: Signal, limits: ClipLimits) -> bool:
-    """A TTS that has lost its way falls silent."""
+    """The clip ends with a long silence, as when a TTS model loses its way."""
     return limits.max_trailing_s is not None and signal.trailing_s > limits.max_trailing_s
 
 
 def mostly_silence(signal: Signal, limits: ClipLimits) -> bool:
+    """Most of the clip is silent."""
     return limits.max_silence is not None and signal.silence > limits.max_silence
 
 
-_CHECKS: tuple[Callable[[Signal, ClipLimits], bool], ...] = (
-    too_quiet,
-    clipped_audio,
-    too_loud,
-    leading_silence,
-    trailing_silence,
-    mostly_silence,
-)
-REASONS = tuple(check.__name__ for check in _CHECKS)
+@dataclass(frozen=True)
+class Heard:
+    """A clip as a check sees it."""
+
+    signal: Signal
+    limits: ClipLimits
 
 
-def fault(signal: Signal, limits: ClipLimits) -> str | None:
-    """The first check that the clip does not pass."""
-    return next((check.__name__ for check in _CHECKS if check(signal, limits)), None)
+def _of_clip(function: Callable[[Signal, ClipLimits], bool]) -> Check[Heard]:
+    return Check(function.__name__, lambda heard: function(heard.signal, heard.limits), first_line(function))
+
+
+CHECKS = tuple(map(_of_clip, (too_quiet, clipped_audio, too_loud, leading_silence, trailing_silence, mostly_silence)))
+REASONS = tuple(check.code for check in CHECKS)
+
+
+def fault(signal: Signal, limits: ClipLimits, own: Sequence[Check[Heard]] = ()) -> str | None:
+    """Return the reason code of the first check that the clip does not pass, the user's `own` ones last."""
+    return next(failing((*CHECKS, *own), Heard(signal, limits)), None)

@@ -1,4 +1,4 @@
-"""Did a completion end as it should: by itself, with as many closes of the think block as were asked for?"""
+"""Did a completion end properly: by itself, and with as many closes of the think block as expected?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from ieat_data.engines.base import Completion
 
 _ENDED: tuple[Check[Completion], ...] = (
     Check("context", lambda c: c.finish_reason == "context", "the prompt is too long for the model"),
-    Check("length", lambda c: c.finish_reason == "length", "the model did not come to an end"),
+    Check("length", lambda c: c.finish_reason == "length", "the model did not finish within its token limit"),
     Check("unfinished", lambda c: c.finish_reason != "stop", "the model was stopped for another reason"),
 )
 REPLY: tuple[Check[Completion], ...] = (
     *_ENDED,
-    Check("many_closes", lambda c: len(c.parts) != 1, "closes a think block that it was not to open"),
+    Check("many_closes", lambda c: len(c.parts) != 1, "closes a think block although none was open"),
 )
 TARGET: tuple[Check[Completion], ...] = (
     *_ENDED,

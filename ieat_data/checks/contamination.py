@@ -1,8 +1,8 @@
-"""Is a text one of a benchmark's? Long runs of the same words, or shingles that are mostly the same.
+"""Is a text from a benchmark? Long runs of the same words, or shingles that are mostly the same.
 
-A benchmark is what the user names: files of JSON, JSON lines or plain text, whose form is not asked for. All that a
-JSON file says in strings counts (HumDial's `turns[].text` and `response_text`, TELEVAL's `query` and `answer`, …), but
-for names and paths, which are too short to be anybody's words.
+The user names the benchmarks: files of JSON, JSON lines or plain text, of any structure. All strings in a JSON file
+count (HumDial's `turns[].text` and `response_text`, TELEVAL's `query` and `answer`, …), except names and paths, which
+are too short to be anyone's words.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from ieat_data.checks.shingles import Hashes, ngrams, shingles, tokens
 from ieat_data.config import Language, located
 from ieat_data.errors import UserError
 
-_MIN_TOKENS = {"en": 6, "zh": 8}  # of a text that can be copied: shorter ones anybody says
+_MIN_TOKENS = {"en": 6, "zh": 8}  # of a text that can be copied: anyone may say shorter ones
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"(?P<key>\s*:)?')
 _SUFFIXES = (".json", ".jsonl", ".txt")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is too much: this many words (en) or characters (zh) in a row, or this Jaccard similarity of shingles."""
+    """The limits: this many words (en) or characters (zh) in a row, or this Jaccard similarity of shingles."""
 
     words: int = 13
     characters: int = 20
@@ -40,33 +40,39 @@ class Limits:
 
 @dataclass(frozen=True)
 class Hit:
-    """Where a benchmark says the same: `file:line`, and how it was found (`same_words`, or `similar` and how much)."""
+    """The matching place in a benchmark: `file:line`, and how it matched (`same_words`, or `similar` and how much)."""
 
     where: str
     how: str
 
 
 def benchmark_files(paths: Sequence[str]) -> list[Path]:
-    """The files that are named, those in a folder that is named among them. Raises UserError for one that is absent."""
+    """Return the named files, and the files in named folders.
+
+    Raises:
+        UserError: one does not exist.
+    """
     found: list[Path] = []
     for given in paths:
         path = located(given, "contamination")
         inside = sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES) if path.is_dir() else [path]
         if not path.exists() or not inside:
-            raise UserError(
-                f"contamination: {given}: there is no such file, or no {', '.join(_SUFFIXES)} in the folder"
-            )
+            raise UserError(f"contamination: {given}: no such file, or no {', '.join(_SUFFIXES)} in the folder")
         found += inside
     return found
 
 
 def benchmark_hashes(paths: Sequence[str]) -> dict[str, str]:
-    """sha256 of each file by its name, for fingerprints and the manifest: no path of this machine."""
+    """Return the sha256 of each file by its name, for fingerprints and the manifest: no path of this machine."""
     return {f"{p.parent.name}/{p.name}": hashlib.sha256(p.read_bytes()).hexdigest() for p in benchmark_files(paths)}
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, text) of what a benchmark file says. Raises UserError for a file that is not what its name says."""
+    """Yield (line, text) for the texts in a benchmark file.
+
+    Raises:
+        UserError: the file's content does not match its extension.
+    """
     try:
         whole = path.read_text("utf-8")
         if path.suffix == ".json":
@@ -87,7 +93,7 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 
 
 class Benchmark:
-    """The texts of one language, to be looked through for each sample."""
+    """The texts of one language, indexed to be searched for each sample."""
 
     def __init__(self, files: Sequence[Path], language: str, limits: Limits) -> None:
         self._language, self._limits = language, limits
@@ -111,7 +117,7 @@ class Benchmark:
         return len(self._where)
 
     def find(self, text: str) -> Hit | None:
-        """Where the benchmark says the same; None where it does not."""
+        """Return the matching place in the benchmark, or None."""
         same = _look_up(self._runs, self._run_of, ngrams(tokens(text, self._language), self._n))
         if len(same):
             return Hit(self._where[int(same.min())], "same_words")
@@ -127,7 +133,7 @@ class Benchmark:
 
 
 def _index(of_texts: Sequence[Hashes]) -> tuple[Hashes, NDArray[np.int64]]:
-    """All hashes, sorted, and the text of each."""
+    """Return all hashes, sorted, and the text of each."""
     every = np.concatenate([*of_texts, np.empty(0, np.uint64)])
     text = np.repeat(np.arange(len(of_texts)), [len(h) for h in of_texts])
     order = np.argsort(every, kind="stable")
@@ -135,13 +141,13 @@ def _index(of_texts: Sequence[Hashes]) -> tuple[Hashes, NDArray[np.int64]]:
 
 
 def _look_up(index: Hashes, of: NDArray[np.int64], wanted: Hashes) -> NDArray[np.int64]:
-    """The texts that hold the wanted hashes, one for each hash that each holds."""
+    """Return the texts that hold the wanted hashes, one entry per hash and text."""
     low, high = np.searchsorted(index, wanted, "left"), np.searchsorted(index, wanted, "right")
     return np.concatenate([of[a:b] for a, b in zip(low, high, strict=True) if b > a] or [np.empty(0, np.int64)])
 
 
 @functools.cache
 def benchmarks(paths: tuple[str, ...], limits: Limits) -> dict[str, Benchmark]:
-    """The benchmark of each language; read once in a process."""
+    """Return the benchmark of each language; read once per process."""
     files = benchmark_files(paths)
     return {language: Benchmark(files, language, limits) for language in get_args(Language)}

@@ -1,4 +1,4 @@
-"""Does a text say again what was said: its own words, the user's, the thought's?"""
+"""Does a text repeat words: its own, the user's, the thought's?"""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
 
 
 def loop(s: Said) -> bool:
-    """A sentence that comes twice, or a run of words (5; Chinese: 10 characters) that comes again and again."""
+    """Tell whether a sentence appears twice, or a run of words (5; Chinese: 10 characters) again and again."""
     english = s.language == "en"
     if _twice(s, sentences(s.text), 3 if english else 5):
         return True
     tokens = words(s.text, s.language)
     runs = Counter(ngrams(tokens, 5 if english else 10))
-    # a long thought may come back to its matter
+    # a long thought may return to its subject
     return max(runs.values(), default=0) >= max(3, len(tokens) // 50)
 
 
 def answer_loop(s: Said) -> bool:
-    """... or a long clause that comes twice: an answer is short."""
+    """Tell whether `loop` applies, or a long clause appears twice: an answer is short."""
     return loop(s) or _twice(s, _CLAUSE.findall(s.text), 7 if s.language == "en" else 9)
 
 
@@ -34,7 +34,7 @@ def _twice(s: Said, parts: Sequence[str], least: int) -> bool:
 
 
 def repeats_user(s: Said) -> bool:
-    """Most of the answer's runs of words are the user's own. (An answer to a question may take its words up.)"""
+    """Tell whether most of the answer's runs of words are the user's own; an answer to a question may use its words."""
     if s.task in ("respond", "empathy") and is_question(s.heard[-1]) and not is_question(s.text):
         return False
     mine, theirs = _runs(s, s.text), {g for h in s.heard for g in _runs(s, h)}
@@ -42,8 +42,10 @@ def repeats_user(s: Said) -> bool:
 
 
 def repeats_think(s: Said) -> bool:
-    """Most of the answer's runs of words are the thought's, and not the user's. (Causes may be worded alike in the
-    other tasks.)"""
+    """Tell whether most of the answer's runs of words are the thought's, and not the user's.
+
+    (In the other tasks, thought and answer may word the cause alike.)
+    """
     if s.task != "empathy":
         return False
     mine, theirs = _runs(s, s.text), {g for h in s.heard for g in _runs(s, h)}
@@ -52,5 +54,5 @@ def repeats_think(s: Said) -> bool:
 
 
 def _runs(s: Said, text: str) -> list[tuple[str, ...]]:
-    """Runs of 4 words; in Chinese of 5 characters."""
+    """Return the runs of 4 words; in Chinese of 5 characters."""
     return list(ngrams(words(text, s.language), 4 if s.language == "en" else 5))

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ieat_data.checks.base import Said
-from ieat_data.checks.labels import collapse
 from ieat_data.checks.words import sentences
+from ieat_data.data.emotions import collapse
 
-# what nobody says to somebody who is sad, angry, afraid or disgusted ("what a great help" is none of it)
+# what nobody says to someone who is sad, angry, afraid or disgusted ("what a great help" does not count)
 _CHEER = {
     "en": re.compile(
         r"\b(?:congratulations|congrats|hooray|how (?:wonderful|exciting|lovely)"
@@ -23,7 +23,7 @@ _CHEER = {
         r"|(?:真|太|很|多)(?:是)?(?:让人|令人)?(?:开心|高兴)(?:的一天|啊|呀|！)"
     ),
 }
-# ... and to somebody who is happy
+# ... and to someone who is happy
 _CONSOLE = {
     "en": re.compile(
         r"\b(?:i'm (?:so |very |really )?sorry|sorry (?:to hear|about|for)|how (?:awful|terrible|sad)|cheer up"
@@ -34,7 +34,7 @@ _CONSOLE = {
         r"别难过|别担心|不要(?:难过|担心|伤心)|节哀|(?:很|真|太)?(?:遗憾|可惜|抱歉)|心疼|一定很(?:难过|伤心|难受)"
     ),
 }
-# what is said of somebody who is well, and of somebody who is not
+# said about someone who is well, and about someone who is not
 _WELL = {
     "en": re.compile(
         r"\b(?:feel|feels|feeling|felt) (?:so |very |really )?(?:good|great|happy|proud|satisfied|excited)\b"
@@ -48,7 +48,7 @@ _UNWELL = {
     ),
     "zh": re.compile(r"不(?:太)?(?:开心|高兴|满|舒服|安)|失望|难受|委屈|失落|很累|紧张|焦虑|愤怒"),
 }
-# "In the third turn you ...", "你第二次说话的时候": tells of one turn, up to the next such mark or the sentence's end
+# "In the third turn you ...", "你第二次说话的时候": speaks of one turn, up to the next such mark or the sentence's end
 _ORDINAL = {
     "en": re.compile(
         r"(?:^|[,;:] )(?:(?:and|then|but|finally) )*(?:in|by|during|at|with|for) (?:the|your) "
@@ -65,14 +65,17 @@ _DARK = ("sad", "anger", "fear", "disgust")
 
 
 def think_disagrees(s: Said) -> bool:
-    """The thought names emotions, and none of those that were heard (or that the user named)."""
+    """Tell whether the thought names emotions, but none that was recognized (or that the user named)."""
     named = set(_named(s, near=True)) - _spoken(s)
     return bool(named) and named.isdisjoint(s.expected)
 
 
 def disagrees(s: Said) -> bool:
-    """The answer cheers the sad or comforts the happy, or says of the sad that they are well, of the happy that they
-    are not. (Of the calm, only where it explains their feeling: a kind reply may see more than the voice told.)"""
+    """Tell whether the answer contradicts the emotion.
+
+    It cheers the sad or comforts the happy, or says that the sad are well or that the happy are not. (For the calm this
+    counts only if the answer explains their feeling: a kind reply may notice more than the voice tells.)
+    """
     heard, told = {t.label for t in s.turns}, " ".join(s.heard).lower()
     wrong: list[Mapping[str, re.Pattern[str]]] = []
     if s.task == "empathy" and heard <= set(_DARK):
@@ -88,19 +91,23 @@ def disagrees(s: Said) -> bool:
 
 
 def labels_missing(s: Said) -> bool:
+    """Tell whether the answer leaves out an emotion of the dialogue."""
     return s.task == "trajectory" and not set(s.expected) <= set(_named(s))
 
 
 def labels_invented(s: Said) -> bool:
-    """An emotion that was heard in no turn; in a path, be it by a close synonym."""
+    """Tell whether the answer names an emotion that was recognized in no turn; in a path, also by a near synonym."""
     if s.task not in ("trajectory", "reasoning"):
         return False
     return not set(_named(s, near=s.task == "trajectory")) <= {*s.expected, *_spoken(s)}
 
 
 def labels_order(s: Said) -> bool:
-    """The labels come in order; a summary before or after ("from sad to happy") may skip some. What is told of a
-    numbered turn ("in the third turn") is what was heard there."""
+    """Tell whether the labels come in another order than in the dialogue.
+
+    A summary before or after ("from sad to happy") may skip some. Words about a numbered turn ("in the third turn")
+    must name the emotion of that turn.
+    """
     if s.task != "trajectory" or labels_missing(s):
         return False
     if _misplaced(s):
@@ -114,7 +121,7 @@ def labels_order(s: Said) -> bool:
 
 
 def _misplaced(s: Said) -> bool:
-    """Is a turn that the text numbers given other emotions than the one heard in it?"""
+    """Tell whether the text gives a numbered turn another emotion than the recognized one."""
     if s.labels is None:
         return False
     for sentence in sentences(s.plain()):
@@ -133,11 +140,11 @@ def _named(s: Said, near: bool = False) -> list[str]:
 
 
 def _spoken(s: Said) -> set[str]:
-    """The emotions that the user named."""
+    """Return the emotions that the user named."""
     return set() if s.labels is None else {x for t in s.transcripts for x in s.labels.find(t, s.language, near=True)}
 
 
 def _within(part: Sequence[str], whole: Sequence[str]) -> bool:
-    """Is `part` a subsequence of `whole`?"""
+    """Tell whether `part` is a subsequence of `whole`."""
     rest = iter(whole)
     return all(x in rest for x in part)

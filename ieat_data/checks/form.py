@@ -1,4 +1,4 @@
-"""Is a text fit to be spoken: a language, a length and signs that a voice can say."""
+"""Is a text fit to be spoken: its language, its length, and only signs that a voice can say?"""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ieat_data.checks.base import Said
 from ieat_data.checks.language import is_language, script_share
 from ieat_data.checks.words import words
 
-# The longest answer of each task that people would listen to: words (en), characters (zh).
+# The longest answer of each task that people listen to: words (en), characters (zh).
 MAX_SPOKEN = {
     "respond": {"en": 90, "zh": 150},
     "empathy": {"en": 80, "zh": 130},
     "reasoning": {"en": 100, "zh": 170},
     "trajectory": {"en": 120, "zh": 200},
 }
-# The least that a continuation adds to the injected body: words (en), characters (zh).
+# The minimum that a continuation adds to the injected body: words (en), characters (zh).
 MIN_CONTINUATION = {"en": 6, "zh": 10}
 CONTROL = re.compile(r"<\|[^<>|]{1,40}\|>|</?think\s*>|<\\think>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>", re.I)
 _MARKUP = re.compile(
@@ -36,26 +36,31 @@ _NUMBER = re.compile(
     r"\d\s*(?:[-–—~/:：+*×÷=^]|-{2})\s*\d|\d{5,}|\d\s*(?:km|kg|cm|mm|ml|mg|mph|sq|hz|°|º)\b|\d\s*[²³°º℃℉]"
     r"|(?<![\w.])[-−]\d|\d+(?:[,，]\d{3}){2,}"
 )
-_CLOCK = re.compile(r"\b(?:[01]?\d|2[0-3])[:：][0-5]\d\b")  # "at 9:30" is read well
+_CLOCK = re.compile(r"\b(?:[01]?\d|2[0-3])[:：][0-5]\d\b")  # "at 9:30" is spoken well
 
 
 def empty(s: Said) -> bool:
+    """Tell whether the text is empty."""
     return not words(s.text, "zh")
 
 
 def control_text(s: Said) -> bool:
+    """Tell whether the text holds a control string of a chat template."""
     return CONTROL.search(s.text) is not None
 
 
 def markup(s: Said) -> bool:
+    """Tell whether the text is written for the eye: lists, brackets, emojis, speaker labels."""
     return _MARKUP.search(s.text) is not None or _ROLE.search(s.text) is not None
 
 
 def number(s: Said) -> bool:
+    """Tell whether the text holds a number that a voice stumbles over."""
     return _NUMBER.search(_CLOCK.sub(" ", s.text.lower())) is not None
 
 
 def wrong_language(s: Said) -> bool:
+    """Tell whether the text is in another language or in Traditional Chinese."""
     if empty(s):
         return False
     home = {"latin", "han"} if s.language == "zh" else {"latin"}
@@ -64,15 +69,17 @@ def wrong_language(s: Said) -> bool:
 
 
 def too_long_for_speech(s: Said) -> bool:
+    """Tell whether the answer is longer than people listen to."""
     return len(words(s.text, s.language)) > MAX_SPOKEN[s.task][s.language]
 
 
 def too_short(s: Said) -> bool:
+    """Tell whether the continuation adds next to nothing to the injected body."""
     return len(words(s.text, s.language)) < MIN_CONTINUATION[s.language]
 
 
 def one_line(text: str) -> str:
-    """The text with line ends between its sentences made spaces (none between Chinese ones); lists keep their lines."""
+    """Replace line ends between sentences by spaces (by nothing in Chinese); lists keep their lines."""
     text = text.strip()
     if _MARKUP.search(text):
         return text

@@ -1,7 +1,7 @@
-"""Is a text a spoken question of a task: how the mood moved (`trajectory`), or why one feels so (`reasoning`)?
+"""Is a text a spoken question of a task: how the mood changed (`trajectory`), or why one feels so (`reasoning`)?
 
-It is joined to any utterance, so it may know nothing of it: no emotion, no event, no number of turns, nobody's gender.
-What gives that away, and what each task's questions ask, stands in `prompts/instructions/rules.{language}.yaml`.
+It is joined to any utterance, so it must not presuppose anything: no emotion, event, number of turns or gender.
+`prompts/instructions/rules.{language}.yaml` lists what would do so, and what each task's questions ask.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ieat_data.checks.labels import Labels
 from ieat_data.checks.language import is_language
 from ieat_data.checks.query import code, control_text, markup, not_speakable, table, url
 from ieat_data.checks.words import words
 from ieat_data.config import Strict, read_yaml, validate
+from ieat_data.data.emotions import Labels
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
 
@@ -23,7 +23,7 @@ Alternatives = tuple[str, ...]
 
 
 class Never(Strict):
-    """What no question says, by reason code."""
+    """What no question may say, by reason code."""
 
     names_emotion: Alternatives
     names_facts: Alternatives
@@ -34,6 +34,8 @@ class Never(Strict):
 
 
 class RulesFile(Strict):
+    """The file `prompts/instructions/rules.{language}.yaml`."""
+
     length: tuple[int, int]
     letters: str
     speaker: Alternatives
@@ -57,14 +59,14 @@ class _Rules:
     letters: re.Pattern[str]
     speaker: re.Pattern[str]
     never: Mapping[str, re.Pattern[str]]
-    asked: Mapping[str, tuple[re.Pattern[str], ...]]  # by task: all of these are found
+    asked: Mapping[str, tuple[re.Pattern[str], ...]]  # by task: all of these must match
     not_asked: Mapping[str, tuple[re.Pattern[str], ...]]  # and none of these
     labels: Labels
 
 
 @functools.cache
 def _rules(language: str) -> _Rules:
-    path = prompts_dir() / "instructions" / f"rules.{language}.yaml"
+    path = prompts_dir() / f"instructions/rules.{language}.yaml"
     file = validate(RulesFile, read_yaml(path), str(path))
 
     def pattern(alternatives: Alternatives) -> re.Pattern[str]:
@@ -83,15 +85,15 @@ def _rules(language: str) -> _Rules:
             labels=Labels.load(prompts_dir() / "labels.yaml"),
         )
     except re.error as e:
-        raise UserError(f"{path}: {e.pattern!r} is no regular expression: {e}") from None
+        raise UserError(f"{path}: {e.pattern!r} is not a regular expression: {e}") from None
 
 
 def check_instruction(text: str, task: str, language: str) -> str | None:
-    """The reason code (one of `REASONS`) for which `text` is no instruction of `task` in `language`, or None.
+    """Return why `text` is no instruction of `task` in `language`, a code of `REASONS`; None if it is one.
 
-    `names_emotion`: the answer would be given away, or be wrong. `names_facts`: an event or a person that the user may
-    never have spoken of. `wrong_person`: it is not the user who asks about the user. `off_topic`: it asks for another
-    thing.
+    `names_emotion`: it gives the answer away, or may contradict it. `names_facts`: it names an event or a person that
+    the user may never have mentioned. `wrong_person`: it is not the user who asks about the user. `off_topic`: it asks
+    something else.
     """
     head = text[:1024].replace("’", "'")
     for unsafe in _UNSAFE:

@@ -1,4 +1,4 @@
-"""Which language a short text is in, from its script and its commonest words; no model."""
+"""Detects the language of a short text from its script and its commonest words; no model."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 MIN_HAN_SHARE = 0.6  # of characters and Latin words: the rest may be names and loan words
-MAX_TRADITIONAL_SHARE = 0.15  # of the Han characters: some are counted although Simplified has them too (著, 乾)
+MAX_TRADITIONAL_SHARE = 0.15  # of the Han characters: some count although Simplified has them too (著, 乾)
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# the commonest words that carry no topic: a sentence of English hardly ever does without
+# the commonest words that carry no topic: hardly any English sentence has none
 _ENGLISH = _words(
     """a about after again all always am an and any are as at be because been before but by can can't could did do does
     doesn't don't even for from get go going got had has have he her here him his how i i'd i'll i'm i've if in into is
@@ -24,7 +24,7 @@ _ENGLISH = _words(
     say she should so some that that's the their them then there these they this those time to too up us very was
     we were what what's when where which who why will with won't would yes you you're your"""
 )
-# the same for languages in Latin script that web corpora mix in
+# the same for other languages in Latin script that web corpora contain
 _FOREIGN = _words(
     """der die das und ist nicht ich ein eine mit für auf wie sie wir dem den le la les des une est et je vous nous pas
     que qui pour dans avec sur el los las una es y no por para con como mi tu yo lo del il che di non sono per della è
@@ -36,13 +36,13 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 @lru_cache(maxsize=1)
 def _to_simplified() -> Any:
-    from opencc import OpenCC  # loads its dictionaries: only when Chinese is met
+    from opencc import OpenCC  # loads its dictionaries: only if there is Chinese
 
     return OpenCC("t2s")
 
 
 def to_simplified(text: str) -> str:
-    """`text` with Traditional characters turned to Simplified (OpenCC t2s)."""
+    """Return `text` with Traditional characters converted to Simplified (OpenCC t2s)."""
     return str(_to_simplified().convert(text))
 
 
@@ -59,7 +59,7 @@ def _script(letter: str) -> str:
 
 
 def script_share(text: str) -> dict[str, float]:
-    """Share of each script (`latin`, `han`, `kana`, `cyrillic`, …) among the letters of `text`; {} without letters."""
+    """Return the share of each script (`latin`, `han`, `kana`, `cyrillic`, …) among the letters; {} without letters."""
     counts = Counter(_script(c) for c in text if c.isalpha())
     total = counts.total()
     return {script: n / total for script, n in counts.items()}
@@ -71,7 +71,7 @@ def _is_traditional(character: str) -> bool:
 
 
 def traditional_share(text: str) -> float:
-    """Share of the Han characters of `text` that OpenCC would write otherwise in Simplified script."""
+    """Return the share of Han characters in `text` that OpenCC converts to Simplified."""
     han = [c for c in text if c.isalpha() and _script(c) == "han"]
     return sum(map(_is_traditional, han)) / len(han) if han else 0.0
 
@@ -84,17 +84,21 @@ def _is_english(text: str) -> bool:
     english, foreign = sum(w in _ENGLISH for w in words), sum(w in _FOREIGN for w in words)
     if foreign > english:
         return False
-    # two or three words may be all content ("Good morning!"); a longer text is not
+    # two or three words may all be content words ("Good morning!"); a longer text has others
     return len(words) < 4 or english >= max(1, len(words) // 10)
 
 
 def is_language(text: str, language: str) -> bool:
-    """Is `text` written in `language`: `zh` (Simplified script) or `en`? Raises ValueError for any other."""
+    """Tell whether `text` is written in `language`: `zh` (Simplified script) or `en`.
+
+    Raises:
+        ValueError: any other language.
+    """
     if language not in ("zh", "en"):
         raise ValueError(f"no language check for {language!r}: known are 'zh' and 'en'")
     if language == "en":
         return script_share(text).get("latin", 0.0) >= 0.9 and _is_english(text)
-    # a Latin word weighs as much as one character: "我想买一部iPhone手机" is Chinese
+    # a Latin word counts as one character: "我想买一部iPhone手机" is Chinese
     share = script_share(_LATIN_RUN.sub("a", text))
     if share.get("han", 0.0) < MIN_HAN_SHARE or share.get("kana", 0.0) > 0.02:
         return False

@@ -1,4 +1,4 @@
-"""Does a text show what it was made with: labels, instructions, worked examples?"""
+"""Does a text reveal how it was made: labels, instructions, worked examples?"""
 
 from __future__ import annotations
 
@@ -19,28 +19,34 @@ _INSTRUCTION = (
     *("提示词", "系统提示", "根据指令", "按照指令", "按照要求", "根据要求", "任务要求", "示例"),
     *("上面的例子", "口语化", "短句", "两三句", "一到三句"),
 )
-# what a thought may say of the user, and an answer may not say to them
+# what a thought may say about the user, but an answer must not say to them
 _NEED = ("need to hear", "needs to hear", "need comfort before", "需要听到", "需要的是安慰", "先要听到")
-# How long a run of an example's words is a copy: words (en), characters (zh)
+# How long a run of an example's words counts as a copy: words (en), characters (zh)
 _COPY = {"respond": (6, 10), "empathy": (6, 10), "reasoning": (7, 8)}
-# A path may be built like an example's ("At first you were ..., because ..."): there whole sentences are copies.
+# A path may be built like an example's ("At first you were ..., because ..."): there only whole sentences are copies.
 _COPY_SENTENCE = (5, 8)
 
 
 def label_leak(s: Said) -> bool:
+    """Tell whether the text mentions labels, scores or classifiers."""
     return any(s.brings_up(term) for term in _LABEL)
 
 
 def instruction_leak(s: Said) -> bool:
+    """Tell whether the thought mentions its instructions or examples."""
     return any(s.brings_up(term) for term in _INSTRUCTION)
 
 
 def answer_instruction_leak(s: Said) -> bool:
+    """Tell whether the answer mentions its instructions or examples, or what the user needs."""
     return instruction_leak(s) or any(contains(s.text, term) for term in _NEED)
 
 
 def copied_example(s: Said) -> bool:
-    """A telling word of a worked example, or a long run of its answer's words, that the user did not bring up."""
+    """Tell whether the text has a telltale word of a worked example, or a long run of its answer's words.
+
+    Words that the user said do not count.
+    """
     if any(s.brings_up(word) for example in s.examples for word in example.leaks):
         return True
     index = 0 if s.language == "en" else 1

@@ -1,10 +1,11 @@
-"""Can a transcript be learnt from, beside its clip? Each check is one function; its name is its reason code."""
+"""Is a transcript good training text for its clip? Each check is one function; its name is its reason code."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 
+from ieat_data.checks.base import Check, Text, failing, named
 from ieat_data.checks.language import is_language
 
 _MIN_LETTERS = 8  # a shorter text may well be all capitals: "OK."
@@ -12,17 +13,17 @@ _SENTENCE_END = re.compile(r"[.?!…。？！]")
 
 
 def clean(text: str) -> str:
-    """The transcript as it is learnt from: runs of white space as one space, none at the ends."""
+    """Return the transcript as it is trained on: runs of white space as one space, none at the ends."""
     return " ".join(text.split())
 
 
 def wrong_language(text: str, language: str) -> bool:
-    """Is written in another language or script."""
+    """The text is in another language or script."""
     return not is_language(text, language)
 
 
 def uncased(text: str, language: str) -> bool:
-    """Has capitals only, or none: the corpus's text was flattened for ASR."""
+    """The text has only capitals or none: the corpus flattened its texts for ASR."""
     letters = [c for c in text if c.isalpha()]
     if language != "en" or len(letters) < _MIN_LETTERS:
         return False
@@ -31,13 +32,13 @@ def uncased(text: str, language: str) -> bool:
 
 
 def unpunctuated(text: str, language: str) -> bool:
-    """Ends no sentence anywhere."""
+    """The text has no end of a sentence."""
     return _SENTENCE_END.search(text) is None
 
 
-TEXT_CHECKS: tuple[Callable[[str, str], bool], ...] = (wrong_language, uncased, unpunctuated)
+CHECKS = named((wrong_language, uncased, unpunctuated))
 
 
-def check_text(text: str, language: str) -> str | None:
-    """The reason code of the first check that the text fails."""
-    return next((check.__name__ for check in TEXT_CHECKS if check(text, language)), None)
+def check_text(text: str, language: str, own: Sequence[Check[Text]] = ()) -> str | None:
+    """Return the reason code of the first check that the text fails, the user's `own` ones last."""
+    return next(failing((*CHECKS, *own), Text(text, language)), None)

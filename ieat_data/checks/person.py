@@ -1,7 +1,7 @@
 """Who speaks? Small models slip from speaking to the user into speaking as the user ("I lost my job too").
 
-The signs looked for: a run of the user's own words around "my" or "I", and a clause in the first person about the
-matter of the user's words that is no listener's ("I understand", "I'm sorry") and does not address the user.
+The signs: a run of the user's own words around "my" or "I", and a clause in the first person about the user's subject
+that is not a listener's ("I understand", "I'm sorry") and does not address the user.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import re
 from ieat_data.checks.base import Said
 from ieat_data.checks.words import contains, ngrams, overlap, sentences, words
 
-# apostrophes are straight by then: a quote opens after a gap and closes before one
+# apostrophes are straight at this point: a quote opens after a gap and closes before one
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」|『[^』]*』|‘[^‘]{2,}?'(?![a-z])|(?<![\w'])'.{2,}?'(?![\w'])")
 _CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
-# runs of words that anybody may say of themselves
+# runs of words that anyone may say about themselves
 _COMMON = (
     *("i don't know", "i can't believe", "i can't wait", "i don't think", "i want to"),
     *("我不知道", "我也不", "我觉得"),
@@ -42,7 +42,7 @@ _THIRD_PERSON = {
     "zh": re.compile(r"用户|说话人|说话者"),
 }
 _THEM = {"en": re.compile(r"\b(?:they|their|them)\b"), "zh": re.compile(r"(?<!其)[他她](?!们)")}
-# the user's words told of somebody else: what stands for "I"
+# the user's words retold about somebody else: replacements of "I"
 _AS_THEY = {
     "en": dict(
         zip(
@@ -53,21 +53,21 @@ _AS_THEY = {
     ),
     "zh": {"我": "他"},
 }
-# in Chinese "he" for the user slips from the thought into the answer: where the user spoke of nobody, it is nobody else
+# in Chinese, "he" for the user slips from the thought into the answer: if the user mentioned nobody, "he" is the user
 _SOMEBODY = re.compile(r"[他她它谁人爸妈父母爷奶公婆哥姐弟妹叔姨舅姑儿女孩友夫妻师生员医同老邻客户狗猫家警长]")
-# a thought may weigh what to say: all after "I'll say" is speech
+# a thought may consider what to say: everything after "I'll say" is speech
 _SPEECH = re.compile(
     r"\b(?:say|saying|ask|asking|tell them|telling them|respond with|start with|something like|such as|for example)\b.*"
     r"|[说问讲道][：:，,“].*|(?:比如|例如|告诉(?:他|她|用户)|问(?:他|她|问)).*"
 )
-# "Boss, you ...": a call to somebody of the user's story
+# "Boss, you ...": addresses someone from the user's story
 _CALL = {
     "en": re.compile(r"^(?:hey |dear |oh )?(?:my )?([a-z]+), (?:you|your|can you|could you|please)\b"),
     "zh": re.compile(
         r"^(同事|邻居|老板|室友|房东|朋友|同学|老师|医生|领导|经理|客服|师傅|[爸妈哥姐弟妹爷奶]{1,2})们?[，,！]+(?:请|你)"
     ),
 }
-# a listener is neither afraid nor angry, unless on the user's behalf
+# a listener is neither afraid nor angry, except on the user's behalf
 _OWN_FEELING = {
     "en": re.compile(
         r"\b(?:i'm|i am) (?:so |really |very )?(?:scared|terrified|afraid|angry|furious|disgusted)\b"
@@ -79,24 +79,24 @@ _ASKS_YOU = {
     "en": re.compile(r"\b(?:do|are|can|could|would|will|have|did|what) you\b(?=[^.!]*\?)", re.I),
     "zh": re.compile(r"(?:你|能不能|能给我)[^。！，]*[吗呢？?]|你长|你叫"),
 }
-# in a thought, a cause in the user's own person
+# in a thought, a cause in the first person
 _MY_CAUSE = re.compile(r"\bbecause (?:i|i'm|i've|my|we|our)\b[^,;:.!?]*")
-# anybody is "you" in English: "like when you look at a tree"
+# in English "you" can be anyone: "like when you look at a tree"
 _ANYBODY = re.compile(r"\b(?:when|if|once|as|than|like) you.*")
 _FIRST_WORD = {"en": re.compile(r"^(?:my|i|i'm|i've|we|our)\b"), "zh": re.compile(r"^我")}
 
 
 def first_person(s: Said) -> bool:
-    """Does the answer tell the user's story as its own?"""
+    """Tell whether the answer tells the user's story as its own."""
     own = _QUOTED.sub(" ", s.plain())
     if _OWN_FEELING[s.language].search(own) or (s.question and _shares_own_words(own, s.question, s.language)):
         return True
-    # what the user asks of the companion itself, it answers as itself
+    # the companion answers questions about itself in the first person
     return any(speaks_as_user(s.text, t, s.language) for t in s.transcripts if not _ASKS_YOU[s.language].search(t))
 
 
 def think_first_person(s: Said) -> bool:
-    """Does the thought use the user's own words in the first person ("My sister is standing there")?"""
+    """Tell whether the thought uses the user's own words in the first person ("My sister is standing there")."""
     thought = _QUOTED.sub(" ", s.plain())
     if any(overlap(cause, s.transcripts, "en") for cause in _MY_CAUSE.findall(thought)):
         return True
@@ -106,7 +106,7 @@ def think_first_person(s: Said) -> bool:
 
 
 def think_to_user(s: Said) -> bool:
-    """Does the thought speak to the user, where it should speak of them? What it plans to say does not count."""
+    """Tell whether the thought speaks to the user instead of about them. What it plans to say does not count."""
     for sentence in sentences(_QUOTED.sub(" ", s.plain())):
         clauses = _CLAUSE.findall(_SPEECH.sub(" ", sentence))
         if s.language == "en":
@@ -117,7 +117,7 @@ def think_to_user(s: Said) -> bool:
 
 
 def third_person(s: Said) -> bool:
-    """Does the answer speak of the user instead of to the user?"""
+    """Tell whether the answer speaks about the user instead of to the user."""
     found = _THIRD_PERSON[s.language].search(s.plain())
     if found is not None and found[0] not in " ".join(s.heard).lower():
         return True
@@ -127,18 +127,18 @@ def third_person(s: Said) -> bool:
 
 
 def not_to_user(s: Said) -> bool:
-    """Does an answer about feelings never say "you"?"""
+    """Tell whether an answer about feelings never says "you"."""
     return s.task in ("reasoning", "trajectory") and _USER[s.language].search(s.plain()) is None
 
 
 def to_somebody_else(s: Said) -> bool:
-    """Does the answer call somebody of the user's story ("Boss, you should ...")?"""
+    """Tell whether the answer addresses someone from the user's story ("Boss, you should ...")."""
     called = _CALL[s.language].search(s.plain())
     return called is not None and any(contains(t, called[1]) for t in s.transcripts)
 
 
 def speaks_as_user(answer: str, transcript: str, language: str) -> bool:
-    """Does the answer tell the user's story as its own? What stands in quotes does not count."""
+    """Tell whether the answer tells the user's story as its own. Quotes do not count."""
     answer = _QUOTED.sub(" ", _plain(answer))
     if _shares_own_words(answer, transcript, language):
         return True
@@ -152,7 +152,7 @@ def speaks_as_user(answer: str, transcript: str, language: str) -> bool:
 
 
 def begins_as_user(thought: str, transcript: str, language: str) -> bool:
-    """Does a sentence of the thought begin with the user's own words in the first person?"""
+    """Tell whether a sentence of the thought begins with the user's own words in the first person."""
     n = 2 if language == "en" else 3
     theirs = set(ngrams(words(transcript, language), n))
     for sentence in sentences(_QUOTED.sub(" ", _plain(thought))):
@@ -173,7 +173,7 @@ def _shares_own_words(answer: str, transcript: str, language: str) -> bool:
 
 
 def _retold(answer: str, transcript: str, language: str) -> bool:
-    """Does the answer hold a run of the user's words (3; Chinese: 5 characters) with "they" in the place of "I"?"""
+    """Tell whether the answer holds a run of the user's words (3; Chinese: 5 characters) with "they" for "I"."""
     n, swap = (3, _AS_THEY["en"]) if language == "en" else (5, _AS_THEY["zh"])
     theirs = words(transcript, language)
     told = set(ngrams([swap.get(w, w) for w in theirs], n)) - set(ngrams(theirs, n))
@@ -181,7 +181,7 @@ def _retold(answer: str, transcript: str, language: str) -> bool:
 
 
 def _thought_aloud(s: Said) -> bool:
-    """Is a sentence about "them" spoken just as it was thought?"""
+    """Tell whether the answer speaks a sentence about "them" exactly as it was thought."""
     thought = {tuple(words(x, s.language)) for x in sentences(s.thought)}
     return any(
         _THEM[s.language].search(x) and not _USER[s.language].search(x) and tuple(words(x, s.language)) in thought

@@ -1,4 +1,4 @@
-"""Does the companion fall out of its part: as a machine, as an assistant that refuses, as one that only reads?"""
+"""Does the companion fall out of its role: as a machine, as an assistant that refuses, as one that only reads?"""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ _DEAF = re.compile(
 
 
 def as_an_ai(s: Said) -> bool:
+    """Tell whether the text speaks of itself as a machine."""
     found = _AS_AN_AI.search(s.plain())
     return found is not None and found[0] not in " ".join(s.heard).lower()
 
 
 def refusal(s: Said) -> bool:
+    """Tell whether the answer refuses, or asks for more information like a clerk."""
     return _REFUSAL.search(s.plain()) is not None
 
 
 def denies_hearing(s: Said) -> bool:
+    """Tell whether the answer says that it cannot hear."""
     return _DEAF.search(s.plain()) is not None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ieat_data.checks.base import Check, Text, failing, first_line
 from ieat_data.checks.language import is_language, to_simplified
 
 
 @dataclass(frozen=True)
 class QueryLimits:
-    """Length of a query: in characters without spaces and punctuation for zh, in words for en (both ends allowed)."""
+    """Length of a query: in characters without spaces and punctuation for zh, in words for en (bounds included)."""
 
     min_zh: int = 4
     max_zh: int = 70
@@ -22,7 +24,7 @@ class QueryLimits:
 
 _I = re.IGNORECASE
 
-# ---- text that would steer a model ------------------------------------------------------------------------------
+# ---- text that could control a model ----------------------------------------------------------------------------
 _CONTROL = re.compile(
     r"<\||\|>|<\s*/?\s*(?:think|tool_call|tool_response|im_start|im_end|start_of_turn|end_of_turn|s|bos|eos|pad|unk)\s*>"
     r"|\[/?inst\]|<<\s*/?\s*sys\s*>>",
@@ -31,8 +33,8 @@ _CONTROL = re.compile(
 
 
 def control_text(text: str, language: str) -> bool:
-    """Holds a string that models read as control tokens: `</think>`, `<|im_end|>`, any `<|…|>`."""
-    # full-width look-alikes and invisible characters in between do not help
+    """The text holds a string that models read as control tokens: `</think>`, `<|im_end|>`, any `<|…|>`."""
+    # full-width look-alikes and invisible characters do not help to evade this
     plain = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
     return _CONTROL.search(plain) is not None
 
@@ -52,7 +54,7 @@ _SQL = re.compile(r"\bselect\b.{1,80}\bfrom\b\s+\w+\s+where\b", _I)
 
 
 def code(text: str, language: str) -> bool:
-    """Holds program code, calls, identifiers, file names or paths."""
+    """The text holds program code, calls, identifiers, file names or paths."""
     return _CODE.search(text) is not None or _SQL.search(text) is not None
 
 
@@ -63,7 +65,7 @@ _MARKUP = re.compile(
 
 
 def markup(text: str, language: str) -> bool:
-    """Holds HTML, Markdown or LaTeX."""
+    """The text holds HTML, Markdown or LaTeX."""
     return _MARKUP.search(text) is not None
 
 
@@ -73,7 +75,7 @@ _URL = re.compile(
 
 
 def url(text: str, language: str) -> bool:
-    """Holds a web or mail address."""
+    """The text holds a web or mail address."""
     return _URL.search(text) is not None
 
 
@@ -81,7 +83,7 @@ _TABLE = re.compile(r"\|[^|\n]{0,200}\||\t|[+|]-{3}|-{4}|={4}|[│┃┌├└]"
 
 
 def table(text: str, language: str) -> bool:
-    """Holds a table: bars, tabs, rules."""
+    """The text holds a table: bars, tabs, rules."""
     return _TABLE.search(text) is not None
 
 
@@ -112,7 +114,7 @@ _ATTACHMENT_ZH = re.compile(
     r"|^\s*(?:文本|输入|内容|文章|段落|句子|问题|背景|材料|标题|题目|上下文)\s*[:：]",
     re.MULTILINE,
 )
-# a task and, after the colon, the thing it is to be done to
+# a task and, after the colon, the text that it is about
 _TASK_ON_QUOTE = re.compile(
     r"(?:翻译|改写|分类|总结|概括|摘要|提取|续写|润色|判断|修改|纠正|扩写|缩写|造句|解释|分析|转换|回答|识别|排序|重写)[^：:]{0,25}[：:]\s*\S"
     r"|\b(?:translate|rewrite|paraphrase|summari[sz]e|classify|correct|proofread|edit|extract|convert|identify|rephrase|"
@@ -122,7 +124,7 @@ _TASK_ON_QUOTE = re.compile(
 
 
 def attachment(text: str, language: str) -> bool:
-    """Refers to a text, a picture or data that is given beside the words."""
+    """The text refers to a text, a picture or data given along with it."""
     pattern = _ATTACHMENT_ZH if language == "zh" else _ATTACHMENT_EN
     return pattern.search(text) is not None or _TASK_ON_QUOTE.search(text) is not None
 
@@ -156,19 +158,19 @@ _WRITING_ZH = re.compile(
 
 
 def writing_task(text: str, language: str) -> bool:
-    """Orders a written product ("write a 500-word essay"): nobody says it to a companion."""
+    """The text orders a written product ("write a 500-word essay"): nobody says that to a companion."""
     return (_WRITING_ZH if language == "zh" else _WRITING_EN).search(text) is not None
 
 
-# ---- text that cannot be read out -------------------------------------------------------------------------------
+# ---- text that cannot be read aloud -----------------------------------------------------------------------------
 _UNSPEAKABLE = re.compile(
     r"\S\s*\n\s*\S"  # more than one line
-    r"|_{2,}|\.{7,}|…{3,}"  # blanks to be filled in
+    r"|_{2,}|\.{7,}|…{3,}"  # blanks to fill in
     r"|[(（]\s*[)）]|\[[^\]]*\]|\{[^}]*\}|【[^】]*】|<[^>]*>"  # placeholders
     r"|^\s*(?:[-*•·]|\(?\d{1,2}[.)、）])\s*\S|(?:^|\s)[A-Da-d][.)、]\s*\S.*\s[B-Eb-e][.)、]\s*\S"  # lists, options
     r"|\d\s*[=+*^×÷]\s*[\dxy(]|[a-zA-Z]\s*[=^]\s*[\w(-]|[√∑∫∏≤≥≠≈∞∂∆]|[²³₂₃]"  # formulae
     r"|(?:\b[A-Z]{4,}\b\W*){2,}"  # shouting, or a code
-    r"|(?<![\d.,])\d{7,}|\d[\d\s-]{9,}\d"  # numbers nobody says
+    r"|(?<![\d.,])\d{7,}|\d[\d\s-]{9,}\d"  # numbers that nobody says
     r"|#\w|@\w",
     re.MULTILINE,
 )
@@ -176,7 +178,7 @@ _SYMBOLS = re.compile(r"[^\w\s.,!?;:'\"()%$£€¥°&/，。！？；：、“�
 
 
 def not_speakable(text: str, language: str) -> bool:
-    """Holds what a voice cannot say: lists, formulae, blanks, placeholders, long numbers, capitals, many symbols."""
+    """The text holds what a voice cannot say: lists, formulae, blanks, placeholders, long numbers, capitals, signs."""
     if _UNSPEAKABLE.search(text) or any(unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs") for c in text):
         return True
     solid = [c for c in text if not c.isspace()]
@@ -189,46 +191,80 @@ def not_speakable(text: str, language: str) -> bool:
 # ---- length and language ----------------------------------------------------------------------------------------
 def _length(text: str, language: str) -> int:
     if language == "zh":
-        # a Latin word takes about as long as two characters
+        # a Latin word takes about as long to say as two characters
         return sum(2 if w.isascii() else 1 for w in re.findall(r"[A-Za-z0-9]+|[^\W_]", text))
     return len(re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text))
 
 
-_FIRST_CHECKS: tuple[Callable[[str, str], bool], ...] = (control_text, code, markup, url, table)
-_LAST_CHECKS: tuple[Callable[[str, str], bool], ...] = (attachment, writing_task, not_speakable)
-CHECKS = (*_FIRST_CHECKS, *_LAST_CHECKS)
-# between the first and the last ones
-LENGTHS = {
-    "too_long": "Is longer than a person says at once",
-    "wrong_language": "Is in another language, or in Traditional Chinese",
-    "too_short": "Is shorter than a sentence",
-}
-REASONS = (*(f.__name__ for f in CHECKS), *LENGTHS)
+@dataclass(frozen=True)
+class Query(Text):
+    """A query as a check sees it: a hostile one is not worth more than a few thousand characters of patterns."""
+
+    limits: QueryLimits = QueryLimits()
+
+    @functools.cached_property
+    def length(self) -> int:
+        """Words (en) or characters (zh)."""
+        return _length(self.text, self.language)
+
+    @functools.cached_property
+    def head(self) -> Text:
+        return Text(self.text[:4096], self.language)
+
+    @property
+    def allowed(self) -> tuple[int, int]:
+        """The shortest and the longest length."""
+        own = self.limits
+        return (own.min_zh, own.max_zh) if self.language == "zh" else (own.min_en, own.max_en)
+
+    @property
+    def has_letters(self) -> bool:
+        return any(c.isalpha() for c in self.head.text)
 
 
-def check_query(text: str, language: str, limits: QueryLimits | None = None) -> str | None:
-    """The reason code (one of `REASONS`) for which `text` is no spoken query in `language` (`zh`, `en`), or None."""
-    limits = limits or QueryLimits()
-    # a hostile text is not worth more than a few thousand characters of pattern matching
-    head = text[:4096]
-    for check in _FIRST_CHECKS:
-        if check(head, language):
-            return check.__name__
-    length = _length(text, language)
-    low, high = (limits.min_zh, limits.max_zh) if language == "zh" else (limits.min_en, limits.max_en)
-    if length > high:
-        return "too_long"
-    if not any(c.isalpha() for c in head):
-        return "too_short"
-    if not is_language(head, language):
-        return "wrong_language"
-    if length < low:
-        return "too_short"
-    return next((check.__name__ for check in _LAST_CHECKS if check(head, language)), None)
+def too_long(q: Query) -> bool:
+    """Is longer than a person says at once."""
+    return q.length > q.allowed[1]
+
+
+def wrong_language(q: Query) -> bool:
+    """Is in another language, or in Traditional Chinese."""
+    return q.has_letters and not is_language(q.head.text, q.language)
+
+
+def too_short(q: Query) -> bool:
+    """Is shorter than a sentence."""
+    return not q.has_letters or q.length < q.allowed[0]
+
+
+def _of_head(function: Callable[[str, str], bool]) -> Check[Query]:
+    return Check(function.__name__, lambda q: function(q.head.text, q.head.language), first_line(function))
+
+
+CHECKS: tuple[Check[Query], ...] = (
+    *map(_of_head, (control_text, code, markup, url, table)),
+    *(Check(f.__name__, f, first_line(f)) for f in (too_long, wrong_language, too_short)),
+    *map(_of_head, (attachment, writing_task, not_speakable)),
+)
+REASONS = tuple(check.code for check in CHECKS)
+
+
+def check_query(
+    text: str, language: str, limits: QueryLimits | None = None, own: Sequence[Check[Query]] = ()
+) -> str | None:
+    """Return the reason code for which `text` is no spoken query in `language` (`zh`, `en`), or None.
+
+    Args:
+        text: the user's first words.
+        language: the one that they should be in.
+        limits: of the length; by default `QueryLimits()`.
+        own: checks of the user's, which come last.
+    """
+    return next(failing((*CHECKS, *own), Query(text, language, limits or QueryLimits())), None)
 
 
 def dedup_key(text: str, language: str) -> str:
-    """`text` in the form in which two queries are the same: without width, case, script (zh), punctuation, spacing."""
+    """Return `text` in a form in which equal queries match: without width, case, script (zh), punctuation, spacing."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("'", "")
     if language == "zh":
         return "".join(c for c in to_simplified(plain) if c.isalnum())

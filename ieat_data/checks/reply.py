@@ -1,16 +1,16 @@
-"""Stage 1-1: what a spoken reply is rejected for, in the order in which it is looked at."""
+"""Stage 1-1: the reasons to reject a spoken reply, in the order in which they are checked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ieat_data.checks import closing, echo, form, leaks, person, persona, tone
-from ieat_data.checks.base import Check, Rejected, Said, failing
+from ieat_data.checks.base import NO_OWN, Check, Own, Rejected, Said, failing
 from ieat_data.engines.base import Completion
 from ieat_data.prompting.base import Turn
 from ieat_data.prompting.files import Example
 
-# every answer of the model, of whatever task
+# for every answer of the model, of any task
 SPOKEN: tuple[Check[Said], ...] = (
     Check("empty_answer", form.empty, "says nothing"),
     Check("control_text", form.control_text, "holds a control string of a chat template"),
@@ -21,37 +21,40 @@ SPOKEN: tuple[Check[Said], ...] = (
     Check("refusal", persona.refusal, "refuses, or asks for more information like a clerk"),
     Check("denies_hearing", persona.denies_hearing, "says that it cannot hear"),
     Check("too_long_for_speech", form.too_long_for_speech, "is longer than people would listen to"),
-    Check("third_person", person.third_person, "speaks of the user, not to the user"),
-    Check("to_somebody_else", person.to_somebody_else, "calls somebody of the user's story"),
+    Check("third_person", person.third_person, "speaks about the user, not to the user"),
+    Check("to_somebody_else", person.to_somebody_else, "addresses someone from the user's story"),
     Check("first_person", person.first_person, "tells the user's story as its own"),
     Check("loop", echo.answer_loop, "says the same sentence or long clause twice, or the same words three times"),
-    Check("copied_example", leaks.copied_example, "takes words or telling things from a worked example"),
-    Check("repeats_user", echo.repeats_user, "gives the user's own words back"),
+    Check("copied_example", leaks.copied_example, "copies words or details from a worked example"),
+    Check("repeats_user", echo.repeats_user, "repeats the user's own words"),
     Check("cold", tone.cold, "plays down what the user feels, blames or lectures them"),
 )
 
 
 def accept_reply(
-    language: str, user_text: str, completion: Completion, examples: Sequence[Example] = ()
+    language: str, user_text: str, completion: Completion, examples: Sequence[Example] = (), own: Own = NO_OWN
 ) -> str | Rejected:
-    """The spoken reply of a completion without thinking, in one line, or why there is none.
+    """Return the spoken reply of a completion without thinking, on one line, or why there is none.
 
     Args:
         language: `en` or `zh`.
         user_text: what the user said.
-        completion: the model's; it has exactly one part, because nothing was to be closed.
+        completion: the model's; it has exactly one part, because no think block was open.
         examples: `Prompts.examples("respond", language)`, so that copies of them are found.
+        own: the user's checks of a `completion` and of a `reply`.
     """
-    said = answer(language, user_text, completion, examples)
+    said = answer(language, user_text, completion, examples, own)
     if isinstance(said, Rejected):
         return said
-    reason = next(failing(SPOKEN, said), None)
+    reason = next(failing((*SPOKEN, *own.get("reply", ())), said), None)
     return said.text if reason is None else Rejected(reason)
 
 
-def answer(language: str, user_text: str, completion: Completion, examples: Sequence[Example] = ()) -> Said | Rejected:
+def answer(
+    language: str, user_text: str, completion: Completion, examples: Sequence[Example] = (), own: Own = NO_OWN
+) -> Said | Rejected:
     """What the checks look at, or why a completion holds no answer."""
-    reason = next(failing(closing.REPLY, completion), None)
+    reason = next(failing((*closing.REPLY, *own.get("completion", ())), completion), None)
     if reason is not None:
         return Rejected(reason)
     text = form.one_line(completion.parts[0])

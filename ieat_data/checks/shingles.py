@@ -1,8 +1,8 @@
-"""How alike are two texts? Shingles (n-grams) as hashes, and MinHash signatures of them, 96 bytes for a text.
+"""How similar are two texts? Shingles (n-grams) as hashes, and MinHash signatures of them, 96 bytes per text.
 
-Of each of 96 orders of all shingles a signature keeps one byte of the smallest (b-bit MinHash): two signatures agree in
-a place with the Jaccard similarity of the shingles, or by chance in 1 of 256. Cut into 16 bands of 6 bytes, texts of
-similarity s have a band in common with the probability 1 - (1 - s^6)^16: 0.99 at 0.8, 0.06 at 0.4.
+For each of 96 orders of all shingles, a signature keeps one byte of the smallest (b-bit MinHash): two signatures agree
+in a position with the probability of the shingles' Jaccard similarity, or by chance in 1 of 256 cases. Split into 16
+bands of 6 bytes, texts of similarity s share a band with the probability 1 - (1 - s^6)^16: 0.99 at 0.8, 0.06 at 0.4.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TAG = re.compile(r"\[[^\[\]\n]{1,30}\]")  # "[sigh]": how something is said, no
 
 
 def tokens(text: str, language: str) -> list[str]:
-    """Words (en) or characters (zh), without case, punctuation and tags such as [sigh]."""
+    """Return the words (en) or characters (zh), without case, punctuation and tags such as [sigh]."""
     return words(_TAG.sub(" ", unicodedata.normalize("NFKC", text)), language)
 
 
@@ -40,12 +40,12 @@ def mix(x: Hashes) -> Hashes:
 
 @functools.lru_cache(1 << 17)
 def number(text: str) -> int:
-    """A 64-bit hash of a short text, the same on every machine."""
+    """Return a 64-bit hash of a short text, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def ngrams(of: Sequence[str], n: int) -> Hashes:
-    """The hash of each run of `n` tokens, in their order: shape (m,). None in a shorter text."""
+    """Return the hash of each run of `n` tokens, in order: shape (m,). Empty for a shorter text."""
     known = np.array([number(t) for t in of], np.uint64)
     count = len(known) - n + 1
     found = np.full(max(count, 0), n, np.uint64)
@@ -55,7 +55,7 @@ def ngrams(of: Sequence[str], n: int) -> Hashes:
 
 
 def shingles(texts: Iterable[str], language: str, n: int) -> Hashes:
-    """The distinct n-grams of some texts, sorted: shape (m,). A text shorter than `n` tokens is one by itself."""
+    """Return the distinct n-grams of some texts, sorted: shape (m,). A text shorter than `n` tokens is one n-gram."""
     found = []
     for text in texts:
         cut = tokens(text, language)
@@ -68,19 +68,19 @@ _SHIFTS = mix(np.arange(PLACES + 1, 2 * PLACES + 1, dtype=np.uint64) * _GOLDEN)[
 
 
 def signature(of: Hashes) -> NDArray[np.uint8]:
-    """The MinHash signature of at least one shingle: shape (96,)."""
+    """Return the MinHash signature of at least one shingle: shape (96,)."""
     smallest = (of * _FACTORS + _SHIFTS).min(axis=1)
     return (mix(smallest) >> np.uint64(56)).astype(np.uint8)
 
 
 def similarity(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Estimated Jaccard similarity of signatures, shape (m, 96) each: (m,), with a deviation of 0.05 at most."""
+    """Return the estimated Jaccard similarity of signatures, shape (m, 96) each: (m,), standard error at most 0.05."""
     agree = (a == b).mean(axis=-1)
     return np.asarray(np.clip((agree * 256 - 1) / 255, 0.0, 1.0), np.float64)
 
 
 def band_keys(signatures: NDArray[np.uint8], scopes: Hashes) -> Hashes:
-    """A 64-bit key for each band of signatures (m, 96), apart for each scope (m,): shape (m, 16)."""
+    """Return a 64-bit key for each band of signatures (m, 96), distinct for each scope (m,): shape (m, 16)."""
     bands = np.zeros((len(signatures), BANDS, 8), np.uint8)
     bands[:, :, :BAND] = signatures.reshape(-1, BANDS, BAND)
     places = np.arange(BANDS, dtype=np.uint64) * _GOLDEN

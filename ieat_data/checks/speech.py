@@ -9,12 +9,12 @@ import unicodedata
 
 import numpy as np
 
-from ieat_data.audio import Samples
 from ieat_data.checks.language import to_simplified
+from ieat_data.data.audio import Samples
 
 METRIC = {"en": "wer", "zh": "cer"}
 
-# Seconds per unit (a word in English, a character in Chinese) between which speech is speech.
+# Plausible seconds per unit of speech (a word in English, a character in Chinese).
 PACE_S = {"en": (0.12, 1.2), "zh": (0.08, 0.7)}
 
 
@@ -26,7 +26,7 @@ def _english():  # type: ignore[no-untyped-def]
 
 
 def units(text: str, language: str) -> list[str]:
-    """What errors are counted in: words (en) or characters (zh), numbers spelt one way, without punctuation."""
+    """Return the units of the error rate: words (en) or characters (zh), numbers normalized, without punctuation."""
     text = unicodedata.normalize("NFKC", text)
     if language == "en":
         return str(_english()(text)).split()
@@ -38,7 +38,7 @@ def units(text: str, language: str) -> list[str]:
 
 
 def error_rate(reference: str, hypothesis: str, language: str) -> float:
-    """WER (en) or CER (zh): edits per unit of the reference; 1.0 where that has none and something is heard."""
+    """Return WER (en) or CER (zh): edits per unit of the reference; 1.0 if that is empty and the hypothesis is not."""
     from rapidfuzz.distance import Levenshtein
 
     ref, hyp = units(reference, language), units(hypothesis, language)
@@ -48,7 +48,7 @@ def error_rate(reference: str, hypothesis: str, language: str) -> float:
 
 
 def pace_fault(text: str, language: str, duration_s: float) -> str | None:
-    """`too_fast` or `too_slow` for the length of the text (half a second is free)."""
+    """Return `too_fast` or `too_slow` for the length of the text (half a second does not count), else None."""
     n = len(units(text, language))
     low, high = PACE_S[language]
     if duration_s < n * low:
@@ -59,7 +59,7 @@ def pace_fault(text: str, language: str, duration_s: float) -> str | None:
 
 
 def is_silent(samples: Samples, threshold_db: float = -55.0) -> bool:
-    """Whether the loudest 50 ms at any rate (samples in [-1, 1]) stay under `threshold_db` dBFS."""
+    """Tell whether even the loudest 50 ms (samples in [-1, 1]) stay below `threshold_db` dBFS."""
     frame = max(1, min(len(samples), 800))
     usable = samples[: len(samples) // frame * frame].reshape(-1, frame)
     loudest = float(np.sqrt((usable.astype(np.float64) ** 2).mean(axis=1)).max(initial=0.0))

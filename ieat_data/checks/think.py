@@ -1,4 +1,4 @@
-"""IEAT: what a continued think block and its answer are rejected for, in the order in which they are looked at."""
+"""IEAT: the reasons to reject a continued think block and its answer, in the order in which they are checked."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ieat_data.checks import cause, closing, echo, emotion, form, leaks, person, persona, tone
-from ieat_data.checks.base import Check, Rejected, Said, failing
-from ieat_data.checks.labels import Labels
+from ieat_data.checks.base import NO_OWN, Check, Own, Rejected, Said, failing
 from ieat_data.checks.reply import SPOKEN
+from ieat_data.data.emotions import Labels
 from ieat_data.engines.base import Completion
 from ieat_data.prompting.base import Turn
 from ieat_data.prompting.files import Example
@@ -17,39 +17,39 @@ THOUGHT: tuple[Check[Said], ...] = (
     Check("think_control_text", form.control_text, "holds a control string of a chat template"),
     Check("think_wrong_language", form.wrong_language, "is in another language, or in Traditional Chinese"),
     Check("think_too_short", form.too_short, "adds next to nothing to the injected body"),
-    Check("think_copied_example", leaks.copied_example, "takes words or telling things from a worked example"),
+    Check("think_copied_example", leaks.copied_example, "copies words or details from a worked example"),
     Check("think_loop", echo.loop, "says the same sentence twice or the same words three times"),
     Check("think_as_an_ai", persona.as_an_ai, "speaks of itself as a machine"),
-    Check("think_label_leak", leaks.label_leak, "speaks of labels, scores or classifiers"),
-    Check("think_instruction_leak", leaks.instruction_leak, "speaks of its instructions or examples"),
-    Check("think_first_person", person.think_first_person, "thinks in the user's own person"),
+    Check("think_label_leak", leaks.label_leak, "mentions labels, scores or classifiers"),
+    Check("think_instruction_leak", leaks.instruction_leak, "mentions its instructions or examples"),
+    Check("think_first_person", person.think_first_person, "thinks as if it were the user"),
     Check("think_to_user", person.think_to_user, "speaks to the user instead of thinking about them"),
     Check("think_disagrees", emotion.think_disagrees, "names other emotions than the one heard"),
     Check("think_no_cause", cause.no_cause, "names no cause, and nothing that the user said"),
 )
 ANSWER: tuple[Check[Said], ...] = (
     *SPOKEN,
-    Check("label_leak", leaks.label_leak, "speaks of labels, scores or classifiers"),
+    Check("label_leak", leaks.label_leak, "mentions labels, scores or classifiers"),
     Check(
         "instruction_leak",
         leaks.answer_instruction_leak,
-        "speaks of its instructions or its examples",
+        "mentions its instructions or examples",
     ),
     Check("not_to_user", person.not_to_user, 'speaks of feelings and never says "you"'),
-    Check("disagrees", emotion.disagrees, "does not go with the emotion: cheers the sad, comforts the happy"),
+    Check("disagrees", emotion.disagrees, "does not fit the emotion: cheers the sad, comforts the happy"),
     Check("names_neutral", tone.names_neutral, "tells a calm user that they are neutral"),
-    Check("repeats_think", echo.repeats_think, "is the thought over again"),
-    Check("asks_back", cause.asks_back, "answers the question after the cause with a question"),
+    Check("repeats_think", echo.repeats_think, "repeats the thought"),
+    Check("asks_back", cause.asks_back, "answers the question about the cause with a question"),
     Check("answer_no_cause", cause.answer_no_cause, "names a feeling without its cause in what the user said"),
-    Check("labels_missing", emotion.labels_missing, "leaves out an emotion of the path"),
-    Check("labels_invented", emotion.labels_invented, "names an emotion that was heard in no turn"),
+    Check("labels_missing", emotion.labels_missing, "leaves out an emotion of the dialogue"),
+    Check("labels_invented", emotion.labels_invented, "names an emotion that was recognized in no turn"),
     Check("labels_order", emotion.labels_order, "names the emotions in another order"),
 )
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The target: the whole think block, of which the first `injected_chars` characters were given, and the answer."""
+    """The target: the whole think block, whose first `injected_chars` characters were given, and the answer."""
 
     think: str
     answer: str
@@ -65,24 +65,27 @@ def accept(
     instruction: str | None,
     labels: Labels,
     examples: Sequence[Example] = (),
+    own: Own = NO_OWN,
 ) -> Accepted | Rejected:
-    """The think block and the answer of a completion, or the first check that it fails.
+    """Return the think block and the answer of a completion, or the first check that it fails.
 
     Args:
         task: `empathy`, `reasoning` or `trajectory`.
         language: `en` or `zh`.
-        injected: the body the prompt ended in; the completion goes on right after it.
-        completion: the model's; one close of the think block cuts it into two parts.
-        turns: what the user said, and the labels heard in it.
+        injected: the body at the end of the prompt; the completion continues right after it.
+        completion: the model's; one close of the think block splits it into two parts.
+        turns: the user's words and the recognized labels.
         instruction: the question the user speaks, or None.
         labels: `Prompts.labels`.
         examples: `Prompts.examples(task, language)`, so that copies of them are found.
+        own: the user's checks of a `completion`, a `thought` and an `answer`.
     """
-    pair = thought_and_answer(task, language, completion, turns, instruction, labels, examples)
+    pair = thought_and_answer(task, language, completion, turns, instruction, labels, examples, own)
     if isinstance(pair, Rejected):
         return pair
     thought, answer = pair
-    reason = next(failing(THOUGHT, thought), None) or next(failing(ANSWER, answer), None)
+    reason = next(failing((*THOUGHT, *own.get("thought", ())), thought), None)
+    reason = reason or next(failing((*ANSWER, *own.get("answer", ())), answer), None)
     return Rejected(reason) if reason else Accepted(injected + thought.text, answer.text, len(injected))
 
 
@@ -94,9 +97,10 @@ def thought_and_answer(
     instruction: str | None,
     labels: Labels,
     examples: Sequence[Example] = (),
+    own: Own = NO_OWN,
 ) -> tuple[Said, Said] | Rejected:
     """What the checks look at, or why a completion holds no such pair."""
-    reason = next(failing(closing.TARGET, completion), None)
+    reason = next(failing((*closing.TARGET, *own.get("completion", ())), completion), None)
     if reason is not None:
         return Rejected(reason)
     continuation, spoken = completion.parts[0].rstrip(), form.one_line(completion.parts[1])

@@ -1,4 +1,4 @@
-"""How an answer takes what moves the user: does it brush it off, blame, lecture, or tell them that they are neutral?"""
+"""How an answer treats the user's feelings: does it dismiss them, blame, lecture, or call the user neutral?"""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _NEUTRAL = {
 
 
 def cold(s: Said) -> bool:
-    """Does the answer play down what the user feels, blame or lecture? The user's own words may come back."""
+    """Tell whether the answer plays down the feeling, blames or lectures. The user's own words do not count."""
     told = " ".join(s.heard).lower()
     return any(found[0] not in told for found in _COLD[s.language].finditer(s.plain()))
 
 
 def names_neutral(s: Said) -> bool:
-    """Is a calm user told that they are neutral? Over a dialogue the label has to be named: there it is no fault."""
+    """Tell whether the answer calls a calm user neutral. Over a dialogue, where it must name the label, it may."""
     single = s.task == "empathy" or (s.task == "reasoning" and len(s.turns) == 1)
     return single and _NEUTRAL[s.language].search(s.plain()) is not None

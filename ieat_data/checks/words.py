@@ -27,26 +27,28 @@ _ZH_STOP = frozenset(
 
 
 def words(text: str, language: str) -> list[str]:
-    """English: lower-case words. Chinese: characters (and runs of Latin letters or digits)."""
+    """Return lower-case words (English), or characters and runs of Latin letters or digits (Chinese)."""
     text = text.lower().replace("\u2019", "'")
     return (_EN_WORD if language == "en" else _ZH_CHAR).findall(text)
 
 
 def sentences(text: str) -> list[str]:
+    """Split a text into sentences."""
     return [s.strip() for s in _SENTENCE.findall(text) if s.strip()]
 
 
 def is_question(text: str) -> bool:
-    """By its mark or its words: speech recognition often leaves the mark out."""
+    """Tell whether a text is a question, by its mark or its words: speech recognition often omits the mark."""
     return _QUESTION.search(text.strip()) is not None
 
 
 def ngrams(tokens: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
+    """Yield each run of `n` tokens, in order."""
     return zip(*(tokens[i:] for i in range(n)), strict=False)
 
 
 def content(text: str, language: str) -> set[str]:
-    """What carries the matter of a text: stems of English content words; pairs of Chinese content characters."""
+    """Return what carries the subject of a text: stems of English content words, pairs of Chinese characters."""
     tokens = words(text, language)
     if language == "en":
         return {_stem(w) for w in tokens if w not in _STOP and len(w) > 2}
@@ -54,20 +56,20 @@ def content(text: str, language: str) -> set[str]:
 
 
 def overlap(text: str, others: Iterable[str], language: str) -> set[str]:
-    """The content that `text` shares with any of the others."""
+    """Return the content that `text` shares with any of the others."""
     mine = content(text, language)
     return {c for other in others for c in mine & content(other, language)}
 
 
 def contains(text: str, term: str) -> bool:
-    """Does `text` hold `term`: at word boundaries for Latin script, anywhere for Chinese; case does not matter."""
+    """Tell whether `text` holds `term`: at word boundaries in Latin script, anywhere in Chinese; ignore case."""
     if term.isascii():
         return re.search(rf"(?<![a-z0-9]){re.escape(term.lower())}(?![a-z0-9])", text.lower()) is not None
     return term in text
 
 
 def _stem(word: str) -> str:
-    """A crude stem, enough to match "played" with "playing"."""
+    """Return a crude stem, enough to match "played" with "playing"."""
     word = word.removesuffix("'s")
     for suffix in ("ing", "ied", "ies", "ed", "es", "ly", "s"):
         if word.endswith(suffix) and len(word) - len(suffix) >= 3:

@@ -1,13 +1,16 @@
-"""`ieat`: the commands. Thin: what they call is imported when they run, so that `ieat --help` answers at once."""
+"""`ieat`: the commands. They import what they call only when they run, so that `ieat --help` is fast."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from ieat_data.cli import build, check, doctor, ingest, inspect, instructions, models, report, review, sources
+from ieat_data.cli import build, check, doctor, export, ingest, inspect, instructions, models, report, review, sources
 from ieat_data.errors import UserError
+from ieat_data.paths import use_project
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,14 +21,33 @@ app = typer.Typer(
         "Start with: ieat build stage1-2 --profile cpu --out data/stage1-2"
     ),
 )
-for command in (build, check, doctor, inspect, report, review, ingest, sources):
+
+
+@app.callback()
+def settings(
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Your project folder (it has an ieat.toml): its pipelines, prompts, sources, recordings and Python "
+            "modules come before ours, decisions are written there.",
+            show_default="IEAT_PROJECT, else the working directory if it has an ieat.toml",
+        ),
+    ] = None,
+) -> None:
+    """Set the project folder for all commands."""
+    if project is not None:
+        use_project(project)
+
+
+for command in (build, check, doctor, inspect, export, report, review, ingest, sources):
     command.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(instructions.app, name="instructions")
 
 
 def main() -> None:
-    """Entry point: a failure that the user can mend is one line, and exit code 2."""
+    """Run `ieat`: an error that the user can fix is one line, with exit code 2."""
     try:
         app(standalone_mode=True)
     except UserError as e:

@@ -1,4 +1,4 @@
-"""`ieat build`, `ieat plan`, `ieat status`: make a dataset, say what would be made, say how far it is."""
+"""`ieat build`, `ieat plan`, `ieat status`: build a dataset, preview a build, show its progress."""
 
 from __future__ import annotations
 
@@ -9,32 +9,35 @@ import typer
 
 if TYPE_CHECKING:
     from ieat_data.config import Pipeline, Profile
-    from ieat_data.planner import Plan
+    from ieat_data.execution.plan import Plan
 
 PipelineArg = Annotated[str, typer.Argument(help="A name under pipelines/ (stage1-2) or a path to a YAML file.")]
 ProfileOpt = Annotated[
-    str, typer.Option("--profile", "-p", help="Who does the work: a name under pipelines/profiles/, or a path.")
+    str, typer.Option("--profile", "-p", help="The engines: a name under pipelines/profiles/, or a path.")
 ]
 OutOpt = Annotated[Path, typer.Option("--out", "-o", help="The dataset folder.")]
 WorkOpt = Annotated[
-    Path | None, typer.Option("--work", help="Tables and answers in the making.", show_default="OUT/.work")
+    Path | None,
+    typer.Option("--work", help="The folder for intermediate tables and answers.", show_default="OUT/.work"),
 ]
 SetOpt = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Lay a value over the pipeline, or (profile.KEY=…) over the profile."
+        "--set", metavar="KEY=VALUE", help="Override a value of the pipeline or, with profile.KEY=…, of the profile."
     ),
 ]
 LimitOpt = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N records of each source.")]
 
 
 def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
     app.command()(build)
     app.command()(plan)
     app.command()(status)
 
 
 def load(pipeline: str, profile: str, sets: list[str] | None, limit: int | None) -> tuple[Pipeline, Profile]:
+    """Read pipeline and profile, with the overrides of the command line."""
     from ieat_data.config import load_pipeline, load_profile, split_assignments
 
     for_pipeline, for_profile = split_assignments(sets or [])
@@ -46,7 +49,8 @@ def load(pipeline: str, profile: str, sets: list[str] | None, limit: int | None)
 def make_plan(
     pipeline: str, profile: str, out: Path, work: Path | None, sets: list[str] | None, limit: int | None
 ) -> Plan:
-    from ieat_data.planner import Plan
+    """Plan a build; the default of `work` is OUT/.work."""
+    from ieat_data.execution.plan import Plan
 
     return Plan(*load(pipeline, profile, sets, limit), (work or out / ".work").resolve())
 
@@ -63,21 +67,21 @@ def build(
         typer.Option(
             metavar="DIR",
             help="Write the engines' raw answers into a recording, for a profile that replays it. "
-            "What DIR holds already is not asked again.",
+            "Requests that DIR already answers are not asked again.",
             show_default=False,
         ),
     ] = None,
     manifest: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the manifest there, too.", show_default=False)
+        Path | None, typer.Option(metavar="FILE", help="Also write the manifest to this file.", show_default=False)
     ] = None,
 ) -> None:
     """Build a pipeline into a dataset folder.
 
-    Break it off at any time and start the same command again: what is committed stays, and it goes on from there.
+    Stop any time; the same command resumes where it stopped.
 
     Example: ieat build stage1-2 --profile cpu --out data/stage1-2
     """
-    from ieat_data.build import build as run
+    from ieat_data.building import build as run
     from ieat_data.cli.cost import compared_table
     from ieat_data.cli.show import after_build
     from ieat_data.cost.report import compared
@@ -91,7 +95,7 @@ def plan(
     pipeline: PipelineArg,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The dataset folder; none: only the cost is told.", show_default=False),
+        typer.Option("--out", "-o", help="The dataset folder; without it, only the cost is shown.", show_default=False),
     ] = None,
     profile: ProfileOpt = "cpu",
     work: WorkOpt = None,
@@ -100,34 +104,34 @@ def plan(
     gpus: Annotated[
         int | None,
         typer.Option(
-            min=1, help="GPUs to spread the engines over.", show_default="as many as the profile's replicas take"
+            min=1, help="GPUs to distribute the engines over.", show_default="as many as the profile's replicas take"
         ),
     ] = None,
     price: Annotated[
-        float | None, typer.Option(min=0, metavar="USD", help="Of a GPU-hour.", show_default=False)
+        float | None, typer.Option(min=0, metavar="USD", help="Price of a GPU-hour.", show_default=False)
     ] = None,
     rows: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[SOURCE=]N",
-            help="Plan for a corpus that is not here: records of a source, or (N alone: 50M, 250k) of all the other "
+            help="Plan for a corpus that is not here: the records of a source or, as N alone (50M, 250k), of all other "
             "sources together, in equal parts.",
         ),
     ] = None,
     hours: Annotated[
         list[str] | None,
-        typer.Option(metavar="[SOURCE=]H", help="The same in hours of speech, by the corpus' mean clip."),
+        typer.Option(metavar="[SOURCE=]H", help="The same in hours of speech, by the corpus's mean clip length."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Say what a build would do and what it would cost, before anything runs.
+    """Show what a build would do and cost, before anything runs.
 
     With --out: shards and rows per table, what is there already, and why something is built again.
 
     Then an estimate: rows, audio and tokens of each stage, the work of each engine, the best split of the GPUs, time,
-    storage, money; of the whole build, what is there already included.
+    storage, money. It covers the whole build, including what is there already.
 
-    It rests on figures that are measured in the work folder, published, of the small sample, or guessed: it says which.
+    Its figures are measured in the work folder, published, from the small sample, or guessed; the output says which.
 
     Example: ieat plan stage1-2 --profile gpu --rows 50M --gpus 8 --price 2.5
     """
@@ -143,8 +147,8 @@ def status(
     out: Annotated[Path, typer.Argument(help="The dataset folder of a build, running or not.")],
     work: WorkOpt = None,
 ) -> None:
-    """Say how far the last build into a folder is, and what it took beside what was planned, by its commit records."""
-    from ieat_data.build import load_build
+    """Show the progress of the last build into a folder, and its measured cost beside the planned one."""
+    from ieat_data.building import load_build
     from ieat_data.cli.cost import compared_table
     from ieat_data.cli.show import plan_table
     from ieat_data.cost.report import compared

@@ -1,4 +1,4 @@
-"""`ieat check`: does a recording still give the rows that it gave when it was made?"""
+"""`ieat check`: does a recording still give the same rows as when it was made?"""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ieat_data.cli.build import PipelineArg, ProfileOpt, SetOpt, make_plan
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ieat_data.planner import Plan
+    from ieat_data.execution.plan import Plan
     from ieat_data.recording.compare import StageDifference
 
 _ROWS_SHOWN = 5  # of the first stage that differs
-_LINES_SHOWN = 8  # of a row
+_LINES_SHOWN = 8  # per row
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
     app.command()(check)
 
 
@@ -28,21 +29,21 @@ def check(
     pipeline: PipelineArg,
     profile: ProfileOpt = "replay",
     manifest: Annotated[
-        Path | None, typer.Option(help="A manifest whose content digest the rows must have, too.", show_default=False)
+        Path | None, typer.Option(help="A manifest whose content digest the rows must also have.", show_default=False)
     ] = None,
     set_: SetOpt = None,
 ) -> None:
     """Build from a recording and compare every row of every stage with the recorded one. Exit 1 on a difference.
 
-    Shows which stage is the first to differ, in which rows and columns, and how. Nothing is left on disk.
+    On a difference, show the first stage that differs, in which rows and columns, and how. Leaves nothing on disk.
 
     Example: ieat check stage1-2 --profile replay
     """
-    from ieat_data.build import make_tables
+    from ieat_data.building import make_tables
+    from ieat_data.dataset.manifest import content_digest
+    from ieat_data.dataset.verify import load_manifest
     from ieat_data.errors import UserError
-    from ieat_data.export.manifest import content_digest
     from ieat_data.recording.compare import compare
-    from ieat_data.verify import load_manifest
 
     with tempfile.TemporaryDirectory(prefix="ieat-check-") as work:
         plan = make_plan(pipeline, profile, Path(work), Path(work), set_, None)
@@ -73,7 +74,7 @@ def _show(plan: Plan, found: list[StageDifference]) -> None:
     assert plan.recording is not None
     console = new_console()
     first, *later = found
-    console.print(f"recording {plan.recording.name}: the rows are not those that were recorded", markup=False)
+    console.print(f"recording {plan.recording.name}: the rows differ from the recorded ones", markup=False)
     changed = changed_inputs(plan, plan.recording)
     what = ", ".join(changed) or "no input, so it is the code or the recording itself"
     console.print(f"changed since it was made: {what}", markup=False)
@@ -81,11 +82,11 @@ def _show(plan: Plan, found: list[StageDifference]) -> None:
     _rows(console, first)
     if later:
         console.print("\nafter it: " + "; ".join(f"{stage.stage} {_count(stage)}" for stage in later))
-    console.print(f"\nIs that what was meant? Then {RECORD_AGAIN}.")
+    console.print(f"\nIf this change is intended, {RECORD_AGAIN}.")
 
 
 def _count(stage: StageDifference) -> str:
-    lacking = f" ({stage.lacking} for want of a recorded answer)" if stage.lacking else ""
+    lacking = f" ({stage.lacking} for lack of a recorded answer)" if stage.lacking else ""
     return f"{len(stage.rows)} row{'s' if len(stage.rows) > 1 else ''}{lacking}"
 
 

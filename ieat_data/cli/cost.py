@@ -1,4 +1,4 @@
-"""What `ieat plan`, `ieat status` and the end of a build print of costs."""
+"""How `ieat plan`, `ieat status` and the end of a build print costs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _KINDS: dict[Kind, str] = {
 
 
 def count(n: float) -> str:
+    """Return a number with its unit prefix."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
         if n >= size:
             return f"{n / (1e3 if letter == 'k' else size):,.1f} {letter}"
@@ -29,6 +30,7 @@ def count(n: float) -> str:
 
 
 def clock(hours: float | None) -> str:
+    """Return a duration with its unit."""
     if hours is None:
         return "?"
     if hours < 1 / 60:
@@ -37,6 +39,7 @@ def clock(hours: float | None) -> str:
 
 
 def size(n: float) -> str:
+    """Return a number of bytes with its unit."""
     for unit, letter in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
         if n >= unit:
             return f"{n / unit:,.1f} {letter}"
@@ -59,7 +62,7 @@ def _speed(value: float | None, unit: str) -> str:
 
 
 def estimate_tables(e: Estimate) -> None:
-    """The stages, the pools, the sums, and how sure they are."""
+    """Print the stages, the pools, the totals, and how reliable they are."""
     console = new_console()
     sources = ", ".join(f"{c.name} {count(c.rows)}{' (stated)' if c.stated else ''}" for c in e.corpora)
     console.print(f"\n[bold]cost[/bold], an estimate; records: {escape(sources)}", soft_wrap=True)
@@ -82,7 +85,7 @@ def estimate_tables(e: Estimate) -> None:
 def _pools(e: Estimate) -> None:
     columns = ["engine", "work", "one replica does", "in the profile"]
     if e.gpus:
-        columns += ["GPUs of one", "GPU-hours", f"best on {e.gpus} GPUs"]
+        columns += ["GPUs per replica", "GPU-hours", f"best on {e.gpus} GPUs"]
     table = new_table(*columns)
     for role, p in e.pools.items():
 
@@ -108,23 +111,23 @@ def _sums(e: Estimate) -> None:
     if e.hours is None:
         unknown = [f"{r} ({p.engine})" for r, p in e.pools.items() if p.hours is None]
         lines.append(
-            f"time: not known, for there is no speed of {', '.join(unknown)}: build a part (--limit 100) and plan again"
+            f"time: unknown, as there is no speed of {', '.join(unknown)}: build a part (--limit 100) and plan again"
         )
     elif e.gpus:
         paid = f"{_few(e.gpus * e.hours)} GPU-hours are paid, {_few(e.gpu_hours)} worked"
-        money = "" if e.money is None else f", {_few(e.money)} USD at {e.price:g} a GPU-hour"
+        money = "" if e.money is None else f", {_few(e.money)} USD at {e.price:g} per GPU-hour"
         lines.append(f"time: at least {clock(e.hours)} on {e.gpus} GPUs; {paid}{money}")
         if e.profile_hours and e.replicas != {r: p.replicas for r, p in e.pools.items()}:
             profile = f"{clock(e.profile_hours)} on {e.profile_gpus} GPUs"
-            lines.append(f"as the profile stands: at least {profile}; the best split is")
+            lines.append(f"with the profile's replicas: at least {profile}; the best split is")
             servers = ", ".join(f"{r} {n}" for r, n in e.replicas.items() if e.pools[r].served)
             own = {r: n for r, n in e.replicas.items() if e.pools[r].gpus and not e.pools[r].served}
             sets = " ".join(f"--set profile.engines.{r}.replicas={n}" for r, n in own.items())
             lines.append("  " + "; ".join(filter(None, [servers and f"servers: {servers}", sets])))
     else:
         lines.append(f"time: at least {clock(e.hours)} (no engine has a GPU)")
-    lines.append(f"storage: {size(sum(e.stored.values()))} in the work folder; what is published are links to it")
-    lines.append("not reckoned: tokens of prompts (but a judge's), loading of models, filling of pools, disk, network")
+    lines.append(f"storage: {size(sum(e.stored.values()))} in the work folder; published files are links to it")
+    lines.append("not included: prompt tokens (except a judge's), loading models, filling pools, disk, network")
     console = new_console()
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
@@ -134,7 +137,7 @@ def _sums(e: Estimate) -> None:
 
 
 def _grouped(names: Sequence[str]) -> str:
-    """`speed (asr, llm), accept (8)`: a few by their names, many by their number."""
+    """Return `speed (asr, llm), accept (8)`: a few by name, many by number."""
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
         what, _, of = name.partition(".")
@@ -144,7 +147,7 @@ def _grouped(names: Sequence[str]) -> str:
 
 
 def compared_table(by_role: Mapping[str, Mapping[str, Any]]) -> None:
-    """What was planned beside what the committed shards measured."""
+    """Print the planned figures beside those that the committed shards measured."""
     if not by_role:
         return
     table = new_table(
@@ -164,5 +167,5 @@ def compared_table(by_role: Mapping[str, Mapping[str, Any]]) -> None:
         cells = [work, _work(done["work"], unit), hours, clock(done["hours"]), per_s, _speed(done["per_s"], unit)]
         table.add_row(role, count(done["requests"]), *cells)
     console = new_console()
-    console.print("\n[bold]planned and measured[/bold] (time: of one replica, in which it was not idle)")
+    console.print("\n[bold]planned and measured[/bold] (time: of one replica, without idle time)")
     console.print(table)

@@ -1,4 +1,4 @@
-"""`ieat doctor`: does an installation work, before a build of weeks is started?"""
+"""`ieat doctor`: does an installation work, before a build of weeks starts?"""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import typer
 from ieat_data.cli.build import ProfileOpt, WorkOpt
 
 if TYPE_CHECKING:
-    from ieat_data.doctor.report import Report
+    from ieat_data.apps.doctor.report import Report
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
     app.command()(doctor)
 
 
@@ -25,24 +26,24 @@ def doctor(
     out: Annotated[Path, typer.Option("--out", "-o", help="The dataset folder of the build.")] = Path(),
     work: WorkOpt = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="profile.KEY=VALUE", help="Lay a value over the profile.")
+        list[str] | None, typer.Option("--set", metavar="profile.KEY=VALUE", help="Override a value of the profile.")
     ] = None,
     calls: Annotated[bool, typer.Option(help="Load each engine and ask it something.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON, on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False,
 ) -> None:
-    """Check all that a profile needs: machine, environments, packages, GPUs, models; and ask each engine something.
+    """Check everything a profile needs: machine, environments, packages, GPUs, models; ask each engine something.
 
-    The engines are started as a build starts them, all replicas of them. Exit 1 on a fault.
+    Starts the engines as a build does, all their replicas. Exit 1 on a fault.
 
     Example: ieat doctor --profile my-gpu.yaml --out /data/mine
     """
+    from ieat_data.apps.doctor.examine import examine
     from ieat_data.config import load_profile, split_assignments
-    from ieat_data.doctor.examine import examine
     from ieat_data.errors import UserError
 
     for_pipeline, for_profile = split_assignments(set_ or [])
     if for_pipeline:
-        raise UserError(f"--set {for_pipeline[0]!r}: there is no pipeline here, only profile.KEY=VALUE")
+        raise UserError(f"--set {for_pipeline[0]!r}: doctor has no pipeline, only profile.KEY=VALUE")
     began = time.monotonic()
 
     def say(text: str) -> None:

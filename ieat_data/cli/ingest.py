@@ -1,4 +1,4 @@
-"""`ieat ingest`: one source as a normalised table, with statistics."""
+"""`ieat ingest`: one source as a normalized table, with statistics."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ import typer
 from ieat_data.cli.build import LimitOpt
 
 if TYPE_CHECKING:
-    from ieat_data.statistics import Statistics
+    from ieat_data.apps.ingest.statistics import Statistics
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
     app.command()(ingest)
 
 
 def ingest(
     source: Annotated[str, typer.Argument(help="A name under manifests/sources/ or a path to a YAML file.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where table, statistics and picture go.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for table, statistics and picture.")],
     limit: LimitOpt = None,
-    rows_per_shard: Annotated[int, typer.Option(min=1, help="Records in one shard.")] = 2048,
+    rows_per_shard: Annotated[int, typer.Option(min=1, help="Records per shard.")] = 2048,
 ) -> None:
-    """Read one corpus into a table of utterances (or queries), and say what is in it. Goes on where it was broken off.
+    """Read one corpus into a table of utterances (or queries) and show its statistics.
+
+    Stop any time; the same command resumes where it stopped.
 
     Example: ieat ingest emilia-en --out data/emilia-en
     """
-    from ieat_data.export.publish import place
-    from ieat_data.ingest import ingest as run
-    from ieat_data.shards import replace_file
-    from ieat_data.statistics import draw, statistics
+    from ieat_data.apps.ingest.ingest import ingest as run
+    from ieat_data.apps.ingest.statistics import draw, statistics
+    from ieat_data.dataset.publish import place
+    from ieat_data.storage.shards import replace_file
 
     node = run(source, out.resolve() / ".work", limit, rows_per_shard)
     placed = {path for path, _ in place(node, out / "data")}

@@ -1,4 +1,4 @@
-"""`ieat verify`, `ieat digest`, `ieat show`: look at what was built."""
+"""`ieat verify`, `ieat digest`, `ieat show`, `ieat explain`: look at what was built."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat buil
 
 
 def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
     app.command()(verify)
     app.command()(digest)
     app.command()(show)
+    app.command()(explain)
 
 
 def verify(folder: FolderArg) -> None:
     """Check every shard against the manifest: hashes, schema, unique ids, references, counts. Exit 1 on a fault."""
-    from ieat_data.verify import load_manifest
-    from ieat_data.verify import verify as check
+    from ieat_data.dataset.verify import load_manifest
+    from ieat_data.dataset.verify import verify as check
 
     faults = check(folder)
     for fault in faults:
@@ -33,8 +35,8 @@ def verify(folder: FolderArg) -> None:
 
 
 def digest(folder: FolderArg) -> None:
-    """Print the content digest over the logical rows (not the Parquet bytes), alone on stdout."""
-    from ieat_data.verify import content_digest
+    """Print the content digest of the logical rows (not of the Parquet bytes) alone on stdout."""
+    from ieat_data.dataset.verify import content_digest
 
     sys.stdout.write(content_digest(folder) + "\n")
 
@@ -45,12 +47,32 @@ def show(
     task: Annotated[str | None, typer.Option(help="response, reasoning, empathy or trajectory.")] = None,
     language: Annotated[str | None, typer.Option(help="en or zh.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 1,
-    audio: Annotated[Path | None, typer.Option(help="Write the clips of what is shown into this folder.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="Write the clips of the samples into this folder.")] = None,
 ) -> None:
-    """Show samples, readable; the injected body and the model's own continuation told apart.
+    """Print samples in readable form; the injected body is set apart from the model's own continuation.
 
     Example: ieat show data/stage1-2 --task trajectory --language zh
     """
     from ieat_data.cli.show import show_samples
 
     show_samples(folder, id_, task, language, n, audio)
+
+
+def explain(
+    folder: Annotated[Path, typer.Argument(help="The dataset folder of a build, running or not.")],
+    id_: Annotated[
+        str, typer.Argument(metavar="ID", help="A sample's or row's id, or its beginning, or a corpus record's key.")
+    ],
+    work: Annotated[Path | None, typer.Option("--work", help="The work folder.", show_default="OUT/.work")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Say what happened to a row: from which corpus record, through which stages, into which shard, or why not.
+
+    Example: ieat explain data/sample 254e19d3
+    """
+    import json
+
+    from ieat_data.api.explain import explain as told
+
+    found = told(folder, id_, work=work)
+    typer.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=1) if as_json else str(found))

@@ -1,4 +1,4 @@
-"""`ieat instructions`: the banks of spoken questions: what is in them, are they sound, and an LLM that writes more."""
+"""`ieat instructions`: the banks of spoken questions: list them, check them, let an LLM write more."""
 
 from __future__ import annotations
 
@@ -12,31 +12,35 @@ import typer
 from ieat_data.cli.build import ProfileOpt
 
 if TYPE_CHECKING:
-    from ieat_data.instructions.propose import Proposals
+    from ieat_data.apps.instructions.propose import Proposals
 
 app = typer.Typer(
     no_args_is_help=True,
     help=(
         "The questions that trajectory and reasoning samples end with: prompts/instructions/TASK.LANGUAGE.jsonl.\n\n"
         "Statuses: proposed (by an LLM), checked (by the authors), accepted or rejected (by a person). "
-        "A pipeline draws from those that its key `instructions.statuses` names."
+        "A pipeline draws those with a status in its key `instructions.statuses`."
     ),
 )
 
 
 class Task(StrEnum):
+    """The tasks that have instructions."""
+
     trajectory = "trajectory"
     reasoning = "reasoning"
 
 
 class Language(StrEnum):
+    """The languages of the banks."""
+
     en = "en"
     zh = "zh"
 
 
 @app.command("list")
 def list_banks() -> None:
-    """Count the instructions of each bank by status, as the decisions of people left it (decisions/, ieat review).
+    """Count the instructions of each bank by status, after people's decisions (decisions/, ieat review).
 
     Example: ieat instructions list
     """
@@ -44,11 +48,11 @@ def list_banks() -> None:
 
     from ieat_data.cli.show import new_console, new_table
     from ieat_data.config import Pipeline, Sources
-    from ieat_data.instructions.bank import STATUSES, shipped
-    from ieat_data.review.verdicts import of_pipeline
-    from ieat_data.stages.instructions import judged
+    from ieat_data.decisions.verdicts import of_pipeline
+    from ieat_data.prompting.instruction_bank import STATUSES, shipped
+    from ieat_data.stages.dialogue.questions import judged
 
-    verdicts = of_pipeline(Pipeline(name="any", sources=Sources(), targets=()))
+    verdicts = of_pipeline(Pipeline(name="any", sources=Sources(), configs=()))
     table = new_table("task", "language", *STATUSES, "all")
     for path in shipped():
         task, language, _ = path.name.split(".")
@@ -59,20 +63,18 @@ def list_banks() -> None:
 
 @app.command()
 def check(
-    files: Annotated[
-        list[Path] | None, typer.Argument(help="Banks; without any: those of prompts/instructions.")
-    ] = None,
-    at_least: Annotated[int, typer.Option(min=0, help="Fewer than this, checked or accepted, is a fault too.")] = 0,
+    files: Annotated[list[Path] | None, typer.Argument(help="Banks; default: those of prompts/instructions.")] = None,
+    at_least: Annotated[int, typer.Option(min=0, help="Fewer checked or accepted ones than this are a fault.")] = 0,
 ) -> None:
-    """Check each text of a bank: language, length, on its task, nothing taken for granted, no near-duplicate.
+    """Check each text of a bank: language, length, on task, no presuppositions, no near-duplicate.
 
-    A line for each fault; exit 1 where there is one.
+    Prints one line per fault; exit 1 if there is one.
 
     Example: ieat instructions check my-bank.jsonl
     """
+    from ieat_data.apps.instructions.examine import examine
     from ieat_data.cli.show import printable
-    from ieat_data.instructions.bank import read, shipped
-    from ieat_data.instructions.examine import examine
+    from ieat_data.prompting.instruction_bank import read, shipped
 
     faults = 0
     for path in files or shipped():
@@ -80,7 +82,7 @@ def check(
         found = [f"{f.id}: {f.reason}: {f.message}" for f in examine(bank)]
         usable = sum(i.status in ("checked", "accepted") for i in bank)
         if usable < at_least:
-            found.append(f"{usable} are checked or accepted, at least {at_least} are wanted")
+            found.append(f"{usable} are checked or accepted, expected at least {at_least}")
         for line in found:
             typer.echo(printable(f"{path.name}: {line}"))
         faults += len(found)
@@ -91,27 +93,28 @@ def check(
 
 @app.command()
 def propose(
-    task: Annotated[Task, typer.Option(help="What the questions ask for.")],
+    task: Annotated[Task, typer.Option(help="The task of the questions.")],
     language: Annotated[Language, typer.Option(help="Their language.")],
-    count: Annotated[int, typer.Option(min=1, help="How many to add at most.")] = 40,
+    count: Annotated[int, typer.Option(min=1, help="Maximum number to add.")] = 40,
     profile: ProfileOpt = "cpu",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where they are added.", show_default="the bank itself")
+        Path | None,
+        typer.Option("--out", "-o", help="Where they are added.", show_default="the bank, as your project has it"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another number gives other proposals.")] = 0,
 ) -> None:
-    """Have the profile's LLM write instructions; those that pass every check are added as `proposed`.
+    """Let the profile's LLM write instructions; add those that pass every check as `proposed`.
 
-    No build draws them before a person has accepted them (ieat review). What was left out is counted by reason.
+    No build draws them before a person accepts them (ieat review). Dropped ones are counted by reason.
 
     Example: ieat instructions propose --task reasoning --language en --count 20
     """
+    from ieat_data.apps.instructions.propose import propose as run
     from ieat_data.config import load_profile
-    from ieat_data.instructions.bank import append, number_on, path_of, read
-    from ieat_data.instructions.propose import propose as run
+    from ieat_data.prompting.instruction_bank import append, number_on, own_path, path_of, read
 
     bank = path_of(task, language)
-    target = out or bank
+    target = out or own_path(task, language)
     held = [i for p in dict.fromkeys((bank, target)) if p.is_file() for i in read(p)]
     held = [i for i in held if i.bank == (task, language)]
 
@@ -119,7 +122,10 @@ def propose(
         print(text, file=sys.stderr, flush=True)
 
     made = run(load_profile(profile), task, language, held, count, seed, say)
-    append(target, number_on(made.texts, task, language, held, made.origins))
+    new = number_on(made.texts, task, language, held, made.origins)
+    if out is None and not target.exists() and bank.is_file():
+        new = [*read(bank), *new]  # a bank of the project replaces the shipped one
+    append(target, new)
     _show(made, count, target)
 
 

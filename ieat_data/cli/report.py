@@ -1,4 +1,4 @@
-"""`ieat report`: a dataset as pages to read, listen to and send on."""
+"""`ieat report`: a dataset as pages to read, listen to and share."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ieat_data.cli.build import WorkOpt
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
     app.command()(report)
 
 
@@ -22,32 +23,32 @@ def report(
     audio: Annotated[
         str,
         typer.Option(
-            metavar="all|none|N", help="Which samples get their clips beside the page: N of them, of all configs alike."
+            metavar="all|none|N", help="How many samples get their clips beside the page, spread over all configs."
         ),
     ] = "1000",
     serve: Annotated[
-        bool, typer.Option("--serve", help="Serve the page instead of writing it: it follows a build that runs.")
+        bool, typer.Option("--serve", help="Serve the page instead of writing it; it follows a running build.")
     ] = False,
-    host: Annotated[str, typer.Option(help="With --serve: the address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0: any that is free.")] = 8765,
+    host: Annotated[str, typer.Option(help="With --serve: the address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0: any free one.")] = 8765,
     work: WorkOpt = None,
 ) -> None:
-    """Make a page of a dataset: its figures, every sample to read and hear, every rejected row and why.
+    """Make a page from a dataset: its figures, every sample to read and hear, every rejected row and why.
 
-    The report is a folder that opens from disk (index.html), needs no network and can be sent on.
+    The report is a folder that opens from disk (index.html), needs no network and can be shared.
 
-    With --serve the page is shown live, during a build too, and plays every clip from the shards.
+    With --serve the page is live, also during a build, and plays every clip from the shards.
 
     Example: ieat report data/stage1-2 --out report
     """
     with_clips = _count(audio)
     if serve:
-        from ieat_data.report.serve import serve as run
+        from ieat_data.apps.report.serve import serve as run
 
         run(folder, work, host, port, typer.echo)
         return
-    from ieat_data.report.view import view_of
-    from ieat_data.report.write import write
+    from ieat_data.apps.report.view import view_of
+    from ieat_data.apps.report.write import write
 
     target = out or folder.with_name(f"{folder.resolve().name}-report")
     said = write(view_of(folder, work), target, with_clips)
@@ -64,5 +65,5 @@ def _count(audio: str) -> int | None:
     if audio == "none":
         return 0
     if not (audio.isascii() and audio.isdigit()):
-        raise typer.BadParameter(f"{audio!r} is neither all nor none nor a number", param_hint="--audio")
+        raise typer.BadParameter(f"{audio!r} must be all, none or a number", param_hint="--audio")
     return int(audio)

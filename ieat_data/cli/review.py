@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ieat_data.review.desk import Desk
+    from ieat_data.apps.review.desk import Desk
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
     app.command()(review)
 
 
@@ -26,76 +27,85 @@ def review(
     decisions: Annotated[
         Path | None,
         typer.Option(
-            help="Where decisions are written and builds read them.",
-            show_default="of a dataset: the pipeline's `decisions`; of instructions: decisions/ beside prompts/",
+            help="The folder where decisions are written and from which builds read them.",
+            show_default="of a dataset: the pipeline's `decisions`; of instructions: decisions/ of the project",
         ),
     ] = None,
     rule: Annotated[
         str | None,
-        typer.Option(help="any_reject or majority: what holds where people disagree.", show_default="the pipeline's"),
+        typer.Option(help="any_reject or majority: what counts if people disagree.", show_default="the pipeline's"),
     ] = None,
     n: Annotated[
-        int | None, typer.Option("-n", min=1, help="Only N samples, drawn by hash: everyone's the same.")
+        int | None, typer.Option("-n", min=1, help="Only N samples, drawn by hash: the same for everyone.")
     ] = None,
     host: Annotated[
         str, typer.Option(help="Open it to a network: 0.0.0.0, or one address. The link has a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8710,
-    progress: Annotated[bool, typer.Option("--progress", help="Print how far it is and who agrees, and end.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8710,
+    progress: Annotated[
+        bool, typer.Option("--progress", help="Print the progress and the agreement, and exit.")
+    ] = False,
 ) -> None:
-    """Look at instructions or samples one by one: accept, reject for a reason, edit. The next build reads it.
+    """Review instructions or samples one by one: accept, reject with a reason, edit. The next build uses the result.
 
     Several people may review at once, here or on their own machines: each has a file in the decisions folder, which
     git merges.
 
     Example: ieat review data/stage1-2
     """
-    from ieat_data.review.serve import serve
+    from ieat_data.apps.review.serve import serve
 
     desk = open_desk(what, decisions, rule, n)
     if progress:
         show_progress(desk.progress())
         return
-    typer.echo(f"{len(desk.catalogue.items)} {desk.catalogue.kind}s; decisions in {desk.store.folder}; Ctrl-C ends")
+    typer.echo(f"{len(desk.catalogue.items)} {desk.catalogue.kind}s; decisions in {desk.store.folder}; Ctrl-C stops")
     serve(desk, host, port, typer.echo)
 
 
 def open_desk(what: Path, decisions: Path | None, rule: str | None, n: int | None = None) -> Desk:
+    """Open a review of a dataset folder or of a bank of instructions."""
     from typing import get_args
 
+    from ieat_data.apps.review.desk import Desk
+    from ieat_data.apps.review.open import open_catalogue
+    from ieat_data.apps.review.store import Store
+    from ieat_data.config import Rule, located
     from ieat_data.errors import UserError, did_you_mean
-    from ieat_data.review.catalogue import open_catalogue
-    from ieat_data.review.desk import Desk
-    from ieat_data.review.rule import Rule
-    from ieat_data.review.store import Store
 
+    if not what.exists():
+        what = located(str(what), str(what))  # prompts/instructions, from the project or the package
     folder, known = _defaults(what)
     chosen: Any = rule or known
     if chosen not in get_args(Rule):
-        raise UserError(f"--rule {chosen!r} is none{did_you_mean(chosen, get_args(Rule))}")
+        raise UserError(f"--rule {chosen!r} is not known{did_you_mean(chosen, get_args(Rule))}")
     folder = decisions or folder
     if folder is None:
-        raise UserError(f"{what}: not in a project's prompts/instructions: say where decisions go with --decisions DIR")
+        raise UserError(f"{what}: not in a project's prompts/instructions: name a folder with --decisions DIR")
     return Desk(open_catalogue(what, n), Store(folder.absolute()), chosen)
 
 
 def _defaults(what: Path) -> tuple[Path | None, str]:
-    """The decisions folder that a build would read, and the rule."""
+    """Return the decisions folder that a build would read, and the rule."""
     from ieat_data.config import Pipeline, located
-    from ieat_data.verify import load_manifest
+    from ieat_data.dataset.verify import load_manifest
+    from ieat_data.paths import home, shipped
 
     fields = Pipeline.model_fields
     if (what / "manifest.json").is_file():
         pipeline = load_manifest(what)["pipeline"]
         named = (pipeline.get(k, fields[k].default) for k in ("decisions", "decision_rule"))
-        return located(next(named), f"{what}: decisions"), next(named)
+        return located(next(named), f"{what}: decisions", written=True), next(named)
     folder = (what if what.is_dir() else what.parent).absolute()
-    beside = folder.parent.parent / "decisions" if folder.parent.name == "prompts" else None
+    if folder.is_relative_to(shipped()):
+        beside: Path | None = home() / "decisions"  # never into the package
+    else:
+        beside = folder.parent.parent / "decisions" if folder.parent.name == "prompts" else None
     return beside, fields["decision_rule"].default
 
 
 def show_progress(made: dict[str, Any]) -> None:
-    """`agreement.progress`, readable."""
+    """Print `agreement.progress` in readable form."""
     from ieat_data.cli.show import escape, new_console, new_table
 
     console = new_console()

@@ -1,4 +1,4 @@
-"""What the commands print: the plan, the screen after a build, samples."""
+"""How the commands print the plan, the summary after a build, and samples."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
-from ieat_data.planner import Plan
+from ieat_data.config import load_project
+from ieat_data.execution.plan import Plan
+from ieat_data.paths import project
 
 
 def printable(text: str) -> str:
-    """Corpus text for a terminal: no control characters."""
+    """Return corpus text for a terminal, without control characters."""
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def escape(text: str) -> str:
-    """`printable`, and no markup of rich's either."""
+    """Return `printable` text, with rich's markup escaped."""
     return escape_markup(printable(text))
 
 
 def new_console() -> Console:
-    """For stdout; 120 columns where it is no terminal."""
+    """Return a console for stdout, 120 columns wide if it is no terminal."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 120
@@ -32,6 +34,7 @@ def new_console() -> Console:
 
 
 def new_table(*columns: str) -> Table:
+    """Return an empty table with these columns."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right")
@@ -39,7 +42,7 @@ def new_table(*columns: str) -> Table:
 
 
 def plan_rows(plan: Plan) -> list[dict[str, Any]]:
-    """Of each table: its shards and rows; what is there and why the rest is not."""
+    """Return for each table its shards and rows; what is there and why the rest is not."""
     return [
         {
             "table": node.name,
@@ -55,7 +58,7 @@ def plan_rows(plan: Plan) -> list[dict[str, Any]]:
 
 
 def plan_table(plan: Plan) -> None:
-    """`plan_rows`, readable."""
+    """Print `plan_rows` in readable form."""
     table = new_table("table", "shards", "there", "to do", "rows", "rejected")
     table.add_column("why")
     for x in plan_rows(plan):
@@ -71,11 +74,16 @@ def plan_table(plan: Plan) -> None:
         if plan.recording
         else f"engines to load: {', '.join(roles) or 'none'}"
     )
-    console.print(f"\n{engines}; work folder: {plan.work}", soft_wrap=True, markup=False)
+    console.print(f"\n{engines}; work folder: {plan.work}{_project()}", soft_wrap=True, markup=False)
+
+
+def _project() -> str:
+    folder = project()
+    return f"; project: {load_project(folder).name} in {folder}" if folder else ""
 
 
 def after_build(made: Mapping[str, Any], out: Path) -> None:
-    """One screen: what was built, what was rejected, where it is, what to try next."""
+    """Print one screen: what was built, what was rejected, where it is, what to try next."""
     console = new_console()
     console.print(
         f"\n[bold]{escape(made['name'])}[/bold]: {made['rows']} samples, {made['audio_s'] / 60:.1f} min of audio"
@@ -112,7 +120,7 @@ def after_build(made: Mapping[str, Any], out: Path) -> None:
 
 
 def _review(console: Console, review: Mapping[str, Any]) -> None:
-    """What became of people's decisions; nothing where there are none."""
+    """Print the effect of people's decisions; nothing if there are none."""
     found = []
     for kind in ("samples", "instructions"):
         counts = {k: v for k, v in review[kind].items() if k != "changed" and v}
@@ -121,7 +129,7 @@ def _review(console: Console, review: Mapping[str, Any]) -> None:
         if changed := review[kind]["changed"]:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             found.append(
-                f"{kind}: what was decided of {', '.join(changed[:3])}{more} does not apply: changed since it was seen"
+                f"{kind}: decisions on {', '.join(changed[:3])}{more} do not apply: changed since they were reviewed"
             )
     if found:
         console.print("\n[bold]review[/bold] (decisions of people)")
@@ -142,9 +150,13 @@ def _bars(counts: Mapping[str, int]) -> str:
 def show_samples(
     folder: Path, id_: str | None, task: str | None, language: str | None, n: int, audio: Path | None
 ) -> None:
-    """Print samples. Raises UserError when none fits."""
+    """Print samples.
+
+    Raises:
+        UserError: none matches.
+    """
+    from ieat_data.dataset.verify import samples
     from ieat_data.errors import UserError
-    from ieat_data.verify import samples
 
     console, shown = new_console(), 0
     for row in samples(folder):

@@ -1,4 +1,4 @@
-"""`ieat sources`: the corpora that are known, where they are looked for, and on which terms they may be used."""
+"""`ieat sources`: the known corpora, where they are expected, and their terms of use."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
     app.command()(sources)
 
 
 def sources() -> None:
-    """List the known sources: found or not, hours as the authors give them, licence, and what to accept where.
+    """List the known sources: found or not, hours according to the authors, licence, and which terms to accept where.
 
-    What is in one that is here: ieat ingest SOURCE --out DIR
+    To see what a local one contains: ieat ingest SOURCE --out DIR
     """
     from rich.console import Console
     from rich.table import Table
@@ -26,7 +27,7 @@ def sources() -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("source", "language", "found", "hours", "licence", "terms"):
         table.add_column(column, justify="right" if column == "hours" else "left")
-    for path in sorted((paths.manifests_dir() / "sources").glob("*.yaml")):
+    for path in sorted(paths.sources_dir().glob("*.yaml")):
         source = load_source(path.stem)
         try:
             place = source.path()
@@ -44,10 +45,10 @@ def sources() -> None:
 
 
 def _found(place: Path | str) -> str:
-    """How many files, of how many bytes; or why that cannot be told; empty where there is nothing."""
+    """Return the number of files and bytes, or why they are unknown; "" if there is nothing."""
     from ieat_data.cli.cost import size
+    from ieat_data.corpora.io.open import root_at
     from ieat_data.errors import UserError
-    from ieat_data.sources.roots import root_at
 
     try:
         root = root_at(place)

@@ -1,4 +1,4 @@
-"""How many records each source of a pipeline has: read from the corpus, or stated for one that is not there yet."""
+"""The number of records in each source of a pipeline: read from the corpus, or stated if it is not there yet."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ieat_data.config import Pipeline, Profile, Sources, load_source, validate
+from ieat_data.config import Pipeline, Profile, Sources, load_source
 from ieat_data.cost.figures import Figures
 from ieat_data.errors import UserError, did_you_mean
-from ieat_data.stages import STAGES
+from ieat_data.stages import SOURCE_TABLES, STAGES
 
 _TIMES = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """One source. `stated`: its size was said by the user, not read from disk."""
+    """One source. `stated`: the user stated its size, it was not read from disk."""
 
     name: str
     kind: str  # speech | text
@@ -26,17 +26,17 @@ class Corpus:
     stated: bool
 
     def clip_s(self, figures: Figures) -> float:
-        """Seconds of its mean clip."""
+        """Return the mean length of its clips in seconds."""
         return figures.get(f"clip_s.{self.name}", f"clip_s.{self.reader}", "clip_s.corpus")
 
     def bytes_per_s(self, figures: Figures) -> float:
-        """Bytes of a second of its audio, as it comes."""
+        """Return the bytes per second of its encoded audio."""
         return figures.get(f"bytes_per_s.{self.name}", f"bytes_per_s.{self.reader}", "bytes_per_s.corpus")
 
 
 @dataclass(frozen=True)
 class Stated:
-    """Sizes that the user said: of single sources, and (under the empty name) of all the others together."""
+    """Sizes stated by the user: of single sources, and (under the empty name) of all the others together."""
 
     rows: Mapping[str, float]
     hours: Mapping[str, float]
@@ -46,7 +46,7 @@ class Stated:
 
 
 def parse_sizes(option: str, values: Sequence[str]) -> dict[str, float]:
-    """`N` or `SOURCE=N` (50M, 250k, 1_000) as source → number; the number alone is under the empty name."""
+    """Parse `N` or `SOURCE=N` (50M, 250k, 1_000) to source → number; a number alone has the empty name."""
     sizes: dict[str, float] = {}
     for value in values:
         name, _, number = value.rpartition("=")
@@ -60,10 +60,17 @@ def parse_sizes(option: str, values: Sequence[str]) -> dict[str, float]:
 def corpora(
     pipeline: Pipeline, profile: Profile, stated: Stated, figures: Figures, counted: Mapping[str, int] | None = None
 ) -> list[Corpus]:
-    """The sources of a pipeline with their sizes. Raises UserError for one that is neither there nor stated.
+    """Return the sources of a pipeline with their sizes.
 
     Args:
-        counted: records of sources (as the pipeline names them) that need not be counted again.
+        pipeline: names the sources.
+        profile: of the build.
+        stated: sizes stated by the user.
+        figures: for what is not known exactly.
+        counted: records of sources (by their names in the pipeline) that need not be counted again.
+
+    Raises:
+        UserError: a source is neither there nor stated.
     """
     listed = [("speech", s) for s in pipeline.sources.speech] + [("text", s) for s in pipeline.sources.text]
     sources = [(kind, given, load_source(given)) for kind, given in listed]
@@ -71,11 +78,11 @@ def corpora(
     for name in [*stated.rows, *stated.hours]:
         if name and name not in names:
             raise UserError(
-                f"--rows, --hours: {name!r} is no source of pipeline {pipeline.name}{did_you_mean(name, names)}"
+                f"--rows, --hours: {name!r} is not a source of pipeline {pipeline.name}{did_you_mean(name, names)}"
             )
     for name in stated.hours:
         if name and dict(zip(names, (k for k, _, _ in sources), strict=True))[name] == "text":
-            raise UserError(f"--hours: {name} holds text: say --rows {name}=N")
+            raise UserError(f"--hours: {name} holds text: use --rows {name}=N")
     alone = [(k, s) for k, _, s in sources if s.name not in stated.rows and s.name not in stated.hours]
     found = []
     for kind, given, source in sources:
@@ -101,12 +108,9 @@ def corpora(
 
 
 def _on_disk(pipeline: Pipeline, profile: Profile, kind: str, given: str) -> int:
-    """Records of a corpus, as the plan cuts it."""
-    cls = STAGES["ingest" if kind == "speech" else "queries"]
+    """Count the records of a corpus by planning it."""
     alone = Sources(speech=(given,)) if kind == "speech" else Sources(text=(given,))
-    stage = cls(
-        validate(cls.Settings, pipeline.stages.get(cls.name, {}), f"pipeline {pipeline.name}: stages.{cls.name}")
-    )
+    stage = STAGES[SOURCE_TABLES[kind]].configured(pipeline)
     try:
         tasks = stage.tasks(lambda table: (), pipeline.model_copy(update={"sources": alone}), profile)
         return sum(int(t.unit["take"]) for t in tasks if t.unit)

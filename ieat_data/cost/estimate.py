@@ -10,25 +10,26 @@ from typing import Any
 from ieat_data.config import Pipeline, Profile, Role
 from ieat_data.cost.corpora import Corpus
 from ieat_data.cost.figures import Figure, Figures, gpus_of, servers_of
-from ieat_data.cost.funnel import Ask, Funnel, Load
+from ieat_data.cost.funnel import funnel
 from ieat_data.cost.split import gpus_needed, split
 from ieat_data.errors import UserError
-from ieat_data.planner import stages_of
+from ieat_data.execution.plan import stages_of
+from ieat_data.stages.forecast import Ask, Load
 
 
 @dataclass(frozen=True)
 class Pool:
-    """An engine's part of a build. Hours are of one replica; None where nobody knows the engine's speed."""
+    """An engine's part of a build. Hours are for one replica; None if the engine's speed is unknown."""
 
     role: str
     engine: str
     model: str
     gpus: float  # of one replica
-    replicas: int  # in the profile; where the model is served, its servers
+    replicas: int  # in the profile; for a served model, its servers
     served: bool
     unit: str
     work: float  # in units
-    speed: Figure | None  # units in a second of one replica
+    speed: Figure | None  # units per second of one replica
 
     @property
     def hours(self) -> float | None:
@@ -50,8 +51,8 @@ class Estimate:
     pools: dict[str, Pool]
     stored: dict[str, float]
     gpus: int  # 0: no engine has one
-    replicas: dict[str, int]  # the best split, or the profile's own where there are no GPUs
-    hours: float | None  # of the whole build, at least
+    replicas: dict[str, int]  # the best split, or the profile's own if there are no GPUs
+    hours: float | None  # of the whole build, a lower bound
     profile_gpus: int
     profile_hours: float | None
     price: float | None
@@ -59,13 +60,13 @@ class Estimate:
 
     @property
     def slowest(self) -> str | None:
-        """The pool that the others wait for."""
+        """Return the pool that the others wait for."""
         timed = {r: p.hours / self.replicas[r] for r, p in self.pools.items() if p.hours}
         return max(timed, key=lambda r: timed[r], default=None)
 
     @property
     def gpu_hours(self) -> float:
-        """GPU-hours in which engines work: what is paid for is `gpus * hours`."""
+        """Return the GPU-hours in which engines work; `gpus * hours` are paid for."""
         return sum(p.gpu_hours or 0.0 for p in self.pools.values())
 
     @property
@@ -100,14 +101,23 @@ def estimate(
     gpus: int | None = None,
     price: float | None = None,
 ) -> Estimate:
-    """Plan a build over `corpora`. `gpus`: how many there are; none said: as many as the profile's replicas take.
+    """Estimate a build over `corpora`.
 
-    Raises UserError where the GPUs do not hold one replica of each engine.
+    Args:
+        pipeline: what is built.
+        profile: the engines.
+        corpora: the sources with their sizes.
+        figures: speeds, rates and sizes.
+        gpus: how many there are; None: as many as the profile's replicas take.
+        price: USD per GPU-hour.
+
+    Raises:
+        UserError: the GPUs do not hold one replica of each engine.
     """
-    loads = Funnel(pipeline, profile, corpora, figures).run(stages_of(pipeline))
+    loads = funnel(pipeline, profile, corpora, figures, stages_of(pipeline))
     asked = _by_role(loads)
     if lacking := sorted(set(asked) - set(profile.engines)):
-        raise UserError(f"profile {profile.name}: engines: no {lacking[0]}, which pipeline {pipeline.name} asks")
+        raise UserError(f"profile {profile.name}: engines: no {lacking[0]}, which pipeline {pipeline.name} needs")
     pools = {str(r): _pool(r, asked[r], profile, figures) for r in profile.engines if r in asked}
     on_gpu = [p for p in pools.values() if p.gpus]
     shares = [p.gpus for p in on_gpu]
@@ -160,7 +170,7 @@ def _pool(role: Role, ask: Ask, profile: Profile, figures: Figures) -> Pool:
 
 
 def _hours(pools: Mapping[str, Pool], replicas: Mapping[str, int], profile: Profile) -> float | None:
-    """Hours of the build, at least. Pools work beside each other; with one shard in flight they take turns."""
+    """Return a lower bound of the build's hours. Pools work in parallel; with one shard in flight they take turns."""
     if any(p.hours is None for p in pools.values()):
         return None
     each = [(p.hours or 0.0) / replicas[r] for r, p in pools.items()]
@@ -168,7 +178,7 @@ def _hours(pools: Mapping[str, Pool], replicas: Mapping[str, int], profile: Prof
 
 
 def _stored(loads: Mapping[str, Load], figures: Figures) -> dict[str, float]:
-    """Bytes by table, and of the engines' raw answers. What is published are links to tables."""
+    """Return the bytes of each table and of the engines' raw answers. Published files are links to tables."""
     stored = {name: load.bytes for name, load in loads.items()}
     answers = 0.0
     for load in loads.values():

@@ -1,4 +1,4 @@
-"""Figures by name, each with its kind and source: those of `costs.yaml`, under those that the work folder measured."""
+"""Figures by name, each with its kind and source: measurements of the work folder come before those of `costs.yaml`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from ieat_data.config import EngineConfig, Role, Strict, read_yaml, validate
-from ieat_data.paths import manifests_dir
+from ieat_data.paths import shipped
 
 COSTS = Path(__file__).with_name("costs.yaml")
 
@@ -20,7 +20,7 @@ Unit = Literal["tokens_out", "audio_s"]
 
 
 class Figure(Strict):
-    """A number that a plan rests on."""
+    """A number that an estimate uses."""
 
     value: float = Field(ge=0)
     kind: Kind
@@ -28,11 +28,11 @@ class Figure(Strict):
 
 
 class Speed(Strict):
-    """How much of `unit` an engine does in a second (`costs.yaml` says what the three speeds mean)."""
+    """How much of `unit` an engine does per second (`costs.yaml` explains the three speeds)."""
 
     role: Role
     engine: str | None = None
-    model: str | None = Field(None, description="part of the model's name, small letters")
+    model: str | None = Field(None, description="part of the model's name, in lower case")
     unit: Unit
     per_gpu: float | None = Field(None, gt=0)
     per_replica: float | None = Field(None, gt=0)
@@ -46,7 +46,7 @@ class Speed(Strict):
         return self.role == role and self.engine in (None, config.engine) and named
 
     def figure(self, gpus: float) -> Figure | None:
-        """The speed of one replica that has `gpus` of a GPU (or several); None where there is no figure for that."""
+        """Return the speed of one replica with `gpus` GPUs (may be a fraction), or None if no figure is known."""
         if gpus == 0:
             value = self.on_cpu
         else:
@@ -55,7 +55,7 @@ class Speed(Strict):
 
 
 def unit_of(role: str) -> Unit:
-    """What the work of an engine is counted in: tokens that an LLM says, else seconds of audio."""
+    """Return the unit of an engine's work: generated tokens for an LLM, else seconds of audio."""
     return "tokens_out" if role == "llm" else "audio_s"
 
 
@@ -68,13 +68,14 @@ class CostTable(Strict):
 
 @functools.cache
 def cost_table() -> CostTable:
+    """Return the shipped figures."""
     return validate(CostTable, read_yaml(COSTS), str(COSTS))
 
 
 @functools.cache
 def sample_accept() -> dict[str, Figure]:
-    """The share of rows that each stage of the shipped sample accepted."""
-    stages = json.loads((manifests_dir() / "sample.json").read_text(encoding="utf-8"))["stages"]
+    """Return the share of rows that each stage of the shipped sample accepted."""
+    stages = json.loads((shipped() / "manifests" / "sample.json").read_text(encoding="utf-8"))["stages"]
     found = {}
     for name, stage in stages.items():
         asked = stage["ok"] + sum(stage["rejects"].values())
@@ -85,17 +86,17 @@ def sample_accept() -> dict[str, Figure]:
 
 
 def servers_of(config: EngineConfig) -> int:
-    """How many servers an engine asks; 0 for one that runs in the build. Each is taken to have one GPU."""
+    """Return how many servers an engine asks; 0 if it runs in the build. Each is assumed to have one GPU."""
     return len(config.settings.get("base_urls", ()))
 
 
 def gpus_of(config: EngineConfig) -> float:
-    """GPUs of one replica or server."""
+    """Return the GPUs of one replica or server."""
     return 1.0 if servers_of(config) else config.num_gpus
 
 
 class Figures:
-    """Looks figures up, and remembers which were used."""
+    """Looks up figures, and records which were used."""
 
     def __init__(self, measured: Mapping[str, Figure] | None = None) -> None:
         self._measured = dict(measured or {})
@@ -103,7 +104,7 @@ class Figures:
         self.used: dict[str, Figure] = {}
 
     def get(self, *names: str) -> float:
-        """The first of `names` that was measured, or else the first that is known at all."""
+        """Return the first of `names` that was measured, else the first that is known at all."""
         for known in (self._measured, self._known):
             for name in names:
                 if name in known:
@@ -112,12 +113,11 @@ class Figures:
         raise KeyError(f"cost figures: none of {', '.join(names)}")
 
     def speed(self, role: str, config: EngineConfig) -> tuple[Unit, Figure | None]:
-        """What an engine's work is counted in, and how much of it a replica or server does in a second, where that is
-        known."""
+        """Return the unit of an engine's work, and how much of it a replica or server does per second, if known."""
         found = next((s for s in cost_table().speeds if s.fits(role, config)), None)
         unit = found.unit if found else unit_of(role)
         figure = found.figure(gpus_of(config)) if found else None
-        if own := self._measured.get(f"speed.{role}"):  # of all servers together
+        if own := self._measured.get(f"speed.{role}"):  # for all servers together
             figure = own.model_copy(update={"value": own.value / max(servers_of(config), 1)})
         if figure:
             self.used[f"speed.{role}"] = figure

@@ -1,6 +1,6 @@
-"""What builds in a work folder have measured, from their commit records, in place of the figures of `costs.yaml`.
+"""Measurements of builds in a work folder, from their commit records; they replace the figures of `costs.yaml`.
 
-Tables of other settings count too (a build of the first hundred records measures for the whole), if the same engines
+Tables with other settings count too (a build of the first hundred records measures for the whole) if the same engines
 made them.
 """
 
@@ -13,21 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.cost.figures import Figure, unit_of
-from ieat_data.shards import Record, Table
-from ieat_data.stages import STAGES
-from ieat_data.stages.judge import JudgeTargets
+from ieat_data.stages import SOURCE_TABLES, STAGES
+from ieat_data.storage.shards import CommitRecord, Table
 
-ENOUGH = 20  # rows or requests below which nothing is concluded
+ENOUGH = 20  # rows or requests; fewer are no basis for a figure
 
 
 def measured(work: Path, identities: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
-    """Figures by name. `identities`: the engines of the plan by role (`registry.identity`)."""
-    records: dict[str, list[Record]] = defaultdict(list)
+    """Return figures by name. `identities`: the engines of the plan by role (`registry.identity`)."""
+    records: dict[str, list[CommitRecord]] = defaultdict(list)
     known = json.loads(json.dumps(identities))
     for stage, engines, table in _tables(work):
         if all(known.get(role) == engine for role, engine in engines.items()):
             records[stage] += table.records().values()
-    judges = {stage: rs for stage, rs in records.items() if issubclass(STAGES[stage], JudgeTargets)}
+    judges = {stage: rs for stage, rs in records.items() if STAGES[stage].section == "judge"}
     found = dict(_speeds(usage(r for stage, rs in records.items() if stage not in judges for r in rs)))
     for stage, rs in records.items():
         found.update(_of_stage(stage, rs))
@@ -44,8 +43,8 @@ def _tables(work: Path) -> Iterator[tuple[str, Mapping[str, Any], Table]]:
             yield described["stage"], described["engines"], Table(path.parent)
 
 
-def usage(records: Iterable[Record]) -> dict[str, Counter[str]]:
-    """What was asked of each role, in all (`engines/usage.py`)."""
+def usage(records: Iterable[CommitRecord]) -> dict[str, Counter[str]]:
+    """Return the total use of each role (`engines/usage.py`)."""
     totals: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
         for role, counts in record.engines.items():
@@ -61,15 +60,16 @@ def _speeds(totals: Mapping[str, Counter[str]]) -> Iterator[tuple[str, Figure]]:
             yield f"speed.{role}", _figure(c[unit], c["busy_s"], f"{c[unit]:.0f} {what} in {c['busy_s']:.0f} s")
 
 
-def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figure]]:
+def _of_stage(name: str, records: Iterable[CommitRecord]) -> Iterator[tuple[str, Figure]]:
     rows: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     by_source: dict[str, Counter[str]] = defaultdict(Counter)
     for r in records:
-        expected = r.rejects.get("not_sampled", 0)  # no fault of a row: the pipeline wanted fewer
+        expected = r.rejects.get("not_sampled", 0)  # not a fault of the rows: the pipeline wanted fewer
         one = Counter({"ok": r.ok + expected, "all": r.ok + sum(r.rejects.values()), "bytes": r.bytes})
         one.update({"audio_s": r.summary.get("audio_s", 0.0), "core_s": r.seconds, **r.summary.get("samples", {})})
-        one["neutral"] = r.summary.get("labels", {}).get("neutral", 0)
+        labels = r.summary.get("labels", {})
+        one.update({"neutral": labels.get("neutral", 0), "labelled": sum(labels.values())})
         rows.update(one)
         by_source[r.shard.rpartition("-")[0]].update(one)
         if STAGES[name].engines and (counts := r.engines.get(STAGES[name].engines[0])):
@@ -80,18 +80,18 @@ def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figur
         return
     yield f"accept.{name}", _figure(rows["ok"], rows["all"], f"{rows['ok']} of {rows['all']} rows")
     yield f"bytes.{name}", _figure(rows["bytes"], rows["all"], f"{rows['all']} rows")
-    if name == "label":
+    if rows["labelled"]:
         yield "neutral.inject", _figure(rows["neutral"], rows["ok"], f"{rows['neutral']} of {rows['ok']} labels")
     if not STAGES[name].engines:
         yield f"core_s.{name}", _figure(rows["core_s"], rows["all"], f"{rows['all']} rows")
     if rows["audio_s"]:
         yield f"clip_s.{name}", _figure(rows["audio_s"], rows["ok"], f"{rows['ok']} clips")
         yield f"bytes_per_s.{name}", _figure(rows["bytes"], rows["audio_s"], f"{rows['audio_s']:.0f} s")
-    for source, c in by_source.items() if name == "ingest" else ():
+    for source, c in by_source.items() if name == SOURCE_TABLES["speech"] else ():
         if c["ok"] >= ENOUGH:
             yield f"clip_s.{source}", _figure(c["audio_s"], c["ok"], f"{c['ok']} clips")
             yield f"bytes_per_s.{source}", _figure(c["bytes"], c["audio_s"], f"{c['audio_s']:.0f} s")
-    # a task that was broken off and begun again finds answers of its first try, which no record counts
+    # an interrupted task that is run again finds answers of its first attempt, which no record counts
     if asked["requests"] >= max(asked["rows"], ENOUGH):
         yield f"tries.{name}", _figure(asked["requests"], asked["rows"], f"{asked['requests']} requests")
     if asked["requests"] >= ENOUGH and asked["tokens_out"]:
@@ -100,7 +100,7 @@ def _of_stage(name: str, records: Iterable[Record]) -> Iterator[tuple[str, Figur
 
 
 def _of_judge(name: str, c: Mapping[str, float], speed: float) -> Iterator[tuple[str, Figure]]:
-    """No token is said: the figure is what the LLM would have said meanwhile."""
+    """Yield the figure of a judge, which generates no tokens: those that the LLM would have generated meanwhile."""
     if c["requests"] >= ENOUGH and c["busy_s"] > 0:
         yield f"tokens_out.{name}", _figure(c["busy_s"] * speed, c["requests"], f"{c['requests']:.0f} requests")
 

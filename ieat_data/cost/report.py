@@ -1,4 +1,4 @@
-"""The estimate of a plan with its work folder; what was planned before a build, beside what it measured."""
+"""The estimate of a plan with its work folder; the estimate made before a build, beside its measurements."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from ieat_data.cost.corpora import Stated, corpora
 from ieat_data.cost.estimate import Estimate, estimate
 from ieat_data.cost.figures import Figures, unit_of
 from ieat_data.cost.measured import measured, usage
-from ieat_data.identity import fingerprint
-from ieat_data.planner import Plan
-from ieat_data.shards import Record, replace_file
+from ieat_data.execution.plan import Plan
+from ieat_data.hashing import fingerprint
+from ieat_data.stages import SOURCE_TABLES
+from ieat_data.storage.shards import CommitRecord, replace_file
 
-NAME = "cost.json"  # in the work folder: times are no part of what is published, nor of anything that is compared
+NAME = "cost.json"  # in the work folder: times are not part of what is published or compared
 _NOTHING = Stated({}, {})
 
 
 def estimate_plan(
     plan: Plan, stated: Stated = _NOTHING, gpus: int | None = None, price: float | None = None
 ) -> Estimate:
-    """What a plan would cost, with what its work folder measured."""
+    """Estimate the cost of a plan, with the measurements of its work folder."""
     figures = Figures(measured(plan.work, plan.engine_identities))
     counted: Counter[str] = Counter()
-    for name in ("ingest", "queries"):
+    for name in SOURCE_TABLES.values():
         for task in plan.nodes[name].tasks if name in plan.nodes else ():
             counted[str((task.unit or {})["source"])] += int((task.unit or {})["take"])
-    # a source of the pipeline without a task is empty
+    # a source of the pipeline without tasks is empty
     counted.update(dict.fromkeys((*plan.pipeline.sources.speech, *plan.pipeline.sources.text), 0))
     sizes = corpora(plan.pipeline, plan.profile, stated, figures, counted)
     return estimate(plan.pipeline, plan.profile, sizes, figures, gpus, price)
 
 
 def remember(plan: Plan) -> None:
-    """Write down the estimate before a build begins; one that goes on keeps the first."""
+    """Save the estimate before a build begins; a resumed build keeps the first one."""
     tables = [node.table.folder.name for node in plan.nodes.values()]
     if plan.recording is None and not _planned(plan.work, tables):
         planned = {"tables": _key(tables), "planned": estimate_plan(plan).plain()}
@@ -44,7 +45,7 @@ def remember(plan: Plan) -> None:
 
 
 def _planned(work: Path, tables: Iterable[str]) -> dict[str, Any]:
-    """The estimate that the build of these tables began with; empty where it is of other tables, or none was made."""
+    """Return the estimate saved when these tables' build began; empty if there is none, or it is for other tables."""
     path = work / NAME
     written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return dict(written["planned"]) if written.get("tables") == _key(tables) else {}
@@ -55,15 +56,15 @@ def _key(tables: Iterable[str]) -> str:
 
 
 def compared(plan: Plan) -> dict[str, dict[str, Any]]:
-    """`compared_tables` of a plan."""
+    """Return `compared_tables` of a plan."""
     return compared_tables(plan.work, {n.table.folder.name: n.records.values() for n in plan.nodes.values()})
 
 
-def compared_tables(work: Path, tables: Mapping[str, Iterable[Record]]) -> dict[str, dict[str, Any]]:
-    """By role: what the build was planned to ask, and what its committed shards asked. Empty where no engine was asked.
+def compared_tables(work: Path, tables: Mapping[str, Iterable[CommitRecord]]) -> dict[str, dict[str, Any]]:
+    """Return by role the planned work and the work of the committed shards. Empty if no engine was asked.
 
     `tables`: the records of each table's folder. `work` is in `unit`, `hours` are those of one replica, `per_s` is
-    work in a second of one.
+    one replica's work per second.
     """
     asked = usage(r for records in tables.values() for r in records)
     pools = _planned(work, tables).get("pools", {})

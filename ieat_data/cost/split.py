@@ -1,7 +1,7 @@
-"""How many replicas of each engine on N GPUs: the counts that end the slowest pool soonest.
+"""How many replicas of each engine to run on N GPUs: the counts with which the slowest pool ends soonest.
 
 A pool's time is its work divided by its replicas. For a time T each pool needs ceil(work / T) of them; the answer is
-the smallest T whose counts can be placed. Only times at which some count changes need be tried: work / 1, work / 2, …
+the smallest T whose counts can be placed. Only times at which a count changes need to be tried: work / 1, work / 2, …
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-_UNIT = 10_000  # parts of a GPU that are told apart, as in Ray
+_UNIT = 10_000  # smallest fraction of a GPU, as in Ray
 
 
 def gpus_needed(shares: Sequence[float], counts: Sequence[int]) -> int:
-    """GPUs that hold `counts` replicas of `shares` of a GPU each, largest shares first, each where it first fits.
+    """Return the GPUs needed for `counts` replicas of `shares` GPUs each, placed largest first by first fit.
 
-    A replica of less than one GPU lies on one; whole GPUs are shared with nobody.
+    A replica of less than one GPU stays on one GPU; a replica of whole GPUs shares them with none.
     """
     sized = [(round(s * _UNIT), n) for s, n in zip(shares, counts, strict=True)]
     whole = sum(math.ceil(size / _UNIT) * n for size, n in sized if size >= _UNIT)
-    bins: list[tuple[int, int]] = []  # (free parts, how many GPUs are so)
+    bins: list[tuple[int, int]] = []  # (free parts, number of such GPUs)
     for size, n in sorted((x for x in sized if 0 < x[0] < _UNIT), reverse=True):
         left, after = n, []
         for free, many in [*bins, (_UNIT, n)]:
             each = free // size
             full = min(many, left // each) if each else 0
-            rest = left - full * each if each and full < many else 0  # fewer than fill the next one
+            rest = left - full * each if each and full < many else 0  # fewer than would fill the next one
             after += [(free - each * size, full), (free - rest * size, 1 if rest else 0)]
             if free < _UNIT:
                 after.append((free, many - full - bool(rest)))
@@ -35,15 +35,16 @@ def gpus_needed(shares: Sequence[float], counts: Sequence[int]) -> int:
 
 
 def split(work: Sequence[float], shares: Sequence[float], gpus: int) -> list[int] | None:
-    """Replicas of each pool, at least one each; None where not even that fits.
+    """Return the replicas of each pool, at least one each, or None if not even that fits.
 
     Args:
-        work: seconds that the whole work of each pool would take one replica.
-        shares: GPUs (or a part of one) of a replica of each pool; more than 0.
+        work: for each pool, the seconds that one replica would take for all its work.
+        shares: GPUs (or a fraction of one) of a replica of each pool; more than 0.
+        gpus: how many there are.
     """
     if gpus_needed(shares, [1] * len(work)) > gpus:
         return None
-    bound = sum(w * s for w, s in zip(work, shares, strict=True)) / gpus  # no placing is faster
+    bound = sum(w * s for w, s in zip(work, shares, strict=True)) / gpus  # no placement is faster
     most = [gpus * _UNIT // round(s * _UNIT) for s in shares]
     times = {w / k for w, top in zip(work, most, strict=True) for k in range(1, top + 1)}
     for time in sorted(t for t in times if t >= bound * (1 - 1e-9) and t > 0):

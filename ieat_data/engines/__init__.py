@@ -1,1 +1,1 @@
-"""Engines do the work that needs a model: `llm`, `asr`, `ser`, `tts`. They know nothing of shards or stages."""
+"""Engines do the work that needs a model, by role (`llm`, `asr`, `ser`, `tts`, …). They know no shards or stages."""

@@ -1,11 +1,11 @@
-"""What an engine is: small classes with a batch call, and the requests and answers that cross that call.
+"""What an engine is: a small class with a batch call, and the requests and answers of that call.
 
-Every request and answer is a frozen dataclass of plain values (and at most `bytes` of encoded audio): it can be
-hashed (the key of the answer store), sent to another process and written to a recording.
+Every request and answer is a frozen dataclass of plain values (and at most `bytes` of encoded audio): it can be hashed
+(the key of the response cache), sent to another process and written to a recording.
 
-An engine is built from `Engine(**settings)`: the `settings` of its block in the profile, and the engines it `uses`. It
-loads its model in `__init__`: building one is expensive, importing its module is not, because heavy imports stand
-inside `__init__`.
+An engine is built as `Engine(**settings)`: the `settings` of its block in the profile, and the engines it `uses`.
+`__init__` loads the model, so building an engine is expensive. Importing its module is cheap, because heavy imports
+stand inside `__init__`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of a prompt. Only a `control` segment may hold control tokens; corpus text never is one."""
+    """A piece of a prompt. Only a `control` segment may hold control tokens; corpus text is never one."""
 
     text: str
     control: bool = False
@@ -25,7 +25,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How an LLM draws tokens. Names and meanings are vLLM's."""
+    """How an LLM samples tokens. Names and meanings are vLLM's."""
 
     max_tokens: int = 512
     temperature: float = 0.7
@@ -37,7 +37,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Generate:
-    """Continue `prompt`. The first `shared` segments are common to many requests (prefix caching)."""
+    """Continue `prompt`. Many requests share the first `shared` segments (prefix caching)."""
 
     prompt: tuple[Segment, ...]
     sampling: Sampling
@@ -49,9 +49,9 @@ class Generate:
 class Completion:
     """The raw answer of an LLM.
 
-    `parts` is the decoded text cut at each close of the think block (by token id where the model has one for it, by
-    string otherwise): one close gives two parts. `finish_reason` is `stop`, `length` or `context` (prompt too long;
-    then there is no text). A request of the prompt with `n_prompt` tokens gave `token_ids`.
+    `parts` is the decoded text, split at each close of the think block (by token id if the model has one for it, else
+    by string): one close gives two parts. `finish_reason` is `stop`, `length` or `context` (prompt too long; then there
+    is no text). `n_prompt` is the number of tokens in the prompt, `token_ids` is the continuation.
     """
 
     parts: tuple[str, ...]
@@ -62,7 +62,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class Choose:
-    """Which of `choices` does the model expect right after `prompt`? Choices differ in their first token."""
+    """Ask which of `choices` the model expects right after `prompt`. Choices must differ in their first token."""
 
     prompt: tuple[Segment, ...]
     choices: tuple[str, ...]
@@ -71,14 +71,14 @@ class Choose:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Probabilities of the choices, in their order, summing to 1."""
+    """Probabilities of the choices, in order, summing to 1."""
 
     probabilities: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Transcribe:
-    """`audio`: an encoded clip (any format libsndfile reads). `language`: `en`, `zh`."""
+    """Transcribe `audio`, an encoded clip (any format libsndfile reads), in `language` (`en`, `zh`)."""
 
     audio: bytes
     language: str
@@ -86,14 +86,19 @@ class Transcribe:
 
 @dataclass(frozen=True)
 class Transcript:
+    """The text of one clip, and the engine's own measures of it."""
+
     text: str
     details: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Classify:
-    """Emotion of one clip. `transcript` and `peers` (clips of the same speaker, for the speaker's norm) are there for
-    the engines that ask for them (`wants_transcript`, `wants_peers`) and empty for the others."""
+    """Classify the emotion of one clip.
+
+    `transcript` and `peers` (clips of the same speaker, for the speaker's norm) are set only for engines that want them
+    (`wants_transcript`, `wants_peers`).
+    """
 
     audio: bytes
     language: str
@@ -103,7 +108,7 @@ class Classify:
 
 @dataclass(frozen=True)
 class EmotionScores:
-    """Probability per label of `prompts/labels.yaml` (and `other` where the engine has it), and what it was made of."""
+    """Probability per label of `prompts/labels.yaml` (and `other` if the engine has it), and measures behind it."""
 
     scores: Mapping[str, float]
     details: Mapping[str, float] = field(default_factory=dict)
@@ -111,7 +116,7 @@ class EmotionScores:
 
 @dataclass(frozen=True)
 class SpeakerPrompt:
-    """A clip (encoded) of the speaker whose voice is to be cloned, what is said in it, and in which language."""
+    """An encoded clip of the speaker to clone, its transcript and its language."""
 
     audio: bytes
     transcript: str
@@ -120,10 +125,10 @@ class SpeakerPrompt:
 
 @dataclass(frozen=True)
 class Synthesize:
-    """Speak `text` with `voice`: one that the engine knows, or with `speaker` one that is named here.
+    """Speak `text` with `voice`: one that the engine knows, or with `speaker` one that is defined here.
 
-    The same `voice` always comes with the same `speaker`: what an engine computes of a prompt may be kept by its name.
-    `instruction`: how to speak, in words; an engine that takes none speaks as it does.
+    The same `voice` always comes with the same `speaker`, so an engine may cache what it computes from a prompt by
+    name. `instruction` says in words how to speak; an engine that takes none ignores it.
     """
 
     text: str
@@ -145,14 +150,14 @@ class Clip:
 
 @dataclass(frozen=True)
 class Encode:
-    """`audio`: an encoded clip whose speech is to become discrete tokens."""
+    """Turn the speech in `audio`, an encoded clip, into discrete tokens."""
 
     audio: bytes
 
 
 @dataclass(frozen=True)
 class SpeechTokens:
-    """A clip as indices into a codebook, `rate_hz` of them a second; `tokens` is None without a codec."""
+    """A clip as indices into a codebook, `rate_hz` per second; `tokens` is None without a codec."""
 
     tokens: tuple[int, ...] | None
     rate_hz: float
@@ -160,14 +165,14 @@ class SpeechTokens:
 
 @dataclass(frozen=True)
 class Rate:
-    """How good does the encoded clip `audio` sound?"""
+    """Rate how good the encoded clip `audio` sounds."""
 
     audio: bytes
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Mean opinion scores, 1 (bad) to 5 (excellent): of all, of the speech, of the background."""
+    """Mean opinion scores from 1 (bad) to 5 (excellent): overall, speech, background."""
 
     overall: float
     signal: float
@@ -176,7 +181,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Compare:
-    """Is the speaker of `audio` that of `reference`? Both are encoded clips."""
+    """Compare the speakers of `audio` and `reference`, both encoded clips."""
 
     audio: bytes
     reference: bytes
@@ -184,19 +189,19 @@ class Compare:
 
 @dataclass(frozen=True)
 class Similarity:
-    """Of two voices, -1 to 1 (cosine)."""
+    """Similarity of two voices, -1 to 1 (cosine)."""
 
     similarity: float
 
 
-NOT_RECORDED = "not_recorded"  # the reason of a Failure where a recording answers and has no answer
+NOT_RECORDED = "not_recorded"  # the Failure's reason if a recording answers and lacks the request
 
 
 @dataclass(frozen=True)
 class Failure:
     """An engine's answer to a request it cannot do (undecodable audio, empty text): a reason code and a message.
 
-    An engine never raises for one bad request: the others of the batch would be lost with it.
+    An engine never raises for one bad request: the batch's other answers would be lost.
     """
 
     reason: str
@@ -204,25 +209,25 @@ class Failure:
 
 
 class Engine(Protocol):
-    """What all engines have. `exact`: the same request gives the same answer whatever else runs."""
+    """What all engines have in common. `exact`: a request's answer does not depend on what else runs."""
 
     exact: ClassVar[bool]
-    # the settings (names) that do not change answers, e.g. where a model folder lies
+    # names of the settings that do not change answers, e.g. the place of a model folder
     neutral_settings: ClassVar[frozenset[str]]
-    # the optional extra of pyproject.toml that brings what the engine imports
+    # the optional extra in pyproject.toml that installs what the engine imports
     extra: ClassVar[str]
 
     @classmethod
     def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
-        """What must be there before the engine is built, for the preflight and the fingerprint."""
+        """Return what must be there before the engine is built, for the preflight and the fingerprint."""
         ...
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """A Python module (`kind="module"`) or a model's files (`kind="model"`: `name` is of the catalogue, or a path).
+    """A Python module (`kind="module"`) or a model's files (`kind="model"`; `name`: from the catalogue, or a path).
 
-    `hint`: how what is missing is had, where the engine's extra or a hub does not bring it.
+    `hint` says how to get it, if neither the engine's extra nor a hub provides it.
     """
 
     kind: str
@@ -231,15 +236,21 @@ class Requirement:
 
 
 class LLM(Engine, Protocol):
+    """A language model."""
+
     def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]: ...
     def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]: ...
 
 
 class ASR(Engine, Protocol):
+    """Speech recognition."""
+
     def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]: ...
 
 
 class SER(Engine, Protocol):
+    """Speech emotion recognition."""
+
     wants_transcript: ClassVar[bool]
     wants_peers: ClassVar[bool]
 
@@ -247,16 +258,24 @@ class SER(Engine, Protocol):
 
 
 class TTS(Engine, Protocol):
+    """Speech synthesis."""
+
     def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]: ...
 
 
 class MOS(Engine, Protocol):
+    """Speech quality assessment."""
+
     def rate(self, requests: Sequence[Rate]) -> list[Quality | Failure]: ...
 
 
 class Speaker(Engine, Protocol):
+    """Speaker comparison."""
+
     def compare(self, requests: Sequence[Compare]) -> list[Similarity | Failure]: ...
 
 
 class Codec(Engine, Protocol):
+    """Speech tokenization."""
+
     def encode(self, requests: Sequence[Encode]) -> list[SpeechTokens | Failure]: ...

@@ -1,19 +1,19 @@
-"""Clips of all durations through a model in batches: short with short, long with long, and none lost with another."""
+"""Run clips of all durations through a model in batches: similar durations together, and no clip fails with another."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Failure
 
 RATE = 16_000
-MIN_SAMPLES = 400  # one frame of 25 ms: the models raise on less
+MIN_SAMPLES = 400  # one frame of 25 ms: the models fail on less
 
 
 def hear(data: bytes, max_s: float) -> audio.Samples | Failure:
-    """The clip as speech models want it: float32, shape (n,), mono, 16 kHz; else why it cannot be used.
+    """Decode a clip as speech models expect it: float32, shape (n,), mono, 16 kHz; else say why it cannot be used.
 
     Failures: `undecodable_audio`, `empty_audio`, `not_finite_audio`, `too_short` (under 25 ms), `too_long` (over
     `max_s` seconds).
@@ -23,16 +23,16 @@ def hear(data: bytes, max_s: float) -> audio.Samples | Failure:
     except audio.AudioError as e:
         return Failure(e.reason, str(e))
     if samples.size < MIN_SAMPLES:
-        return Failure("too_short", f"{samples.size} samples at 16 kHz, at least {MIN_SAMPLES} are needed")
+        return Failure("too_short", f"{samples.size} samples at 16 kHz, the minimum is {MIN_SAMPLES}")
     if samples.size > max_s * RATE:
         return Failure("too_long", f"over {max_s:g} s")
     return samples
 
 
 def buckets(seconds: Sequence[float], batch_s: float) -> list[list[int]]:
-    """Indices of clips that go together, longest first.
+    """Return groups of indices of clips to batch together, longest first.
 
-    A batch is padded to its longest clip; so padded it holds at most `batch_s` seconds, or a single clip.
+    A batch is padded to its longest clip; with padding it holds at most `batch_s` seconds, or a single clip.
     """
     batches: list[list[int]] = []
     for i in sorted(range(len(seconds)), key=lambda i: -seconds[i]):
@@ -50,10 +50,11 @@ def run(
     out_of_memory: type[Exception],
     fatal: type[Exception],
 ) -> list[Any]:
-    """The answers of `call` (indices of clips to as many answers) for all clips, in their order.
+    """Return the answers of `call` (clip indices to as many answers) for all clips, in order.
 
-    A batch that raises `out_of_memory` is halved, one that fails otherwise is asked again clip by clip. A clip that
-    fails on its own is a Failure, `out_of_memory` or `engine_error`. Raises `fatal`: nothing can be asked any more.
+    A batch that raises `out_of_memory` is halved; one that fails otherwise is run again clip by clip. A clip that fails
+    alone gives a Failure, `out_of_memory` or `engine_error`. Exceptions of the type `fatal` are passed on: the engine
+    can answer nothing more.
     """
     answers: dict[int, Any] = {}
     waiting = buckets(seconds, batch_s)[::-1]
@@ -62,7 +63,7 @@ def run(
         try:
             got = call(batch)
             if len(got) != len(batch):
-                raise ValueError(f"{len(got)} answers to {len(batch)} clips")
+                raise ValueError(f"{len(got)} answers for {len(batch)} clips")
         except fatal:
             raise
         except out_of_memory as e:
@@ -70,12 +71,12 @@ def run(
                 Failure("out_of_memory", f"a clip of {seconds[batch[0]]:.1f} s: {one_line(e)}"),
                 -(-len(batch) // 2),
             )
-        except Exception as e:  # the models raise what they like
+        except Exception as e:  # the models raise arbitrary exceptions
             failure, size = Failure("engine_error", f"{type(e).__name__}: {one_line(e)}"), 1
         else:
             answers.update(zip(batch, got, strict=True))
             continue
-        # asked again out here, where the exception, and with it the batch's memory, is let go
+        # retry outside of `except`, where the exception, and with it the batch's memory, is released
         if len(batch) == 1:
             answers[batch[0]] = failure
         else:
@@ -84,6 +85,6 @@ def run(
 
 
 def one_line(e: Exception) -> str:
-    """What an exception says, in short: those of torch and FunASR run over many lines."""
+    """Shorten an exception's message to one line: those of torch and FunASR are long."""
     words = " ".join(str(e).split())
     return words if len(words) <= 200 else f"{words[:200]}…"

@@ -1,8 +1,7 @@
-"""An object in a process of its own, for libraries whose calls may never return.
+"""An object in its own process, for libraries whose calls may never return.
 
-A thread that hangs cannot be ended, and it keeps its locks and its share of the GPU. A process can be ended: the call
-that hung is given up, a new process takes the next one, and whoever asks (a Ray actor) lives on, however often it
-happens.
+A thread that hangs cannot be ended, and it keeps its locks and its share of the GPU. A process can be ended: the hung
+call fails, a new process takes the next one, and the caller (a Ray actor) survives, however often this happens.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from typing import Any
 
 from ieat_data.errors import UserError
 
-_END_S = 10.0  # a killed process is gone at once, unless the driver of its GPU holds it
+_END_S = 10.0  # a killed process ends at once, unless its GPU driver blocks
 
 
 class ChildError(RuntimeError):
-    """A call that was not answered: what happened. Its process is gone, the next call starts another."""
+    """A call without an answer, and what happened. Its process has ended; the next call starts another."""
 
 
 class TimedOut(ChildError):
@@ -31,7 +30,7 @@ class TimedOut(ChildError):
 
 
 class Died(ChildError):
-    """The process ended in the call: it crashed, or the call raised an exception."""
+    """The process ended during the call: it crashed, or the call raised an exception."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,15 @@ class _Raised:
 
 
 class Child:
-    """`build(*arguments)` in a process of its own, which is started again after it had to be ended.
+    """`build(*arguments)` in its own process, which is restarted after it had to be ended.
 
     Args:
-        build: a class or function that the process imports by its name, so of the top level of a module.
-        arguments: what it is called with, picklable.
+        build: a class or function at the top level of a module; the process imports it by name.
+        arguments: its arguments, picklable.
 
-    Raises UserError when `build` raises it, Died when it fails otherwise.
+    Raises:
+        UserError: raised by `build`.
+        Died: `build` failed otherwise.
     """
 
     def __init__(self, build: Callable[..., Any], *arguments: Any) -> None:
@@ -58,10 +59,14 @@ class Child:
         self._start()
 
     def call(self, method: str, *arguments: Any, timeout_s: float) -> Any:
-        """What `method` of the object returns. Raises TimedOut after `timeout_s` seconds, and Died.
+        """Call `method` of the object and return its result.
 
-        An exception in `method` ends the process: who wants to keep it returns its errors. A process that is gone when
-        the call begins is no fault of the call: another one is started, without a time limit.
+        An exception in `method` ends the process: to keep it, return errors instead. If the process is already gone
+        when the call begins, another one is started, without a time limit: that is not the call's fault.
+
+        Raises:
+            TimedOut: no answer within `timeout_s` seconds.
+            Died: the process ended.
         """
         if self._process is None or not self._process.is_alive():
             self.close()
@@ -91,7 +96,7 @@ class Child:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._build, self._arguments), daemon=True)
         self._process.start()
-        theirs.close()  # the only copy is now the process's: when it ends, reading ends too
+        theirs.close()  # now only the process has a copy: when it ends, reading ends too
         try:
             self._receive()
         except (EOFError, OSError):
@@ -107,7 +112,7 @@ class Child:
         return answer
 
     def _exit(self) -> str:
-        """` (exit code N)` of the process, which is no more."""
+        """Return ` (exit code N)` of the ended process."""
         process = self._process
         process.join(_END_S)
         code = process.exitcode
@@ -125,13 +130,13 @@ def _serve(connection: Connection, build: Callable[..., Any], arguments: tuple[A
             method, given = connection.recv()
             connection.send(getattr(served, method)(*given))
     except EOFError:
-        pass  # nobody asks any more
+        pass  # the parent is gone
     except Exception as e:
         traceback.print_exc()
         user = isinstance(e, UserError)
         connection.send(_Raised(str(e) if user else f"{type(e).__name__}: {e}", user))
     finally:
-        os._exit(1)  # not waiting for threads that hang
+        os._exit(1)  # do not wait for hanging threads
 
 
 def _end_with_parent() -> None:

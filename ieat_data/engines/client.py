@@ -1,36 +1,45 @@
-"""What a stage sees of an engine: batch calls that look into the answer store first and ask the pool for the rest."""
+"""A stage's view of an engine: batch calls that look into the response cache first and ask the pool for the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ieat_data.answers import Answers, answer_key
+from ieat_data.engines.cache import Answers, answer_key
 from ieat_data.engines.usage import Usage
-
-
-class EngineDown(RuntimeError):
-    """The engine's process died and could not be restarted: no fault of a row."""
+from ieat_data.errors import EngineDown
 
 
 class Pool(Protocol):
     """Runs calls on the replicas of one engine."""
 
     def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
-        """Yields (index of the chunk, its answers, seconds of the engine) as they arrive, in any order."""
+        """Yield (index of the chunk, its answers, seconds of the engine) as they arrive, in any order."""
         ...
 
 
-class Client:
-    """An engine as one stage's task uses it: the batch calls of all roles. Subclasses say who answers.
+class Caller:
+    """How one engine calls on another: the batch calls, without a store of answers."""
 
-    Each call takes the requests and, for each, the id of the row that it is asked for; it gives the answers in their
-    order, and an answer may be a `Failure`.
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def __getattr__(self, method: str) -> Callable[[Sequence[Any]], list[Any]]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        return lambda requests: next(iter(self._pool.run(method, [list(requests)])))[1] if requests else []
+
+
+class Client:
+    """An engine as one stage's task uses it, with the batch calls of all roles. Subclasses get the answers.
+
+    Each call takes the requests and, for each, the id of the row that needs it; it returns the answers in the same
+    order. An answer may be a `Failure`.
 
     Args:
         identity: what the engine's answers depend on (`registry.identity`).
-        answers: the store to look into first.
-        wants: what else the engine asks for in a request: `transcript`, `peers`.
+        answers: the cache to look into first.
+        wants: what else the engine wants in a request: `transcript`, `peers`.
     """
 
     def __init__(
@@ -42,7 +51,7 @@ class Client:
         self.name = str(identity.get("engine", ""))
 
     def ask(self, method: str, missing: Mapping[str, tuple[str, Any]]) -> None:
-        """Put an answer for each key of `missing` (key → row and request) into the store."""
+        """Put an answer for each key of `missing` (key → row and request) into the cache."""
         raise TypeError(f"{type(self).__name__} has no ask")
 
     def keys(self, method: str, requests: Sequence[Any]) -> list[str]:
@@ -82,9 +91,9 @@ class Client:
 
 
 class EngineClient(Client):
-    """Asks the engine's pool, `chunk` requests in a call; `progress` is told of every answer that arrives.
+    """Asks the engine's pool, `chunk` requests per call; calls `progress` for every answer that arrives.
 
-    `usage` counts what the engine itself was asked: nothing of what the store knew.
+    `usage` counts what the engine itself was asked, not what the cache already had.
     """
 
     def __init__(
@@ -106,6 +115,6 @@ class EngineClient(Client):
             self._progress(len(got))
 
     def take_usage(self) -> dict[str, float]:
-        """What was asked since this was last called."""
+        """Return what was asked since the last call, and reset the counts."""
         taken, self.usage = self.usage, Usage()
         return taken.rounded()

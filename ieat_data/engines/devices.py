@@ -1,4 +1,4 @@
-"""Where torch computes, as a setting of the engines that leave it to the user."""
+"""The torch device, as a setting of engines."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from ieat_data.errors import UserError
 
 
 def check(device: str) -> None:
-    """Raises UserError where torch cannot use `device` (`cuda:0`, `cpu`)."""
+    """Check that torch can use `device` (`cuda:0`, `cpu`).
+
+    Raises:
+        UserError: it cannot.
+    """
     import torch
 
     try:
         torch.empty(1, device=device)
-    except Exception as e:  # another one for each kind of device
+    except Exception as e:  # the type differs by kind of device
         raise UserError(f"setting `device`: {device!r} cannot be used, try cuda:0 or cpu: {one_line(e)}") from None

@@ -1,7 +1,7 @@
-"""FunASR models from a folder: on the device that was asked for, with all their weights, and without a network.
+"""FunASR models from a folder: on the requested device, with all their weights, and without a network.
 
-FunASR itself goes on with the CPU where the device is absent, leaves weights at random that the checkpoint lacks, asks
-a hub for a name that is no folder, and runs the code of a model that brings some. None of it may happen unseen here.
+FunASR itself silently falls back to the CPU if the device is absent, leaves weights random that the checkpoint lacks,
+asks a hub for a name that is not a folder, and runs code that a model brings. This module prevents all of that.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ieat_data.engines.batching import one_line
 from ieat_data.errors import UserError
 
 _DOWNLOAD = (
-    "a model of a hub is downloaded first, by the hub's own client: "
+    "download a hub's model first, with the hub's own client: "
     "`modelscope download --model NAME --local_dir FOLDER` or `hf download NAME --local-dir FOLDER`"
 )
 
 
 def requirements(engine: str, settings: Mapping[str, Any]) -> list[Requirement]:
-    """Of an engine whose setting `model` is a FunASR model's folder."""
+    """Return the requirements of an engine whose setting `model` is a FunASR model's folder."""
     if not settings.get("model"):
         raise UserError(f"engine {engine}: needs the setting `model`, a FunASR model's folder; {_DOWNLOAD}")
     modules = [Requirement("module", name) for name in ("funasr", "torch")]
@@ -33,45 +33,54 @@ def requirements(engine: str, settings: Mapping[str, Any]) -> list[Requirement]:
 
 
 def model_folder(model: str) -> Path:
-    """The folder of `model`. Raises UserError where there is none, such as for a hub's name of a model."""
-    from ieat_data import models
+    """Return the folder of `model`.
+
+    Raises:
+        UserError: there is none, for example because `model` is a hub's name of a model.
+    """
+    from ieat_data.engines import weights as models
 
     try:
         folder = models.resolve(model)
     except models.ModelError as e:
         raise UserError(f"{e}; {_DOWNLOAD}") from None
     if not (folder / "config.yaml").is_file():
-        raise UserError(f"{folder}: has no config.yaml; a FunASR model's folder is needed")
+        raise UserError(f"{folder}: has no config.yaml; name a FunASR model's folder")
     return folder
 
 
 def configuration(folder: Path) -> dict[str, Any]:
-    """What the folder says of its model, as FunASR reads it: `model`, `model_conf`, `init_param` (the checkpoint), …"""
+    """Return the model's configuration as FunASR reads it: `model`, `model_conf`, `init_param` (checkpoint) etc."""
     with _quiet():
         from funasr.download.download_model_from_hub import download_model
 
     try:
         with _quiet():
             return dict(download_model(model=str(folder), trust_remote_code=False))
-    except Exception as e:  # FunASR asserts, OmegaConf and PyYAML have errors of their own
+    except Exception as e:  # FunASR asserts; OmegaConf and PyYAML have their own errors
         raise UserError(f"{folder}: FunASR cannot read its configuration: {type(e).__name__}: {one_line(e)}") from None
 
 
 def load(folder: Path, config: Mapping[str, Any], device: str, unused: Sequence[str] = ()) -> Any:
-    """FunASR's AutoModel from a folder with this `configuration`.
+    """Build FunASR's AutoModel from a folder with this `configuration`.
 
-    `unused`: beginnings of the names of weights that answers do not depend on: the checkpoint may lack them.
+    Args:
+        folder: the model's folder.
+        config: as `configuration` returns it.
+        device: a torch device.
+        unused: prefixes of the names of weights that answers do not depend on: the checkpoint may lack them.
 
-    Raises UserError: the device is absent, a weight is missing or has another shape, the checkpoint holds more than
-    tensors, or FunASR cannot build the model.
+    Raises:
+        UserError: the device is absent, a weight is missing or has another shape, the checkpoint holds more than
+            tensors, or FunASR cannot build the model.
     """
     import torch
 
     devices.check(device)
     checkpoint = Path(str(config.get("init_param")))
     if not checkpoint.is_file():
-        raise UserError(f"{folder}: its configuration names no checkpoint that is there (model.pt)")
-    # before FunASR opens it, which trusts it
+        raise UserError(f"{folder}: its configuration names no existing checkpoint (model.pt)")
+    # before FunASR opens the checkpoint, as FunASR trusts it
     shapes = _shapes(checkpoint)
     excluded = config.get("excludes") or ()
     excluded = [*(excluded.split(",") if isinstance(excluded, str) else excluded), *unused]
@@ -87,11 +96,11 @@ def load(folder: Path, config: Mapping[str, Any], device: str, unused: Sequence[
                 trust_remote_code=False,
                 disable_update=True,
                 disable_pbar=True,
-                # noise is added to the signal by default: the same clip would give another text
+                # by default noise is added to the signal: the same clip would give another text
                 frontend_conf={"dither": 0.0},
-                # FunASR sets torch's number of threads: to what it is
+                # FunASR sets torch's number of threads: keep it
                 ncpu=torch.get_num_threads(),
-                # a configuration may name more models, which a hub would be asked for
+                # a configuration may name more models, which FunASR would request from a hub
                 vad_model=None,
                 punc_model=None,
                 spk_model=None,
@@ -99,13 +108,13 @@ def load(folder: Path, config: Mapping[str, Any], device: str, unused: Sequence[
     except Exception as e:
         raise UserError(f"{folder}: FunASR cannot load it: {type(e).__name__}: {one_line(e)}") from None
     if auto.kwargs["device"] != device:
-        raise UserError(f"{folder}: FunASR loads it on {auto.kwargs['device']!r} instead of {device!r}")
+        raise UserError(f"{folder}: FunASR loaded it on {auto.kwargs['device']!r} instead of {device!r}")
     _check_weights(auto.model, shapes, config.get("scope_map") or (), excluded, checkpoint)
     return auto
 
 
 def _shapes(checkpoint: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the tensors of a checkpoint, read as data alone: no code in it is run."""
+    """Return the names and shapes of a checkpoint's tensors. Read it as data only: no code in it is run."""
     import torch
 
     try:
@@ -114,7 +123,7 @@ def _shapes(checkpoint: Path) -> dict[str, tuple[int, ...]]:
             held = held.get(name, held)
     except Exception as e:  # pickle's, zip's and torch's errors
         what = f"{type(e).__name__}: {one_line(e)}"
-        raise UserError(f"{checkpoint}: is no checkpoint of tensors alone: {what}") from None
+        raise UserError(f"{checkpoint}: not a checkpoint that holds only tensors: {what}") from None
     return {str(k): tuple(v.shape) for k, v in held.items() if isinstance(v, torch.Tensor)}
 
 
@@ -131,16 +140,16 @@ def _check_weights(
         if found is None:
             faults.append(f"{name} is missing")
         elif found != tuple(weight.shape):
-            faults.append(f"{name} has the shape {found}, the model's is {tuple(weight.shape)}")
+            faults.append(f"{name} has the shape {found}, expected {tuple(weight.shape)}")
     if faults:
         more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
         raise UserError(f"{checkpoint}: does not fit its config.yaml, weights would be random: {faults[0]}{more}")
 
 
 def source_name(name: str, held: Collection[str], prefixes: Sequence[str]) -> str:
-    """What a weight of the model is called in the checkpoint, by FunASR's rule.
+    """Return the checkpoint's name for a weight of the model, by FunASR's rule.
 
-    `prefixes`: pairs of one in the checkpoint and one in the model that it stands for; the last that fits counts.
+    `prefixes` are pairs of a prefix in the checkpoint and the model's prefix that replaces it; the last match counts.
     """
     found = name
     for theirs, ours in zip(prefixes[::2], prefixes[1::2], strict=False):
@@ -151,7 +160,7 @@ def source_name(name: str, held: Collection[str], prefixes: Sequence[str]) -> st
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """As it loads, FunASR prints, warns, and sets up the root logger for everyone."""
+    """Silence FunASR: while loading it prints, warns, and configures the root logger for the whole process."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     root.addHandler(logging.NullHandler())

@@ -1,7 +1,7 @@
 """One HTTP client for the engines that ask OpenAI-compatible servers.
 
-It spreads requests over several servers, keeps a number of them under way, and tries again what may go better the next
-time. What it says of a fault never holds the API key, nor anything of a URL but scheme, host and port.
+It spreads requests over several servers, keeps several in flight, and retries what may succeed later. Its error
+messages never contain the API key, nor any part of a URL except scheme, host and port.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ieat_data.engines.base import Failure
-from ieat_data.engines.client import EngineDown
-from ieat_data.errors import UserError, did_you_mean
+from ieat_data.errors import EngineDown, UserError, did_you_mean
 
-# settings of HttpClient: who is asked and how, but not what comes out
+# settings of HttpClient: they say whom to ask and how, but do not change the answers
 NEUTRAL_SETTINGS = frozenset(
     {"base_urls", "concurrency", "timeout_s", "connect_timeout_s", "tries", "backoff_s", "api_key_env"}
 )
-_PASSED_OVER_S = 30.0  # a server that refuses connections
+_PASSED_OVER_S = 30.0  # for a server that refuses connections
 _LONGEST_BACKOFF_S = 30.0
 _LONGEST_RETRY_AFTER_S = 600.0
 _MESSAGE_CHARS = 300
 _ERROR_BYTES = 1 << 16
-# statuses that tell of the settings and not of one request: to go on would reject every row
+# statuses caused by the settings, not by one request: continuing would reject every row
 _MISCONFIGURED = {
     401: "set `api_key_env` to the environment variable that holds the right key",
-    403: "the API key (`api_key_env`) has no right to it",
+    403: "the API key (`api_key_env`) does not permit this",
     404: "check `base_urls` and `model`",
     405: "check `base_urls`",
 }
@@ -50,11 +49,11 @@ A = TypeVar("A")
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server answered for good: a success, or a 4xx that is one request's own fault."""
+    """A server's final answer: a success, or a 4xx that is one request's own fault."""
 
     status: int
     body: bytes
-    message: str = ""  # of a 4xx: the server's own words, on one line, cut short
+    message: str = ""  # of a 4xx: the server's own message, on one line, truncated
 
     @property
     def ok(self) -> bool:
@@ -64,13 +63,17 @@ class Reply:
         return Failure("server_refused", f"{self.status}: {self.message}")
 
     def json(self) -> dict[str, Any]:
-        """The JSON object of the body. Raises ValueError."""
+        """Return the body's JSON object.
+
+        Raises:
+            ValueError: the body is not a JSON object.
+        """
         try:
             value = json.loads(self.body)
         except RecursionError:
-            raise ValueError("JSON that is nested too deep") from None
+            raise ValueError("the JSON is nested too deeply") from None
         if not isinstance(value, dict):
-            raise ValueError("the answer is no JSON object")
+            raise ValueError("the answer is not a JSON object")
         return value
 
 
@@ -85,17 +88,18 @@ class HttpClient:
     """Posts to servers that all serve the same model.
 
     Args:
-        engine: how the engine is called in messages.
-        base_urls: one or several, such as `http://host:8000/v1`; where no path is given it is `/v1`.
-        max_bytes: longer answers are not read to their end.
-        concurrency: requests under way at once.
+        engine: the engine's name in messages.
+        base_urls: one or several, such as `http://host:8000/v1`; the default path is `/v1`.
+        max_bytes: longer answers are not read to the end.
+        concurrency: requests in flight at once.
         timeout_s: seconds from sending a request to the end of its answer.
-        connect_timeout_s: seconds until a connection must stand.
-        tries: of one request, before the server counts as down.
-        backoff_s: wait before the second try (seconds); it doubles from try to try.
-        api_key_env: name of the environment variable that holds the API key; none: no key is sent.
+        connect_timeout_s: seconds to establish a connection.
+        tries: per request, before the server counts as down.
+        backoff_s: wait before the second try (seconds); it doubles with each try.
+        api_key_env: name of the environment variable that holds the API key; None sends no key.
 
-    Raises UserError for settings that cannot be.
+    Raises:
+        UserError: a setting is invalid.
     """
 
     def __init__(
@@ -118,7 +122,7 @@ class HttpClient:
         self._tries = int(_positive(engine, "tries", tries))
         urls = [base_urls] if isinstance(base_urls, str) else list(base_urls)
         if not urls:
-            raise UserError(f"engine {engine}: `base_urls` names no server, give e.g. [http://localhost:8000/v1]")
+            raise UserError(f"engine {engine}: `base_urls` names no server; set e.g. [http://localhost:8000/v1]")
         self._servers = [_Server(_base_url(engine, url)) for url in urls]
         self._key = _api_key(engine, api_key_env)
         self._served = False  # has any request succeeded?
@@ -131,14 +135,14 @@ class HttpClient:
             | ({"Authorization": f"Bearer {self._key}"} if self._key else {}),
             timeout=httpx.Timeout(timeout_s, connect=connect, pool=None),
             limits=httpx.Limits(max_connections=workers, max_keepalive_connections=workers),
-            follow_redirects=False,  # the key and the corpus go to the named servers alone
-            mounts={f"all://{host}": None for host in _LOOPBACK},  # past any proxy
+            follow_redirects=False,  # the key and the corpus go only to the named servers
+            mounts={f"all://{host}": None for host in _LOOPBACK},  # bypass any proxy
         )
 
     def each(self, ask: Callable[[Q], A], requests: Sequence[Q]) -> list[A]:
-        """`ask` of every request, `concurrency` at a time; the answers in the order of the requests.
+        """Call `ask` on every request, `concurrency` at a time; return the answers in the requests' order.
 
-        What one of them raises ends the others.
+        If one call raises, the others are stopped.
         """
         stop, raised = threading.Event(), list[BaseException]()
 
@@ -164,10 +168,13 @@ class HttpClient:
         return self.post(path, content=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
 
     def post(self, path: str, **content: Any) -> Reply | Failure:
-        """POST to one of the servers; `content` is what httpx takes (`content`, `headers`, `data`, `files`).
+        """POST to one of the servers; `content` is passed to httpx (`content`, `headers`, `data`, `files`).
 
-        Tries again after 429, 5xx and lost connections. Failure `oversized_answer`: over `max_bytes`. Raises EngineDown
-        when no try was answered, UserError when a status or the certificate says that a setting is wrong.
+        Retry after 429, 5xx and lost connections. Failure `oversized_answer`: over `max_bytes`.
+
+        Raises:
+            EngineDown: no try was answered.
+            UserError: a status or the certificate shows that a setting is wrong.
         """
         import httpx
 
@@ -185,7 +192,7 @@ class HttpClient:
                 refused.add(server)
                 self._rest(server, _PASSED_OVER_S)
                 if self._awake() - refused:
-                    continue  # the next server is asked at once, and that is no further try
+                    continue  # ask the next server at once; this does not count as a try
             except httpx.TransportError as e:
                 problem = f"{server.origin}: {type(e).__name__} {self._short(str(e))}".rstrip()
             else:
@@ -200,13 +207,13 @@ class HttpClient:
                     server.in_flight -= 1
             tried += 1
             if tried >= self._tries:
-                raise EngineDown(f"engine {self._engine}: no answer after {tried} tries; the last: {problem}")
+                raise EngineDown(f"engine {self._engine}: no answer after {tried} tries; the last problem: {problem}")
             backoff = min(self._backoff_s * 2 ** (tried - 1), _LONGEST_BACKOFF_S)
             if self._pause(max(pause, backoff * random.uniform(0.5, 1.0))):
-                raise EngineDown(f"engine {self._engine}: given up with the rest of its batch; the last: {problem}")
+                raise EngineDown(f"engine {self._engine}: stopped with the rest of its batch; the last: {problem}")
 
     def _send(self, server: _Server, path: str, content: Mapping[str, Any]) -> tuple[Reply | Failure, float]:
-        """(the answer, its Retry-After in seconds or 0)."""
+        """Return (the answer, its Retry-After in seconds or 0)."""
         import httpx
 
         until = time.monotonic() + self._timeout_s
@@ -221,7 +228,7 @@ class HttpClient:
                 if time.monotonic() > until:
                     raise httpx.ReadTimeout("the answer takes too long")
             if status < 300 and len(body) > limit:
-                return Failure("oversized_answer", f"the server's answer has over {limit} bytes"), 0.0
+                return Failure("oversized_answer", f"the server's answer exceeds {limit} bytes"), 0.0
             message = "" if status < 300 else self._short(_message(bytes(body)))
             if 300 <= status < 400:
                 message = f"a redirect to {_origin(response.headers.get('location', ''))}, which is not followed"
@@ -231,8 +238,8 @@ class HttpClient:
         if isinstance(reply, Failure) or reply.ok:
             self._served = True
             return reply
-        hint = "give the server's final address in `base_urls`" if reply.status < 400 else ""
-        # once the server has served us, a 403 is what a gateway thinks of one request
+        hint = "set `base_urls` to the server's final address" if reply.status < 400 else ""
+        # after a success, a 403 is a gateway's verdict on one request
         if not (reply.status == 403 and self._served):
             hint = hint or _MISCONFIGURED.get(reply.status, "")
         if hint:
@@ -242,7 +249,7 @@ class HttpClient:
         return reply
 
     def _take(self, avoid: _Server | None) -> _Server:
-        """The server with the fewest requests under way, not the one that just failed if there is another."""
+        """Return the server with the fewest requests in flight, avoiding the one that just failed if possible."""
         with self._lock:
             self._turn = (self._turn + 1) % len(self._servers)
             turned = self._servers[self._turn :] + self._servers[: self._turn]
@@ -263,12 +270,12 @@ class HttpClient:
             return {s for s in self._servers if s.rests_until <= time.monotonic()}
 
     def _pause(self, seconds: float) -> bool:
-        """Wait; true when the batch was given up meanwhile."""
+        """Wait; return True if the batch was stopped meanwhile."""
         stop: threading.Event = getattr(self._batch, "stop", None) or threading.Event()
         return stop.wait(seconds)
 
     def _short(self, text: str) -> str:
-        """A server's words on one line, without the key (some repeat it) and what could drive a terminal."""
+        """Return a server's message on one line, without the key (some repeat it) and terminal control characters."""
         if self._key:
             text = text.replace(self._key, "…")
         line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -276,10 +283,13 @@ class HttpClient:
 
 
 def check_settings(engine: str, cls: type, settings: Mapping[str, Any], needed: Sequence[str]) -> None:
-    """Raises UserError for a setting that is missing, or that the engine does not have.
+    """Check that every setting is known and none is missing.
 
-    This is done before settings are written anywhere, so that an API key in a profile is in no manifest. For the same
-    reason no value is repeated.
+    This runs before settings are written anywhere, so that an API key in a profile never reaches a manifest. For the
+    same reason the messages repeat no value.
+
+    Raises:
+        UserError: a setting is missing or unknown.
     """
     known = {*inspect.signature(cls).parameters, *NEUTRAL_SETTINGS} - {"server"}
     for name in settings:
@@ -287,38 +297,38 @@ def check_settings(engine: str, cls: type, settings: Mapping[str, Any], needed: 
             raise UserError(f"engine {engine}: has no setting `{name}`{did_you_mean(name, known)}")
     if missing := [n for n in needed if not settings.get(n)]:
         raise UserError(
-            f"engine {engine}: needs the settings {', '.join(f'`{n}`' for n in needed)}; lacks {missing[0]}"
+            f"engine {engine}: needs the settings {', '.join(f'`{n}`' for n in needed)}; missing: {missing[0]}"
         )
     _checked_env(engine, settings.get("api_key_env"))
 
 
 def encodable(text: str) -> str:
-    """Lone surrogates, which JSON can carry and UTF-8 cannot, as question marks."""
+    """Replace lone surrogates, which JSON can carry and UTF-8 cannot, by question marks."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _checked_env(engine: str, name: Any) -> str | None:
     if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)):
-        raise UserError(f"engine {engine}: `api_key_env` is the name of an environment variable, not the key itself")
+        raise UserError(f"engine {engine}: `api_key_env` must be an environment variable's name, not the key itself")
     return None if name is None else str(name)
 
 
 def _api_key(engine: str, env: str | None) -> str:
-    """The key. No message holds it, nor the name of the variable: the key itself may have been put there."""
+    """Return the key. No message contains it, nor the variable's name: the key itself may have been put there."""
     if (name := _checked_env(engine, env)) is None:
         return ""
     key = os.environ.get(name, "").strip()
     if not key:
-        raise UserError(f"engine {engine}: the environment variable that `api_key_env` names is not set: export it")
+        raise UserError(f"engine {engine}: the environment variable named by `api_key_env` is not set: export it")
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise UserError(
-            f"engine {engine}: what the variable of `api_key_env` holds is no API key: it has odd characters"
+            f"engine {engine}: the variable named by `api_key_env` holds no valid API key: unexpected characters"
         )
     return key
 
 
 def _base_url(engine: str, url: Any) -> str:
-    """The URL that paths are put after. The message has nothing of a URL that may hold a password."""
+    """Return the URL to which paths are appended. The message repeats nothing of a URL that may hold a password."""
     try:
         parts = urlsplit(str(url))
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -326,7 +336,7 @@ def _base_url(engine: str, url: Any) -> str:
         good = False
     if not good or "@" in parts.netloc or parts.query or parts.fragment:
         raise UserError(
-            f"engine {engine}: `base_urls` wants URLs such as http://host:8000/v1, without user, password or query"
+            f"engine {engine}: `base_urls` must be URLs such as http://host:8000/v1, without user, password or query"
         )
     path = parts.path.rstrip("/") or "/v1"
     return f"{parts.scheme}://{parts.netloc}{path}"
@@ -347,7 +357,7 @@ def _origin(url: str) -> str:
 
 
 def _message(body: bytes) -> str:
-    """The words in the body of an error, in the forms that servers give them."""
+    """Return the message in the body of an error, in the forms that servers use."""
     text = body.decode("utf-8", "replace")
     try:
         value = json.loads(text)
@@ -360,7 +370,7 @@ def _message(body: bytes) -> str:
 
 
 def _retry_after(value: str) -> float:
-    """Seconds of a Retry-After header, which holds seconds or a date; 0 where there is none that can be read."""
+    """Return the seconds of a Retry-After header, which holds seconds or a date; 0 if it cannot be read."""
     try:
         seconds = float(value)
     except ValueError:

@@ -1,8 +1,7 @@
-"""Names of engines to classes, and what an engine's answers depend on."""
+"""Engine names to classes, and what an engine's answers depend on."""
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import subprocess
 from collections import Counter
@@ -12,8 +11,9 @@ from typing import Any
 
 from ieat_data.config import EngineConfig, Profile
 from ieat_data.engines.base import Requirement
-from ieat_data.errors import UserError, did_you_mean
+from ieat_data.errors import UserError
 from ieat_data.paths import prompt_hashes
+from ieat_data.plugins import Kind
 
 ENGINES: dict[tuple[str, str], str] = {
     ("llm", "llamacpp"): "ieat_data.engines.llm.llamacpp:LlamaCpp",
@@ -34,33 +34,38 @@ ENGINES: dict[tuple[str, str], str] = {
 }
 
 
+_METHODS = {
+    "llm": "generate()",
+    "asr": "transcribe()",
+    "ser": "classify()",
+    "tts": "synthesize()",
+    "mos": "rate()",
+    "speaker": "compare()",
+    "codec": "encode()",
+}
+
+
 def engine_class(role: str, name: str) -> Any:
-    """The class behind a profile's `engine:`, a name of `ENGINES` or one's own `package.module:Class`.
+    """Return the class for a profile's `engine:`: a name in `ENGINES`, from an installed package, or `module:Class`.
 
     Importing it loads no model and no heavy package.
     """
-    target = name if ":" in name else ENGINES.get((role, name))
-    if target is None:
-        known = [n for r, n in ENGINES if r == role]
-        raise UserError(f"profile: engines.{role}.engine {name!r} is not known{did_you_mean(name, known)}")
-    module, _, cls = target.partition(":")
-    try:
-        return getattr(importlib.import_module(module), cls)
-    except (ImportError, AttributeError) as e:
-        raise UserError(f"profile: engines.{role}.engine {name!r} cannot be imported: {e}") from None
+    builtin = {n: target for (r, n), target in ENGINES.items() if r == role}
+    needs = (_METHODS[role], "requirements()", "exact", "neutral_settings")
+    return Kind("engine for this role", "ieat.engines", builtin, needs).find(name, f"profile: engines.{role}.engine")
 
 
 def uses(role: str, config: EngineConfig) -> tuple[str, ...]:
-    """The other roles that an engine calls on."""
+    """Return the other roles that an engine calls."""
     return tuple(getattr(engine_class(role, config.engine), "uses", ()))
 
 
 def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """All that an engine's answers depend on: its name, settings, models by hash, prompts, and whom it calls on.
+    """Return all that an engine's answers depend on: name, settings, models by hash, prompts, engines it calls.
 
-    With the identity that a recording holds of the role, models are taken at its word: their files need not be here.
+    With `recorded`, a recording's identity of the role, catalogue models need no files here.
     """
-    from ieat_data import models
+    from ieat_data.engines import weights as models
 
     def model(name: str) -> Mapping[str, Any]:
         return models.identity(name) if recorded is None else models.recorded_identity(name, recorded["models"])
@@ -69,6 +74,7 @@ def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = N
     cls = engine_class(role, config.engine)
     neutral = set(cls.neutral_settings)
     needed = [r.name for r in cls.requirements(config.settings) if r.kind == "model"]
+    version = getattr(cls, "version", None)  # raised when the same settings give other answers than before
     return {
         "engine": config.engine,
         "settings": {k: v for k, v in sorted(config.settings.items()) if k not in neutral and v not in needed},
@@ -77,12 +83,13 @@ def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = N
         "uses": {r: identity(r, profile, recorded and recorded["uses"].get(r)) for r in uses(role, config)},
         "exact": bool(cls.exact),
         "grade": getattr(cls, "grade", None),
+        **({} if version is None else {"version": version}),
     }
 
 
 def missing(role: str, profile: Profile) -> list[str]:
-    """What must be there before the engine can be built and is not, a line for each thing to do."""
-    from ieat_data import models
+    """Return what the engine needs and is not there, one line for each thing to do."""
+    from ieat_data.engines import weights as models
 
     config: EngineConfig = profile.engines[role]  # type: ignore[index]
     cls = engine_class(role, config.engine)
@@ -90,10 +97,10 @@ def missing(role: str, profile: Profile) -> list[str]:
     faults = _missing_modules(role, config, [n for n in needs if n.kind == "module"])
     files = [n for n in needs if n.kind == "model"]
     shared = Counter(Path(n.name).expanduser().parent for n in files)
-    lines: dict[str, None] = {}  # a set that keeps its order
+    lines: dict[str, None] = {}  # an ordered set
     for need in files:
         folder = Path(need.name).expanduser().parent
-        whole = shared[folder] > 1 and not folder.exists()  # one line for a folder, not one for each of its files
+        whole = shared[folder] > 1 and not folder.exists()  # one line for the folder, not one per file
         try:
             models.resolve(str(folder) if whole else need.name)
         except UserError as e:
@@ -102,7 +109,7 @@ def missing(role: str, profile: Profile) -> list[str]:
             )
     faults += lines
     lacking = [r for r in uses(role, config) if r not in profile.engines]
-    faults += [f"engine {role}: {config.engine} calls on {r!r}, which the profile lacks" for r in lacking]
+    faults += [f"engine {role}: {config.engine} calls {r!r}, which the profile lacks" for r in lacking]
     return faults
 
 
@@ -118,33 +125,40 @@ def _missing_modules(role: str, config: EngineConfig, needs: Sequence[Requiremen
         if need.name in absent:
             by_hint.setdefault(need.hint or install, []).append(need.name)
     return [
-        f"engine {role}: {config.engine} needs the Python package that brings {', '.join(map(repr, names))}: "
+        f"engine {role}: {config.engine} needs the Python package that provides {', '.join(map(repr, names))}: "
         f"{hint}{where}"
         for hint, names in by_hint.items()
     ]
 
 
 def wants(role: str, config: EngineConfig) -> dict[str, bool]:
-    """What the engine asks for in a request besides the clip: `transcript`, `peers`."""
+    """Return what the engine wants in a request besides the clip: `transcript`, `peers`."""
     cls = engine_class(role, config.engine)
     return {w: bool(getattr(cls, f"wants_{w}", False)) for w in ("transcript", "peers")}
 
 
 def takes_prompts(config: EngineConfig) -> bool:
-    """Whether a TTS engine, as it is set here, clones the voices of clips that come with the requests."""
+    """Tell whether a TTS engine with these settings clones the voices of clips that come with the requests."""
     asked = getattr(engine_class("tts", config.engine), "takes_prompts", None)
     return bool(asked and asked(config.settings))
 
 
 def concurrent_calls(role: str, config: EngineConfig) -> int:
-    """How many calls an engine takes at the same time: one, unless its class says that it batches across calls."""
+    """Return how many calls an engine takes at once: one, unless its class batches across calls."""
     return int(getattr(engine_class(role, config.engine), "concurrent_calls", 1))
 
 
-def absent_modules(names: Sequence[str], python: str | None) -> set[str]:
-    """Which of these modules cannot be found by `python` (this interpreter by default).
+def kernels(role: str, config: EngineConfig) -> str | None:
+    """What computes the engine's answers on a machine like this one, where its class says so."""
+    said = getattr(engine_class(role, config.engine), "kernels", None)
+    return said(config.settings) if said else None
 
-    Raises UserError when it cannot be run.
+
+def absent_modules(names: Sequence[str], python: str | None) -> set[str]:
+    """Return those of the modules that `python` (default: this interpreter) cannot find.
+
+    Raises:
+        UserError: `python` cannot be run.
     """
     if python is None:
         return {n for n in names if importlib.util.find_spec(n) is None}
@@ -162,5 +176,5 @@ def absent_modules(names: Sequence[str], python: str | None) -> set[str]:
 
 
 def build(role: str, config: EngineConfig, helpers: Mapping[str, Any]) -> Any:
-    """Load an engine: this may take long."""
+    """Load an engine; this may take long."""
     return engine_class(role, config.engine)(**{r: helpers[r] for r in uses(role, config)}, **config.settings)

@@ -1,4 +1,4 @@
-"""What a task asks of an engine, and how long the engine is busy with it: kept in commit records, seen by no digest."""
+"""What a task asks of an engine, and how long the engine is busy with it: kept in commit records, in no digest."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ieat_data.audio import AudioError, duration
+from ieat_data.data.audio import AudioError, duration
 
 
 @dataclass
 class Usage:
-    """Counts of one role. `audio_s`: seconds of the clips that were heard (asr, ser) or spoken (tts)."""
+    """Counts for one role. `audio_s`: seconds of the input clips (asr, ser) or of the spoken ones (tts)."""
 
     requests: int = 0
     busy_s: float = 0.0
@@ -23,7 +23,7 @@ class Usage:
     tokens_out: int = 0
 
     def add(self, requests: Sequence[Any], answers: Sequence[Any], busy_s: float) -> None:
-        """Count one call: what was asked, what came, and the seconds of the engine that it took."""
+        """Count one call: its requests, its answers, and the engine's seconds."""
         self.requests += len(requests)
         self.busy_s += busy_s
         for request, answer in zip(requests, answers, strict=True):
@@ -32,7 +32,7 @@ class Usage:
             self.tokens_out += len(getattr(answer, "token_ids", ()))
 
     def rounded(self) -> dict[str, float]:
-        """As a commit record holds it."""
+        """Return the counts in the form that a commit record holds."""
         return {k: round(v, 3) for k, v in asdict(self).items()}
 
 
@@ -47,7 +47,7 @@ def _heard_s(request: Any) -> float:
 
 
 class BusyClock:
-    """An engine's seconds, shared out over its calls: while n calls run at once, a second counts 1/n for each.
+    """An engine's seconds, shared among its calls: while n calls run at once, a second counts 1/n for each.
 
     So the seconds of all calls add up to the time in which the engine was not idle.
     """
@@ -67,7 +67,7 @@ class BusyClock:
 
     @contextmanager
     def call(self) -> Iterator[Callable[[], float]]:
-        """Around a call; what it gives says, afterwards, the seconds that were the call's."""
+        """Measure a call; afterwards the yielded function returns the seconds that were the call's."""
         start = end = self._change(+1)
         try:
             yield lambda: end - start

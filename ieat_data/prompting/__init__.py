@@ -1,1 +1,1 @@
-"""What models are asked: task prompts, worked examples and injected think bodies, read from `prompts/`."""
+"""The prompts for models: task prompts, worked examples and injected think bodies, read from `prompts/`."""

@@ -1,4 +1,4 @@
-"""The values that cross the prompting module: a user's turn, a prompt, a prompt with an injected think body."""
+"""The values that prompting takes and returns: a user's turn, a prompt, a prompt with an injected think body."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 @dataclass(frozen=True)
 class Turn:
-    """What the user said in one turn, the label heard in it, and the reply it got (empty where there is none yet).
+    """The user's words in one turn, the recognized label, and the reply (empty if there is none yet).
 
     `score` (0 to 1) is how sure the speech-emotion model is of the label.
     """
@@ -29,7 +29,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt; its first `shared` segments are the same for all requests that are shown the same worked examples."""
+    """A prompt; its first `shared` segments are equal for all requests with the same worked examples."""
 
     segments: tuple[Segment, ...]
     shared: int
@@ -39,7 +39,7 @@ class Prompt:
 class InjectedPrompt(Prompt):
     """A prompt that ends in an open think block holding `injected`; the model's continuation comes right after it.
 
-    `examples` are the worked examples that it shows.
+    `examples` are the worked examples that it contains.
     """
 
     injected: str

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ieat_data import identity
-from ieat_data.checks.labels import Labels
+from ieat_data import hashing as identity
+from ieat_data.data.emotions import Labels
 from ieat_data.prompting.base import Language, Turn
 from ieat_data.prompting.files import DialogueBank, ThinkFile, Walk
 
@@ -18,15 +18,20 @@ _NUMBERS = {
     "zh": _ORDINALS["zh"],
 }
 MAX_TURNS = len(_ORDINALS["en"])
-# between two sentences: Chinese sets no space
+# between two sentences: Chinese uses no space
 GAP = {"en": " ", "zh": ""}
 
 
 def body(
     bank: ThinkFile, labels: Labels, language: Language, turns: Sequence[Turn], pick: int, unsure_below: float = 0.0
 ) -> str:
-    """The injected body for one utterance or a dialogue; an utterance with a score below `unsure_below` gets a
-    hedged one. Raises ValueError when the bank has none for it."""
+    """Return the injected body for one utterance or a dialogue.
+
+    An utterance with a score below `unsure_below` gets a hedged one.
+
+    Raises:
+        ValueError: the bank has none for these turns.
+    """
     if len(turns) == 1 and bank.single:
         bodies, unsure = bank.single[turns[0].label], turns[0].score < unsure_below
         return identity.pick(bodies.unsure if unsure and bodies.unsure else bodies.sure, pick, "body")
@@ -37,7 +42,7 @@ def body(
 
 def _dialogue(bank: DialogueBank, labels: Labels, language: Language, heard: Sequence[str], pick: int) -> str:
     if len(heard) > MAX_TURNS:
-        raise ValueError(f"a dialogue of {len(heard)} turns, at most {MAX_TURNS} can be put into words")
+        raise ValueError(f"a dialogue of {len(heard)} turns; the maximum for a think body is {MAX_TURNS}")
     walk = identity.pick(bank.walks, pick, "walk")
     sentences = [identity.pick(bank.opening, pick, "opening")]
     for i, label in enumerate(heard):
@@ -47,7 +52,7 @@ def _dialogue(bank: DialogueBank, labels: Labels, language: Language, heard: Seq
 
 
 def _step(walk: Walk, heard: Sequence[str]) -> str:
-    """The sentence for the last of the turns `heard`."""
+    """Return the sentence for the last of the turns `heard`."""
     *before, now = heard
     if not before:
         return walk.first

@@ -4,39 +4,49 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
 from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.errors import UserError
+from ieat_data.paths import Folder
 
 _WALK_FIELDS = frozenset({"adjective", "a_adjective", "word", "ordinal", "number"})
 _NO_FIELDS: frozenset[str] = frozenset()
 
 
 def _check_fields(template: str, known: frozenset[str]) -> str:
-    """Raises ValueError for a placeholder that nothing fills."""
+    """Check that every placeholder is known.
+
+    Raises:
+        ValueError: nothing fills a placeholder.
+    """
     for _, name, _, _ in string.Formatter().parse(template):
         if name is not None and name not in known:
-            raise ValueError(f"{{{name}}} is no placeholder here (known: {', '.join(sorted(known))}): {template!r}")
+            raise ValueError(f"{{{name}}} is not a placeholder here (known: {', '.join(sorted(known))}): {template!r}")
     return template
 
 
 def _check_sentence(template: str, known: frozenset[str]) -> None:
-    """Raises ValueError for text that the model cannot go on from cleanly, or that nothing fills."""
+    """Check that the model can continue cleanly after the text.
+
+    Raises:
+        ValueError: the text does not end at a sentence end, or nothing fills a placeholder.
+    """
     _check_fields(template, known)
     if template != template.strip() or template[-1:] not in tuple(".?!。？！"):
-        raise ValueError(f"a body ends at a sentence end, without spaces around it: {template!r}")
+        raise ValueError(f"a body must end at a sentence end, without spaces around it: {template!r}")
 
 
 class ExampleTurn(Strict):
+    """One turn of a worked example."""
+
     transcript: str
     label: str | None = None
 
 
 class Example(Strict):
-    """A worked example, shown to models that do not think by themselves. `leaks`: its words that betray a copy."""
+    """A worked example, shown to models that do not think by themselves. `leaks`: its words that reveal a copy."""
 
     turns: tuple[ExampleTurn, ...] = Field(min_length=1)
     question: str | None = None
@@ -46,7 +56,7 @@ class Example(Strict):
 
 
 class Layout(Strict):
-    """How the user's words are put to the model: `single` utterance, numbered `turn` of a dialogue, `question`."""
+    """How the user's words appear in the prompt: `single` utterance, numbered `turn` of a dialogue, `question`."""
 
     single: str = "{transcript}"
     turn: str = "{n}. {transcript}"
@@ -61,14 +71,19 @@ class Layout(Strict):
 
 
 class TaskFile(Strict):
+    """The file `tasks/{task}.{language}.yaml`."""
+
     system: str = Field(min_length=1)
     user: Layout = Layout()
     examples: tuple[Example, ...] = ()
 
 
 class Walk(Strict):
-    """Sentences that go through the turns: the `first`, and each next one, where the emotion is another (`then`), the
-    `same` as just before, or `back` to one that was heard earlier."""
+    """Sentences that walk through the turns of a dialogue.
+
+    `first` is for the first turn; then, for each next one, `then` if the emotion is another, `same` if it did not
+    change, `back` if it was heard earlier.
+    """
 
     first: str
     then: str
@@ -83,6 +98,8 @@ class Walk(Strict):
 
 
 class DialogueBank(Strict):
+    """The parts of a body for a dialogue: openings, walks, closes."""
+
     opening: tuple[str, ...] = Field(min_length=1)
     walks: tuple[Walk, ...] = Field(min_length=1)
     close: tuple[str, ...] = Field(min_length=1)
@@ -96,7 +113,7 @@ class DialogueBank(Strict):
 
 
 class Bodies(Strict):
-    """Whole bodies for one label: `sure` of what was heard, or `unsure` of it (none: the sure ones serve)."""
+    """Whole bodies for one label: `sure` of the emotion, or `unsure` of it (none: the sure ones are used)."""
 
     sure: tuple[str, ...] = Field(min_length=1)
     unsure: tuple[str, ...] = ()
@@ -116,17 +133,27 @@ class ThinkFile(Strict):
     dialogue: DialogueBank | None = None
 
 
-def load_task(root: Path, task: str, language: str) -> TaskFile:
-    path = root / "tasks" / f"{task}.{language}.yaml"
+def load_task(root: Folder, task: str, language: str) -> TaskFile:
+    """Read the file of a task.
+
+    Raises:
+        UserError: it is missing or invalid.
+    """
+    path = root / f"tasks/{task}.{language}.yaml"
     return validate(TaskFile, read_yaml(path), str(path))
 
 
-def load_think(root: Path, task: str, language: str, labels: tuple[str, ...]) -> ThinkFile:
-    path = root / "think" / f"{task}.{language}.yaml"
+def load_think(root: Folder, task: str, language: str, labels: tuple[str, ...]) -> ThinkFile:
+    """Read the think bodies of a task; `labels` are those of labels.yaml.
+
+    Raises:
+        UserError: the file is missing or invalid, or does not fit the labels.
+    """
+    path = root / f"think/{task}.{language}.yaml"
     bank = validate(ThinkFile, read_yaml(path), str(path))
     unknown = sorted(set(bank.single) - set(labels))
     if unknown:
-        raise UserError(f"{path}: {unknown[0]!r} is no label of labels.yaml (known: {', '.join(labels)})")
+        raise UserError(f"{path}: {unknown[0]!r} is not a label in labels.yaml (known: {', '.join(labels)})")
     missing = [label for label in labels if bank.single and label not in bank.single]
     if missing:
         raise UserError(f"{path}: no phrasing for {missing[0]!r}")

@@ -1,11 +1,10 @@
-"""What a judge is asked about a sample: `prompts/judge/{task}.{language}.yaml`, one criterion in a request."""
+"""The prompts of the judge about a sample: `prompts/judge/{task}.{language}.yaml`, one criterion per request."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import Field, model_validator
 
@@ -13,16 +12,19 @@ from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.engines.base import Choose, Chosen
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
+from ieat_data.paths import Folder
 from ieat_data.prompting.base import Turn
 
 
 class Criterion(Strict):
+    """A criterion and the meanings of its numbers."""
+
     ask: str = Field(min_length=1)
     levels: Mapping[int, str]
 
 
 class JudgeFile(Strict):
-    """`levels` stands before the meanings of the numbers; `ask` before the number that the model gives."""
+    """A judge's file. `levels` precedes the meanings of the numbers, `ask` precedes the number that the model gives."""
 
     system: str
     scale: tuple[int, ...] = Field(min_length=2)
@@ -36,7 +38,7 @@ class JudgeFile(Strict):
     @model_validator(mode="after")
     def _fits(self) -> JudgeFile:
         if any(not 0 <= n <= 9 for n in self.scale) or list(self.scale) != sorted(set(self.scale)):
-            raise ValueError("scale: expected numbers of one digit that rise: the model is read by its first token")
+            raise ValueError("scale: expected rising one-digit numbers: only the model's first token is read")
         for name, criterion in self.criteria.items():
             if tuple(criterion.levels) != self.scale:
                 raise ValueError(f"criteria.{name}: expected a level for each of {list(self.scale)}, in this order")
@@ -48,14 +50,19 @@ class JudgeFile(Strict):
 
 
 @functools.cache
-def load_judge(root: Path, task: str, language: str) -> JudgeFile:
-    path = root / "judge" / f"{task}.{language}.yaml"
+def load_judge(root: Folder, task: str, language: str) -> JudgeFile:
+    """Read the judge's file of a task.
+
+    Raises:
+        UserError: it is missing or invalid.
+    """
+    path = root / f"judge/{task}.{language}.yaml"
     return validate(JudgeFile, read_yaml(path), str(path))
 
 
 @dataclass(frozen=True)
 class Given:
-    """The likeliest number of each order of the scale (rising, then falling), and the mean that both expect."""
+    """The most likely number with the scale rising and with it falling, and the mean of both expectations."""
 
     criterion: str
     first: int
@@ -66,7 +73,7 @@ class Given:
 def judge_requests(
     file: JudgeFile, turns: Sequence[Turn], question: str | None, answer: str, descriptor: Descriptor
 ) -> list[Choose]:
-    """Of each criterion both requests: what `read_numbers` wants the answers to."""
+    """Return two requests per criterion, whose answers `read_numbers` takes."""
     return [
         judge_request(file, c, falling, turns, question, answer, descriptor)
         for c in file.criteria
@@ -75,7 +82,7 @@ def judge_requests(
 
 
 def read_numbers(file: JudgeFile, answers: Sequence[Chosen]) -> list[Given]:
-    """What each criterion got, of the answers to `judge_requests`."""
+    """Return the numbers of each criterion, from the answers to `judge_requests`."""
     given = []
     for i, criterion in enumerate(file.criteria):
         both = [dict(zip(file.scale, a.probabilities, strict=True)) for a in answers[2 * i : 2 * i + 2]]
@@ -93,10 +100,10 @@ def judge_request(
     answer: str,
     descriptor: Descriptor,
 ) -> Choose:
-    """Ask for the number of one criterion. `turns`: labels are words of the language.
+    """Return the request for the number of one criterion. In `turns`, labels are words of the language.
 
-    `falling`: the numbers are explained from the best to the worst. A judge that leans to what stands first gives
-    another number then.
+    `falling`: explain the numbers from the best to the worst. A judge that prefers what comes first then gives another
+    number.
     """
     asked = file.criteria[criterion]
     scale = file.scale[::-1] if falling else file.scale
@@ -118,7 +125,7 @@ def judge_request(
 
 
 def _put(template: str, **values: str) -> str:
-    """The values in their places, each on one line; braces in them are what they are."""
+    """Insert the values, each on one line; braces in them stay as they are."""
     for name, value in values.items():
         template = template.replace(f"{{{name}}}", " ".join(value.split()))
     return template

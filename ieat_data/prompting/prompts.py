@@ -1,35 +1,35 @@
-"""Prompts for every task, from the files under `prompts/` and the descriptor of the model that is asked.
+"""Prompts for every task, from the files under `prompts/` and the descriptor of the model.
 
-Corpus text only ever stands in segments with `control=False`: what they are cut into is the template's business
+Corpus text is only ever in segments with `control=False`; the template decides where segments begin and end
 (`engines/llm/template.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from ieat_data import identity
-from ieat_data.checks.labels import Labels
+from ieat_data import hashing as identity
+from ieat_data.data.emotions import Labels
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
+from ieat_data.paths import Folder
 from ieat_data.prompting.base import InjectedPrompt, Language, Prompt, Task, Turn
 from ieat_data.prompting.bodies import body
 from ieat_data.prompting.files import Example, Layout, TaskFile, ThinkFile, load_task, load_think
 
-# Worked examples shown at once for a think body. The 1.5B model of the `cpu` profile answers worse with one or two.
+# Worked examples per prompt for a think body. The 1.5B model of the `cpu` profile answers worse with one or two.
 SHOWN = 3
 
 
 class Prompts:
-    """The prompts of one folder for one model. Files are read when they are first needed.
+    """The prompts of one folder for one model. Files are read on first use.
 
     Args:
         root: the folder that holds `labels.yaml`, `tasks/` and `think/`.
-        descriptor: the model's; worked examples are shown only where it asks for them.
+        descriptor: the model's; worked examples are included only if it asks for them.
     """
 
-    def __init__(self, root: Path, descriptor: Descriptor) -> None:
+    def __init__(self, root: Folder, descriptor: Descriptor) -> None:
         self.root = root
         self.descriptor = descriptor
         self.labels = Labels.load(root / "labels.yaml")
@@ -52,15 +52,16 @@ class Prompts:
         pick: int,
         unsure_below: float = 0.0,
     ) -> InjectedPrompt:
-        """Ask for the rest of a think block whose beginning is given, and the answer after it.
+        """Return the prompt for the rest of a think block, whose beginning is given, and the answer after it.
 
         Args:
             task: `empathy` (no instruction; earlier turns are its history, with their replies), `reasoning`
                 (one utterance or a dialogue) or `trajectory` (a dialogue).
-            turns: what the user said and what was heard in it, in order.
+            language: `en` or `zh`.
+            turns: the user's words and the recognized labels, in order.
             instruction: the question the user speaks.
-            pick: a number drawn by hash; it chooses the phrasing of the injected body, and the worked examples.
-            unsure_below: the score of a single utterance's label below which the body is a hedged one.
+            pick: a number drawn by hash; it selects the phrasing of the injected body, and the worked examples.
+            unsure_below: below this score of a single utterance's label, the body is a hedged one.
 
         Raises:
             ValueError: turns or instruction do not fit the task.
@@ -87,32 +88,40 @@ class Prompts:
         return InjectedPrompt(segments, self._count_shared(head), injected, examples)
 
     def task(self, task: Task, language: Language) -> TaskFile:
-        """The task's file. Raises UserError when it is missing or wrong."""
+        """Return the task's file.
+
+        Raises:
+            UserError: it is missing or invalid.
+        """
         if (task, language) not in self._tasks:
             self._tasks[task, language] = load_task(self.root, task, language)
         return self._tasks[task, language]
 
     def think(self, task: Task, language: Language) -> ThinkFile:
-        """The task's bank of think bodies. Raises UserError when it is missing or wrong."""
+        """Return the task's bank of think bodies.
+
+        Raises:
+            UserError: it is missing or invalid.
+        """
         if (task, language) not in self._thinks:
             self._thinks[task, language] = load_think(self.root, task, language, self.labels.names)
         return self._thinks[task, language]
 
     def examples(self, task: Task, language: Language) -> tuple[Example, ...]:
-        """The worked examples there are for this model: none for one that thinks by itself."""
+        """Return the worked examples for this model: none for one that thinks by itself."""
         return self.task(task, language).examples if self.descriptor.worked_examples else ()
 
     def _drawn_examples(self, task: Task, language: Language, n_turns: int, pick: int) -> tuple[Example, ...]:
-        """Some of the worked examples, of dialogues for a dialogue: a run that begins at one drawn by hash.
+        """Return some worked examples (of dialogues for a dialogue): a run that begins at one drawn by hash.
 
-        Runs, not any choice of them: so few prefixes are shared by many requests.
+        Runs instead of arbitrary choices, so that many requests share few prefixes.
         """
         known = [e for e in self.examples(task, language) if (len(e.turns) > 1) == (n_turns > 1)]
         first = identity.number(pick, "example") % len(known) if known else 0
         return tuple([*known[first:], *known[:first]][:SHOWN])
 
     def _head(self, task: Task, language: Language, examples: Sequence[Example]) -> list[Message]:
-        """What comes before the user's words."""
+        """Return the messages before the user's words."""
         file = self.task(task, language)
         head = [Message("system", file.system.strip())]
         for example in examples:
@@ -122,13 +131,13 @@ class Prompts:
         return head
 
     def _count_shared(self, head: Sequence[Message]) -> int:
-        """How many leading segments do two requests after the same head share?"""
+        """Count the leading segments that two requests after the same head share."""
         one, other = (render(self.descriptor, [*head, Message("user", t)], open="answer") for t in ("a", "b"))
         return [a == b for a, b in zip(one, other, strict=True)].index(False)
 
 
 def _user_text(layout: Layout, transcripts: Sequence[str], instruction: str | None) -> str:
-    """What the user said, as one text: the utterance or the numbered turns, then the question."""
+    """Return the user's words as one text: the utterance or the numbered turns, then the question."""
     if len(transcripts) == 1:
         lines = [_put(layout.single, transcript=transcripts[0])]
     else:

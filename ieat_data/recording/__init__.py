@@ -1,4 +1,4 @@
-"""Recordings: the raw answers of real engines, so that a build can be done again without any of them.
+"""Recordings: the raw answers of real engines, so that a build can be repeated without engines.
 
-`record.py` writes one after a build, `replay.py` answers from one, `compare.py` finds what came out otherwise.
+`record.py` writes one after a build, `engines/replay.py` answers from one, `compare.py` finds differences.
 """

@@ -1,4 +1,4 @@
-"""Where does a build differ from a recording? Stage by stage in the order of the work, row by row, column by column."""
+"""Where does a build differ from a recording? Stage by stage in build order, row by row, column by column."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ieat_data.differences import differences, word_diff
+from ieat_data.diff import differences, word_diff
 from ieat_data.engines.base import NOT_RECORDED
+from ieat_data.engines.recording import Recording
+from ieat_data.execution.plan import Node, Plan
 from ieat_data.paths import prompt_hashes
-from ieat_data.planner import Node, Plan
-from ieat_data.recording.files import Recording
 from ieat_data.recording.rows import LEVEL_STEP_S, reference_rows
 
 Row = Mapping[str, Any]
-LEVEL_TOLERANCE_DB = 0.3  # far above what rounding does, far below what is heard
+LEVEL_TOLERANCE_DB = 0.3  # far above rounding, far below what is audible
 RECORD_AGAIN = (
     "record again with ieat build … --record DIR (the shipped sample: make record-sample); "
     "engines are asked only for what is new"
 )
-_QUIET_DB = -70.0  # under this, a level is noise of rounding
+_QUIET_DB = -70.0  # below this, a level is rounding noise
 
 
 @dataclass(frozen=True)
 class RowDifference:
-    """A row that came out otherwise: `origin` says which corpus records it comes from, `lines` what differs."""
+    """A row that differs: `origin` names the corpus records it comes from, `lines` say what differs."""
 
     id: str
     origin: str
@@ -34,13 +34,15 @@ class RowDifference:
 
 @dataclass
 class StageDifference:
+    """The rows of one stage that differ."""
+
     stage: str
     rows: list[RowDifference] = field(default_factory=list)
-    lacking: int = 0  # rows that stopped here because the recording lacks an answer
+    lacking: int = 0  # rows that were rejected here because the recording lacks an answer
 
 
 def compare(plan: Plan, recording: Recording) -> list[StageDifference]:
-    """The stages whose rows are not the recorded ones, the first to differ first."""
+    """Return the stages whose rows differ from the recorded ones, in build order."""
     origins = Origins(plan)
     found = []
     for name, node in plan.nodes.items():
@@ -59,24 +61,24 @@ def compare(plan: Plan, recording: Recording) -> list[StageDifference]:
 
 
 def changed_inputs(plan: Plan, recording: Recording) -> list[str]:
-    """What was changed since the recording was made: prompts, source files, settings of the pipeline, engines."""
+    """Return what has changed since the recording: prompts, source files, pipeline settings, engines."""
     header = recording.header
     prompts = _changed(header.prompts, prompt_hashes(["**/*"]))
     today = source_hashes(plan)
     sources = [f"{name}/{f}" for name, files in header.sources.items() for f in _changed(files, today.get(name, {}))]
     settings = differences(dict(header.pipeline), plan.pipeline.model_dump(mode="json"), "pipeline")
     engines = differences(_plain(header.engines), _plain(plan.engine_identities), "engines")
-    decided = differences(_plain(header.decisions), _plain(heeded(plan)), "decisions")
+    decided = differences(_plain(header.decisions), _plain(decision_inputs(plan)), "decisions")
     return [*(f"prompts/{f}" for f in prompts), *(f"source {f}" for f in sources), *settings, *engines, *decided]
 
 
-def heeded(plan: Plan) -> dict[str, Any]:
-    """What each stage heeds of people's decisions."""
+def decision_inputs(plan: Plan) -> dict[str, Any]:
+    """Return the part of people's decisions that each stage depends on."""
     return {n: node.description["decisions"] for n, node in plan.nodes.items() if "decisions" in node.description}
 
 
 def source_hashes(plan: Plan) -> dict[str, dict[str, str]]:
-    """sha256 of each file of each source; of the small ones, as the tables' fingerprints have them."""
+    """Return the sha256 of each small file of each source, as in the tables' fingerprints."""
     described = [node.description["depends"].get("sources", {}) for node in plan.nodes.values()]
     return {
         name: {path: mark for path, _, mark in files if isinstance(mark, str)}
@@ -90,13 +92,13 @@ def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def quarantined(node: Node) -> Iterator[Row]:
-    """What the stage rejected, with the reasons."""
+    """Yield the rows that the stage rejected, with the reasons."""
     for record in node.records.values():
         yield from node.table.quarantined(record)
 
 
 class Origins:
-    """Which corpus records a row of any stage comes from, as far as the tables say."""
+    """Finds the corpus records that a row of any stage comes from, as far as the tables say."""
 
     def __init__(self, plan: Plan) -> None:
         self._of: dict[str, tuple[str, ...]] = {}
@@ -130,7 +132,7 @@ def _row(before: Row | None, now: Row | None, lacking: str | None) -> Iterator[s
     if lacking is not None:
         yield lacking
     elif now is None:
-        yield f"is gone{_saying(before or {})}"
+        yield f"is missing{_saying(before or {})}"
     elif before is None:
         yield f"is new{_saying(now)}"
     else:
@@ -139,7 +141,7 @@ def _row(before: Row | None, now: Row | None, lacking: str | None) -> Iterator[s
 
 
 def _value(at: str, before: Any, now: Any) -> Iterator[str]:
-    """A line for each place inside a column where two values differ."""
+    """Yield a line for each place inside a column where two values differ."""
     if before == now:
         return
     if isinstance(before, dict) and isinstance(now, dict):
@@ -157,7 +159,7 @@ def _value(at: str, before: Any, now: Any) -> Iterator[str]:
 
 
 def _levels(at: str, before: Sequence[float], now: Sequence[float]) -> Iterator[str]:
-    """The clip sounds otherwise; not: its last bits differ."""
+    """Yield a line if the clip sounds different; differences in the last bits do not count."""
     far = [
         (abs(a - b), i)
         for i, (a, b) in enumerate(zip(before, now, strict=False))
@@ -166,13 +168,13 @@ def _levels(at: str, before: Sequence[float], now: Sequence[float]) -> Iterator[
     if far:
         worst, first, last = max(far)[0], min(i for _, i in far), max(i for _, i in far)
         yield (
-            f"{at}: sounds otherwise from {first * LEVEL_STEP_S:.1f} to {(last + 1) * LEVEL_STEP_S:.1f} s, "
+            f"{at}: sounds different from {first * LEVEL_STEP_S:.1f} to {(last + 1) * LEVEL_STEP_S:.1f} s, "
             f"by up to {worst:.1f} dB"
         )
 
 
 def _saying(row: Row) -> str:
-    """Some of what a row says."""
+    """Return some of a row's text."""
     said = next((row[c] for c in ("text", "reply", "answer", "reference", "label", "reason") if row.get(c)), None)
     return f": {_short(said)}" if said else ""
 

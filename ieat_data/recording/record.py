@@ -1,7 +1,7 @@
-"""After a build: gather the answers that it used, and the rows that it made of them, into a recording.
+"""After a build: collect the answers that it used, and the rows made from them, into a recording.
 
-Every task that asks an engine is done once more, from the answers in the work folder. So a recording holds just what
-the build used, whoever made which shard and whenever, and none of what earlier settings left in the store.
+Every task that asks an engine is repeated with the answers in the work folder. So a recording holds exactly what the
+build used, whichever worker made which shard and when, and nothing that earlier settings left in the response cache.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ieat_data.answers import Answers
+from ieat_data.dataset.manifest import content_digest, made_with
+from ieat_data.engines.cache import Answers
 from ieat_data.engines.client import Client
+from ieat_data.engines.recording import FORMAT, Asked, Counts, Header, describe, recorded_answers, write
 from ieat_data.errors import UserError
-from ieat_data.export.manifest import content_digest, made_with
+from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.worker import perform
 from ieat_data.paths import prompt_hashes
-from ieat_data.planner import Node, Plan
-from ieat_data.recording.compare import heeded, source_hashes
-from ieat_data.recording.files import FORMAT, Asked, Counts, Header, describe, recorded_answers, write
+from ieat_data.recording.compare import decision_inputs, source_hashes
 from ieat_data.recording.rows import reference_rows
-from ieat_data.worker import perform
 
 
 class _Tracer(Client):
-    """Answers from the store of a finished build, and notes what is asked."""
+    """Answers from the response cache of a finished build, and notes the requests."""
 
     def __init__(self, role: str, seen: dict[str, Asked], **rest: Any) -> None:
         super().__init__(**rest)
@@ -38,13 +38,17 @@ class _Tracer(Client):
 
     def ask(self, method: str, missing: Mapping[str, tuple[str, Any]]) -> None:
         raise UserError(
-            f"the answers of {self.name} to {len(missing)} requests are gone from the work folder, but not the rows "
-            "made of them: build and record with a new --work folder"
+            f"the work folder has lost the answers of {self.name} to {len(missing)} requests, but not the rows made "
+            "from them: build and record with a new --work folder"
         )
 
 
 def record(plan: Plan, folder: Path) -> Header:
-    """Write the recording of a finished build. Raises UserError where its answers are no longer there."""
+    """Write the recording of a finished build.
+
+    Raises:
+        UserError: its answers no longer exist.
+    """
     answers = {name: _answers(plan, node) for name, node in plan.nodes.items() if node.stage.engines}
     rows = {name: list(reference_rows(node)) for name, node in plan.nodes.items()}
     header = Header(
@@ -56,8 +60,8 @@ def record(plan: Plan, folder: Path) -> Header:
         prompts=prompt_hashes(["**/*"]),
         sources=source_hashes(plan),
         stages={n: Counts(answers=len(answers.get(n, ())), rows=len(rows[n])) for n in plan.nodes},
-        made_with=made_with(),
-        decisions=heeded(plan),
+        made_with=made_with(plan),
+        decisions=decision_inputs(plan),
     )
     write(folder, header, answers, rows)
     return header

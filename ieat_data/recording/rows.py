@@ -1,7 +1,7 @@
 """The rows of a build's tables in a form that can be compared on any machine and read in a review.
 
-Sound is described, not copied. A clip that is stored as it came is known by its hash. A clip that was joined here is
-known by its length and by its level over time: its samples differ in the last bit from one kind of CPU to another.
+Audio is described, not copied. A clip stored unchanged is identified by its hash. A clip joined here is described by
+its length and its level over time: its samples differ in the last bit between kinds of CPU.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
-from ieat_data.audio import AudioError, content_hash, duration
-from ieat_data.export.summary import logical
-from ieat_data.planner import Node
+from ieat_data.data.audio import AudioError, content_hash, duration
+from ieat_data.data.sample import logical
+from ieat_data.execution.plan import Node
 
 LEVEL_STEP_S = 0.1
 _SILENCE_DB = -90.0
 
 
 def levels(clip: bytes) -> list[float]:
-    """RMS level of a lossless clip, one number for each 0.1 s, in dBFS to a tenth."""
+    """Return the RMS level of a lossless clip, one number per 0.1 s, in dBFS rounded to a tenth."""
     with sf.SoundFile(io.BytesIO(clip)) as f:
         samples, step = f.read(dtype="float64", always_2d=True).mean(axis=1), round(LEVEL_STEP_S * f.samplerate)
     found = []
@@ -33,7 +33,7 @@ def levels(clip: bytes) -> list[float]:
 
 
 def reference_rows(node: Node) -> Iterator[dict[str, Any]]:
-    """The rows of a table, in the order of its shards."""
+    """Yield the rows of a table, in the order of its shards."""
     for shard in node.shards:
         if shard in node.records:
             for batch in node.table.read(node.records[shard]).to_batches(max_chunksize=64):
@@ -41,7 +41,7 @@ def reference_rows(node: Node) -> Iterator[dict[str, Any]]:
 
 
 def reference(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as JSON: sound described, nulls left out."""
+    """Return a row as JSON: audio described, nulls left out."""
     out = dict(row)
     if "audios" in row:
         described = zip(logical(row)["audios"], row["audios"], strict=True)

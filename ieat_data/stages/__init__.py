@@ -3,88 +3,85 @@
 from __future__ import annotations
 
 from ieat_data.stages.base import Stage
-from ieat_data.stages.compose import Empathy, Reasoning, Stage11, Trajectory
-from ieat_data.stages.ingest import Ingest, Queries
-from ieat_data.stages.inject import Inject, InjectDialogues
-from ieat_data.stages.instructions import Questions, SpeakQuestions
-from ieat_data.stages.judge import JudgeDialogues, JudgeTargets
-from ieat_data.stages.label import Label
-from ieat_data.stages.listen import Listen, ListenSpoken, Mos, SameSpeaker
-from ieat_data.stages.pairs import Pairs
-from ieat_data.stages.reorganise import Reorganise
-from ieat_data.stages.replies import SpeakReplies
-from ieat_data.stages.respond import Respond
-from ieat_data.stages.screen import (
-    ScreenDialogues,
-    ScreenPairs,
-    ScreenReplies,
-    ScreenTargets,
-    UniqueDialogues,
-    UniqueReplies,
-    UniqueTargets,
-)
-from ieat_data.stages.select import Select
-from ieat_data.stages.speakers import PromptClips, Speakers
-from ieat_data.stages.stage2 import Alignment, Continuation, Synthesis
-from ieat_data.stages.synthesize import Synthesize
-from ieat_data.stages.tokenize import Tokenize
-from ieat_data.stages.transcribe import Transcribe
+from ieat_data.stages.dialogue.inject import Inject, InjectDialogues
+from ieat_data.stages.dialogue.questions import Questions, SpeakQuestions
+from ieat_data.stages.dialogue.reorganise import Reorganise
+from ieat_data.stages.dialogue.replies import SpeakReplies
+from ieat_data.stages.dialogue.respond import Respond
+from ieat_data.stages.gates.decontaminate import Decontaminate
+from ieat_data.stages.gates.dedup import Deduplicate
+from ieat_data.stages.gates.llm_judge import LlmJudge
+from ieat_data.stages.samples.empathy import Empathy
+from ieat_data.stages.samples.reasoning_trajectory import Questioned
+from ieat_data.stages.samples.response import Response
+from ieat_data.stages.samples.stage2 import Alignment, Continuation, Synthesis
+from ieat_data.stages.speech.emotion import Emotion
+from ieat_data.stages.speech.ingest import Ingest, Queries
+from ieat_data.stages.speech.mos import Mos
+from ieat_data.stages.speech.pairs import Pairs
+from ieat_data.stages.speech.same_speaker import SameSpeaker
+from ieat_data.stages.speech.select import Select
+from ieat_data.stages.speech.signal_quality import SignalQuality
+from ieat_data.stages.speech.speakers import PromptClips, Speakers
+from ieat_data.stages.speech.synthesize import Synthesize
+from ieat_data.stages.speech.tokenize import Tokenize
+from ieat_data.stages.speech.transcribe import Transcribe
 
-STAGES: dict[str, type[Stage]] = {
+STAGES: dict[str, Stage] = {
     s.name: s
     for s in (
-        Ingest,
-        Queries,
-        Select,
-        PromptClips,
-        Speakers,
-        Synthesize,
-        Listen,
-        ListenSpoken,
-        Mos,
-        SameSpeaker,
-        Transcribe,
-        Respond,
-        ScreenReplies,
-        UniqueReplies,
-        Label,
-        Inject,
-        ScreenTargets,
-        UniqueTargets,
-        JudgeTargets,
-        Reorganise,
-        InjectDialogues,
-        ScreenDialogues,
-        UniqueDialogues,
-        JudgeDialogues,
-        Questions,
-        SpeakQuestions,
-        SpeakReplies,
-        Stage11,
-        Reasoning,
-        Empathy,
-        Trajectory,
-        Pairs,
-        ScreenPairs,
-        Tokenize,
-        Alignment,
-        Synthesis,
-        Continuation,
+        Ingest(),
+        Queries(),
+        Select(),
+        PromptClips(),
+        Speakers(),
+        Synthesize(),
+        SignalQuality("recorded_signal_quality", of="ingest", clips="recorded"),
+        SignalQuality("synthesized_signal_quality", of="synthesize", clips="spoken"),
+        Mos(),
+        SameSpeaker(),
+        Transcribe(),
+        Respond(),
+        Decontaminate(of="respond"),
+        Deduplicate(of="respond"),
+        Emotion(),
+        Inject(),
+        Decontaminate(of="inject"),
+        Deduplicate(of="inject"),
+        LlmJudge(of="inject"),
+        Reorganise(),
+        InjectDialogues(),
+        Decontaminate(of="inject_dialogues"),
+        Deduplicate(of="inject_dialogues"),
+        LlmJudge(of="inject_dialogues"),
+        Questions(),
+        SpeakQuestions(),
+        SpeakReplies(),
+        Response(),
+        Questioned("reasoning"),
+        Empathy(),
+        Questioned("trajectory"),
+        Pairs(),
+        Decontaminate(of="pairs"),
+        Tokenize(),
+        Alignment(),
+        Synthesis(),
+        Continuation(),
     )
 }
 
 # Names that stand for several tables with the same schema, whose shards they chain.
 UNIONS: dict[str, tuple[str, ...]] = {
     "utterances": ("ingest", "synthesize"),
-    "heard": ("listen", "listen_spoken"),
+    "signal_quality": ("recorded_signal_quality", "synthesized_signal_quality"),
     "targets": ("inject", "inject_dialogues"),
 }
 
-# What may be asked for beside them: a source as it is (`ieat ingest`).
-SOURCE_TABLES: tuple[str, ...] = ("ingest", "queries")
+# What may be asked for beside them, by kind of corpus: a source as it is (`ieat ingest`).
+SOURCE_TABLES: dict[str, str] = {"speech": "ingest", "text": "queries"}
 
 # What a pipeline may ask for: the tables that go out, each a config of the dataset.
-TARGETS: tuple[str, ...] = (
+CONFIGS: tuple[str, ...] = (
     "stage1_1",
     "stage1_2_reasoning",
     "stage1_2_empathy",

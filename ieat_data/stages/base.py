@@ -2,32 +2,36 @@
 
 Three kinds: `MapStage` (the same rows in the same order, new columns), `ExpandStage` (children with a `parent`) and
 plain `Stage` for those that read a source or regroup rows behind a barrier. The runner owns caching, retry and commit.
+
+Everything that is special about a stage stands on its class: what it reads and makes, what it would cost (`estimate`),
+what can be known to fail before it runs (`faults`), what the manifest and the report say of it. Plan, preflight,
+estimate, manifest and report are loops over stages.
 """
 
 from __future__ import annotations
 
-import functools
+import copy
 import traceback
+from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from ieat_data.config import Pipeline, Profile, Strict
-from ieat_data.engines.base import NOT_RECORDED, Sampling, SpeakerPrompt
-from ieat_data.engines.client import Client, EngineDown
-from ieat_data.engines.llm.descriptor import load_descriptor
-from ieat_data.errors import UserError
-from ieat_data.identity import child_id
-from ieat_data.paths import prompts_dir
-from ieat_data.prompting.prompts import Prompts
-from ieat_data.review.verdicts import NONE, Verdicts
-from ieat_data.schema import OK, REJECTED, SKIPPED, to_table
-from ieat_data.shards import read_part
+from ieat_data.config import Pipeline, Profile, Strict, validate
+from ieat_data.data.schema import OK, REJECTED, SKIPPED, to_table
+from ieat_data.decisions.verdicts import NONE, Verdicts
+from ieat_data.engines.base import NOT_RECORDED
+from ieat_data.engines.client import Client
+from ieat_data.errors import Retryable, UserError
+from ieat_data.hashing import child_id
+from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.storage.shards import CommitRecord, Table, read_part
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -86,34 +90,14 @@ class Context:
     pipeline: Pipeline
     profile: Profile
     engines: Mapping[str, Client] = field(default_factory=dict)
-    speakers: Sequence[Row] = ()  # rows of the `speakers` table, where the task reads it
-    verdicts: Verdicts = NONE  # what people decided, for a stage that heeds it (`Stage.heeds`)
+    inputs: Inputs = field(default_factory=lambda: Inputs({}))
+    verdicts: Verdicts = NONE  # what people decided, for a stage whose rows depend on it (`Stage.decision_inputs`)
     quarantine: list[Row] = field(default_factory=list)
     removed: list[Row] = field(default_factory=list)  # as `quarantine`, of rows that keep no place in the table
     # where files may lie that are wanted for as long as the task; none: where the system has them
     scratch: Path | None = None
     notes: dict[str, Any] = field(default_factory=dict)  # what the task's commit records say besides
-
-    @property
-    def prompts(self) -> Prompts:
-        return load_prompts(str(self.profile.engines["llm"].settings["descriptor"]))
-
-    def sampling(self, kind: Literal["thinking", "answering"], max_tokens: int) -> Sampling:
-        """As the model's descriptor recommends it, with the stage's budget of tokens."""
-        known = self.prompts.descriptor.sampling
-        recommended = (known.thinking if kind == "thinking" else known.answering).request()
-        return replace(recommended, max_tokens=max_tokens)
-
-    def voices(self, language: str) -> list[str]:
-        """The speakers of this build in a language; where none of its own has a prompt, all of them: a cloned voice
-        speaks the other language too."""
-        own = [s["voice"] for s in self.speakers if s["language"] == language]
-        return sorted(own or (s["voice"] for s in self.speakers))
-
-    def prompt(self, voice: str) -> SpeakerPrompt | None:
-        """What a TTS engine is to clone `voice` from; None for a voice that it has by itself."""
-        s = next(s for s in self.speakers if s["voice"] == voice)
-        return None if s["audio"] is None else SpeakerPrompt(s["audio"], s["transcript"], s["language"])
+    shared: dict[str, Any] = field(default_factory=dict)  # what a stage reads once for all rows of its task
 
     def reject(self, row: str, r: Reject) -> None:
         """Put a row into quarantine."""
@@ -122,11 +106,6 @@ class Context:
     def remove(self, row: str, r: Reject) -> None:
         """Put a row into quarantine that the next shard would hold, and does not."""
         self.removed.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
-
-
-@functools.cache
-def load_prompts(descriptor: str) -> Prompts:
-    return Prompts(prompts_dir(), load_descriptor(descriptor))
 
 
 def _plain(value: Any) -> Any:
@@ -141,53 +120,126 @@ def _plain(value: Any) -> Any:
     return value
 
 
-class Stage:
-    """A table's maker. Subclasses set the class variables and `run`."""
+class Rule(Protocol):
+    """A reason for which a stage rejects what it makes (`checks.base.Check`)."""
 
-    name: ClassVar[str]
+    @property
+    def code(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def fails(self) -> Callable[[Any], bool]: ...
+
+
+class Made(Protocol):
+    """The table of a stage as the manifest sees it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def stage(self) -> Stage: ...
+    @property
+    def table(self) -> Table: ...
+    @property
+    def records(self) -> Mapping[str, CommitRecord]: ...
+    @property
+    def rejects(self) -> Counter[str]: ...
+
+
+class Stage(ABC):
+    """A table's maker. Subclasses set the class variables and implement `run` and `estimate`.
+
+    Stages that are one idea over different tables are instances of one class: `Deduplicate("inject")`.
+    """
+
+    name: str
     version: ClassVar[int] = 1  # raise it when the rows come out different for the same inputs
-    inputs: ClassVar[tuple[str, ...]] = ()
-    whole: ClassVar[tuple[str, ...]] = ()  # small tables that each task reads all of
-    optional: ClassVar[tuple[str, ...]] = ()  # tables that are made and read where the pipeline asks for them
+    inputs: tuple[str, ...] = ()
+    broadcast: ClassVar[tuple[str, ...]] = ()  # small tables that each task reads all of
+    optional: tuple[str, ...] = ()  # tables that are made and read where the pipeline asks for them
     engines: ClassVar[tuple[str, ...]] = ()
     prompts: ClassVar[tuple[str, ...]] = ()  # globs under prompts/
     schema: ClassVar[pa.Schema]
     Settings: ClassVar[type[StageSettings]] = StageSettings
     expected: ClassVar[frozenset[str]] = frozenset()  # reasons that are no sign of trouble
 
-    def __init__(self, settings: Any) -> None:
-        self.settings = settings  # an instance of `Settings`
+    # what the manifest says of it: the section (a dotted path) that `describe` fills from all stages that name it
+    section: ClassVar[str | None] = None
+    # what a report shows of its clips: the columns that were measured, whether their pace was looked at, and whose they
+    # are (`either`: a shard of spoken queries or of recorded speech)
+    measured: tuple[str, ...] = ()
+    paced: ClassVar[bool] = False
+    clips: Literal["recorded", "spoken", "either"] = "either"
 
-    @classmethod
-    def asked_for(cls, pipeline: Pipeline) -> bool:
-        """Of a table that is optional to others: is it to be made? As it stands: where there is a block for it."""
-        return cls.name in pipeline.stages
+    settings: Any  # an instance of `Settings`
 
-    def identity(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
-        """What else the rows depend on (a source's files, the size of a group)."""
+    def __init__(self, settings: Any = None) -> None:
+        self.settings = self.Settings() if settings is None else settings
+
+    def configured(self, pipeline: Pipeline) -> Self:
+        """Return this stage with the settings that a pipeline gives it. Raises UserError for a wrong one."""
+        where = f"pipeline {pipeline.name}: stages.{self.name}"
+        other = copy.copy(self)
+        other.settings = validate(self.Settings, pipeline.stages.get(self.name, {}), where)
+        return other
+
+    def asked_for(self, pipeline: Pipeline) -> bool:
+        """Tell whether a table that is optional to others is to be made: by default where there is a block for it."""
+        return self.name in pipeline.stages
+
+    def sources(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
+        """Return the corpora that this stage reads itself."""
+        return ()
+
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+        """Return what else the rows depend on (a source's files, the size of a group)."""
         return {}
 
-    def heeds(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
-        """The part of people's decisions that its rows depend on; empty where they change nothing."""
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        """Return the checks that its rows must pass, by kind: which they are, and their versions, name its table."""
         return {}
+
+    def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+        """Return the part of people's decisions that the rows depend on; empty where they change nothing."""
+        return {}
+
+    @abstractmethod
+    def estimate(self, forecast: Forecast) -> Load:
+        """Return how many rows this stage would work on, how many pass, and what it asks of which engine."""
+
+    def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
+        """Return what can be known to fail before the first model is loaded, a line each."""
+        return []
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
+        """Return the manifest's section, from all tables of the plan that name it; from none: that nothing is known."""
+        return None
+
+    def reasons(self) -> Mapping[str, str]:
+        """Return the stage's reason codes with a line that says what each stands for, as far as one is needed."""
+        return {}
+
+    def about(self) -> str:
+        """Return what the stage does, in a sentence for a reader of reports."""
+        return (type(self).__doc__ or "").split("\n")[0].replace("`", "")
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
-        """The stage's work, given the shard names of its inputs. As it stands: a task for each shard."""
+        """Return the stage's work, given the shard names of its inputs: by default a task for each shard."""
         known = {t: frozenset(shards(t)) for t in (*self.inputs, *self.optional)}
-        whole = tuple((t, s) for t in self.whole for s in shards(t))
+        broadcast = tuple((t, s) for t in self.broadcast for s in shards(t))
         for shard in shards(self.inputs[0]):
             reads = tuple((t, shard) for t in known if shard in known[t])
-            yield Task(self.name, shard, (shard,), reads + whole)
+            yield Task(self.name, shard, (shard,), reads + broadcast)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
-        """What a shard's commit record says of it besides its rows and rejects: of clips, how many seconds they are."""
+        """Return what a shard's commit record says besides rows and rejects: of clips, how many seconds they are."""
         if "duration_s" not in table.schema.names:
             return {}
         return {"audio_s": round(pc.sum(table.column("duration_s")).as_py() or 0.0, 3)}
 
+    @abstractmethod
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        """Yields (shard, its table) for each of the task's outputs."""
-        raise TypeError(f"{type(self).__name__} has no run")
+        """Yield (shard, its table) for each of the task's outputs."""
 
 
 def groups(shards: Sequence[str], size: int) -> list[tuple[str, tuple[str, ...]]]:
@@ -198,11 +250,11 @@ def groups(shards: Sequence[str], size: int) -> list[tuple[str, tuple[str, ...]]
 class MapStage(Stage):
     """The same rows in the same order. `columns`: what is read of each input (`id` and `status` always are)."""
 
-    columns: ClassVar[Mapping[str, tuple[str, ...]]]
+    columns: Mapping[str, tuple[str, ...]]
 
+    @abstractmethod
     def process(self, rows: list[Row], ctx: Context) -> Sequence[Row | Reject | None]:
-        """New columns for each row, or why it is rejected; None for one that the stage is not for."""
-        raise TypeError(f"{type(self).__name__} has no process")
+        """Return new columns for each row, or why it is rejected; None for one that the stage is not for."""
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         read = {t: c for t, c in self.columns.items() if t not in self.optional or inputs.has(t, task.name)}
@@ -225,11 +277,11 @@ class MapStage(Stage):
 class ExpandStage(Stage):
     """Children of rows, in the order of their parents; a child that fails keeps its place."""
 
-    columns: ClassVar[Mapping[str, tuple[str, ...]]]
+    columns: Mapping[str, tuple[str, ...]]
 
+    @abstractmethod
     def process(self, rows: list[Row], ctx: Context) -> list[list[Row | tuple[Row, Reject]]]:
-        """For each row its children: a child, or (what is known of it, why it is rejected)."""
-        raise TypeError(f"{type(self).__name__} has no process")
+        """Return the children of each row: a child, or (what is known of it, why it is rejected)."""
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         fit = [r for r in merge(inputs, task.name, self.columns) if r["status"] == OK]
@@ -270,7 +322,7 @@ def guarded(process: Callable[[list[T]], Sequence[Any]], rows: list[T]) -> list[
         return []
     try:
         return list(process(rows))
-    except (EngineDown, UserError):  # no fault of a row
+    except (Retryable, UserError):  # no fault of a row
         raise
     except Exception:
         if len(rows) == 1:

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from ieat_data.audio import decode
 from ieat_data.checks.clip import REASONS, ClipLimits, fault, measure
 from ieat_data.config import load_source
-from ieat_data.sources import reader_class
-from ieat_data.sources.base import SpeechRecord
+from ieat_data.corpora import reader_class
+from ieat_data.corpora.io.base import SpeechRecord
+from ieat_data.data.audio import decode
 
 RATE = 16_000
 

@@ -81,7 +81,7 @@ def test_hashes_follow_the_bytes_and_hold_no_path(files: list[Path], tmp_path: P
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("absent.json", None, "there is no such file"),
+        ("absent.json", None, "no such file"),
         ("bad.json", "[1,", "cannot be read as json"),
         ("bad.jsonl", '{"a": "b"}\nnonsense\n', "cannot be read as jsonl"),
         ("bad.txt", b"\xff\xfe\x00", "cannot be read as txt"),

@@ -107,7 +107,7 @@ def test_a_rule_that_is_no_pattern_is_one_line(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(instruction, "prompts_dir", lambda: tmp_path)
     instruction._rules.cache_clear()
     try:
-        with pytest.raises(UserError, match=r"rules.en.yaml: .* is no regular expression"):
+        with pytest.raises(UserError, match=r"rules.en.yaml: .* is not a regular expression"):
             check_instruction("Why do I feel this way?", "reasoning", "en")
     finally:
         instruction._rules.cache_clear()

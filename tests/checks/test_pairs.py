@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ieat_data.checks.pairs import TEXT_CHECKS, check_text, clean
+from ieat_data.checks.pairs import CHECKS, check_text, clean
 
 GOOD = [
     ("The little girl was sitting on the steps, and nobody came.", "en"),
@@ -35,7 +35,7 @@ def test_bad_transcripts_are_told_apart(text: str, language: str, reason: str) -
 
 
 def test_each_check_has_a_bad_example() -> None:
-    assert {check.__name__ for check in TEXT_CHECKS} == {reason for *_, reason in BAD}
+    assert {check.code for check in CHECKS} == {reason for *_, reason in BAD}
 
 
 def test_white_space_is_made_plain() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ieat_data.checks.base import Rejected
-from ieat_data.checks.labels import Labels
 from ieat_data.checks.reply import SPOKEN
 from ieat_data.checks.think import ANSWER, THOUGHT, Accepted, accept
+from ieat_data.data.emotions import Labels
 from ieat_data.engines.base import Completion
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import Turn

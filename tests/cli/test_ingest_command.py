@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from ieat_data.build import build
+from ieat_data.building import build
 from ieat_data.cli import app
 from ieat_data.cli.build import make_plan
 from ieat_data.errors import UserError
-from tests import corpora
-from tests.local import Here
+from ieat_data.execution.local import InProcessEngines as Here
+from tests.support import corpora
 
 
 def test_a_speech_corpus(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_speech_corpus(tmp_path: Path) -> None:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ieat_data.build.Cluster", Here)
+    monkeypatch.setattr("ieat_data.building.Cluster", Here)
 
 
 @pytest.mark.usefixtures("here")
@@ -54,8 +54,8 @@ def test_a_text_corpus_has_no_clips_and_no_picture(tmp_path: Path) -> None:
 
 
 def test_a_pipeline_does_not_publish_a_source_s_table(tmp_path: Path) -> None:
-    made = corpora.make(tmp_path, 4, targets=["ingest"])
-    with pytest.raises(UserError, match="targets: ingest is no dataset: ieat ingest makes it"):
+    made = corpora.make(tmp_path, 4, configs=["ingest"])
+    with pytest.raises(UserError, match="configs: ingest is no dataset: ieat ingest makes it"):
         build(make_plan(made.pipeline, made.profile, tmp_path / "out", None, [], None), tmp_path / "out")
 
 

@@ -34,7 +34,8 @@ def test_help_loads_nothing_heavy(args: list[str]) -> None:
 
 def test_importing_the_stages_loads_no_engine_and_no_ray() -> None:
     heavy = [m for m in HEAVY if m not in ("pyarrow", "numpy", "soundfile")]
-    code = f"import sys, ieat_data.planner, ieat_data.runner\nprint([m for m in {heavy!r} if m in sys.modules])"
+    modules = "ieat_data.execution.plan, ieat_data.execution.runner"
+    code = f"import sys, {modules}\nprint([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -50,6 +51,7 @@ def test_every_command_teaches() -> None:
         "verify",
         "digest",
         "show",
+        "explain",
         "review",
         "sources",
         "models list",

@@ -17,10 +17,10 @@ from ieat_data.cli.build import make_plan
 from ieat_data.cost.measured import measured, usage
 from ieat_data.cost.report import NAME, compared, estimate_plan
 from ieat_data.engines.base import Completion, Failure, Generate
-from ieat_data.planner import Plan
-from ieat_data.shards import Record, Table
-from tests import corpora, doubles
-from tests.local import build_here
+from ieat_data.execution.plan import Plan
+from ieat_data.storage.shards import CommitRecord, Table
+from tests.support import corpora, doubles
+from tests.support.in_process import build_here
 
 
 class LLM(doubles.LLM):
@@ -58,7 +58,7 @@ def test_a_corpus_that_is_not_here_is_planned_for() -> None:
 
 def test_a_model_that_is_not_here_leaves_the_cost(tmp_path: Path) -> None:
     told = ieat("plan", "stage1-2", "--profile", "gpu", "--out", str(tmp_path / "out"), "--gpus", "4", "--price", "3")
-    assert told.startswith("The tables cannot be told: model 'models/")
+    assert told.startswith("The tables cannot be determined: model 'models/")
     assert "sample-belle 21" in told, "what is on disk is counted"
     assert "best on 4 GPUs" in told
     assert "USD at 3 a GPU-hour" in told
@@ -139,7 +139,7 @@ def test_a_plan_in_that_folder_rests_on_what_was_measured(
             "synthesize",
             "transcribe",
             "respond",
-            "label",
+            "emotion",
             "inject",
             "stage1_1",
         ):
@@ -169,7 +169,7 @@ def test_the_time_of_a_judge_is_no_time_of_speech(tmp_path: Path) -> None:
         table = Table(tmp_path / "tables" / stage)
         table.create()
         asked = {"llm": {"audio_s": 0.0, "tokens_in": 0, "tokens_out": 0, **counts}}
-        record = Record(f"{stage}-0", "", 60, 60, 6000, "", engines=asked)
+        record = CommitRecord(f"{stage}-0", "", 60, 60, 6000, "", engines=asked)
         (table.records_dir / f"{stage}-0.json").write_text(json.dumps(asdict(record)))
         described = {"description": {"stage": stage, "engines": {"llm": {"model": "m"}}}}
         (table.folder / "plan.json").write_text(json.dumps(described))

@@ -11,7 +11,7 @@ import soundfile as sf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ieat_data.audio import encode_flac
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines.base import Failure
 from ieat_data.engines.batching import RATE, buckets, hear, run
 
@@ -37,7 +37,7 @@ def test_short_clips_go_with_short_ones() -> None:
 
 
 def answered(seconds: Sequence[float], call: object, batch_s: float = 100) -> list[object]:
-    return run(seconds, batch_s, call, OutOfMemory, DeviceGone)  # type: ignore[arg-type]
+    return run(seconds, batch_s, call, OutOfMemory, DeviceGone)
 
 
 def test_answers_come_in_the_order_of_the_clips() -> None:

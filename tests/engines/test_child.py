@@ -15,7 +15,7 @@ import pytest
 
 from ieat_data.engines.child import Child, Died, TimedOut
 from ieat_data.errors import UserError
-from tests.processes import alive, gone
+from tests.support.processes import alive, gone
 
 
 class Served:

@@ -17,10 +17,9 @@ import pytest
 from ieat_data.config import EngineConfig, Profile
 from ieat_data.engines import registry
 from ieat_data.engines.base import Failure
-from ieat_data.engines.client import EngineDown
 from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, Reply
-from ieat_data.errors import UserError
-from tests.servers import Asked, Say, dead_url, in_turn, serving
+from ieat_data.errors import EngineDown, UserError
+from tests.support.servers import Asked, Say, dead_url, in_turn, serving
 
 OK = Say(body={"ok": 1})
 KEY = "sk-Very.Secret_123"
@@ -62,7 +61,9 @@ def test_waits_double_with_jitter_up_to_a_limit(pauses: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "least"), [("7", 7.0), (formatdate(time.time() + 3600, usegmt=True), 500.0), ("soon", 0.0), ("-4", 0.0)]
+    ("header", "least"),
+    [("7", 7.0), (formatdate(time.time() + 3600, usegmt=True), 500.0), ("soon", 0.0), ("-4", 0.0)],
+    ids=["seconds", "a date", "no number", "negative"],
 )
 def test_retry_after_is_honoured(pauses: list[float], header: str, least: float) -> None:
     with serving(in_turn(Say(429, headers={"Retry-After": header}), OK)) as server:
@@ -158,7 +159,7 @@ def test_a_server_that_comes_back_is_asked_again(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("dead", [1, 3])
 def test_servers_that_stay_away_are_no_fault_of_a_row(dead: int, pauses: list[float]) -> None:
     asking = client([dead_url() for _ in range(dead)], tries=3)
-    with pytest.raises(EngineDown, match="engine test: no answer after 3 tries; the last: http://127") as e:
+    with pytest.raises(EngineDown, match="engine test: no answer after 3 tries; the last problem: http://127") as e:
         asking.each(lambda r: post(asking), [1, 2])
     assert str(pickle.loads(pickle.dumps(e.value))) == str(e.value)  # it crosses processes
 
@@ -335,7 +336,7 @@ def test_identities_hold_neither_key_nor_servers(monkeypatch: pytest.MonkeyPatch
 
     def identity(role: str, settings: dict[str, Any]) -> dict[str, Any]:
         engines = {role: EngineConfig(engine="openai", settings=settings)}
-        return registry.identity(role, Profile(name="p", engines=engines))  # type: ignore[arg-type]
+        return registry.identity(role, Profile(name="p", engines=engines))
 
     for role, own in roles.items():
         one, two = identity(role, own | here), identity(role, own | there)
@@ -383,11 +384,11 @@ def test_loopback_is_asked_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None
     ("settings", "said"),
     [
         ({"base_urls": []}, "names no server"),
-        ({"base_urls": "localhost:8000"}, "wants URLs"),
-        ({"base_urls": "http://h:port/v1"}, "wants URLs"),
-        ({"base_urls": "http://[::1/v1"}, "wants URLs"),
-        ({"base_urls": "file:///etc/passwd"}, "wants URLs"),
-        ({"base_urls": [None]}, "wants URLs"),
+        ({"base_urls": "localhost:8000"}, "must be URLs"),
+        ({"base_urls": "http://h:port/v1"}, "must be URLs"),
+        ({"base_urls": "http://[::1/v1"}, "must be URLs"),
+        ({"base_urls": "file:///etc/passwd"}, "must be URLs"),
+        ({"base_urls": [None]}, "must be URLs"),
         ({"concurrency": 0}, "`concurrency` must be"),
         ({"tries": -1}, "`tries` must be"),
         ({"timeout_s": float("nan")}, "`timeout_s` must be"),

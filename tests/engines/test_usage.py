@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ieat_data.engines.base import Clip, Completion, Failure, Generate, Sampling, Synthesize, Transcribe, Transcript
 from ieat_data.engines.usage import BusyClock, Usage
-from tests.doubles import clip_of
+from tests.support.doubles import clip_of
 
 
 def test_tokens_and_seconds_of_audio_are_counted() -> None:

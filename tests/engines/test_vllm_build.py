@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
-from ieat_data.build import build
+from ieat_data.building import build
 from ieat_data.cli.build import make_plan
-from ieat_data.verify import samples, verify
-from tests import corpora
-from tests.engines.midway import VLLM, WhenBegun, descendants
-from tests.tiny import served
-from tests.tiny.settings import CONTEXT, ENGINE_ARGS
+from ieat_data.dataset.verify import samples, verify
+from tests.support import corpora
+from tests.support.fault_injection import VLLM, WhenBegun, descendants
+from tests.support.tiny import served
+from tests.support.tiny.settings import CONTEXT, ENGINE_ARGS
 
 pytestmark = pytest.mark.engines
 
@@ -41,7 +41,7 @@ def behind(server: served.Served) -> dict[str, Any]:
 
 
 def build_with(llm: dict[str, Any], folder: Path) -> tuple[dict[str, Any], Path]:
-    """A build of the corpora that the tiny model was taught (`tests/tiny/lessons.py`)."""
+    """A build of the corpora that the tiny model was taught (`tests/support/tiny/lessons.py`)."""
     made = corpora.make(folder, 4)
     path = Path(made.profile)
     settings = yaml.safe_load(path.read_text())

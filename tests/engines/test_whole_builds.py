@@ -1,7 +1,7 @@
 """The shipped pipeline on its shipped sources, with all production engines at once, on tiny models.
 
 The same YAML, under `gpu` and `server` as they are shipped but for folders, URLs, interpreters, and what has no place
-on a CPU (`tests/tiny/settings.py`); `cpu` is there as the shipped recording.
+on a CPU (`tests/support/tiny/settings.py`); `cpu` is there as the shipped recording.
 """
 
 from __future__ import annotations
@@ -18,21 +18,31 @@ from typing import Any
 import pytest
 import yaml
 
-from ieat_data.build import build
+from ieat_data.building import build
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_pipeline
+from ieat_data.dataset.verify import samples, verify
+from ieat_data.execution.plan import Plan
 from ieat_data.paths import recordings_dir
-from ieat_data.planner import Plan
-from ieat_data.shards import Table
-from ieat_data.verify import samples, verify
-from tests.engines.midway import VLLM, WhenBegun, descendants
-from tests.processes import gone
-from tests.tiny import served, settings
+from ieat_data.storage.shards import Table
+from tests.support.fault_injection import VLLM, WhenBegun, descendants
+from tests.support.processes import gone
+from tests.support.tiny import served, settings
 
 pytestmark = pytest.mark.engines
 
 # their rows do not depend on what a model says
-OF_SOURCES = ("ingest", "queries", "select", "prompt_clips", "speakers", "synthesize", "transcribe", "respond", "label")
+OF_SOURCES = (
+    "ingest",
+    "queries",
+    "select",
+    "prompt_clips",
+    "speakers",
+    "synthesize",
+    "transcribe",
+    "respond",
+    "emotion",
+)
 
 
 @dataclass
@@ -96,7 +106,7 @@ def whole(made: Made) -> None:
     """All configs, both languages, dialogues; nothing doubled; no control string comes through."""
     assert verify(made.out) == []
     assert {c: m["rows"] > 0 for c, m in made.manifest["configs"].items()} == dict.fromkeys(
-        made.plan.pipeline.targets, True
+        made.plan.pipeline.configs, True
     )
     assert set(made.manifest["counts"]["language"]) == {"en", "zh"}
     rows = list(samples(made.out))
@@ -105,7 +115,7 @@ def whole(made: Made) -> None:
         (task, language) for task in ("response", "empathy", "reasoning") for language in ("en", "zh")
     }
     assert max(r["n_turns"] for r in rows) >= 2
-    assert len({m["emotion"]["label"] for r in rows for m in r["messages"] if m["emotion"]}) >= 4
+    assert len({m["emotion"]["emotion"] for r in rows for m in r["messages"] if m["emotion"]}) >= 4
     for m in (m for r in rows for m in r["messages"]):
         assert "<" not in m["content"] and "<" not in (m["think"] or "")
 
@@ -178,6 +188,6 @@ def pid(role: str) -> int:
     """Of an engine's process in the build that runs in this one."""
     import ray
 
-    actor = ray.get_actor(f"{role}-0")
+    actor: Any = ray.get_actor(f"{role}-0")
     found: int = ray.get(actor.__ray_call__.remote(lambda _: os.getpid()))
     return found

@@ -13,10 +13,10 @@ from typing import Any, cast
 
 import pytest
 
+from ieat_data.apps.doctor import calls
+from ieat_data.apps.doctor.examine import examine
 from ieat_data.checks.speech import error_rate
 from ieat_data.config import Profile, load_profile
-from ieat_data.doctor import calls
-from ieat_data.doctor.examine import examine
 from ieat_data.engines.base import (
     Classify,
     Clip,
@@ -27,9 +27,9 @@ from ieat_data.engines.base import (
     Transcribe,
     Transcript,
 )
-from ieat_data.pools import EnginePools, connected
+from ieat_data.execution.ray_pools import EnginePools, connected
 from ieat_data.prompting.base import Turn
-from ieat_data.stages.base import load_prompts
+from ieat_data.stages.asking import load_prompts
 
 pytestmark = pytest.mark.gpu
 

@@ -12,7 +12,7 @@ import pytest
 
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.engines.llm.tokenizer import Tokenizer
-from ieat_data.models import resolve
+from ieat_data.engines.weights import resolve
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import LANGUAGES, TASKS
 from ieat_data.prompting.prompts import Prompts

@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ieat_data.checks.form import CONTROL
-from ieat_data.checks.labels import collapse
 from ieat_data.checks.think import Accepted, accept
 from ieat_data.checks.words import contains
+from ieat_data.data.emotions import collapse
 from ieat_data.engines.base import Completion
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError
@@ -192,12 +192,16 @@ def test_prompt_files_hold_no_control_text(task: Task, language: Language) -> No
     ("file", "text", "message"),
     [
         ("tasks/empathy.en.yaml", "system: x\nusr: {}", r"unknown key 'usr' \(did you mean 'user'\?\)"),
-        ("think/empathy.en.yaml", 'single: {sad: {sure: ["The user sounds sad because "]}}', "ends at a sentence end"),
-        ("think/empathy.en.yaml", 'single: {sad: {sure: ["Sad."], unsure: ["Sad,"]}}', "ends at a sentence end"),
+        (
+            "think/empathy.en.yaml",
+            'single: {sad: {sure: ["The user sounds sad because "]}}',
+            "end at a sentence end",
+        ),
+        ("think/empathy.en.yaml", 'single: {sad: {sure: ["Sad."], unsure: ["Sad,"]}}', "end at a sentence end"),
         ("think/empathy.en.yaml", "single: {sad: {sure: []}}", "sure"),
-        ("think/empathy.en.yaml", 'single: {glum: {sure: ["They sound glum."]}}', "'glum' is no label"),
+        ("think/empathy.en.yaml", 'single: {glum: {sure: ["They sound glum."]}}', "'glum' is not a label"),
         ("think/empathy.en.yaml", 'single: {sad: {sure: ["They sound sad."]}}', "no phrasing for 'happy'"),
-        ("think/empathy.en.yaml", 'single: {sad: {sure: ["They sound {adjective}."]}}', "no placeholder here"),
+        ("think/empathy.en.yaml", 'single: {sad: {sure: ["They sound {adjective}."]}}', "not a placeholder here"),
         (
             "think/empathy.en.yaml",
             'dialogue: {opening: [A.], close: [B.], walks: [{first: "{mood}.", then: ".", same: ".", back: "."}]}',

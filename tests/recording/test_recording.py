@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
-from ieat_data.build import build, make_tables
+from ieat_data.building import build, make_tables
 from ieat_data.cli.build import make_plan
+from ieat_data.dataset.verify import content_digest, load_manifest, verify
+from ieat_data.engines.recording import Recording
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.recording.compare import compare
-from ieat_data.recording.files import Recording
-from ieat_data.verify import content_digest, load_manifest, verify
-from tests import corpora
-from tests.local import build_here
+from tests.support import corpora
+from tests.support.in_process import build_here
 
 
 class Recorded:
@@ -106,14 +106,14 @@ def test_answers_that_are_gone_cannot_be_recorded(recorded: Recorded, tmp_path: 
     out = tmp_path / "out"
     build_here(recorded.plan(out, recorded.corpora.profile), out)
     shutil.rmtree(out / ".work" / "answers")
-    with pytest.raises(UserError, match=r"are gone from the work folder, .* new --work folder"):
+    with pytest.raises(UserError, match=r"the work folder has lost the answers .* new --work folder"):
         build_here(recorded.plan(out, recorded.corpora.profile), out, record_to=tmp_path / "recording")
     assert not (tmp_path / "recording").exists()
 
 
 def test_a_folder_that_is_no_recording_is_not_overwritten(recorded: Recorded, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match="holds something that is no recording"):
+    with pytest.raises(UserError, match="holds something other than a recording"):
         recorded.build("out", record_to=tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
@@ -161,7 +161,7 @@ def test_a_changed_answer_makes_the_tables_anew(recorded: Recorded, damaged: Pat
     ("file", "before", "after", "message"),
     [
         ("recording.json", '"format": 1', '"format": 7', "format 7, this version reads 1: record it again"),
-        ("recording.json", '"format"', '"form"', "is no recording of format 1"),
+        ("recording.json", '"format"', '"form"', "not a recording of format 1"),
         ("answers/respond.jsonl", '{"row"', '{"row', r"respond\.jsonl:1: not JSON"),
         ("answers/respond.jsonl", '"key"', '"clef"', r"respond\.jsonl:1: not a recorded answer"),
         ("answers/respond.jsonl", '"prompt":["', '"prompt":["no', r"respond\.jsonl:1: not a recorded answer"),

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ieat_data.answers import Answers, answer_key, encode
 from ieat_data.engines.base import (
     NOT_RECORDED,
     Completion,
@@ -18,8 +17,9 @@ from ieat_data.engines.base import (
     Transcribe,
     Transcript,
 )
-from ieat_data.recording.files import Asked, describe
-from ieat_data.recording.replay import ReplayClient
+from ieat_data.engines.cache import Answers, answer_key, encode
+from ieat_data.engines.recording import Asked, describe
+from ieat_data.engines.replay import ReplayClient
 
 ENGINE = {"engine": "e", "settings": {"model": "m"}, "models": [{"name": "m", "files": {"a.bin": "0" * 64}}]}
 
@@ -50,7 +50,7 @@ def test_a_recorded_request_is_answered() -> None:
         (generate(text="I lost my dog."), "the prompt changed: I lost my [-keys-]{+dog+}."),
         (generate(task="Answer warmly."), "the prompt changed: Answer [-briefly-]{+warmly+}."),
         (generate(tokens=50), "the sampling changed: max_tokens 99 → 50"),
-        (generate(seed=8), "another seed than that of its 1 recorded try (7 → 8)"),
+        (generate(seed=8), "the seed differs from that of its 1 recorded try (7 → 8)"),
     ],
 )
 def test_what_is_asked_otherwise_is_named(request_: Generate, why: str) -> None:
@@ -77,7 +77,7 @@ def test_a_row_that_never_asked_is_named() -> None:
 def test_another_model_is_named_and_not_the_prompt() -> None:
     other = {**ENGINE, "models": [{"name": "m", "files": {"a.bin": "1" * 64}}]}
     (failure,) = client(generate(), engine=other).generate([generate()], ["row1"])
-    assert failure.message == "llm.generate: the engine is another than the recorded one: models.0.files.a.bin"
+    assert failure.message == "llm.generate: the engine differs from the recorded one: models.0.files.a.bin"
     (failure,) = client(generate(), engine={**ENGINE, "settings": {"model": "m2"}}).generate([generate()], ["row1"])
     assert "settings.model m → m2" in failure.message
 
@@ -85,7 +85,7 @@ def test_another_model_is_named_and_not_the_prompt() -> None:
 def test_another_clip_or_text_is_named() -> None:
     asked = client(Transcribe(b"one", "en"), method="transcribe", role="asr")
     (failure,) = asked.transcribe([Transcribe(b"two", "en")], ["row1"])
-    assert failure.message == "asr.transcribe: the audio changed: other bytes than the recorded ones"
+    assert failure.message == "asr.transcribe: the audio changed: the bytes differ from the recorded ones"
     asked = client(Synthesize("今天很好。", "zh", "zf", 1), method="synthesize", role="tts")
     (failure,) = asked.synthesize([Synthesize("今天很糟。", "zh", "zm", 1)], ["row1"])
     assert failure.message == "tts.synthesize: the text changed: 今天很[-好-]{+糟+}。; the voice changed: [-zf-]{+zm+}"

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from ieat_data.audio import decode, encode_flac
 from ieat_data.config import load_pipeline, load_profile
-from ieat_data.planner import Plan
-from ieat_data.recording.files import Recording
+from ieat_data.data.audio import decode, encode_flac
+from ieat_data.engines.recording import Recording
+from ieat_data.execution.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "recordings" / "sample"
@@ -124,7 +124,7 @@ def test_a_changed_word_of_a_prompt(project: Project) -> None:
     asked = [r for r in lines("rows/respond.jsonl") if r["status"] != "skipped"]
     chinese = {r["id"] for s in ("ingest", "synthesize") for r in lines(f"rows/{s}.jsonl") if r.get("language") == "zh"}
     n = sum(r["id"] in chinese for r in asked)
-    assert f"first stage to differ: respond, {n} rows ({n} for want of a recorded answer)" in said
+    assert f"first stage to differ: respond, {n} rows ({n} for lack of a recorded answer)" in said
     assert re.search(
         r"row [0-9a-f]{32} \(sample-\S+ \S+\) llm\.generate: the prompt changed: .*\[-友好-\]\{\+和气\+\}的伙伴", said
     )
@@ -150,7 +150,7 @@ def test_a_changed_word_of_a_source_text(project: Project) -> None:
     assert "first stage to differ: queries, 1 row " in said
     assert re.search(r"row [0-9a-f]{32} \(sample-ultrachat \S+\) text: .*another \[-country-\]\{\+city\+\}", said)
     assert "changed since it was made: source sample-ultrachat/train_0.jsonl" in said
-    assert re.search(r"after it: synthesize 1 row \(1 for want of a recorded answer\)", said)
+    assert re.search(r"after it: synthesize 1 row \(1 for lack of a recorded answer\)", said)
 
 
 def test_a_changed_word_of_a_recorded_answer(project: Project) -> None:
@@ -179,19 +179,19 @@ def test_a_changed_recorded_clip(project: Project) -> None:
     samples[middle : middle + rate // 4] = 0.0  # a word is gone
     path.write_bytes(encode_flac(samples, rate))
     said = project.differs()
-    assert "first stage to differ: synthesize, 1 row (1 for want of a recorded answer)" in said
+    assert "first stage to differ: synthesize, 1 row (1 for lack of a recorded answer)" in said
     assert f"row {asked['row']}" in said
-    assert "asr.transcribe: the audio changed: other bytes than the recorded ones" in said
+    assert "asr.transcribe: the audio changed: the bytes differ from the recorded ones" in said
 
 
 def test_joining_clips_otherwise_is_heard(project: Project) -> None:
     """The samples of a joined clip are not part of the digest: its level over time is compared instead."""
     project.edit(
-        "ieat_data/audio_join.py", "    return matched * scale, utterance * scale", "    return question, utterance"
+        "ieat_data/data/mix.py", "    return matched * scale, utterance * scale", "    return question, utterance"
     )
     said = project.differs()
     assert re.search(r"first stage to differ: stage1_2_(reasoning|trajectory), \d+ rows? ", said)
-    assert re.search(r"audios\[\d\]: sounds otherwise from \d+\.\d to \d+\.\d s, by up to \d+\.\d dB", said)
+    assert re.search(r"audios\[\d\]: sounds different from \d+\.\d to \d+\.\d s, by up to \d+\.\d dB", said)
 
 
 def test_a_manifest_of_other_rows_is_found_out(project: Project) -> None:

@@ -9,12 +9,11 @@ import pytest
 
 from ieat_data import config, paths
 from ieat_data.config import load_pipeline, load_profile
+from ieat_data.data.schema import OK
 from ieat_data.engines.base import NOT_RECORDED
-from ieat_data.engines.client import EngineDown
-from ieat_data.errors import UserError
-from ieat_data.schema import OK
+from ieat_data.errors import EngineDown, UserError
 from ieat_data.stages.base import Reject, groups, guarded, retry
-from ieat_data.stages.instructions import question_id
+from ieat_data.stages.dialogue.questions import question_id
 
 
 def test_one_row_that_breaks_a_batch_is_the_only_reject() -> None:
@@ -33,8 +32,9 @@ def test_a_dead_engine_or_a_user_s_error_is_no_fault_of_a_row(error: type[Except
     def process(rows: list[dict[str, Any]]) -> list[Any]:
         raise error("gone")
 
+    rows: list[dict[str, Any]] = [{}, {}]
     with pytest.raises(error):
-        guarded(process, [{}, {}])
+        guarded(process, rows)
 
 
 def test_retry_asks_again_only_for_what_failed_and_together() -> None:
@@ -71,7 +71,7 @@ def test_every_shipped_yaml_is_valid() -> None:
         assert load_pipeline(path.stem).name == path.stem
     for path in paths.profiles_dir().glob("*.yaml"):
         assert load_profile(path.stem).name == path.stem
-    for path in (paths.manifests_dir() / "sources").glob("*.yaml"):
+    for path in paths.sources_dir().glob("*.yaml"):
         assert config.load_source(path.stem).name == path.stem
 
 

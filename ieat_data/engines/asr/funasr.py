@@ -1,7 +1,7 @@
 """SenseVoice, Paraformer and the other models of FunASR, in batches on a GPU.
 
-Not exact: the company of a clip may turn a word. On a GPU it moves the last bits, and the part of Paraformer that
-counts the words sees the padding behind a clip, on any device.
+Not exact: the other clips of a batch may change a word. On a GPU they change the last bits of a result, and the part of
+Paraformer that predicts the number of words sees a clip's padding, on any device.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines import batching, funasr_loading
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 
@@ -23,19 +23,20 @@ class FunASR:
     """Speech to text with a model that FunASR's AutoModel opens.
 
     Args:
-        model: its folder, as the hub's client downloads it.
-        device: torch's name of it, e.g. `cuda:0`, `cpu`.
-        batch_s: seconds of audio in one batch, padding included; a batch that needs too much memory is halved.
+        model: the model's folder, as downloaded by the hub's client.
+        device: a torch device, e.g. `cuda:0`, `cpu`.
+        batch_s: seconds of audio per batch, padding included; a batch that needs too much memory is halved.
         max_s: longer clips (seconds) are not transcribed.
-        use_itn: written with punctuation and numerals, by models that are told which (SenseVoice).
-        unused_weights: beginnings of the names of weights that the checkpoint may lack, because nothing that is said
-            depends on them (`ctc_decoder.` and `ctc.` of Fun-ASR-Nano).
+        use_itn: write punctuation and numerals, with models that have the option (SenseVoice).
+        unused_weights: prefixes of the names of weights that the checkpoint may lack, because the transcript does not
+            depend on them (`ctc_decoder.` and `ctc.` of Fun-ASR-Nano).
 
-    Raises UserError when the model cannot be loaded as a whole on this device.
+    Raises:
+        UserError: the model cannot be loaded completely on this device.
     """
 
     exact: ClassVar[bool] = False
-    # they only change the company of a clip
+    # they only change which clips share a batch
     neutral_settings: ClassVar[frozenset[str]] = frozenset({"device", "batch_s"})
     extra: ClassVar[str] = "funasr"
 
@@ -65,7 +66,7 @@ class FunASR:
         return funasr_loading.requirements("funasr", settings)
 
     def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
-        """The words of each clip; an empty text where there is no speech.
+        """Transcribe each clip; a clip without speech gives an empty text.
 
         Failures: `unsupported_language`, those of `batching.hear`, `out_of_memory`, `engine_error`.
         """
@@ -95,11 +96,11 @@ class FunASR:
         return [t if isinstance(t, Failure) else Transcript(self._clean(t, language)) for t in texts]
 
     def _texts(self, clips: list[audio.Samples], language: str) -> list[str]:
-        """What FunASR says of a batch, in its order: the keys in its answers are the same for all clips."""
+        """Return FunASR's texts for a batch, in order: its answers have the same key for all clips."""
         told = {"language": language} if language in self._told else {}
         said = self._auto.generate(input=clips, batch_size=len(clips), use_itn=self._use_itn, **told)
         if len(said) == 1 and "key" not in said[0]:
-            # Paraformer's one answer to a batch in which nobody speaks
+            # Paraformer gives a single answer to a batch without speech
             said = said * len(clips)
         return [str(s["text"]) for s in said]
 
@@ -109,5 +110,5 @@ class FunASR:
 
 
 def without_tags(text: str) -> str:
-    """`text` without SenseVoice's tags, with single spaces."""
+    """Return `text` without SenseVoice's tags, with single spaces."""
     return " ".join(_TAG.sub(" ", text).split())

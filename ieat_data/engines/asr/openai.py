@@ -1,31 +1,32 @@
-"""Speech recognition behind OpenAI-compatible servers: `/v1/audio/transcriptions`."""
+"""Speech recognition on OpenAI-compatible servers: `/v1/audio/transcriptions`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, check_settings, encodable
 
 _MAX_BYTES = 4 << 20
 _LANGUAGES = ("en", "zh")
-# how a clip's bytes begin, and what a server is told of it; some go by the file's name
+# the first bytes of a clip, and the format to name to a server; some servers go by the file's extension
 _FORMATS = {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}
 _OTHER_FORMAT = "mp3"
 
 
 class OpenAITranscriptions:
-    """Speech to text behind one or several servers.
+    """Speech to text on one or several servers.
 
     Args:
-        base_urls: the servers, see `HttpClient`; all serve the same model.
-        model: the name under which they serve it.
+        base_urls: the servers, see `HttpClient`; all must serve the same model.
+        model: its name on the servers.
         min_s, max_s: clips outside of these durations (seconds) are not transcribed.
         server: the other settings of `HttpClient`.
 
-    Raises UserError when a setting is wrong.
+    Raises:
+        UserError: a setting is wrong.
     """
 
     exact: ClassVar[bool] = False
@@ -47,14 +48,16 @@ class OpenAITranscriptions:
         return [Requirement("module", name) for name in ("httpx", "opencc")]
 
     def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
-        """The words of each clip, Mandarin in Simplified script; an empty text where there is no speech.
+        """Transcribe each clip, Mandarin in Simplified script; a clip without speech gives an empty text.
 
         Failures: `undecodable_audio`, `empty_audio`, `not_finite_audio`, `too_short_audio`, `too_long_audio`,
-        `unsupported_language`, `server_refused`, `oversized_answer`, `malformed_answer`. Raises EngineDown when no
-        server is there.
+        `unsupported_language`, `server_refused`, `oversized_answer`, `malformed_answer`.
+
+        Raises:
+            EngineDown: no server answers.
         """
         heard = self._client.each(self._transcribe, requests)
-        # not in the threads of the client: OpenCC reads its dictionaries at its first conversion
+        # not in the client's threads: OpenCC reads its dictionaries at its first conversion
         return [
             Transcript(self._simplified.convert(t.text)) if r.language == "zh" and isinstance(t, Transcript) else t
             for r, t in zip(requests, heard, strict=True)
@@ -70,7 +73,7 @@ class OpenAITranscriptions:
             return Failure(e.reason, str(e))
         seconds = samples.size / rate
         if seconds < self._min_s:
-            return Failure("too_short_audio", f"{seconds:.3f} s, at least {self._min_s:g} s are needed")
+            return Failure("too_short_audio", f"{seconds:.3f} s, the minimum is {self._min_s:g} s")
         if seconds > self._max_s:
             return Failure("too_long_audio", f"over {self._max_s:g} s")
         form = _FORMATS.get(request.audio[:4], _OTHER_FORMAT)
@@ -93,5 +96,5 @@ class OpenAITranscriptions:
         except (ValueError, KeyError):
             text = None
         if not isinstance(text, str):
-            return Failure("malformed_answer", "the server's answer is no JSON with a `text`")
+            return Failure("malformed_answer", "the server's answer is not JSON with a `text`")
         return Transcript(" ".join(encodable(text).split()))

@@ -9,7 +9,7 @@ from ieat_data.engines.base import Encode, Requirement, SpeechTokens
 
 
 class NoCodec:
-    """Answers every clip with tokens that are None, and does not listen to it."""
+    """Answers every clip with tokens that are None, without reading it."""
 
     exact: ClassVar[bool] = True
     neutral_settings: ClassVar[frozenset[str]] = frozenset()

@@ -1,8 +1,8 @@
 """CosyVoice's supervised semantic speech tokenizer (S3, version 2), in PyTorch by the `s3tokenizer` library.
 
-Its weights come out of the published ONNX file, which by itself takes one clip at a time; here clips go in batches.
+Its weights come from the published ONNX file, which itself takes one clip at a time; here clips go in batches.
 
-Not exact: the company of a clip moves the last bits, and where a number is about to be rounded that turns a token.
+Not exact: the other clips of a batch change the last bits, which flips a token if a value is about to be rounded.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ from ieat_data.errors import UserError
 
 RATE_HZ = 25.0
 CODEBOOK = 3**8
-FRAMES_HZ = 100  # of the mel spectrogram: four frames a token
-WINDOW, OVERLAP = 3000, 400  # frames: the model hears at most 30 s; windows of longer clips share 4 s
+FRAMES_HZ = 100  # of the mel spectrogram: four frames per token
+WINDOW, OVERLAP = 3000, 400  # frames: the model takes at most 30 s; neighbouring windows of longer clips share 4 s
 _HEAD = 64  # the library's rotary embedding is made for heads of this width
 _NEEDED = "speech_tokenizer_v2.onnx of CosyVoice2-0.5B is needed"
 
 
 class S3Tokenizer:
-    """Speech to tokens of a codebook of 6561, 25 a second.
+    """Speech to tokens of a codebook of 6561, 25 per second.
 
     Args:
-        model: the file `speech_tokenizer_v2.onnx` of CosyVoice2-0.5B, as the hub's client downloads it (sha256
+        model: the file `speech_tokenizer_v2.onnx` of CosyVoice2-0.5B, as downloaded by the hub's client (sha256
             d43342aa12163a80bf07bffb94c9de2e120a8df2f9917cd2f642e7f4219c6f71).
-        device: torch's name of it, e.g. `cuda:0`, `cpu`.
-        batch_s: seconds of audio in one batch, padding included; a batch that needs too much memory is halved.
-        max_s: longer clips (seconds) get no tokens. Over 30 a clip is heard in windows that overlap.
+        device: a torch device, e.g. `cuda:0`, `cpu`.
+        batch_s: seconds of audio per batch, padding included; a batch that needs too much memory is halved.
+        max_s: longer clips (seconds) get no tokens. A clip over 30 s is tokenized in overlapping windows.
 
-    Raises UserError when the model cannot be loaded as a whole on this device.
+    Raises:
+        UserError: the model cannot be loaded completely on this device.
     """
 
     exact: ClassVar[bool] = False
-    # they only change the company of a clip
+    # they only change which clips share a batch
     neutral_settings: ClassVar[frozenset[str]] = frozenset({"device", "batch_s"})
     extra: ClassVar[str] = "s3tokenizer"
 
@@ -58,7 +59,7 @@ class S3Tokenizer:
         return [*modules, Requirement("model", str(settings["model"]))]
 
     def encode(self, requests: Sequence[Encode]) -> list[SpeechTokens | Failure]:
-        """The tokens of each clip: one for each 40 ms, and for a rest of 10 ms or more.
+        """Tokenize each clip: one token per 40 ms, and one for a remainder of 10 ms or more.
 
         Failures: those of `batching.hear`, `out_of_memory`, `engine_error`.
         """
@@ -85,14 +86,14 @@ class S3Tokenizer:
         return answers
 
     def _hear(self, data: bytes) -> Any:
-        """The clip's log mel spectrogram, a tensor (mels, frames), or why there is none."""
+        """Return the clip's log mel spectrogram, a tensor (mels, frames), or why there is none."""
         import s3tokenizer
         import torch
 
         samples = batching.hear(data, self._max_s)
         if isinstance(samples, Failure):
             return samples
-        # scaled by the loudest of its own frames: before any padding
+        # before any padding: the scale depends on the clip's own loudest frame
         mel = s3tokenizer.log_mel_spectrogram(torch.from_numpy(samples))
         if not mel.isfinite().all():
             return Failure("not_finite_audio", "the clip holds samples whose squares are too large for a float")
@@ -107,24 +108,28 @@ class S3Tokenizer:
 
 
 def windows(frames: int) -> list[slice]:
-    """Where a clip is cut, so that no window is longer than `WINDOW` and two neighbours share `OVERLAP` frames.
+    """Return where to cut a clip, so that no window exceeds `WINDOW` and neighbours share `OVERLAP` frames.
 
-    The library cuts long clips too, but drops up to 2 s of the tokens of some: its last window may lie within the one
-    before.
+    The library also cuts long clips, but drops up to 2 s of the tokens of some: its last window may lie within the
+    previous one.
     """
     starts = range(0, max(frames - OVERLAP, 1), WINDOW - OVERLAP)
     return [slice(start, min(start + WINDOW, frames)) for start in starts]
 
 
 def join(parts: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    """The tokens of a clip from those of its windows; each gives half of what it shares, the part farther inside."""
+    """Join the tokens of a clip's windows; of an overlap each window gives half, the part farther inside."""
     half = OVERLAP // 2 * int(RATE_HZ) // FRAMES_HZ
     last = len(parts) - 1
     return tuple(t for k, p in enumerate(parts) for t in p[half * (k > 0) : len(p) - half * (k < last)])
 
 
 def load(file: Path) -> Any:
-    """The library's model on the CPU, of the size that the weights in the ONNX file have. Raises UserError."""
+    """Build the library's model on the CPU, in the size of the weights in the ONNX file.
+
+    Raises:
+        UserError: the file is not such a model.
+    """
     import s3tokenizer
     from s3tokenizer.model_v2 import ModelConfig
 
@@ -132,8 +137,8 @@ def load(file: Path) -> Any:
         weights = s3tokenizer.onnx2torch(str(file))
         width = len(weights["encoder.conv1.weight"])
         if width % _HEAD:
-            raise ValueError(f"its width {width} is no multiple of {_HEAD}")
-        # a fresh one: the library's default is shared, and written to
+            raise ValueError(f"its width {width} is not a multiple of {_HEAD}")
+        # a new one: the library's default is shared and gets modified
         config = ModelConfig(
             n_audio_state=width,
             n_audio_head=width // _HEAD,
@@ -141,16 +146,16 @@ def load(file: Path) -> Any:
         )
         model = s3tokenizer.S3TokenizerV2("speech_tokenizer_v2_25hz", config)
         model.load_state_dict(weights)
-    except Exception as e:  # protobuf's, torch's and KeyErrors: the library goes by names of nodes and asserts the rest
+    except Exception as e:  # protobuf's, torch's, KeyErrors: the library looks nodes up by name and asserts the rest
         raise UserError(
-            f"{file}: is no S3 tokenizer that s3tokenizer can load; {_NEEDED}: {type(e).__name__}: "
+            f"{file}: not an S3 tokenizer that s3tokenizer can load; {_NEEDED}: {type(e).__name__}: "
             f"{batching.one_line(e)}"
         ) from None
     return model.eval()
 
 
 def _file(model: str) -> Path:
-    from ieat_data import models
+    from ieat_data.engines import weights as models
 
     path = models.resolve(model)
     if not path.is_file():

@@ -1,1 +1,1 @@
-"""Language models, and how they are asked: descriptors, the chat template in segments, and their tokenizers."""
+"""Language models and how to prompt them: descriptors, the chat template in segments, tokenizers."""

@@ -1,4 +1,4 @@
-"""What must be known of a model family to prompt it by hand: control tokens, turns of its template, its think block.
+"""What is needed to prompt a model family by hand: control tokens, the turns of its template, its think block.
 
 One YAML file per family under `prompts/models/`, so that it is hashed with the prompts.
 """
@@ -19,13 +19,15 @@ Role = Literal["system", "user", "assistant"]
 
 
 class TurnTemplate(Strict):
-    """What stands before and after the content of a turn."""
+    """The text before and after the content of a turn."""
 
     open: str = Field(min_length=1)
     close: str = Field(min_length=1)
 
 
 class Turns(Strict):
+    """The template's turns by role."""
+
     system: TurnTemplate
     user: TurnTemplate
     assistant: TurnTemplate
@@ -46,6 +48,8 @@ class DrawSettings(Strict):
 
 
 class RecommendedSampling(Strict):
+    """The family's recommended sampling, with and without thinking."""
+
     thinking: DrawSettings
     answering: DrawSettings
 
@@ -54,10 +58,9 @@ class Descriptor(Strict):
     """A model family.
 
     `control_strings` are texts that corpus text must never form; every token id from `min_control_id` on is a control
-    id. `think_close_id` is null where the close of the think block is ordinary text (it is then looked for in the
-    decoded text). `no_think` follows the assistant's opening for an answer without thinking. `worked_examples`: the
-    model thinks only when it is shown how. `default_system` is what the model's own template adds to a conversation
-    without a system turn.
+    id. `think_close_id` is null if ordinary text closes the think block (then the decoded text is searched for it).
+    `no_think` follows the assistant's opening for an answer without thinking. `worked_examples`: the model thinks only
+    if it sees examples. `default_system` is what the model's own template adds to a conversation without a system turn.
     """
 
     family: str = Field(min_length=1)
@@ -78,7 +81,7 @@ class Descriptor(Strict):
     @classmethod
     def _long_enough_to_cut(cls, strings: tuple[str, ...]) -> tuple[str, ...]:
         if short := [s for s in strings if len(s) < 2]:
-            raise ValueError(f"a control string has at least two characters, {short[0]!r} has not")
+            raise ValueError(f"a control string needs at least two characters, got {short[0]!r}")
         return strings
 
     @model_validator(mode="after")
@@ -94,18 +97,20 @@ class Descriptor(Strict):
 
 
 def load_descriptor(name_or_path: str | Path) -> Descriptor:
-    """A descriptor by name (`qwen3`, a file of `prompts/models/`) or by the path of a YAML file.
+    """Return a descriptor by name (`qwen3`, a file of `prompts/models/`) or by the path of a YAML file.
 
-    Raises UserError when there is none, or when it is wrong.
+    Raises:
+        UserError: there is none, or it is invalid.
     """
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
-        folder = prompts_dir() / "models"
-        path = folder / f"{name_or_path}.yaml"
+        folder = prompts_dir()
+        path = folder / f"models/{name_or_path}.yaml"
         if not path.is_file():
-            known = [p.stem for p in folder.glob("*.yaml")]
+            known = [p.stem for p in folder.glob("models/*.yaml")]
+            hint = did_you_mean(str(name_or_path), known)
             raise UserError(
-                f"model descriptor {str(name_or_path)!r} is not in {folder}{did_you_mean(str(name_or_path), known)}; "
+                f"model descriptor {str(name_or_path)!r} is not in {path.parent}{hint}; "
                 "give one of these names or the path of your own YAML file"
             )
     return validate(Descriptor, read_yaml(path), str(path))

@@ -1,4 +1,4 @@
-"""The metadata of a GGUF file, read without its weights, and the tokenizer that stands in it.
+"""The metadata of a GGUF file, read without its weights, and the tokenizer in it.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian).
 """
@@ -19,7 +19,7 @@ _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
 _QWEN2_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# `tokenizer.ggml.pre` to the expression that cuts text into words before the merges
+# `tokenizer.ggml.pre` -> the expression that splits text into words before the merges
 _WORDS = {"qwen2": _QWEN2_WORDS, "deepseek-r1-qwen": _QWEN2_WORDS}
 
 
@@ -35,7 +35,7 @@ class _Cursor:
     def string(self) -> str:
         n = self.scalar("<Q")
         if n > len(self.data) - self.at:
-            raise ValueError(f"a string of {n} bytes runs over the end of the file")
+            raise ValueError(f"a string of {n} bytes extends past the end of the file")
         self.at += n
         return self.data[self.at - n : self.at].decode("utf-8", "replace")
 
@@ -45,7 +45,7 @@ class _Cursor:
         if kind == _ARRAY:
             inner, n = self.scalar("<I"), self.scalar("<Q")
             if n > len(self.data) - self.at:
-                raise ValueError(f"an array of {n} values runs over the end of the file")
+                raise ValueError(f"an array of {n} values extends past the end of the file")
             return [self.value(inner) for _ in range(n)]
         if kind not in _SCALARS:
             raise ValueError(f"unknown value type {kind}")
@@ -53,7 +53,11 @@ class _Cursor:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """All key-value pairs of the file's header. Raises UserError when it is no GGUF file or ends too early."""
+    """Return all key-value pairs of the file's header.
+
+    Raises:
+        UserError: it is not a GGUF file, or is truncated.
+    """
     try:
         with path.open("rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
             cursor = _Cursor(data)
@@ -71,21 +75,23 @@ def read_metadata(path: Path) -> dict[str, Any]:
     except OSError as e:
         raise UserError(f"{path}: cannot be read: {e.strerror}") from None
     except (ValueError, struct.error) as e:
-        raise UserError(f"{path}: is not a GGUF file that can be read: {e}; download it again") from None
+        raise UserError(f"{path}: not a readable GGUF file: {e}; download it again") from None
 
 
 def tokenizer_spec(path: Path) -> dict[str, Any]:
-    """The tokenizer of a GGUF file in the layout of a `tokenizer.json` (byte-level BPE).
+    """Return the tokenizer of a GGUF file in the layout of a `tokenizer.json` (byte-level BPE).
 
-    Text is brought to NFC first, as the models' own tokenizers do and llama.cpp does not. Raises UserError when the
-    file holds another kind of tokenizer.
+    It normalizes text to NFC first, as the models' own tokenizers do and llama.cpp does not.
+
+    Raises:
+        UserError: the file holds another kind of tokenizer.
     """
     metadata = read_metadata(path)
     kind, words = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre")
     if kind != "gpt2" or words not in _WORDS:
         raise UserError(
-            f"{path}: its tokenizer ({kind!r}, {words!r}) is not supported; "
-            f"byte-level BPE with {' or '.join(map(repr, _WORDS))} is, that is Qwen2, Qwen2.5 and Qwen3"
+            f"{path}: its tokenizer ({kind!r}, {words!r}) is not supported; supported is byte-level BPE with "
+            f"{' or '.join(map(repr, _WORDS))}, that is Qwen2, Qwen2.5 and Qwen3"
         )
     tokens, types = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"]
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}

@@ -1,8 +1,8 @@
 """GGUF models on the CPU: llama.cpp, embedded through xllamacpp.
 
-The engine is exact. What llama.cpp computes depends in its last bits on how much of a prompt it still remembers from
-the request before, so nothing is carried from one request to the next: a request with a shared prefix starts from the
-saved state of that prefix (computed once, from nothing, and restored bit for bit), any other starts from nothing.
+The engine is exact. The last bits of llama.cpp's results depend on how much of a prompt it still remembers from the
+previous request, so nothing is carried over: a request with a shared prefix starts from the saved state of that prefix
+(computed once, from scratch, and restored bit for bit), any other starts from scratch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ieat_data.errors import UserError
 if TYPE_CHECKING:
     from ieat_data.engines.llm.tokenizer import Tokenizer
 
-# added to the logits of the choices: far above all other tokens, so that the choices are the most likely ones
+# added to the logits of the choices: lifts them far above all other tokens
 _CHOICE_BIAS = 50.0
 _MAX_SAVED = 64
 _TIMEOUT_S = 3600
@@ -35,10 +35,11 @@ class LlamaCpp:
     Args:
         model: name in the model catalogue, a GGUF file, or a folder that holds exactly one.
         descriptor: the model's family, a file of `prompts/models/` or a path.
-        threads: CPU threads; answers may differ between numbers of threads.
+        threads: CPU threads; answers may depend on their number.
         context: tokens of prompt and continuation together.
 
-    Raises UserError when the model cannot be loaded or the descriptor does not fit it.
+    Raises:
+        UserError: the model cannot be loaded, or the descriptor does not fit it.
     """
 
     exact: ClassVar[bool] = True
@@ -47,7 +48,7 @@ class LlamaCpp:
     prompts: ClassVar[tuple[str, ...]] = ("models/*.yaml",)
 
     def __init__(self, model: str, descriptor: str, threads: int = 2, context: int = 4096) -> None:
-        from ieat_data import models
+        from ieat_data.engines import weights as models
         from ieat_data.engines.llm.descriptor import load_descriptor
 
         path = gguf_file(models.resolve(model))
@@ -56,7 +57,7 @@ class LlamaCpp:
         self.context = context
         self._folder = StateFolder()
         self._saved: OrderedDict[tuple[int, ...], str] = OrderedDict()
-        self._key = secrets.token_hex(16)  # the server listens on loopback: only we may ask it
+        self._key = secrets.token_hex(16)  # the server listens on loopback: nobody else may ask it
         self._server = self._start(path, threads)
         self._address = str(self._server.listening_address).removeprefix("http://")
 
@@ -69,8 +70,12 @@ class LlamaCpp:
 
     @staticmethod
     def open_tokenizer(model: str, descriptor: str, **others: Any) -> Tokenizer:
-        """The tokenizer alone, from the engine's settings. Raises UserError when the descriptor does not fit it."""
-        from ieat_data import models
+        """Load only the tokenizer, from the engine's settings.
+
+        Raises:
+            UserError: the descriptor does not fit it.
+        """
+        from ieat_data.engines import weights as models
         from ieat_data.engines.llm.descriptor import load_descriptor
         from ieat_data.engines.llm.tokenizer import Tokenizer
 
@@ -81,7 +86,7 @@ class LlamaCpp:
         return [self._generate(r) for r in requests]
 
     def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]:
-        """Compare the choices by their first tokens, as the model expects them right after the prompt.
+        """Compare the choices by the probabilities of their first tokens right after the prompt.
 
         Failure `ambiguous_choices`: two of them begin with the same token.
         """
@@ -117,7 +122,7 @@ class LlamaCpp:
         tokens = self.tokenizer.first_tokens(request.choices)
         if isinstance(tokens, Failure):
             return tokens
-        # the bias keeps the ratios between the choices, top_k leaves nothing but them
+        # the bias keeps the ratios between the choices, top_k keeps nothing else
         answer = self._ask(
             shared,
             ids,
@@ -139,7 +144,7 @@ class LlamaCpp:
         return Chosen(tuple(found.get(t, 0.0) / total for t in tokens))
 
     def _encode(self, prompt: Sequence[Segment], shared: int) -> tuple[tuple[int, ...], list[int]] | Failure:
-        """(ids of the shared segments, ids of the whole prompt)."""
+        """Return (ids of the shared segments, ids of the whole prompt)."""
         from ieat_data.engines.llm.tokenizer import ControlTokenError
 
         try:
@@ -150,7 +155,7 @@ class LlamaCpp:
         return (tuple(head), ids) if ids else Failure("empty_prompt", "the prompt holds no tokens")
 
     def _ask(self, shared: tuple[int, ...], ids: Sequence[int], **settings: Any) -> dict[str, Any] | Failure:
-        """One completion, from the saved state of `shared` or from nothing."""
+        """Return one completion, from the saved state of `shared` or from scratch."""
         restored = 0 < len(shared) < len(ids)
         if restored:
             self._restore(shared)
@@ -160,7 +165,7 @@ class LlamaCpp:
             return Failure("engine_error", str(e))
 
     def _restore(self, shared: tuple[int, ...]) -> None:
-        """Bring the one slot into the state right after `shared`."""
+        """Bring the single slot into the state right after `shared`."""
         name = self._saved.get(shared)
         if name is not None and (self._folder.path / name).is_file():
             self._saved.move_to_end(shared)
@@ -170,13 +175,13 @@ class LlamaCpp:
             _, oldest = self._saved.popitem(last=False)
             (self._folder.path / oldest).unlink(missing_ok=True)
         name = f"{secrets.token_hex(8)}.state"
-        # one token is drawn, but it is not part of the state
+        # one token is sampled, but does not become part of the state
         self._post("/completion", prompt=list(shared), cache_prompt=False, n_predict=1, temperature=0.0)
         self._post("/slots/0?action=save", filename=name)
         self._saved[shared] = name
 
     def _post(self, path: str, **body: Any) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(self._address, timeout=_TIMEOUT_S)  # knows no proxies
+        connection = http.client.HTTPConnection(self._address, timeout=_TIMEOUT_S)  # uses no proxies
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
         try:
             connection.request("POST", path, json.dumps(body), headers)
@@ -189,26 +194,26 @@ class LlamaCpp:
         return answer
 
     def _start(self, path: Path, threads: int) -> Any:
-        # threads that wait for each other spin for a moment, then sleep: without end they make this ten times slower
-        # beside another busy process, not at all it is a quarter slower on a quiet machine
+        # waiting threads spin for a moment, then sleep: endless spinning is ten times slower beside another busy
+        # process, no spinning a quarter slower on an idle machine
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
         try:
             import xllamacpp
         except ImportError as e:
             raise UserError(
                 f"xllamacpp cannot be loaded: {e}; install the extra `llamacpp`, and the system's OpenMP library "
-                "(libgomp1 on Debian and Ubuntu) if that is what is missing"
+                "(libgomp1 on Debian and Ubuntu) if that is missing"
             ) from None
 
         params = xllamacpp.CommonParams()
         params.model.path = str(path)
         params.n_ctx = self.context
-        params.n_parallel = 1  # one slot: requests that run together change each other's last bits
+        params.n_parallel = 1  # one slot: concurrent requests change each other's last bits
         params.n_gpu_layers = 0
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
         params.fit_params = False
-        # llama.cpp's own memory of earlier prompts
+        # llama.cpp's own cache of earlier prompts
         params.cache_ram_mib = 0
         params.cache_idle_slots = False
         params.slot_save_path = f"{self._folder.path}/"
@@ -227,7 +232,11 @@ class _Refused(RuntimeError):
 
 
 def gguf_file(path: Path) -> Path:
-    """`path` itself, or the only GGUF file in the folder `path`. Raises UserError."""
+    """Return `path` itself, or the only GGUF file in the folder `path`.
+
+    Raises:
+        UserError: the folder holds none or several.
+    """
     if not path.is_dir():
         return path
     found = sorted(path.glob("*.gguf"))
@@ -237,14 +246,15 @@ def gguf_file(path: Path) -> Path:
 
 
 def _seed(seed: int) -> int:
-    """llama.cpp takes 32 bits, and the largest number means a random seed."""
+    """Reduce a seed to llama.cpp's 32 bits, where the largest number would mean a random seed."""
     return seed % 0xFFFFFFFF
 
 
 def _sampling(sampling: Sampling) -> dict[str, Any]:
-    """The order is vLLM's: temperature, then min_p, then top_k and top_p (top_k first is the same and faster).
+    """Return llama.cpp's sampling settings, in vLLM's order: temperature, then min_p, then top_k and top_p.
 
-    One difference remains: llama.cpp's presence penalty counts the tokens of the prompt too.
+    (top_k first gives the same and is faster.) One difference remains: llama.cpp's presence penalty also counts the
+    prompt's tokens.
     """
     return {
         "temperature": sampling.temperature,

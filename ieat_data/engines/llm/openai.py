@@ -1,7 +1,7 @@
-"""Language models behind OpenAI-compatible servers: vLLM's, llama.cpp's and others that speak `/v1/completions`.
+"""Language models on OpenAI-compatible servers: vLLM's, llama.cpp's and others that offer `/v1/completions`.
 
-The chat call is not used: it closes a think block that should stay open, and reads control tokens in corpus text. The
-prompt is made here and goes out as token ids.
+The chat call is not used: it closes a think block that should stay open, and parses control tokens in corpus text. The
+prompt is rendered here and sent as token ids.
 """
 
 from __future__ import annotations
@@ -19,40 +19,41 @@ from ieat_data.errors import UserError
 _MAX_BYTES = 16 << 20
 # added to the logits of the choices, see `choose`
 _CHOICE_BIAS = 50.0
-_MAX_LOGPROBS = 20  # that servers give by default
-# how vLLM and other servers, and llama.cpp's, say that a prompt is too long
+_MAX_LOGPROBS = 20  # the servers' default limit
+# messages of vLLM (and others) and of llama.cpp for a prompt that is too long
 _TOO_LONG = ("maximum context length", "exceeds the available context size")
-# what reading a JSON value of another form than expected raises
+# errors from reading a JSON value of an unexpected form
 _UNREADABLE = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
 
 
 class Prompt(NamedTuple):
-    """A prompt as it is sent, and its length in tokens."""
+    """A prompt in the form that is sent, and its length in tokens."""
 
     sent: list[int] | str
     n: int
 
 
 class OpenAICompletions:
-    """An LLM behind one or several servers.
+    """An LLM on one or several servers.
 
     Args:
-        base_urls: the servers, see `HttpClient`; all serve the same model.
-        model: the name under which they serve it.
+        base_urls: the servers, see `HttpClient`; all must serve the same model.
+        model: its name on the servers.
         tokenizer: the model's: a `tokenizer.json`, a folder that holds one, a GGUF file, or a name in the catalogue.
         descriptor: the model's family, a file of `prompts/models/` or a path.
-        context: tokens of prompt and continuation together that the servers take. Without it a server refuses a prompt
+        context: the servers' limit in tokens of prompt and continuation together. Without it a server refuses a prompt
             that leaves too little room for `max_tokens`, and that counts as too long.
-        prompt_as: `ids` or `text`. With `text` a request whose contents hold a control string is a Failure, because
-            the server would read it as one.
+        prompt_as: `ids` or `text`. With `text`, a request whose contents hold a control string is a Failure, because
+            the server would parse it as one.
         stop_by: how a turn ends, `ids` (vLLM; llama.cpp knows the end of a turn itself) or `text`.
         server: the other settings of `HttpClient`.
 
-    Raises UserError when a setting is wrong or the descriptor does not fit the tokenizer.
+    Raises:
+        UserError: a setting is wrong, or the descriptor does not fit the tokenizer.
     """
 
     exact: ClassVar[bool] = False
-    # the tokenizer counts by its hash and not by its place
+    # the tokenizer counts by its hash, not its path
     neutral_settings: ClassVar[frozenset[str]] = NEUTRAL_SETTINGS | {"tokenizer"}
     extra: ClassVar[str] = "server"
     prompts: ClassVar[tuple[str, ...]] = ("models/*.yaml",)
@@ -72,7 +73,7 @@ class OpenAICompletions:
 
         for name, value in (("prompt_as", prompt_as), ("stop_by", stop_by)):
             if value not in ("ids", "text"):
-                raise UserError(f"engine openai: `{name}` is `ids` or `text`, not {value!r}")
+                raise UserError(f"engine openai: `{name}` must be `ids` or `text`, not {value!r}")
         self.descriptor = load_descriptor(descriptor)
         self.tokenizer = self.open_tokenizer(tokenizer, descriptor)
         self.context, self._as_text = context, prompt_as == "text"
@@ -80,7 +81,7 @@ class OpenAICompletions:
         self._common = {
             "model": model,
             "add_special_tokens": False,
-            "skip_special_tokens": False,  # a think block may be closed by a special token
+            "skip_special_tokens": False,  # a special token may close a think block
             "return_token_ids": True,
             **(stop if stop_by == "ids" else {"stop": [self.descriptor.end_of_turn]}),
         }
@@ -94,7 +95,11 @@ class OpenAICompletions:
 
     @staticmethod
     def open_tokenizer(tokenizer: str, descriptor: str, **others: Any) -> Any:
-        """The tokenizer alone, from the engine's settings. Raises UserError when the descriptor does not fit it."""
+        """Load only the tokenizer, from the engine's settings.
+
+        Raises:
+            UserError: the descriptor does not fit it.
+        """
         from ieat_data.engines.llm.descriptor import load_descriptor
 
         return _load_tokenizer(tokenizer, load_descriptor(descriptor))
@@ -103,16 +108,18 @@ class OpenAICompletions:
         """Continue each prompt. A prompt that leaves no room in the context gives `finish_reason="context"`.
 
         Failures: `empty_prompt`, `unsafe_control_text`, `server_refused`, `oversized_answer`, `malformed_answer`,
-        `prompt_changed` (the server added or left out tokens), `engine_error`. Raises EngineDown when no server is
-        there.
+        `prompt_changed` (the server added or removed tokens), `engine_error`.
+
+        Raises:
+            EngineDown: no server answers.
         """
         return self._client.each(self._generate, requests)
 
     def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]:
-        """Compare the choices by their first tokens, as the model expects them right after the prompt.
+        """Compare the choices by the probabilities of their first tokens right after the prompt.
 
         Failures besides those of `generate`: `ambiguous_choices` (two begin with the same token), `context`,
-        `choose_unsupported` (the server does not give the probabilities that are needed).
+        `choose_unsupported` (the server does not return the probabilities needed).
         """
         return self._client.each(self._choose, requests)
 
@@ -147,7 +154,7 @@ class OpenAICompletions:
             text = encodable(choice["text"]).removesuffix(self.descriptor.end_of_turn)
             return Completion(tuple(text.split(self.descriptor.think_close)), reason, prompt.n)
         ids = [_token_id(t) for t in choice["token_ids"]]
-        # the end-of-turn token, or another that ends a text
+        # the end-of-turn token, or another one that ends a text
         if (
             reason == "stop"
             and ids
@@ -184,17 +191,17 @@ class OpenAICompletions:
             return _malformed(e)
         if lacking := len(set(tokens) - set(found)):
             return Failure(
-                "choose_unsupported", f"the server gives no probability for {lacking} of {len(tokens)} choices"
+                "choose_unsupported", f"the server returned no probability for {lacking} of {len(tokens)} choices"
             )
         total = sum(found[t] for t in tokens)
         return Chosen(tuple(found[t] / total for t in tokens))
 
     def _weights(self, logprobs: Mapping[str, Any], tokens: Sequence[int]) -> dict[int, float]:
-        """Token → number proportional to its probability, in the form of llama.cpp's server or in OpenAI's."""
+        """Return token → number proportional to its probability, from llama.cpp's answer or OpenAI's."""
         if content := logprobs.get("content"):
             if "top_probs" in content[0]:
                 given = {int(p["id"]): float(p["prob"]) for p in content[0]["top_probs"]}
-                # it leaves out what is zero; where other tokens stand before the choices, it did not take the bias
+                # it omits zeros; if other tokens precede the choices, it ignored the bias
                 weights = {t: given.get(t, 0.0) for t in tokens} if set(given) <= set(tokens) else {}
                 return weights if 0 < sum(weights.values()) < math.inf else {}
             logs = {int(p["id"]): float(p["logprob"]) for p in content[0].get("top_logprobs") or []}
@@ -213,11 +220,11 @@ class OpenAICompletions:
         return self._text(segments, ids) if self._as_text else Prompt(ids, len(ids))
 
     def _text(self, segments: Sequence[Segment], ids: Sequence[int]) -> Prompt | Failure:
-        """The prompt as a server's tokenizer sees it whole: no control string may come but from the template."""
+        """Return the prompt as text for the server's tokenizer: only the template may contain control strings."""
         pieces = [s.text if s.control else self.tokenizer.normalize(s.text) for s in segments]
         text = "".join(pieces)
         for string in self.descriptor.control_strings:
-            # the whole text is looked at too: contents may join with what stands beside them
+            # also search the whole text: a content may form one together with its neighbours
             own = sum(s.text.count(string) for s in segments if s.control)
             if text.count(string) != own:
                 return Failure("unsafe_control_text", f"a content holds {string!r}; `prompt_as: ids` can send it")
@@ -229,10 +236,10 @@ class OpenAICompletions:
 
 
 def _comparing(tokens: Sequence[int]) -> dict[str, Any]:
-    """One token, and the probabilities of `tokens`.
+    """Return the settings for one token with the probabilities of `tokens`.
 
-    vLLM gives them by `logprob_token_ids`. For llama.cpp's server the bias lifts them above all others and keeps the
-    ratios between them, top_k leaves nothing else. Other servers ignore what they do not know.
+    vLLM returns them by `logprob_token_ids`. For llama.cpp's server the bias lifts them above all others and keeps
+    their ratios; top_k keeps nothing else. Other servers ignore settings they do not know.
     """
     return {
         "max_tokens": 1,
@@ -248,10 +255,10 @@ def _comparing(tokens: Sequence[int]) -> dict[str, Any]:
 
 
 def _sampling(sampling: Sampling) -> dict[str, Any]:
-    """Nothing is left to a server's defaults; what one server does not know it ignores.
+    """Return every sampling setting, leaving nothing to a server's defaults; a server ignores those it does not know.
 
-    vLLM's defaults may come from the model's generation_config.json. llama.cpp's server draws in another order by
-    itself; its presence penalty counts the tokens of the prompt too.
+    vLLM's defaults may come from the model's generation_config.json. llama.cpp's server samples in another order by
+    default; its presence penalty also counts the prompt's tokens.
     """
     return {
         "temperature": sampling.temperature,
@@ -268,24 +275,24 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
 
 
 def _seed(seed: int) -> int:
-    """llama.cpp takes 32 bits, and the largest number means a random seed."""
+    """Reduce a seed to llama.cpp's 32 bits, where the largest number would mean a random seed."""
     return seed % 0xFFFFFFFF
 
 
 def _changed(answer: Mapping[str, Any], choice: Mapping[str, Any], prompt: Prompt) -> Failure | None:
-    """Where the server says what prompt it took: is it the one that was sent?"""
+    """Compare the prompt that the server reports with the one sent; return a Failure if they differ."""
     if isinstance(prompt.sent, str):
         return None
     echoed, counted = choice.get("prompt_token_ids"), (answer.get("usage") or {}).get("prompt_tokens")
     if (echoed is not None and echoed != prompt.sent) or (counted is not None and counted != prompt.n):
         n = counted if echoed is None else len(echoed)
-        return Failure("prompt_changed", f"{prompt.n} tokens were sent, the server took {n} or others")
+        return Failure("prompt_changed", f"{prompt.n} tokens were sent, the server used {n} or others")
     return None
 
 
 def _token_id(value: Any) -> int:
     if not isinstance(value, int) or not 0 <= value < 1 << 31:
-        raise ValueError(f"{str(value)[:40]!r} is no token id")
+        raise ValueError(f"{str(value)[:40]!r} is not a token id")
     return value
 
 
@@ -300,18 +307,18 @@ def _malformed(error: Exception) -> Failure:
 
 
 def _tokenizer_file(setting: str) -> str:
-    """What of a setting `tokenizer` is read and hashed: of a folder with a model's weights its `tokenizer.json` alone.
+    """Return which part of a setting `tokenizer` is read and hashed: of a model's folder only its `tokenizer.json`.
 
-    It goes by the name, because a build from a recording has no such files.
+    The decision goes by the name, because a build from a recording does not have these files.
     """
-    from ieat_data.models.catalogue import load
+    from ieat_data.engines.weights.catalogue import load
 
     alone = setting in load().models or Path(setting).suffix in (".json", ".gguf")
     return setting if alone else str(Path(setting) / "tokenizer.json")
 
 
 def _load_tokenizer(setting: str, descriptor: Descriptor) -> Any:
-    from ieat_data import models
+    from ieat_data.engines import weights as models
     from ieat_data.engines.llm.llamacpp import gguf_file
     from ieat_data.engines.llm.tokenizer import Tokenizer
 
@@ -319,5 +326,5 @@ def _load_tokenizer(setting: str, descriptor: Descriptor) -> Any:
     if path.suffix != ".json":
         return Tokenizer.load(gguf_file(path), descriptor)
     if path.name != "tokenizer.json":
-        raise UserError(f"{path}: a tokenizer's file is called tokenizer.json; name it so, or give its folder")
+        raise UserError(f"{path}: name the tokenizer's file tokenizer.json, or give its folder")
     return Tokenizer.load(path.parent, descriptor)

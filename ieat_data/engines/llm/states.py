@@ -1,4 +1,4 @@
-"""A temporary folder for saved model states that does not outlive its process for long, even when that is killed."""
+"""A temporary folder for saved model states that is cleaned up soon, even if its process is killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MIN_AGE_S = 600
 
 
 class StateFolder:
-    """A folder of this process alone, removed with it. What killed processes left behind is swept when one is made."""
+    """A folder of this process, removed with it. Creating one sweeps the folders that killed processes left behind."""
 
     def __init__(self) -> None:
         sweep(Path(tempfile.gettempdir()))
@@ -26,7 +26,7 @@ class StateFolder:
 
 
 def sweep(parent: Path) -> None:
-    """Remove the folders in `parent` whose process is gone: its lock is free, and it was not made just now."""
+    """Remove the folders in `parent` whose process is gone: unlocked, and not created just now."""
     for folder in parent.glob(f"{_PREFIX}*"):
         try:
             if time.time() - folder.stat().st_mtime < _MIN_AGE_S:
@@ -34,4 +34,4 @@ def sweep(parent: Path) -> None:
             with FileLock(folder / _LOCK, timeout=0):
                 shutil.rmtree(folder)
         except OSError:
-            continue  # in use, gone meanwhile, or another user's
+            continue  # in use, already gone, or another user's

@@ -1,7 +1,7 @@
 """A conversation as prompt segments: the model's template as control segments, all contents as plain ones.
 
-The chat template that comes with a model is not used: it parses control strings in contents, and closes a think block
-that should stay open. What is rendered here gives the same token ids for ordinary text (a test compares them).
+A model's own chat template is not used: it parses control strings in contents, and closes a think block that should
+stay open. For ordinary text, the segments give the same token ids as that template (a test compares them).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ieat_data.engines.llm.descriptor import Descriptor, Role
 
 @dataclass(frozen=True)
 class Message:
-    """One turn. `think` (assistant only) shows a think block before the text: for worked examples."""
+    """One turn. `think` (assistant only) puts a think block before the text: for worked examples."""
 
     role: Role
     text: str
@@ -26,11 +26,14 @@ class Message:
 def render(
     descriptor: Descriptor, messages: Sequence[Message], open: Literal["think", "answer"], injected: str = ""
 ) -> tuple[Segment, ...]:
-    """The prompt that makes the model take the assistant's next turn.
+    """Return the prompt for the assistant's next turn.
 
-    `open="think"` ends in an open think block that holds `injected` and nothing after it (no segment when it is
-    empty); `open="answer"` asks for an answer without thinking. Contents stand in segments of their own, neighbouring
-    template pieces in one. Raises ValueError for `injected` with an answer, or `think` outside an assistant's turn.
+    `open="think"` ends in an open think block that holds `injected` and nothing after it (no segment if it is empty);
+    `open="answer"` asks for an answer without thinking. Each content is a segment of its own; neighbouring template
+    pieces are merged into one.
+
+    Raises:
+        ValueError: `injected` with an answer, or `think` outside an assistant's turn.
     """
     if open == "answer" and injected:
         raise ValueError("a body can only be injected into an open think block")
@@ -53,7 +56,7 @@ def _conversation(descriptor: Descriptor, messages: Sequence[Message]) -> Iterat
             if message.role != "assistant":
                 raise ValueError(f"a think block in a turn of the {message.role}")
             yield Segment(descriptor.think_open, control=True)
-            # the line end belongs to the content: after a full stop it is one token with it
+            # the line end belongs to the content: a full stop and the line end are one token
             yield Segment(message.think.strip("\n") + "\n")
             yield Segment(descriptor.think_close + "\n\n", control=True)
         yield Segment(message.text)
@@ -61,7 +64,7 @@ def _conversation(descriptor: Descriptor, messages: Sequence[Message]) -> Iterat
 
 
 def _merged(pieces: Sequence[Segment]) -> Iterator[Segment]:
-    """Neighbouring template pieces as one segment, so that token boundaries fall as in the whole; empty ones go."""
+    """Merge neighbouring template pieces, so that token boundaries are those of the whole text; drop empty ones."""
     control = ""
     for piece in pieces:
         if piece.control:

@@ -1,8 +1,8 @@
 """Prompt segments to token ids, so that no corpus text can become a control token, whatever it says.
 
-Three locks, each enough by itself for the models it knows: plain text is encoded by a second tokenizer that has no
-added tokens; it is cut inside every occurrence of a control string and the pieces are encoded apart; and what comes out
-is looked through for control ids.
+Three safeguards, each sufficient alone for the models it covers: a second tokenizer without added tokens encodes plain
+text; plain text is split inside every occurrence of a control string and the pieces are encoded separately; and the
+result is searched for control ids.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ class ControlTokenError(ValueError):
 class Tokenizer:
     """A model's tokenizer with the family's control tokens.
 
-    `spec` is the content of a `tokenizer.json`. Raises UserError when the descriptor does not fit it.
+    `spec` is the content of a `tokenizer.json`.
+
+    Raises:
+        UserError: the descriptor does not fit it.
     """
 
     def __init__(self, spec: Mapping[str, Any], descriptor: Descriptor, where: str = "tokenizer") -> None:
@@ -43,7 +46,7 @@ class Tokenizer:
         self._min_control = descriptor.min_control_id
         self._added = frozenset(t["id"] for t in added)
         strings = {*descriptor.control_strings, *(t["content"] for t in added)}
-        # a look-ahead finds occurrences that overlap
+        # a look-ahead also finds overlapping occurrences
         starts = "|".join(re.escape(s) for s in sorted(strings) if len(s) > 1)
         self._control = re.compile(f"(?={starts})")
         self._close = descriptor.think_close
@@ -52,7 +55,11 @@ class Tokenizer:
 
     @classmethod
     def load(cls, model: Path, descriptor: Descriptor) -> Tokenizer:
-        """The tokenizer of a GGUF file, or of a folder with a `tokenizer.json`. Raises UserError."""
+        """Load the tokenizer of a GGUF file, or of a folder with a `tokenizer.json`.
+
+        Raises:
+            UserError: it cannot be read, or the descriptor does not fit it.
+        """
         if model.is_file():
             from ieat_data.engines.llm.gguf import tokenizer_spec
 
@@ -67,14 +74,18 @@ class Tokenizer:
         return cls(spec, descriptor, str(path))
 
     def encode(self, segments: Iterable[Segment]) -> list[int]:
-        """Token ids of a prompt; each segment is encoded apart. Raises ControlTokenError."""
+        """Return the token ids of a prompt; encode each segment separately.
+
+        Raises:
+            ControlTokenError: plain text gave a control token.
+        """
         ids: list[int] = []
         for segment in segments:
             ids += self.encode_control(segment.text) if segment.control else self.encode_plain(segment.text)
         return ids
 
     def prompt(self, segments: Iterable[Segment]) -> list[int] | Failure:
-        """`encode` for an engine: `unsafe_control_text` and `empty_prompt` are Failures of the request."""
+        """Call `encode` for an engine: `unsafe_control_text` and `empty_prompt` are Failures of the request."""
         try:
             ids = self.encode(segments)
         except ControlTokenError as e:
@@ -82,7 +93,7 @@ class Tokenizer:
         return ids or Failure("empty_prompt", "the prompt holds no tokens")
 
     def first_tokens(self, choices: Sequence[str]) -> list[int] | Failure:
-        """The token that each choice begins with; `ambiguous_choices` when two begin alike, or one is empty."""
+        """Return the first token of each choice; Failure `ambiguous_choices` if two are equal or a choice is empty."""
         first = [self.encode_plain(choice)[:1] for choice in choices]
         tokens = [t[0] for t in first if t]
         if len(set(tokens)) != len(choices):
@@ -90,11 +101,15 @@ class Tokenizer:
         return tokens
 
     def encode_control(self, text: str) -> list[int]:
-        """Ids of a template piece: control strings become control tokens."""
+        """Return the ids of a template piece: control strings become control tokens."""
         return list(self._full.encode(_encodable(text), add_special_tokens=False).ids)
 
     def encode_plain(self, text: str) -> list[int]:
-        """Ids of any text, none of them a control id. Raises ControlTokenError when one comes out all the same."""
+        """Return the ids of any text, none of them a control id.
+
+        Raises:
+            ControlTokenError: the result holds a control id after all.
+        """
         text = self.normalize(text)
         ids: list[int] = []
         cuts = [0, *(m.start() + 1 for m in self._control.finditer(text)), len(text)]
@@ -106,16 +121,16 @@ class Tokenizer:
         return ids
 
     def normalize(self, text: str) -> str:
-        """The form in which a model sees plain text: the tokenizer's own (NFC), lone surrogates as U+FFFD."""
+        """Return plain text as a model sees it: normalized by the tokenizer (NFC), lone surrogates as U+FFFD."""
         text = _encodable(text)
         return str(self._normalizer.normalize_str(text)) if self._normalizer else text
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`, control tokens as their strings; bytes that are not UTF-8 as U+FFFD."""
+        """Return the text of `ids`: control tokens as their strings, bytes that are not UTF-8 as U+FFFD."""
         return str(self._full.decode(list(ids), skip_special_tokens=False))
 
     def parts(self, ids: Sequence[int]) -> tuple[str, ...]:
-        """The decoded text of a continuation, cut at each close of the think block (`Completion.parts`)."""
+        """Return the decoded text of a continuation, split at each close of the think block (`Completion.parts`)."""
         if self._close_id is None:
             return tuple(self.decode(ids).split(self._close))
         parts: list[list[int]] = [[]]
@@ -135,7 +150,7 @@ class Tokenizer:
             ids = self.encode_control(token)
             if len(ids) != 1 or not self.is_control(ids[0]):
                 raise UserError(
-                    f"{where}: the descriptor {descriptor.family!r} does not fit: {token!r} of its template is no "
+                    f"{where}: the descriptor {descriptor.family!r} does not fit: {token!r} of its template is not a "
                     f"control token of the tokenizer, which reads it as {ids}; set `descriptor` to the model's family"
                 )
 
@@ -149,11 +164,13 @@ class Tokenizer:
                     f"{expected}, the tokenizer {found}; set `descriptor` to the model's family"
                 )
         if not self.is_control(descriptor.end_of_turn_id):
-            raise UserError(f"{where}: the descriptor {descriptor.family!r} does not count its end of turn as control")
+            raise UserError(
+                f"{where}: the descriptor {descriptor.family!r} does not count its end of turn as a control token"
+            )
 
 
 def template_tokens(descriptor: Descriptor) -> list[str]:
-    """The control strings that its template is made of, and where its think block has tokens those of it."""
+    """Return the control strings of its template, and those of its think block if that has tokens."""
     turns = (descriptor.turns.system, descriptor.turns.user, descriptor.turns.assistant)
     thinks = descriptor.think_close_id is not None
     pieces = [*(t.open + t.close for t in turns), *([descriptor.think_open, descriptor.think_close] if thinks else [])]
@@ -164,5 +181,5 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _encodable(text: str) -> str:
-    """Lone surrogates cannot be put into UTF-8."""
+    """Replace lone surrogates, which UTF-8 cannot hold."""
     return _SURROGATE.sub("\ufffd", text)

@@ -1,6 +1,7 @@
 """vLLM in process: the production LLM. Prompts are token ids, every request has its own seed.
 
-Calls from several shards at once (`concurrent_calls`) join one continuous batch; a call waits for its requests alone.
+Concurrent calls from several shards (`concurrent_calls`) join one continuous batch; a call waits only for its own
+requests.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ieat_data.errors import UserError
 if TYPE_CHECKING:
     from ieat_data.engines.llm.tokenizer import Tokenizer
 
-_KILLED_ENDS_S = 5.0  # for a process that was killed to be gone
+_KILLED_ENDS_S = 5.0  # time for a killed process to end
 
 
 class VLLM:
@@ -32,15 +33,16 @@ class VLLM:
         model: a folder in Hugging Face layout (`config.json`, `tokenizer.json`, weights as safetensors).
         descriptor: the model's family, a file of `prompts/models/` or a path.
         context: tokens of prompt and continuation together.
-        tensor_parallel: GPUs that hold one copy of the model; give the actor as many (`num_gpus`).
+        tensor_parallel: GPUs that share one copy of the model; give the actor as many (`num_gpus`).
         gpu_memory: share of a GPU's memory that vLLM may take.
-        max_num_seqs: requests that are decoded at the same time.
-        engine_args: more of vLLM's own `EngineArgs`, as they are called there.
+        max_num_seqs: requests decoded at the same time.
+        engine_args: more of vLLM's own `EngineArgs`, under vLLM's names.
 
-    Raises UserError when the folder is no model, or the descriptor does not fit it.
+    Raises:
+        UserError: the folder is not a model, or the descriptor does not fit it.
     """
 
-    # what a request gets depends in its last bits on the batch that it is decoded in
+    # the last bits of an answer depend on the batch that it is decoded in
     exact: ClassVar[bool] = False
     neutral_settings: ClassVar[frozenset[str]] = frozenset({"gpu_memory", "max_num_seqs", "tensor_parallel"})
     extra: ClassVar[str] = "vllm"
@@ -57,12 +59,12 @@ class VLLM:
         max_num_seqs: int = 256,
         engine_args: Mapping[str, Any] | None = None,
     ) -> None:
-        from ieat_data import models
+        from ieat_data.engines import weights as models
         from ieat_data.engines.llm.descriptor import load_descriptor
 
         folder = models.resolve(model)
         if not (folder / "config.json").is_file():
-            raise UserError(f"engine vllm: {folder} holds no config.json: name the folder of a model")
+            raise UserError(f"engine vllm: {folder} holds no config.json; name a model's folder")
         self.tokenizer = self.open_tokenizer(model, descriptor)
         self._stops = _stops(folder, load_descriptor(descriptor).end_of_turn_id)
         self._context = context
@@ -84,8 +86,12 @@ class VLLM:
 
     @staticmethod
     def open_tokenizer(model: str, descriptor: str, **others: Any) -> Tokenizer:
-        """The tokenizer alone, from the engine's settings. Raises UserError when the descriptor does not fit it."""
-        from ieat_data import models
+        """Load only the tokenizer, from the engine's settings.
+
+        Raises:
+            UserError: the descriptor does not fit it.
+        """
+        from ieat_data.engines import weights as models
         from ieat_data.engines.llm.descriptor import load_descriptor
         from ieat_data.engines.llm.tokenizer import Tokenizer
 
@@ -97,7 +103,7 @@ class VLLM:
         return answers
 
     def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]:
-        """Compare the choices by their first tokens, as the model expects them right after the prompt.
+        """Compare the choices by the probabilities of their first tokens right after the prompt.
 
         Failure `ambiguous_choices`: two of them begin with the same token.
         """
@@ -107,7 +113,7 @@ class VLLM:
     def close(self) -> None:
         """End vLLM's processes."""
         self._run(_end(self._engine))
-        for process in multiprocessing.active_children():  # vLLM kills what is slow to end, and does not wait for it
+        for process in multiprocessing.active_children():  # vLLM kills slow ones, but does not wait for their end
             process.join(_KILLED_ENDS_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
@@ -148,13 +154,13 @@ class VLLM:
         return Chosen(tuple(w / sum(weights) for w in weights))
 
     async def _ask(self, ids: list[int], **params: Any) -> Any:
-        """vLLM's one output for a prompt, or a Failure for a request that it refuses."""
+        """Return vLLM's single output for a prompt, or a Failure for a request that it refuses."""
         from vllm import SamplingParams, TokensPrompt
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
-            # our own tokenizer decodes: vLLM need not
+            # vLLM need not decode: our own tokenizer does
             wanted = SamplingParams(
                 **params, detokenize=False, stop_token_ids=sorted(self._stops), output_kind=RequestOutputKind.FINAL_ONLY
             )
@@ -162,7 +168,7 @@ class VLLM:
             outputs = [output async for output in stream]
             return outputs[-1].outputs[0] if outputs else Failure("engine_error", "vllm gave no output")
         except EngineDeadError:
-            os._exit(1)  # nothing will come of this process any more: Ray starts another, within the limit
+            os._exit(1)  # this process cannot recover: Ray starts another, within its limit
         except (ValueError, RuntimeError) as e:
             return Failure("engine_error", f"vllm: {type(e).__name__}: {e}")
 
@@ -180,7 +186,7 @@ async def _start(model: str, context: int, args: Mapping[str, Any]) -> Any:
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    # `generation_config="vllm"`: a model's own defaults for sampling do not mix with the request's
+    # `generation_config="vllm"`: a model's own sampling defaults must not mix with the request's
     fixed = {"model": model, "max_model_len": context, "generation_config": "vllm", "enable_prefix_caching": True}
     try:
         wanted = AsyncEngineArgs(**fixed, trust_remote_code=False, enable_log_requests=False, **args)
@@ -198,7 +204,7 @@ async def _end(engine: Any) -> None:
 
 
 def _stops(folder: Path, end_of_turn: int) -> frozenset[int]:
-    """The ids that end an answer: the family's end of turn and those that the model names itself."""
+    """Return the ids that end an answer: the family's end of turn and those that the model names itself."""
     try:
         own = json.loads((folder / "generation_config.json").read_text(encoding="utf-8")).get("eos_token_id", [])
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""DNSMOS P.835: how good speech sounds to listeners, as a small ONNX model predicts it."""
+"""DNSMOS P.835: a small ONNX model that predicts how good speech sounds to listeners."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ieat_data.audio import Samples
+from ieat_data.data.audio import Samples
 from ieat_data.engines import batching
 from ieat_data.engines.base import Failure, Quality, Rate, Requirement
 
-WINDOW = 144_160  # samples at 16 kHz, 9.01 s: what the model hears at a time
+WINDOW = 144_160  # samples at 16 kHz, 9.01 s: the model's input length
 _MAX_S = 120.0
-# from the model's scale to that of listeners, as its authors fitted it
+# maps the model's scale to the listeners', as fitted by its authors
 _LISTENERS = {
     "signal": (-0.08397278, 1.22083953, 0.0052439),
     "background": (-0.13166888, 1.60915514, -0.39604546),
@@ -22,14 +22,14 @@ _LISTENERS = {
 
 
 class DNSMOS:
-    """Quality from 1 to 5: of the speech, of the background, of all. One thread, so that two runs are the same.
+    """Speech quality from 1 to 5: of the speech, of the background, overall. One thread, so that runs agree.
 
-    A long clip is heard in windows that follow on each other, the last one ending with the clip; its scores are their
-    means. A clip shorter than a window is repeated, as the authors do it.
+    A long clip is rated in consecutive windows, the last one ending with the clip; its scores are their means. A clip
+    shorter than a window is repeated, as its authors do.
 
     Args:
-        model: `sig_bak_ovr.onnx`: a name of the catalogue, or a path.
-        threads: of one call.
+        model: `sig_bak_ovr.onnx`: a name in the catalogue, or a path.
+        threads: per call.
     """
 
     exact: ClassVar[bool] = True
@@ -39,7 +39,7 @@ class DNSMOS:
     def __init__(self, model: str = "dnsmos", threads: int = 1) -> None:
         import onnxruntime
 
-        from ieat_data import models
+        from ieat_data.engines import weights as models
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -52,7 +52,7 @@ class DNSMOS:
         return [Requirement("module", "onnxruntime"), Requirement("model", str(settings.get("model", "dnsmos")))]
 
     def rate(self, requests: Sequence[Rate]) -> list[Quality | Failure]:
-        """Failures: those of `batching.hear`, `engine_error`."""
+        """Rate each clip. Failures: those of `batching.hear`, `engine_error`."""
         return [self._rate(r.audio) for r in requests]
 
     def _rate(self, audio: bytes) -> Quality | Failure:
@@ -61,14 +61,14 @@ class DNSMOS:
             return samples
         try:
             raw = np.mean([self._session.run(None, {"input_1": w[None]})[0][0] for w in windows(samples)], axis=0)
-        except Exception as e:  # onnxruntime has no errors of its own that can be told apart
+        except Exception as e:  # onnxruntime has no specific error types
             return Failure("engine_error", f"DNSMOS: {batching.one_line(e)}")
         scores = {n: float(np.polyval(p, x)) for (n, p), x in zip(_LISTENERS.items(), raw, strict=True)}
         return Quality(**{n: round(min(max(s, 1.0), 5.0), 4) for n, s in scores.items()})
 
 
 def windows(samples: Samples) -> list[Samples]:
-    """The pieces (`WINDOW` samples each) that a clip is heard in."""
+    """Return the windows (`WINDOW` samples each) of a clip."""
     if len(samples) <= WINDOW:
         return [np.resize(samples, WINDOW)]
     starts = [*range(0, len(samples) - WINDOW, WINDOW), len(samples) - WINDOW]

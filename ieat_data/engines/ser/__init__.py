@@ -1,1 +1,1 @@
-"""Engines that hear emotion."""
+"""Engines that recognize emotion in speech."""

@@ -1,9 +1,9 @@
 """What the words say about the speaker's feeling: P(feeling | words), as an LLM's probabilities of the feeling words.
 
-The model appraises the event ("what happened to the speaker?"); no list of emotional words is looked up. Its bias
-towards some feeling words is measured on a few balanced sentences of the prompt file and divided out, after Z. Zhao et
-al., "Calibrate before use" (ICML 2021) and H. Zhou et al., "Batch calibration" (ICLR 2024): here the batch is fixed, so
-that the answer to one request does not depend on the others.
+The model appraises the event ("what happened to the speaker?"); there is no list of emotional words. Its bias towards
+some feeling words is measured on a few balanced sentences of the prompt file and divided out, after Z. Zhao et al.,
+"Calibrate before use" (ICML 2021) and H. Zhou et al., "Batch calibration" (ICLR 2024): here the batch is fixed, so that
+the answer to one request does not depend on the others.
 """
 
 from __future__ import annotations
@@ -21,20 +21,23 @@ from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.engines.base import Choose, Chosen, Failure, Segment
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.engines.llm.template import Message, render
+from ieat_data.paths import Folder
 
 FEELINGS = ("happy", "sad", "anger", "fear", "neutral", "surprise", "disgust")
 LANGUAGES = ("en", "zh")
 _LONGEST = 800  # characters of a transcript that are read
-_RAREST = 1e-3  # a bias below this is no measurement
+_RAREST = 1e-3  # a smaller bias is no reliable measurement
 
 
 class Sentence(Strict):
+    """A calibration sentence and its feeling."""
+
     says: str = Field(min_length=1)
     feels: str
 
 
 class AppraisalFile(Strict):
-    """`prompts/appraisal.{language}.yaml`; the head of the English one explains the keys."""
+    """The file `prompts/appraisal.{language}.yaml`; the head of the English one explains the keys."""
 
     system: str
     question: str
@@ -47,15 +50,15 @@ class AppraisalFile(Strict):
         if set(self.feelings) != set(FEELINGS):
             raise ValueError(f"feelings: expected the keys {', '.join(FEELINGS)}")
         if len({word[:2] for word in self.feelings.values()}) < len(FEELINGS):
-            raise ValueError("feelings: two words begin alike, so that the model's first token cannot tell them apart")
+            raise ValueError("feelings: two words begin alike, so that the model's first token cannot distinguish them")
         if "{feelings}" not in self.system or "{transcript}" not in self.question:
             raise ValueError("system must hold {feelings}, question must hold {transcript}")
         for sentence in (*self.examples, *self.calibration):
             if sentence.feels not in FEELINGS:
-                raise ValueError(f"feels: {sentence.feels!r} is no feeling (known: {', '.join(FEELINGS)})")
+                raise ValueError(f"feels: {sentence.feels!r} is not a feeling (known: {', '.join(FEELINGS)})")
         counts = Counter(s.feels for s in self.calibration)
         if len({counts[f] for f in FEELINGS}) > 1:
-            raise ValueError("calibration: as many sentences of each feeling are needed")
+            raise ValueError("calibration: needs the same number of sentences for each feeling")
         return self
 
 
@@ -65,20 +68,20 @@ class Appraisal:
     Args:
         root: the folder of `appraisal.{language}.yaml`.
         descriptor: the name of the LLM's chat format, e.g. `qwen2.5`.
-        calibration: how much of the model's bias is taken out, from 0 (none) to 1 (all).
+        calibration: how much of the model's bias is removed, from 0 (none) to 1 (all).
 
     Raises:
         UserError: a prompt file is missing or wrong.
     """
 
-    def __init__(self, llm: Any, root: Path, descriptor: str, calibration: float) -> None:
+    def __init__(self, llm: Any, root: Folder, descriptor: str, calibration: float) -> None:
         self._llm, self._descriptor, self._strength = llm, load_descriptor(descriptor), calibration
         self._files = {g: _load(root / f"appraisal.{g}.yaml") for g in LANGUAGES}
         self._shared = {g: self._count_shared(g) for g in LANGUAGES}
         self._bias: dict[str, NDArray[np.float64]] = {}
 
     def prompt(self, language: str, text: str) -> tuple[Segment, ...]:
-        """The question about `text`, up to where the model's answer begins."""
+        """Return the question about `text`, up to where the model's answer begins."""
         file = self._files[language]
         comma = "、" if language == "zh" else ", "
         messages = [
@@ -91,9 +94,9 @@ class Appraisal:
         return render(self._descriptor, messages, open="answer")
 
     def appraise(self, items: Sequence[tuple[str, str]]) -> list[dict[str, float] | Failure]:
-        """P(feeling | words) for (language, text) pairs, in their order; the probabilities of each sum to 1."""
+        """Return P(feeling | words) for (language, text) pairs, in order; the probabilities of each sum to 1."""
         failed = {g: self._learn_bias(g) for g in sorted({g for g, _ in items})}
-        # by language: requests with the same beginning stand together, which a prefix cache likes
+        # by language: requests with the same beginning follow one another, which helps a prefix cache
         order = sorted((i for i in range(len(items)) if not failed[items[i][0]]), key=lambda i: items[i][0])
         result: list[dict[str, float] | Failure | None] = [failed[g] for g, _ in items]
         for i, answer in zip(order, self._choose([items[i] for i in order]), strict=True):
@@ -108,7 +111,7 @@ class Appraisal:
         return self._llm.choose(requests) if requests else []
 
     def _learn_bias(self, language: str) -> Failure | None:
-        """Ask for the calibration sentences, once for each language."""
+        """Ask for the calibration sentences, once per language."""
         if language in self._bias:
             return None
         sentences = self._files[language].calibration if self._strength else ()
@@ -125,7 +128,7 @@ class Appraisal:
         return dict(zip(FEELINGS, (raw / raw.sum()).tolist(), strict=True))
 
     def _count_shared(self, language: str) -> int:
-        """How many segments at the beginning are the same whatever the text."""
+        """Count the segments at the beginning that do not depend on the text."""
         one, other = self.prompt(language, "a"), self.prompt(language, "b")
         return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
 

@@ -1,7 +1,7 @@
 """How aroused a voice is, in [0, 1]: 0.5 is the speaker's own norm, as far as it is known.
 
-The speaker's norm comes from other clips of the speaker (peers), shrunk to what is usual in the language: with no peers
-a high voice says little, because speakers differ; with some, it is compared with the speaker's own.
+The speaker's norm comes from other clips of the speaker (peers), shrunk towards the language's norm: without peers a
+high voice says little, because speakers differ; with some, it is compared with the speaker's own.
 
 Direction and relative weight of the cues after K. R. Scherer, "Vocal communication of emotion", Speech Communication 40
 (2003), and P. N. Juslin and P. Laukka, Psychological Bulletin 129 (2003): arousal raises pitch, its range, loudness,
@@ -22,10 +22,10 @@ from ieat_data.engines.ser.prosody import Prosody
 
 @dataclass(frozen=True)
 class Cue:
-    """One measure. `weight`: how much it counts, negative where arousal lowers it. `norm`: what is usual, by language.
+    """One measure. `weight`: how much it counts, negative if arousal lowers it. `norm`: the usual value, by language.
 
-    `within`: standard deviation over the clips of one speaker. `between`: of the speakers' norms; infinite where
-    speakers (or their microphones) cannot be compared at all, so that the cue counts only with peers.
+    `within`: standard deviation over the clips of one speaker. `between`: of the speakers' norms; infinite if speakers
+    (or their microphones) cannot be compared at all, so that the cue counts only with peers.
     """
 
     weight: float
@@ -42,13 +42,13 @@ CUES: Mapping[str, Cue] = {
     "rate": Cue(0.5, {"en": 4.0, "zh": 4.2}, 0.6, 0.6),  # nuclei per second
     "pauses": Cue(-0.3, {"en": 0.1, "zh": 0.1}, 0.08, 0.06),  # share of time
 }
-_PRIOR_CLIPS = 4.0  # how many clips the usual spread within a speaker is worth against the one observed
-_FARTHEST = 3.0  # a single cue counts for at most so many standard deviations
+_PRIOR_CLIPS = 4.0  # weight, in clips, of the usual spread within a speaker against the observed one
+_FARTHEST = 3.0  # a single cue counts for at most this many standard deviations
 _STEEPNESS = 2.0  # one standard deviation in all cues at once gives 0.88
 
 
 def cues(prosody: Prosody) -> dict[str, float]:
-    """The values that `CUES` speaks of; those that could not be measured are left out."""
+    """Return the values of the measures in `CUES`, without those that could not be measured."""
     values = {
         "pitch": 12 * math.log2(prosody.pitch_median_hz) if prosody.pitch_median_hz else None,
         "level": prosody.level_db,
@@ -61,10 +61,10 @@ def cues(prosody: Prosody) -> dict[str, float]:
 
 
 def deviation(value: float, peers: Sequence[float], cue: Cue, language: str) -> float:
-    """How far `value` is from the speaker's norm, in standard deviations of the speaker.
+    """Return how far `value` is from the speaker's norm, in standard deviations of the speaker.
 
-    The norm is the median of `peers` with normal shrinkage to that of the language. The less is known of it (few
-    peers), the more of a deviation is put down to the speaker's being another than expected.
+    The norm is the median of `peers`, shrunk (normal shrinkage) towards the language's norm. The fewer peers, the more
+    of a deviation is attributed to the speaker, whose norm may be another than expected.
     """
     n = len(peers)
     if n == 0 and math.isinf(cue.between):
@@ -80,7 +80,7 @@ def deviation(value: float, peers: Sequence[float], cue: Cue, language: str) -> 
 
 
 def arousal(clip: Prosody, peers: Sequence[Prosody], language: str) -> float:
-    """Arousal of `clip` against its speaker's `peers`, in (0, 1)."""
+    """Return the arousal of `clip` against its speaker's `peers`, in (0, 1)."""
     others = [cues(p) for p in peers]
     total = weights = 0.0
     for name, value in cues(clip).items():

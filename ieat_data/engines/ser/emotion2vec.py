@@ -1,6 +1,6 @@
-"""emotion2vec, the speech emotion model, from FunASR's folder of it, in batches on a GPU.
+"""emotion2vec, the speech emotion model, from its FunASR folder, in batches on a GPU.
 
-Not exact: on a GPU the last bits of a score depend on the company of a clip.
+Not exact: on a GPU the other clips of a batch change the last bits of a score.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ieat_data import audio
-from ieat_data.checks.labels import Labels
+from ieat_data.data import audio
+from ieat_data.data.emotions import Labels
 from ieat_data.engines import batching, funasr_loading
 from ieat_data.engines.base import Classify, EmotionScores, Failure, Requirement
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
 
-OTHER = "other"  # what is no emotion of ours
-# the decoder of its pre-training, which the published checkpoints lack
+OTHER = "other"  # for classes that are none of our emotions
+# the decoder of the pre-training, which the published checkpoints lack
 _UNUSED = ("modality_encoders.AUDIO.decoder.",)
 
 
@@ -28,22 +28,23 @@ class Emotion2Vec:
     """Emotion of a clip, from the voice alone.
 
     Args:
-        model: the folder of a fine-tuned emotion2vec (emotion2vec_plus_large and the like), as the hub's client
-            downloads it.
-        device: torch's name of it, e.g. `cuda:0`, `cpu`.
-        batch_s: seconds of audio in one batch, padding included; a batch that needs too much memory is halved.
+        model: the folder of a fine-tuned emotion2vec (emotion2vec_plus_large and similar), as downloaded by the hub's
+            client.
+        device: a torch device, e.g. `cuda:0`, `cpu`.
+        batch_s: seconds of audio per batch, padding included; a batch that needs too much memory is halved.
         window_s: longer clips (seconds) are cut into windows, because memory grows with the square of the duration.
         max_s: longer clips (seconds) are not classified.
 
-    Raises UserError when the model cannot be loaded as a whole on this device, is none that classifies, or has a class
-    that `prompts/labels.yaml` does not map.
+    Raises:
+        UserError: the model cannot be loaded completely on this device, does not classify, or has a class that
+            `prompts/labels.yaml` does not map.
     """
 
     exact: ClassVar[bool] = False
     wants_transcript: ClassVar[bool] = False
     wants_peers: ClassVar[bool] = False
     prompts: ClassVar[tuple[str, ...]] = ("labels.yaml",)
-    # they only change the company of a clip
+    # they only change which clips share a batch
     neutral_settings: ClassVar[frozenset[str]] = frozenset({"device", "batch_s"})
     extra: ClassVar[str] = "funasr"
 
@@ -76,9 +77,9 @@ class Emotion2Vec:
         return funasr_loading.requirements("emotion2vec", settings)
 
     def classify(self, requests: Sequence[Classify]) -> list[EmotionScores | Failure]:
-        """Probabilities of our seven labels and of `other`, summing to 1.
+        """Return probabilities of our seven labels and of `other`, summing to 1.
 
-        `details`: `windows`, `seconds`, the probabilities of the model's own classes that `other` is made of, and for a
+        `details`: `windows`, `seconds`, the probabilities of the model's own classes that make up `other`, and for a
         clip of several windows those of each (`window0_sad`, …).
 
         Failures: those of `batching.hear`, `out_of_memory`, `engine_error`.
@@ -106,7 +107,7 @@ class Emotion2Vec:
         return answers
 
     def _pool(self, sizes: Sequence[int], scores: np.ndarray[Any, np.dtype[np.float64]]) -> EmotionScores:
-        """The mean over windows, weighted by their durations; `scores` has the shape (windows, classes)."""
+        """Return the mean over windows, weighted by duration; `scores` has the shape (windows, classes)."""
         pooled = np.average(scores, axis=0, weights=sizes)
         details = {"windows": float(len(sizes)), "seconds": sum(sizes) / batching.RATE}
         details |= {c: float(p) for c, t, p in zip(self._classes, self._targets, pooled, strict=True) if t == OTHER}
@@ -123,19 +124,23 @@ class Emotion2Vec:
 
 
 def windows(samples: audio.Samples, window_s: float) -> list[audio.Samples]:
-    """Pieces of `window_s` seconds; the last is shorter, and left out when it is too short for the model."""
+    """Return pieces of `window_s` seconds; the last is shorter, and dropped if it is too short for the model."""
     step = int(window_s * batching.RATE)
     pieces = [samples[start : start + step] for start in range(0, samples.size, step)]
     return [p for p in pieces if p.size >= batching.MIN_SAMPLES]
 
 
 def class_names(tokens: Sequence[str]) -> list[str]:
-    """The model's classes by their English names: `生气/angry` is `angry`."""
+    """Return the English names of the model's classes: `angry` for `生气/angry`."""
     return [t.rpartition("/")[2] for t in tokens]
 
 
 def targets(classes: Sequence[str], labels: Labels, folder: Path) -> list[str]:
-    """Our label of each class, or `other`. Raises UserError for a class that labels.yaml does not map."""
+    """Return our label of each class, or `other`.
+
+    Raises:
+        UserError: `prompts/labels.yaml` does not map a class.
+    """
     for name in classes:
         if name not in labels.emotion2vec:
             raise UserError(f"{folder}: the class {name!r} is not among `emotion2vec` in prompts/labels.yaml")
@@ -144,13 +149,13 @@ def targets(classes: Sequence[str], labels: Labels, folder: Path) -> list[str]:
 
 def _check(folder: Path, config: Mapping[str, Any]) -> None:
     if config.get("model") != "Emotion2vec":
-        raise UserError(f"{folder}: holds {config.get('model')!r}, no Emotion2vec")
+        raise UserError(f"{folder}: holds {config.get('model')!r}, not Emotion2vec")
     encoder = config.get("model_conf", {}).get("modalities", {}).get("audio", {})
     # FunASR evaluates this one as Python
     spec = str(encoder.get("feature_encoder_spec"))
     if not re.fullmatch(r"[\d\s()\[\],+*]+", spec):
-        raise UserError(f"{folder}: feature_encoder_spec is no list of layers: {spec[:80]!r}")
-    # any other mode lets the padding of a batch change the scores
+        raise UserError(f"{folder}: feature_encoder_spec is not a list of layers: {spec[:80]!r}")
+    # with any other mode, a batch's padding changes the scores
     mode = encoder.get("extractor_mode")
     if mode != "layer_norm":
         raise UserError(f"{folder}: extractor_mode {mode!r} is not supported, only layer_norm")

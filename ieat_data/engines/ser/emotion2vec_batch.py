@@ -1,4 +1,4 @@
-"""Many clips through emotion2vec at once, with the scores that each gets alone. Imported where torch is."""
+"""emotion2vec on many clips at once, with the scores that each gets alone. Import this only where torch is."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.errors import UserError
 
 
 class BatchClassifier:
     """FunASR runs its emotion2vec clip by clip; this runs the same model on padded batches.
 
-    Nothing of a clip may see the padding: each waveform is normalised before it is padded, attention is masked, the
-    mean is taken over the clip's own frames, and every convolution over frames finds zeros behind the clip, as it does
-    at the end of a clip alone.
+    Nothing of a clip may see the padding: each waveform is normalized before it is padded, attention is masked, the
+    mean covers only the clip's own frames, and every convolution over frames finds zeros after the clip, as it does at
+    the end of a single clip.
     """
 
     def __init__(self, auto: Any) -> None:
@@ -25,7 +25,7 @@ class BatchClassifier:
         if self._model.proj is None:
             raise UserError(f"{auto.model_path}: has no classes (tokens.txt); a fine-tuned emotion2vec is needed")
         tokens = list(auto.kwargs["tokenizer"].token_list)
-        # FunASR's name for an output that is none
+        # FunASR's name for an unused output
         self._used = [i for i, t in enumerate(tokens) if not t.startswith("unuse")]
         self.tokens = [tokens[i] for i in self._used]
         self._encoder = self._model.modality_encoders["AUDIO"]
@@ -36,7 +36,7 @@ class BatchClassifier:
                 module.register_forward_pre_hook(self._zero_padding)
 
     def __call__(self, clips: Sequence[audio.Samples]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Probabilities, shape (clips, `tokens`), of clips of 16 kHz."""
+        """Return probabilities, shape (clips, `tokens`), for clips at 16 kHz."""
         with torch.inference_mode():
             return np.asarray(self._probabilities(clips).numpy())
 
@@ -57,7 +57,7 @@ class BatchClassifier:
         return logits.cpu().double().softmax(-1)
 
     def _frames(self, lengths: torch.Tensor) -> torch.Tensor:
-        """Frames of 20 ms that the convolutions make of so many samples."""
+        """Return how many frames of 20 ms the convolutions make of this many samples."""
         for _, kernel, stride in self._encoder.feature_enc_layers:
             lengths = (lengths - kernel) // stride + 1
         return lengths
@@ -68,14 +68,14 @@ class BatchClassifier:
 
 
 def _shared(bias: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """`bias`, the attention bias of distances, made for one clip and seen by all of a batch.
+    """Wrap `bias`, the attention bias of distances: compute it for one clip and share it across the batch.
 
-    FunASR keeps one for the most clips and the longest clip that ever came: gigabytes after many short clips and one
-    long one, though it is the same for every clip.
+    FunASR keeps one for the most clips and the longest clip seen so far: gigabytes after many short clips and one long
+    one, though it is the same for every clip.
     """
     return lambda batch_size, **rest: bias(batch_size=1, **rest).expand(batch_size, -1, -1, -1)
 
 
 def _behind(lengths: torch.Tensor) -> torch.Tensor:
-    """Mask of the padding: row i is true from lengths[i] on; shape (n, longest)."""
+    """Return the mask of the padding: row i is true from lengths[i] on; shape (n, longest)."""
     return torch.arange(int(lengths.max()))[None] >= lengths[:, None]

@@ -1,6 +1,6 @@
 """The fundamental frequency of speech, by YIN, in numpy alone.
 
-Why not a library: librosa brings numba, parselmouth is GPL, pyworld and pysptk are compiled for few platforms; only a
+Why not a library: librosa needs numba, parselmouth is GPL, pyworld and pysptk are compiled for few platforms; only a
 median and a spread over a clip are wanted here, for which YIN is accurate.
 
 Source: A. de Cheveigné and H. Kawahara, "YIN, a fundamental frequency estimator for speech and music", JASA 111 (2002).
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ieat_data.audio import Samples
+from ieat_data.data.audio import Samples
 
 RATE = 16_000
 HOP = 160  # 10 ms
@@ -24,16 +24,16 @@ _BLOCK = 1000  # frames at once: bounds the memory
 
 
 def frames(samples: Samples, length: int, hop: int = HOP) -> Samples:
-    """Overlapping frames, shape (n, length), the i-th centred at i * hop; the ends are padded with zeros."""
+    """Return overlapping frames, shape (n, length), the i-th centred at i * hop; the ends are padded with zeros."""
     padded = np.pad(samples, (length // 2, length))
     n = 1 + (len(samples) - 1) // hop
     return np.lib.stride_tricks.sliding_window_view(padded, length)[: n * hop : hop]
 
 
 def track(samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pitch in Hz and aperiodicity (0: periodic, about 1: noise) every 10 ms of 16 kHz `samples`; both of shape (n,).
+    """Return pitch in Hz and aperiodicity (0: periodic, about 1: noise) every 10 ms of 16 kHz `samples`.
 
-    The aperiodicity of silence is 1; the pitch of what is not periodic has no meaning.
+    Both have the shape (n,). The aperiodicity of silence is 1; without periodicity the pitch has no meaning.
     """
     pieces = frames(samples, _WINDOW + _LAGS)
     hz, aperiodicity = np.empty(len(pieces)), np.empty(len(pieces))
@@ -51,7 +51,7 @@ def _yin(pieces: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
     power = np.cumsum(np.pad(pieces**2, ((0, 0), (1, 0))), axis=1)
     energy = power[:, _WINDOW : _WINDOW + _LAGS] - power[:, :_LAGS]
     difference = np.maximum(energy[:, :1] + energy - 2 * correlation, 0.0)
-    # divided by its running mean, so that lag 0 does not win and a threshold means the same for every frame
+    # divided by its running mean, so that lag 0 does not win and one threshold fits every frame
     mean = np.cumsum(difference[:, 1:], axis=1) / np.arange(1, _LAGS)
     normal = np.ones((n, _LAGS))
     np.divide(difference[:, 1:], mean, out=normal[:, 1:], where=mean > 1e-12)
@@ -66,5 +66,5 @@ def _yin(pieces: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
     before, here, after = (normal[rows, lag + k] for k in (-1, 0, 1))
     bend = before - 2 * here + after
     shift = np.zeros(n)
-    np.divide(before - after, 2 * bend, out=shift, where=bend > 1e-12)  # the dip of the parabola through three points
+    np.divide(before - after, 2 * bend, out=shift, where=bend > 1e-12)  # minimum of the parabola through three points
     return RATE / (lag + np.clip(shift, -0.5, 0.5)), here

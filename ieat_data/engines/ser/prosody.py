@@ -1,6 +1,6 @@
 """How something was said, measured on one clip: pitch, loudness, effort, pace and pauses.
 
-All but `level_db` stay the same when the clip is made louder or softer as a whole. Jitter is left out: it needs single
+Except for `level_db`, no measure changes if the whole clip gets louder or softer. Jitter is left out: it needs single
 periods, which a tracker with 10 ms steps does not see, and the literature disagrees on its sign for arousal.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ieat_data.audio import AudioError, Samples
+from ieat_data.data.audio import AudioError, Samples
 from ieat_data.engines.ser import pitch
 
 SHORTEST_S = 0.3
@@ -33,18 +33,22 @@ class Prosody:
     tilt_db: float | None  # power at 1-5 kHz over 50-1000 Hz in the voiced frames: rises with vocal effort
     pitch_median_hz: float | None
     pitch_range_st: float | None  # semitones from the 10th to the 90th percentile
-    rate: float  # syllable nuclei per second of speech, pauses left out
+    rate: float  # syllable nuclei per second of speech, without pauses
     pause_share: float  # of the time from the first to the last sound
 
 
 def measure(samples: Samples) -> Prosody:
-    """Measure 16 kHz mono `samples`, shape (n,). Raises AudioError with reason `too_short` or `no_speech`."""
+    """Measure 16 kHz mono `samples`, shape (n,).
+
+    Raises:
+        AudioError: `too_short` or `no_speech`.
+    """
     duration = len(samples) / pitch.RATE
     if duration < SHORTEST_S:
         raise AudioError("too_short", f"{duration:.2f} s of audio: the emotion engine needs at least {SHORTEST_S} s")
     power = np.abs(np.fft.rfft(pitch.frames(samples, _SPECTRUM) * np.hanning(_SPECTRUM), axis=1)) ** 2
     hz_of = np.fft.rfftfreq(_SPECTRUM, 1 / pitch.RATE)
-    # the window's own power is divided out, so that a full-scale sine is at -3 dB; below 50 Hz there is no speech
+    # divide out the window's own power, so that a full-scale sine is at -3 dB; below 50 Hz there is no speech
     level = _db(2 * power[:, hz_of >= 50].sum(axis=1) / (_SPECTRUM * np.sum(np.hanning(_SPECTRUM) ** 2)))
     active = _active(level)
     if not active.any():
@@ -80,19 +84,19 @@ def _db(power: NDArray[np.float64] | np.floating) -> NDArray[np.float64]:
 
 
 def _active(level: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Frames with sound: within 30 dB of the loud ones, and less far down where the floor is noisy."""
+    """Return the frames with sound: within 30 dB of the loud ones, less far down if the noise floor is high."""
     loud, floor = np.percentile(level, 95), np.percentile(level, 5)
     return (level > loud - np.clip(0.6 * (loud - floor), 6, 30)) & (level > _SILENCE_DB)
 
 
 def _loudness(level: NDArray[np.float64]) -> float:
-    """Of the frames within 15 dB of the loud ones: valleys and the noise of pauses do not change it."""
+    """Return the loudness of the frames within 15 dB of the loud ones: dips and noise in pauses do not change it."""
     loud = level[level > np.percentile(level, 95) - 15]
     return float(_db(np.mean(10 ** (loud / 10))))
 
 
 def _long_runs(flags: NDArray[np.bool_], at_least: int) -> NDArray[np.bool_]:
-    """Only those runs of True that are long enough."""
+    """Keep only those runs of True that are long enough."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
     kept = np.zeros(flags.shape, dtype=bool)
     for start, end in zip(edges[::2], edges[1::2], strict=True):
@@ -101,7 +105,7 @@ def _long_runs(flags: NDArray[np.bool_], at_least: int) -> NDArray[np.bool_]:
 
 
 def _pitch(hz: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    """Median (Hz) and 10-90 % range (semitones), without the frames that are an octave off."""
+    """Return median (Hz) and 10-90 % range (semitones), without the frames that are an octave off."""
     if len(hz) < _MIN_VOICED:
         return None, None
     semitones = 12 * np.log2(hz)
@@ -111,7 +115,7 @@ def _pitch(hz: NDArray[np.float64]) -> tuple[float | None, float | None]:
 
 
 def _nuclei(envelope: NDArray[np.float64], voiced: NDArray[np.bool_]) -> int:
-    """Peaks of loudness that are voiced and have a dip on both sides: about one for each syllable.
+    """Count the voiced peaks of loudness with a dip on both sides: about one per syllable.
 
     After N. H. de Jong and T. Wempe, "Praat script to detect syllable nuclei and measure speech rate automatically",
     Behavior Research Methods 41 (2009).

@@ -1,9 +1,9 @@
 """Speech emotion without a speech-emotion model: arousal from the voice, valence from the words.
 
-No small pretrained emotion model can be had with weights, so this engine joins two weaker witnesses: how far the voice
-is from the speaker's norm (`arousal.py`, which tells anger from sadness but not from joy) and what an LLM makes of the
-words (`appraisal.py`, which tells joy from anger but hears nothing). Its labels are demo grade: good to run the whole
-pipeline on any machine, not to train on. An ironic or acted voice over plain words is beyond it.
+No small pretrained emotion model is available with weights, so this engine combines two weaker sources: how far the
+voice is from the speaker's norm (`arousal.py`, which tells anger from sadness but not from joy) and an LLM's appraisal
+of the words (`appraisal.py`, which tells joy from anger but hears nothing). Its labels are demo grade: good enough to
+run the whole pipeline on any machine, not to train on. It cannot handle an ironic or acted voice over plain words.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ieat_data import audio
-from ieat_data.audio import AudioError
+from ieat_data.data import audio
+from ieat_data.data.audio import AudioError
 from ieat_data.engines.base import Classify, EmotionScores, Failure, Requirement
 from ieat_data.engines.ser.appraisal import FEELINGS, LANGUAGES, Appraisal
 from ieat_data.engines.ser.arousal import arousal
 from ieat_data.engines.ser.prosody import Prosody, measure
 from ieat_data.paths import prompts_dir
 
-# Where the feelings lie on the circumplex (J. A. Russell, JPSP 39 (1980)), in round figures that the literature on
-# emotional speech broadly agrees on: arousal in [0, 1] with the speaker's norm at 0.5, valence in [-1, 1].
+# Positions of the feelings on the circumplex (J. A. Russell, JPSP 39 (1980)), in round figures on which the literature
+# on emotional speech broadly agrees: arousal in [0, 1] with the speaker's norm at 0.5, valence in [-1, 1].
 AROUSAL = {"happy": 0.65, "sad": 0.25, "anger": 0.75, "fear": 0.7, "neutral": 0.4, "surprise": 0.72, "disgust": 0.5}
 VALENCE = {"happy": 0.9, "sad": -0.7, "anger": -0.7, "fear": -0.7, "neutral": 0.0, "surprise": 0.2, "disgust": -0.7}
 _SPREAD = 0.25  # standard deviation of arousal within a feeling: people differ, and the measure is rough
-_FLOOR = 1e-4  # the words never rule a feeling out altogether
-_LONGEST_S = 60.0  # of a clip is listened to
-_REMEMBERED = 4096  # clips whose measures are kept: a clip is met again as a peer of its speaker's others
+_FLOOR = 1e-4  # the words never rule out a feeling completely
+_LONGEST_S = 60.0  # seconds of a clip that are used
+_REMEMBERED = 4096  # clips whose measures are kept: a clip returns as a peer of its speaker's other clips
 
 
 class ProsodyAppraisal:
     """P(feeling) ∝ P(feeling | words) · p(arousal | feeling)^`arousal_weight`.
 
     Args:
-        llm: whatever answers `choose` (an LLM engine or a client of one).
+        llm: anything with `choose` (an LLM engine or a client of one).
         descriptor: the name of the LLM's chat format.
-        arousal_weight: how much the voice counts; 0: the words alone. At 1 a voice at arousal 0.75 speaks for anger
-            against sadness with odds of 7 to 1, one at the speaker's norm with 1 to 1.
-        calibration: how much of the LLM's bias towards some feeling words is taken out, from 0 to 1.
+        arousal_weight: how much the voice counts; 0: only the words. At 1 a voice at arousal 0.75 favours anger over
+            sadness with odds of 7 to 1, one at the speaker's norm with 1 to 1.
+        calibration: how much of the LLM's bias towards some feeling words is removed, from 0 to 1.
 
     Raises:
         UserError: a prompt file is missing or wrong.
@@ -63,14 +63,14 @@ class ProsodyAppraisal:
 
     @classmethod
     def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
-        """Nothing: what decodes and resamples is in the core, and the LLM names its model itself."""
+        """Return nothing: the core package decodes and resamples, and the LLM names its model itself."""
         return []
 
     def classify(self, requests: Sequence[Classify]) -> list[EmotionScores | Failure]:
-        """Scores of all seven feelings, summing to 1.
+        """Return scores of all seven feelings, summing to 1.
 
         Failures: `undecodable_audio`, `empty_audio`, `not_finite_audio`, `too_short`, `no_speech`, `empty_text`,
-        `unsupported_language`, and whatever the LLM fails with.
+        `unsupported_language`, and the LLM's own.
         """
         heard = [self._hear(r) for r in requests]
         ok = [i for i, h in enumerate(heard) if not isinstance(h, Failure)]
@@ -89,7 +89,7 @@ class ProsodyAppraisal:
         if request.language not in LANGUAGES:
             return Failure("unsupported_language", f"{request.language!r}; this engine knows {', '.join(LANGUAGES)}")
         if not any(c.isalnum() for c in request.transcript):
-            return Failure("empty_text", "the transcript holds no words, and the valence comes from the words")
+            return Failure("empty_text", "the transcript holds no words, which the valence comes from")
         clip = self._measure(request.audio)
         return Failure(clip.reason, str(clip)) if isinstance(clip, AudioError) else clip
 

@@ -10,22 +10,22 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ieat_data.audio import Samples
+from ieat_data.data.audio import Samples
 from ieat_data.engines import batching
 from ieat_data.engines.base import Compare, Failure, Requirement, Similarity
 from ieat_data.errors import UserError
 
 _MELS = 80
 _MAX_S = 60.0
-_KEPT = 1024  # voices of references that are not computed again
+_KEPT = 1024  # cached embeddings of references
 
 
 class CAMPPlus:
-    """Cosine of the embeddings of two clips. One thread, so that two runs are the same.
+    """Cosine of the embeddings of two clips. One thread, so that runs agree.
 
     Args:
         model: `campplus.onnx` of CosyVoice2-0.5B.
-        threads: of one call.
+        threads: per call.
     """
 
     exact: ClassVar[bool] = True
@@ -35,15 +35,15 @@ class CAMPPlus:
     def __init__(self, model: str, threads: int = 1) -> None:
         import onnxruntime
 
-        from ieat_data import models
+        from ieat_data.engines import weights as models
 
         file = models.resolve(model)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         try:
             self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except Exception as e:  # onnxruntime's, another one for each fault
-            raise UserError(f"{file}: is no ONNX model: {batching.one_line(e)}") from None
+        except Exception as e:  # onnxruntime's, a different type for each fault
+            raise UserError(f"{file}: not an ONNX model: {batching.one_line(e)}") from None
         given = self._session.get_inputs()
         if [x.shape[-1] for x in given] != [_MELS]:
             shapes = ", ".join(str(x.shape) for x in given)
@@ -59,7 +59,7 @@ class CAMPPlus:
         return [*modules, Requirement("model", str(settings["model"]))]
 
     def compare(self, requests: Sequence[Compare]) -> list[Similarity | Failure]:
-        """Failures: those of `batching.hear`, for either clip; `engine_error`."""
+        """Compare each pair. Failures: those of `batching.hear`, for either clip; `engine_error`."""
         return [self._compare(r) for r in requests]
 
     def _compare(self, request: Compare) -> Similarity | Failure:
@@ -74,7 +74,7 @@ class CAMPPlus:
         return reference if isinstance(reference, Failure) else Similarity(round(float(voice @ reference), 4))
 
     def _voice(self, audio: bytes) -> NDArray[np.float64] | Failure:
-        """The embedding, of length 1."""
+        """Return the embedding, normalized to length 1."""
         samples = batching.hear(audio, _MAX_S)
         if isinstance(samples, Failure):
             return samples
@@ -88,7 +88,7 @@ class CAMPPlus:
 
 
 def features(samples: Samples) -> NDArray[np.float32]:
-    """Kaldi's log mel filter banks of samples at 16 kHz, without their mean: shape (frames, 80)."""
+    """Return Kaldi's log mel filter banks of samples at 16 kHz, mean removed: shape (frames, 80)."""
     import kaldi_native_fbank as knf
 
     options = knf.FbankOptions()

@@ -1,7 +1,7 @@
 """CosyVoice2 on a GPU: speech in the voices of a bank of prompts, in either language.
 
-The library runs in a process of its own, which is ended and started again when a call hangs or CUDA fails. Not exact:
-GPU kernels differ between cards and versions, so the same seed gives the same clip on the same machine at best.
+The library runs in its own process, which is ended and restarted if a call hangs or CUDA fails. Not exact: GPU kernels
+differ between cards and versions, so at best the same seed gives the same clip on the same machine.
 """
 
 from __future__ import annotations
@@ -17,35 +17,36 @@ from ieat_data.engines.tts.cosyvoice2_speaker import Speaker
 from ieat_data.engines.tts.cosyvoice2_text import PIECE
 from ieat_data.errors import UserError
 
-_ESTIMATOR = "flow.decoder.estimator.fp32.onnx"  # what TensorRT's plan is made from
+_ESTIMATOR = "flow.decoder.estimator.fp32.onnx"  # the source of TensorRT's plan
 _CLONE = (
     "pip install 'ieat-data[cosyvoice]', and clone FunAudioLLM/CosyVoice with its submodules and export "
     "COSYVOICE_HOME=CLONE (docs/gpu.md)"
 )
-_BANK = "`voices_file` is a bank of voices in a folder of its own (docs/gpu.md)"
+_BANK = "`voices_file` is a bank of voices in its own folder (docs/gpu.md)"
 
 
 class CosyVoice2:
-    """Text to speech at 24 kHz, one utterance at a time: more of them at once are more `replicas`.
+    """Text to speech at 24 kHz, one utterance at a time; use more `replicas` for more at once.
 
-    A voice speaks its own language by zero-shot cloning, the other one cross-lingually, and as it is told where its
-    line in the bank has an `instruction`. The code comes from a clone of FunAudioLLM/CosyVoice (with submodules) in the
-    environment variable COSYVOICE_HOME, else from an installed package that brings `cosyvoice.cli`.
+    A voice speaks its own language by zero-shot cloning and the other one cross-lingually; if its line in the bank has
+    an `instruction`, it follows that. The code comes from a clone of FunAudioLLM/CosyVoice (with submodules) named by
+    the environment variable COSYVOICE_HOME, else from an installed package that provides `cosyvoice.cli`.
 
     Args:
         model: folder of a CosyVoice2 model.
-        voices_file: a bank of one's own (`voices.py`); the profile's `voices` are ids of it. None: the voices are those
-            of the clips that come with the requests.
-        timeout_s: seconds for one utterance; a call that takes longer is ended.
+        voices_file: your own bank (`voices.py`); the profile's `voices` are its ids. None: the voices are those of the
+            clips that come with the requests.
+        timeout_s: seconds for one utterance; a longer call is ended.
         max_chars: longer texts are not spoken.
         require_gpu: refuse to run on the CPU.
-        fp16, load_trt, load_vllm: the library's own options. TensorRT and vLLM write what they make into `model`.
+        fp16, load_trt, load_vllm: the library's own options. TensorRT and vLLM write their files into `model`.
 
-    Raises UserError when the model, the bank or the library cannot be loaded.
+    Raises:
+        UserError: the model, the bank or the library cannot be loaded.
     """
 
     exact: ClassVar[bool] = False
-    # the model counts by its files: the library writes others beside them
+    # the model counts by its files: the library writes others next to them
     neutral_settings: ClassVar[frozenset[str]] = frozenset({"model", "require_gpu"})
     extra: ClassVar[str] = "cosyvoice"
     speaker: ClassVar[type[Speaker]] = Speaker
@@ -83,7 +84,7 @@ class CosyVoice2:
         names = [*cosyvoice2_load.FILES, cosyvoice2_load.TOKENIZER, *([_ESTIMATOR] if settings.get("load_trt") else [])]
         banks = []
         if bank := settings.get("voices_file"):
-            # which of the folder's banks, and all that lies in the folder
+            # the bank's file, and everything in its folder
             banks = [str(bank), str(Path(bank).expanduser().absolute().parent)]
         return [
             *(Requirement("module", m, hint) for m in modules),
@@ -116,9 +117,9 @@ class CosyVoice2:
 
     def _fault(self, request: Synthesize) -> Failure | None:
         if not request.text.strip():
-            return Failure("empty_text", "there is nothing to speak")
+            return Failure("empty_text", "the text is empty")
         if len(request.text) > self._max_chars:
-            return Failure("too_long_text", f"{len(request.text)} characters, at most {self._max_chars} are spoken")
+            return Failure("too_long_text", f"{len(request.text)} characters, the maximum is {self._max_chars}")
         if request.language not in PIECE:
             return Failure("unsupported_language", f"{request.language!r}; {' and '.join(PIECE)} can be spoken")
         if request.speaker is None and request.voice not in self._voices:

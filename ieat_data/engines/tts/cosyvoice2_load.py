@@ -1,4 +1,4 @@
-"""CosyVoice2's code and weights, brought into this process; all that is odd about its versions stands here."""
+"""Loads CosyVoice2's code and weights into this process; all workarounds for its versions are here."""
 
 from __future__ import annotations
 
@@ -22,22 +22,25 @@ RATE = 24_000
 FILES = ("cosyvoice2.yaml", "llm.pt", "flow.pt", "hift.pt", "campplus.onnx", "speech_tokenizer_v2.onnx")
 TOKENIZER = "CosyVoice-BlankEN"
 
-# the model's YAML may name any Python object to be called: only CosyVoice's own are let through, and these
+# the model's YAML may name any Python object to call: only CosyVoice's own are allowed, and these
 _OTHERS = frozenset({"omegaconf.DictConfig"})
 _SEEDS = frozenset({"random.seed", "numpy.random.seed", "torch.manual_seed", "torch.cuda.manual_seed_all"})
 _OWN = ("cosyvoice", "matcha")
 
 
 def load(folder: Path, *, require_gpu: bool, options: Collection[str] = ()) -> Any:
-    """The library's `CosyVoice2` with the model in `folder`, on the GPU where there is one.
+    """Return the library's `CosyVoice2` with the model in `folder`, on the GPU if there is one.
 
-    `options`: which of `fp16`, `load_trt`, `load_vllm` to turn on. Raises UserError when something is missing or wrong.
+    `options`: which of `fp16`, `load_trt`, `load_vllm` to turn on.
+
+    Raises:
+        UserError: something is missing or wrong.
     """
     for name in (*FILES, TOKENIZER):
         if not (folder / name).exists():
-            raise UserError(f"{folder}: has no {name}; a folder of a CosyVoice2 model is needed")
+            raise UserError(f"{folder}: has no {name}; name the folder of a CosyVoice2 model")
     _check_transformers()
-    # the versions of CosyVoice load weights with and without `weights_only`; a hub is never asked
+    # some versions of CosyVoice load weights without `weights_only`; a hub is never asked
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     os.environ["HF_HUB_OFFLINE"] = "1"
     library = _library()
@@ -71,16 +74,16 @@ def load(folder: Path, *, require_gpu: bool, options: Collection[str] = ()) -> A
 
 
 def home() -> str:
-    """Where the clone of CosyVoice is, or nothing where an installed package is used."""
+    """Return the folder of CosyVoice's clone, or "" if an installed package is used."""
     return os.environ.get("COSYVOICE_HOME", "")
 
 
 def takes_paths(model: Any) -> bool:
-    """Is a prompt given as a path? In versions before December 2025 it was a tensor (1, n) at 16 kHz."""
+    """Tell whether a prompt is given as a path. Versions before December 2025 take a tensor (1, n) at 16 kHz."""
     taken = inspect.signature(model.add_zero_shot_spk).parameters
     if not {"prompt_wav", "prompt_speech_16k"} & set(taken):
         raise UserError(
-            f"engine cosyvoice2: this version of CosyVoice takes no prompt that is known ({', '.join(taken)})"
+            f"engine cosyvoice2: this version of CosyVoice takes prompts in an unknown form ({', '.join(taken)})"
         )
     return "prompt_wav" in taken
 
@@ -89,13 +92,13 @@ def _check_transformers() -> None:
     version = importlib.metadata.version("transformers")
     if tuple(int(n) for n in re.findall(r"\d+", version)[:2]) >= (4, 53):
         raise UserError(
-            f"engine cosyvoice2: transformers {version} decodes CosyVoice2's tokens wrongly and says nothing; "
+            f"engine cosyvoice2: transformers {version} silently decodes CosyVoice2's tokens wrongly; "
             "install transformers==4.51.3"
         )
 
 
 def _library() -> Any:
-    """The module `cosyvoice.cli.cosyvoice` of the clone in COSYVOICE_HOME, else of an installed package."""
+    """Return the module `cosyvoice.cli.cosyvoice` of the clone in COSYVOICE_HOME, else of an installed package."""
     if home():
         clone = Path(home()).expanduser().absolute()
         for part, package in ((clone, "cosyvoice/cli"), (clone / "third_party" / "Matcha-TTS", "matcha")):
@@ -113,9 +116,9 @@ def _library() -> Any:
     except ImportError as e:
         raise UserError(
             f"engine cosyvoice2: CosyVoice cannot be imported ({e}); set COSYVOICE_HOME to a clone of "
-            "FunAudioLLM/CosyVoice, or install a package that brings cosyvoice.cli, such as cosyvoice2-eu"
+            "FunAudioLLM/CosyVoice, or install a package that provides cosyvoice.cli, such as cosyvoice2-eu"
         ) from None
-    # importing it turns the root logger to DEBUG; it then logs and draws a progress bar for each text
+    # importing it sets the root logger to DEBUG; it then logs and draws a progress bar for each text
     root.setLevel(level)
     root.handlers[:] = handlers
     logging.getLogger().addFilter(lambda record: "cosyvoice" not in record.pathname)
@@ -124,7 +127,7 @@ def _library() -> Any:
 
 
 def _leave_out_normalizers() -> None:
-    """Its text normalizers are never used here; they load grammars from a hub, or write them into site-packages."""
+    """Replace its text normalizers, unused here: they load grammars from a hub or write them into site-packages."""
     sys.modules.setdefault("ttsfrd", None)  # type: ignore[arg-type]
     for name in ("wetext", "tn.chinese.normalizer", "tn.english.normalizer"):
         try:
@@ -145,7 +148,7 @@ def _check_yaml(file: Path) -> None:
     for event in events:
         tag = getattr(event, "tag", None)
         if tag and not _harmless(tag):
-            raise UserError(f"{file}: {tag!r} would run code that is not CosyVoice's; it is not loaded")
+            raise UserError(f"{file}: {tag!r} would run code that is not CosyVoice's, so the file is not loaded")
 
 
 def _harmless(tag: str) -> bool:
@@ -156,13 +159,13 @@ def _harmless(tag: str) -> bool:
         return tag == "!ref"
     if name in _OTHERS:
         return True
-    # by name it may be anything that one of these modules imports: `cosyvoice.cli.frontend.os.system`
+    # a name may reach anything that one of these modules imports: `cosyvoice.cli.frontend.os.system`
     found = pydoc.locate(name) if name.split(".")[0] in _OWN else None
     return getattr(found, "__module__", "").split(".")[0] in _OWN
 
 
 def _check_weights(model: Any, file: Path) -> None:
-    """cosyvoice2-eu leaves weights that the file lacks random, and only logs it."""
+    """Check that the file has all weights: cosyvoice2-eu leaves missing ones random and only logs it."""
     import torch
 
     stored = torch.load(file, map_location="cpu", weights_only=True, mmap=True)

@@ -1,4 +1,4 @@
-"""CosyVoice2 in this process: prompts, seeds, and what goes wrong inside of the library."""
+"""CosyVoice2 in this process: prompts, seeds, and the library's faults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Clip, Failure, Synthesize
 from ieat_data.engines.tts import cosyvoice2_load
 from ieat_data.engines.tts.cosyvoice2_text import plain, spoken_pieces
@@ -27,7 +27,7 @@ _PROMPT_RATE = 16_000
 
 @dataclass(frozen=True)
 class _Prompt:
-    """What is known of the clip that a voice is cloned from, and how it is to speak."""
+    """The clip that a voice is cloned from, and how to speak."""
 
     transcript: str
     language: str
@@ -46,9 +46,10 @@ class Speaker:
         frontend.spk2info = _Copies(frontend.spk2info)
 
     def speak(self, request: Synthesize) -> Clip | Failure:
-        """`request` spoken; its voice and language are known. Failures: `unspeakable_text`, `engine_error`.
+        """Speak `request`, whose voice and language are known. Failures: `unspeakable_text`, `engine_error`.
 
-        Raises RuntimeError where CUDA fails: then nothing works any more in this process.
+        Raises:
+            RuntimeError: CUDA fails: nothing works any more in this process.
         """
         language: Language = "zh" if request.language == "zh" else "en"
         parts = spoken_pieces(request.text, language)
@@ -64,10 +65,10 @@ class Speaker:
                 for part in parts:
                     said = self._say(part, name, prompt, language)
                     chunks += [c["tts_speech"].numpy()[0] for c in said]
-            except Exception as e:  # torch, onnxruntime and asserts raise what they like
+            except Exception as e:  # torch, onnxruntime and asserts raise arbitrary types
                 errors.append(e)
         if errors:
-            # the first is the cause: what the LLM's thread raised lets the rest fail, or cuts the speech off
+            # the first is the cause: an error in the LLM's thread makes the rest fail, or cuts the speech off
             message = f"cosyvoice: {type(errors[0]).__name__}: {errors[0]}"
             if "CUDA error" in message:
                 raise RuntimeError(message)
@@ -79,7 +80,7 @@ class Speaker:
         return Clip(audio.encode_flac(whole, rate), rate, whole.size / rate)
 
     def _prompt(self, request: Synthesize) -> _Prompt:
-        """Of a clip of the bank, or of the one that comes with the request."""
+        """Return the prompt from the bank's clip, or from the one that comes with the request."""
         if request.speaker is not None:
             return _Prompt(request.speaker.transcript, request.speaker.language, request.instruction or "")
         voice = self._voices[request.voice]
@@ -88,8 +89,8 @@ class Speaker:
     def _learn(self, name: str, request: Synthesize, prompt: _Prompt) -> None:
         """Compute the features of a voice's prompt, once.
 
-        What is said before the text is part of them: the transcript, or the instruction where there is one. Of a voice
-        that is cached, `inference_instruct2` does not look at the instruction it is given.
+        They include the text before the spoken text: the transcript, or the instruction if there is one. For a cached
+        voice, `inference_instruct2` ignores the instruction that it is given.
         """
         if name in self._learnt:
             return
@@ -101,7 +102,7 @@ class Speaker:
 
     @contextlib.contextmanager
     def _clip(self, data: bytes) -> Iterator[Any]:
-        """A clip as the library takes it: samples at 16 kHz, in newer versions the path of a file at any rate."""
+        """Yield a clip as the library takes it: samples at 16 kHz, or in newer versions a file's path at any rate."""
         if self._paths:
             samples, rate = audio.decode(data)
             with tempfile.NamedTemporaryFile(suffix=".wav") as file:
@@ -114,7 +115,7 @@ class Speaker:
             yield torch.from_numpy(audio.decode(data, _PROMPT_RATE)[0])[None]
 
     def _say(self, text: str, name: str, prompt: _Prompt, language: Language) -> Iterator[Mapping[str, Any]]:
-        # streaming waits for ever where the LLM fails
+        # streaming waits forever if the LLM fails
         how: dict[str, Any] = {"zero_shot_spk_id": name, "stream": False, "text_frontend": False}
         if prompt.instruction:
             said: Iterator[Mapping[str, Any]] = self.library.inference_instruct2(text, prompt.instruction, None, **how)
@@ -126,8 +127,10 @@ class Speaker:
 
 
 class _Copies(dict[str, dict[str, Any]]):
-    """Features by voice, handed out as copies: the library writes the text into what it gets, and for another language
-    takes the prompt out of it."""
+    """Features by voice, returned as copies: the library modifies what it gets.
+
+    It writes the text into them, and for another language removes the prompt.
+    """
 
     def __getitem__(self, voice: str) -> dict[str, Any]:
         return {**super().__getitem__(voice)}
@@ -135,7 +138,7 @@ class _Copies(dict[str, dict[str, Any]]):
 
 @contextlib.contextmanager
 def _thread_errors() -> Iterator[list[BaseException]]:
-    """What threads raise meanwhile. The library's LLM runs in one, and nobody asks how it ended."""
+    """Collect what threads raise meanwhile. The library's LLM runs in a thread, and nothing checks how it ended."""
     errors: list[BaseException] = []
     before = threading.excepthook
 
@@ -154,4 +157,4 @@ def _seed(seed: int) -> None:
 
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)  # of all devices
+    torch.manual_seed(seed)  # for all devices

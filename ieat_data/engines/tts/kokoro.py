@@ -1,7 +1,7 @@
 """Kokoro-82M on the CPU: ONNX through kokoro-onnx, Mandarin phonemes by misaki, English ones by espeak-ng.
 
-Exact: the model has no randomness of its own, each clip is computed alone. A seed moves the speed a little, so that
-another try gives another clip.
+Exact: the model has no randomness of its own, and each clip is computed alone. A seed changes the speed a little, so
+that another try gives another clip.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
 from ieat_data.engines.tts.text import Language, pieces, runs, speakable
 from ieat_data.errors import UserError
 
-# characters that are spoken in one go: well under the model's 510 phonemes, near which it hurries
+# characters per call: well under the model's 510 phonemes, near which it speaks too fast
 _PIECE = {"en": 240, "zh": 70}
 _PAUSE_S = 0.2
 
@@ -32,11 +32,12 @@ class Kokoro:
         model: name in the model catalogue, or an ONNX file of Kokoro.
         voices_model: the same for the voices, an .npz of name → float32 (510, 1, 256).
         threads: CPU threads.
-        speed: rate of speech, 1 is the voice's own.
-        speed_range: a seed moves the speed by at most this share, up or down.
+        speed: rate of speech; 1 is the voice's own.
+        speed_range: a seed changes the speed by at most this share, up or down.
         max_chars: longer texts are not spoken.
 
-    Raises UserError when the model or the voices cannot be loaded.
+    Raises:
+        UserError: the model or the voices cannot be loaded.
     """
 
     exact: ClassVar[bool] = True
@@ -52,7 +53,7 @@ class Kokoro:
         speed_range: float = 0.08,
         max_chars: int = 1000,
     ) -> None:
-        from ieat_data import models
+        from ieat_data.engines import weights as models
 
         if not (0 <= speed_range < 1 and speed * (1 - speed_range) >= 0.5 and speed * (1 + speed_range) <= 2.0):
             raise UserError(f"engine kokoro: speed {speed} ± {speed_range:.0%} must stay between 0.5 and 2")
@@ -69,7 +70,7 @@ class Kokoro:
         return [*modules, *(Requirement("model", str(settings[n])) for n in ("model", "voices_model"))]
 
     def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
-        """Speak each text. Any voice speaks either language; words in the other script are spoken in theirs.
+        """Speak each text. Any voice speaks either language; words in the other script are spoken in their language.
 
         Failures: `empty_text`, `too_long_text`, `unknown_voice`, `unsupported_language`, `unspeakable_text` (nothing
         in it has a sound), `engine_error`.
@@ -89,11 +90,11 @@ class Kokoro:
             try:
                 phonemes = self._phonemes(piece, language, english)
                 if not any(p.isalpha() for p in phonemes):
-                    continue  # marks alone
+                    continue  # only punctuation
                 samples, rate = self._kokoro.create(
                     phonemes, voice=request.voice, speed=float(self._speed * (1 + drawn)), is_phonemes=True
                 )
-            except Exception as e:  # the phonemizers raise what they like on odd texts
+            except Exception as e:  # the phonemizers raise arbitrary exceptions on odd texts
                 return Failure("engine_error", f"kokoro: {type(e).__name__}: {e}")
             if spoken:
                 spoken.append(np.zeros(int(_PAUSE_S * rate), np.float32))
@@ -107,9 +108,9 @@ class Kokoro:
 
     def _fault(self, request: Synthesize) -> Failure | None:
         if not request.text.strip():
-            return Failure("empty_text", "there is nothing to speak")
+            return Failure("empty_text", "the text is empty")
         if len(request.text) > self._max_chars:
-            return Failure("too_long_text", f"{len(request.text)} characters, at most {self._max_chars} are spoken")
+            return Failure("too_long_text", f"{len(request.text)} characters, the maximum is {self._max_chars}")
         if request.language not in _PIECE:
             return Failure("unsupported_language", f"{request.language!r}; {' and '.join(_PIECE)} can be spoken")
         if request.voice not in self._kokoro.voices:
@@ -135,30 +136,30 @@ def _load(model: Path, voices: Path, threads: int) -> Any:
     import onnxruntime
     from kokoro_onnx import Kokoro as Onnx
 
-    logging.getLogger("phonemizer").setLevel(logging.ERROR)  # it warns of every number
+    logging.getLogger("phonemizer").setLevel(logging.ERROR)  # it warns about every number
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    # threads that wait do not burn the cores that other engines use
+    # waiting threads must not use the cores that other engines need
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as e:  # onnxruntime's errors have no base class of their own
+    except Exception as e:  # onnxruntime's errors have no common base class
         raise UserError(f"{model}: onnxruntime cannot load it: {e}") from None
     try:
         loaded = Onnx.from_session(session, str(voices))
         shapes = {loaded.voices[name].shape[1:] for name in loaded.get_voices()}
     except (OSError, ValueError, AttributeError) as e:
-        raise UserError(f"{voices}: is no file of voices (.npz): {e}") from None
+        raise UserError(f"{voices}: not a file of voices (.npz): {e}") from None
     if shapes != {(1, 256)}:
-        raise UserError(f"{voices}: voices have the shape (n, 1, 256), these {sorted(shapes)}")
+        raise UserError(f"{voices}: voices must have the shape (n, 1, 256), found {sorted(shapes)}")
     return loaded
 
 
 def _mandarin_g2p() -> Callable[[str], str]:
     """Mandarin text to Kokoro's phonemes."""
-    import jieba  # type: ignore[import-untyped]
+    import jieba
 
-    # by default jieba trusts a cache file of a fixed name in the common temporary folder, and writes one there
+    # by default jieba trusts a cache file of a fixed name in the shared temporary folder, and writes one there
     jieba.setLogLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="ieat-jieba-") as own:
         jieba.dt.tmp_dir = own

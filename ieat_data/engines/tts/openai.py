@@ -1,4 +1,4 @@
-"""Speech synthesis behind OpenAI-compatible servers: `/v1/audio/speech`."""
+"""Speech synthesis on OpenAI-compatible servers: `/v1/audio/speech`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ieat_data import audio
+from ieat_data.data import audio
 from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
 from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, check_settings, encodable
 from ieat_data.errors import UserError
@@ -19,25 +19,27 @@ _MAX_REFERENCE_BYTES = 16 << 20
 
 
 class OpenAISpeech:
-    """Text to speech behind one or several servers.
+    """Text to speech on one or several servers.
 
     Args:
-        base_urls: the servers, see `HttpClient`; all serve the same model.
-        model: the name under which they serve it.
-        voices_file: JSON lines {"id", "audio", "transcript"}, a reference clip for each voice. It lies in a folder of
-            its own with the clips; `audio` is a path in that folder. The folder's content is part of the identity.
+        base_urls: the servers, see `HttpClient`; all must serve the same model.
+        model: its name on the servers.
+        voices_file: JSON lines {"id", "audio", "transcript"}, a reference clip for each voice. It lies in its own
+            folder together with the clips; `audio` is a path in that folder. The folder's content is part of the
+            identity.
         send_reference: send the voice's clip and transcript (`ref_audio`, `ref_text`) with each request: those of
             `voices_file`, or without one those that come with the requests.
         send_seed: send `seed`; servers that do not know it may refuse it.
         max_chars: longer texts are not spoken.
-        max_s: longer clips (seconds) are not taken.
+        max_s: longer clips (seconds) are refused.
         server: the other settings of `HttpClient`.
 
-    Raises UserError when a setting or the file of voices is wrong.
+    Raises:
+        UserError: a setting or the file of voices is wrong.
     """
 
     exact: ClassVar[bool] = False
-    # the voices count by their hashes and not by their place
+    # the voices count by their hashes, not their path
     neutral_settings: ClassVar[frozenset[str]] = NEUTRAL_SETTINGS | {"voices_file"}
     extra: ClassVar[str] = "server"
 
@@ -53,7 +55,7 @@ class OpenAISpeech:
         **server: Any,
     ) -> None:
         self._model, self._send_seed, self._max_chars, self._max_s = model, send_seed, max_chars, max_s
-        # without a file the server alone knows its voices
+        # without a file only the server knows its voices
         self._voices = _read_voices(Path(voices_file).expanduser()) if voices_file else None
         self._send_reference = send_reference
         self._client = HttpClient("openai", base_urls, max_bytes=_MAX_BYTES, **server)
@@ -73,16 +75,18 @@ class OpenAISpeech:
         """Speak each text.
 
         Failures: `empty_text`, `too_long_text`, `unknown_voice`, `undecodable_audio`, `empty_audio`,
-        `not_finite_audio`, `too_long_audio`, `server_refused`, `oversized_answer`. Raises EngineDown when no server is
-        there.
+        `not_finite_audio`, `too_long_audio`, `server_refused`, `oversized_answer`.
+
+        Raises:
+            EngineDown: no server answers.
         """
         return self._client.each(self._synthesize, requests)
 
     def _synthesize(self, request: Synthesize) -> Clip | Failure:
         if not request.text.strip():
-            return Failure("empty_text", "there is nothing to speak")
+            return Failure("empty_text", "the text is empty")
         if len(request.text) > self._max_chars:
-            return Failure("too_long_text", f"{len(request.text)} characters, at most {self._max_chars} are spoken")
+            return Failure("too_long_text", f"{len(request.text)} characters, the maximum is {self._max_chars}")
         if self._voices is not None and request.voice not in self._voices:
             return Failure(
                 "unknown_voice", f"no voice {request.voice!r} among the {len(self._voices)} of `voices_file`"
@@ -118,12 +122,12 @@ class OpenAISpeech:
             return Failure(e.reason, str(e))
         seconds = samples.size / rate
         if seconds > self._max_s:
-            return Failure("too_long_audio", f"over {self._max_s:g} s were spoken")
+            return Failure("too_long_audio", f"the speech is longer than {self._max_s:g} s")
         return Clip(audio.encode_flac(samples, rate), rate, seconds)
 
 
 def _read_voices(path: Path) -> dict[str, dict[str, str]]:
-    """Voice → the fields of a request that say how it sounds."""
+    """Return voice → the request's fields that define its sound."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as e:
@@ -139,9 +143,9 @@ def _read_voices(path: Path) -> dict[str, dict[str, str]]:
         except (ValueError, TypeError, KeyError, RecursionError):
             name = clip = transcript = None
         if not all(isinstance(v, str) and v for v in (name, clip, transcript)):
-            raise UserError(f'{where}: a line is {{"id": …, "audio": …, "transcript": …}}, all of them texts')
+            raise UserError(f'{where}: expected {{"id": …, "audio": …, "transcript": …}}, all of them strings')
         if name in voices:
-            raise UserError(f"{where}: the voice {name!r} is there twice")
+            raise UserError(f"{where}: the voice {name!r} appears twice")
         voices[name] = {"ref_audio": _data_url(path.parent, clip, where), "ref_text": transcript}
     if not voices:
         raise UserError(f"{path}: holds no voices")
@@ -151,17 +155,17 @@ def _read_voices(path: Path) -> dict[str, dict[str, str]]:
 def _data_url(folder: Path, clip: str, where: str) -> str:
     file = folder / clip
     if not file.resolve().is_relative_to(folder.resolve()):
-        raise UserError(f"{where}: the clip {clip!r} lies outside of the folder of voices; put it in")
+        raise UserError(f"{where}: the clip {clip!r} is outside the folder of voices; move it there")
     try:
         data = file.read_bytes()
         seconds, _ = audio.duration(data)
     except OSError as e:
         raise UserError(f"{file}: cannot be read: {e.strerror} ({where})") from None
     except audio.AudioError as e:
-        raise UserError(f"{file}: is no clip: {e} ({where})") from None
+        raise UserError(f"{file}: not a readable clip: {e} ({where})") from None
     if len(data) > _MAX_REFERENCE_BYTES or not (math.isfinite(seconds) and seconds > 0):
         raise UserError(
-            f"{file}: a reference clip has some sound and at most {_MAX_REFERENCE_BYTES >> 20} MB ({where})"
+            f"{file}: a reference clip must have sound and at most {_MAX_REFERENCE_BYTES >> 20} MB ({where})"
         )
     return _as_url(data)
 

@@ -1,4 +1,4 @@
-"""Before a text is spoken it is cut into pieces at sentence ends, and each piece into runs of one script."""
+"""Splits a text to be spoken into pieces at sentence ends, and each piece into runs of one script."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Language = Literal["en", "zh"]
 
 _HAN = r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
 _LATIN = r"[A-Za-z\u00c0-\u024f]"
-# the script that stands out in a text of the language; digits and marks go with the language
+# the script that is foreign in a text of the language; digits and punctuation belong to the language
 _FOREIGN: dict[Language, re.Pattern[str]] = {
     "zh": re.compile(rf"{_LATIN}+(?:[ '’&-]+{_LATIN}+)*"),
     "en": re.compile(rf"{_HAN}+(?:[，。！？、；：\s]*{_HAN}+)*"),
@@ -19,13 +19,13 @@ _FOREIGN: dict[Language, re.Pattern[str]] = {
 # symbols, their modifiers and joiners, private and unassigned characters
 _UNSPOKEN = frozenset({"So", "Sk", "Cf", "Co", "Cn", "Cs"})
 _OTHER: dict[Language, Language] = {"zh": "en", "en": "zh"}
-# a sentence, its end marks and the quotes or brackets that close after them
+# a sentence, its end marks, and the quotes or brackets that close after them
 _SENTENCE = re.compile(r"[^.!?。！？；]*(?:[.!?。！？；]+[\"'”’）)」』]*(?=\s|$|[^\x00-\x7f])|[.!?。！？；]+|$)")
 _CLAUSE = re.compile(r"[^,，、:：;；]*(?:[,，、:：;；]+|$)")
 
 
 def runs(text: str, language: Language) -> list[tuple[Language, str]]:
-    """(language, text) of each run of one script, in order; joined they give `text`."""
+    """Return (language, text) of each run of one script, in order; joined they give `text`."""
     result: list[tuple[Language, str]] = []
     at = 0
     for match in _FOREIGN[language].finditer(text):
@@ -39,14 +39,14 @@ def runs(text: str, language: Language) -> list[tuple[Language, str]]:
 
 
 def speakable(text: str) -> str:
-    """`text` without what espeak-ng would read out by its name: emoji, pictographs, invisible characters."""
+    """Return `text` without what espeak-ng would spell out by name: emoji, pictographs, invisible characters."""
     return "".join(" " if c > "\u1fff" and unicodedata.category(c) in _UNSPOKEN else c for c in text)
 
 
 def pieces(text: str, limit: int) -> list[str]:
-    """`text` in pieces of whole sentences, at most `limit` characters long.
+    """Split `text` into pieces of whole sentences, at most `limit` characters long.
 
-    A sentence that is longer is cut at its clauses, a clause that is longer at spaces or, at worst, anywhere.
+    A longer sentence is cut at its clauses, a longer clause at spaces or, as a last resort, anywhere.
     """
     packed: list[str] = []
     for unit in _units(" ".join(text.split()), limit):

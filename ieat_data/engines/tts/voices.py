@@ -1,4 +1,4 @@
-"""A bank of speaker prompts: a JSON-lines file beside the clips, one voice a line.
+"""A bank of speaker prompts: a JSON-lines file beside the clips, one voice per line.
 
 {"id": "en-f-01", "audio": "en/f01.flac", "transcript": "what is said in the clip", "language": "en"}
 {"id": "en-f-01-sad", "audio": "en/f01.flac", "transcript": "…", "language": "en", "instruction": "Speak sadly."}
@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
-from ieat_data import audio
 from ieat_data.config import Language, Strict, validate
+from ieat_data.data import audio
 from ieat_data.errors import UserError
 
 MIN_S, MAX_S = 1.0, 30.0
@@ -20,7 +20,7 @@ MIN_RATE = 16_000
 
 
 class Voice(Strict):
-    """A voice. `audio` is relative to the bank's file, and absolute in what `read` returns."""
+    """A voice. `audio` is relative to the bank's file; `read` returns it as an absolute path."""
 
     id: str = Field(pattern=r"^\w[\w.-]*$", max_length=100)
     audio: str = Field(min_length=1)
@@ -30,10 +30,11 @@ class Voice(Strict):
 
 
 def read(file: Path) -> dict[str, Voice]:
-    """The voices of the bank `file` by id, in its order; every clip was decoded once.
+    """Return the voices of the bank `file` by id, in file order, after decoding every clip once.
 
-    Raises UserError with file and line for the first fault: no JSON, a wrong key or value, an id that is there twice, a
-    clip outside of the file's folder, one that cannot be decoded, is not 1 to 30 s long or has under 16 kHz.
+    Raises:
+        UserError: the first fault, with file and line: not JSON, a wrong key or value, a repeated id, a clip outside
+            the file's folder, or one that cannot be decoded, is not 1 to 30 s long or has a rate below 16 kHz.
     """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -49,10 +50,10 @@ def read(file: Path) -> dict[str, Voice]:
         try:
             data = json.loads(line)
         except ValueError as e:
-            raise UserError(f"{where}: is not JSON: {e}") from None
+            raise UserError(f"{where}: not JSON: {e}") from None
         voice = validate(Voice, data, where)
         if voice.id in voices:
-            raise UserError(f"{where}: the id {voice.id!r} is there already")
+            raise UserError(f"{where}: the id {voice.id!r} appears twice")
         path = _inside(file.parent, voice.audio, where)
         _check(path, f"{where}: audio {voice.audio!r}")
         voices[voice.id] = voice.model_copy(update={"audio": str(path)})
@@ -62,7 +63,7 @@ def read(file: Path) -> dict[str, Voice]:
 
 
 def _inside(folder: Path, name: str, where: str) -> Path:
-    """The clip's path. Only what lies in the folder, and is not hidden, is part of the bank's identity."""
+    """Return the clip's path. Only visible files in the folder are part of the bank's identity."""
     pure = PurePosixPath(name)
     path = (folder / pure).resolve()
     if pure.is_absolute() or any(p.startswith(".") for p in pure.parts) or not path.is_relative_to(folder.resolve()):

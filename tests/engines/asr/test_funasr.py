@@ -14,15 +14,15 @@ import pytest
 import soundfile as sf
 import yaml
 
-from ieat_data.audio import encode_flac
 from ieat_data.config import EngineConfig
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines import registry
 from ieat_data.engines.asr.funasr import FunASR, without_tags
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 from ieat_data.engines.funasr_loading import source_name
 from ieat_data.errors import UserError
 from tests.engines.ser.signals import RATE, voice
-from tests.tiny import funasr_asr
+from tests.support.tiny import funasr_asr
 
 engines = pytest.mark.engines
 
@@ -362,7 +362,7 @@ def test_weights_of_another_shape_are_refused(weights: tuple[Path, dict[str, Any
     name = "decoder.output_layer.weight"
     held[name] = held[name][:-1]
     torch.save(held, folder / "model.pt")
-    with pytest.raises(UserError, match=rf"{name} has the shape \(105, 16\), the model's is \(106, 16\)"):
+    with pytest.raises(UserError, match=rf"{name} has the shape \(105, 16\), expected \(106, 16\)"):
         FunASR(str(folder), device="cpu")
 
 
@@ -382,11 +382,11 @@ def test_a_checkpoint_that_holds_code_is_refused_before_it_runs(weights: tuple[P
 
     folder, held = weights
     torch.save({**held, "more": Runs(folder / "it-ran")}, folder / "model.pt")
-    with pytest.raises(UserError, match="is no checkpoint of tensors alone"):
+    with pytest.raises(UserError, match="not a checkpoint that holds only tensors"):
         FunASR(str(folder), device="cpu")
     assert not (folder / "it-ran").exists()
     (folder / "model.pt").write_bytes(b"version https://git-lfs")
-    with pytest.raises(UserError, match="is no checkpoint of tensors alone"):
+    with pytest.raises(UserError, match="not a checkpoint that holds only tensors"):
         FunASR(str(folder), device="cpu")
 
 
@@ -408,7 +408,7 @@ def test_a_folder_without_weights_is_refused(folders: dict[str, Path], tmp_path:
     for name in ("sensevoice", "paraformer"):
         folder = changed(folders[name], tmp_path / name)
         (folder / "model.pt").unlink()
-        with pytest.raises(UserError, match=rf"{name}: .*(names no checkpoint|init_param does not exist)"):
+        with pytest.raises(UserError, match=rf"{name}: .*(names no existing checkpoint|init_param does not exist)"):
             FunASR(str(folder), device="cpu")
 
 
@@ -431,7 +431,7 @@ def test_an_absent_device_is_refused(device: str, folders: dict[str, Path]) -> N
 @engines
 def test_another_device_than_the_one_asked_for_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = changed(folders["paraformer"], tmp_path / "copy", ngpu=0)
-    with pytest.raises(UserError, match="FunASR loads it on 'cpu' instead of 'meta'"):
+    with pytest.raises(UserError, match="FunASR loaded it on 'cpu' instead of 'meta'"):
         FunASR(str(folder), device="meta")
 
 

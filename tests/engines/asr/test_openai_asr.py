@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from ieat_data.audio import encode_flac
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines.asr.openai import OpenAITranscriptions
 from ieat_data.engines.base import Failure, Transcribe, Transcript
-from ieat_data.engines.client import EngineDown
-from tests.servers import Asked, Say, dead_url, in_turn, serving
+from ieat_data.errors import EngineDown
+from tests.support.servers import Asked, Say, dead_url, in_turn, serving
 
 RATE = 16_000
 TONE = np.sin(np.arange(RATE) / 20).astype(np.float32)
@@ -32,7 +32,7 @@ def asr(url: str, **settings: Any) -> OpenAITranscriptions:
     return OpenAITranscriptions(url, "whisper", backoff_s=0.001, tries=3, **settings)
 
 
-def fields(asked: Asked) -> dict[str, tuple[str | None, str, bytes]]:
+def fields(asked: Asked) -> dict[str, tuple[str | None, str, Any]]:
     """The fields of a form: file name, type and content of each."""
     head = f"Content-Type: {asked.headers['content-type']}\r\n\r\n".encode()
     form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + asked.body)
@@ -42,7 +42,7 @@ def fields(asked: Asked) -> dict[str, tuple[str | None, str, bytes]]:
             part.get_content_type(),
             part.get_payload(decode=True),
         )
-        for part in form.iter_parts()  # type: ignore[attr-defined]
+        for part in form.iter_parts()
     }
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ieat_data.answers import Answers
 from ieat_data.config import EngineConfig, Profile, load_profile
 from ieat_data.engines import registry
 from ieat_data.engines.base import Encode, Failure, SpeechTokens
+from ieat_data.engines.cache import Answers
 from ieat_data.engines.client import EngineClient
 from ieat_data.engines.codec.none import NoCodec
 from ieat_data.errors import UserError

@@ -12,14 +12,14 @@ import pytest
 import soundfile as sf
 import soxr
 
-from ieat_data import audio
 from ieat_data.config import EngineConfig, Profile
+from ieat_data.data import audio
 from ieat_data.engines import registry
 from ieat_data.engines.base import Encode, Failure, Requirement, SpeechTokens
 from ieat_data.engines.codec.s3tokenizer import CODEBOOK, OVERLAP, RATE_HZ, WINDOW, S3Tokenizer, join, windows
 from ieat_data.errors import UserError
 from tests.engines.ser.signals import RATE, voice
-from tests.tiny import s3tokenizer as tiny
+from tests.support.tiny import s3tokenizer as tiny
 
 engines = pytest.mark.engines
 
@@ -90,7 +90,7 @@ def test_windows_and_their_tokens_cover_a_clip_once_and_in_order(frames: int) ->
 def test_a_token_comes_from_the_window_in_which_it_lies_farther_inside() -> None:
     first, second = windows(4000)
     shared = range(second.start // 4, first.stop // 4)
-    joined = join([["first"] * 750, ["second"] * 350])  # type: ignore[list-item]
+    joined: Any = join([["first"] * 750, ["second"] * 350])  # type: ignore[list-item]
     assert [joined[shared[0]], joined[shared[49]], joined[shared[50]], joined[shared[-1]]] == [
         *("first", "first"),
         *("second", "second"),
@@ -324,20 +324,20 @@ def test_a_file_that_lacks_weights_is_refused(kept: Any, fault: str, file: Path,
     del model.graph.initializer[:]
     model.graph.initializer.extend(held)
     onnx.save(model, str(tmp_path / "m.onnx"))
-    with pytest.raises(UserError, match=rf"m\.onnx: is no S3 tokenizer that s3tokenizer can load; .*{fault}") as e:
+    with pytest.raises(UserError, match=rf"m\.onnx: not an S3 tokenizer that s3tokenizer can load; .*{fault}") as e:
         S3Tokenizer(str(tmp_path / "m.onnx"), device="cpu")
     assert "\n" not in str(e.value)
 
 
 @engines
 def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
-    from tests.tiny import cosyvoice2
+    from tests.support.tiny import cosyvoice2
 
     cosyvoice2._onnx(tmp_path)
     (tmp_path / "text.onnx").write_text("no model")
     (tmp_path / "empty.onnx").write_bytes(b"")
     for name in ("campplus", "speech_tokenizer_v2", "text", "empty"):
-        with pytest.raises(UserError, match=f"{name}.onnx: is no S3 tokenizer") as e:
+        with pytest.raises(UserError, match=f"{name}.onnx: not an S3 tokenizer") as e:
             S3Tokenizer(str(tmp_path / f"{name}.onnx"), device="cpu")
         assert "\n" not in str(e.value)
 

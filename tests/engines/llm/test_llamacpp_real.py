@@ -89,7 +89,7 @@ def test_golden_ids_of_an_open_think_block(llm: LlamaCpp) -> None:
 def test_golden_ids_of_qwen3(llm: LlamaCpp) -> None:
     """Qwen3 has the words of Qwen2.5 and more added tokens."""
     from ieat_data.engines.llm.descriptor import load_descriptor
-    from ieat_data.models import resolve
+    from ieat_data.engines.weights import resolve
 
     spec = tokenizer_spec(resolve("qwen2.5-coder-1.5b-instruct-q4"))
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}

@@ -13,12 +13,11 @@ import pytest
 import yaml
 
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Sampling, Segment
-from ieat_data.engines.client import EngineDown
 from ieat_data.engines.llm.llamacpp import LlamaCpp
 from ieat_data.engines.llm.openai import OpenAICompletions
 from ieat_data.engines.llm.template import Message, render
-from ieat_data.errors import UserError
-from tests.servers import Asked, Say, dead_url, serving
+from ieat_data.errors import EngineDown, UserError
+from tests.support.servers import Asked, Say, dead_url, serving
 
 from . import tiny
 
@@ -168,7 +167,7 @@ def test_a_prompt_that_the_server_changed_is_noticed(make: Make) -> None:
     assert isinstance(answered(Say(body={**same.body, "usage": {"prompt_tokens": len(prompt)}}), make), Completion)
     with_bos = answered(Say(body={**said("a").body, "usage": {"prompt_tokens": len(prompt) + 1}}), make)
     assert with_bos == Failure(
-        "prompt_changed", f"{len(prompt)} tokens were sent, the server took {len(prompt) + 1} or others"
+        "prompt_changed", f"{len(prompt)} tokens were sent, the server used {len(prompt) + 1} or others"
     )
     other = answered(said("a", prompt_token_ids=[*prompt[:-1], prompt[-1] + 1]), make)
     assert isinstance(other, Failure) and other.reason == "prompt_changed"
@@ -295,7 +294,7 @@ def test_choices_are_compared_by_their_first_tokens(make: Make, choosing: Callab
 @pytest.mark.parametrize("kind", ["vllm", "openai", "llamacpp_raw"])
 def test_a_choice_without_a_probability_is_not_guessed(make: Make, choosing: Callable[..., Any], kind: str) -> None:
     lacking = choosing(logprobs_answer(kind, make("http://unused/v1"), {"sad": -1.0, "user": -2.0}))
-    assert lacking == Failure("choose_unsupported", "the server gives no probability for 1 of 3 choices")
+    assert lacking == Failure("choose_unsupported", "the server returned no probability for 1 of 3 choices")
 
 
 def test_what_a_server_leaves_out_after_sampling_is_zero(make: Make, choosing: Callable[..., Any]) -> None:
@@ -371,16 +370,16 @@ def test_the_tokenizer_is_found_and_hashed_alone(files: dict[str, str], tmp_path
 
 def test_wrong_settings_are_one_clear_line(files: dict[str, str], tmp_path: Path) -> None:
     for change, said_ in (
-        ({"prompt_as": "chat"}, "`prompt_as` is `ids` or `text`"),
+        ({"prompt_as": "chat"}, "`prompt_as` must be `ids` or `text`"),
         ({"stop_by": "x"}, "`stop_by` is"),
         ({"descriptor": "qwen3"}, "does not fit"),
-        ({"tokenizer": str(tmp_path / "none")}, "neither a name of the catalogue nor an existing file"),
+        ({"tokenizer": str(tmp_path / "none")}, "neither a name in the catalogue nor an existing file"),
     ):
         with pytest.raises(UserError, match=said_) as e:
-            OpenAICompletions("http://h/v1", "m", **files | change)  # type: ignore[arg-type]
+            OpenAICompletions("http://h/v1", "m", **files | change)
         assert "\n" not in str(e.value)
     (tmp_path / "other.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(UserError, match="is called tokenizer"):
+    with pytest.raises(UserError, match="name the tokenizer's file tokenizer"):
         OpenAICompletions("http://h/v1", "m", **files | {"tokenizer": str(tmp_path / "other.json")})
 
 

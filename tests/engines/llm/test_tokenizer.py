@@ -115,5 +115,5 @@ def test_a_template_whose_token_the_tokenizer_does_not_know_is_refused() -> None
     user = TurnTemplate(open="<|turn_start|>user\n", close="<|im_end|>\n")
     other = {"control_strings": (*known.control_strings, "<|turn_start|>")}
     other |= {"turns": known.turns.model_copy(update={"user": user})}
-    with pytest.raises(UserError, match=r"'<\|turn_start\|>' of its template is no control token of the tokenizer"):
+    with pytest.raises(UserError, match=r"'<\|turn_start\|>' of its template is not a control token of the tokenizer"):
         Tokenizer(tiny.spec(), tiny.descriptor(**other))

@@ -1,4 +1,4 @@
-"""The real vLLM on a CPU, with a tiny Qwen3 that was taught a few answers (`tests/tiny/qwen3.py`)."""
+"""The real vLLM on a CPU, with a tiny Qwen3 that was taught a few answers (`tests/support/tiny/qwen3.py`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import Turn
-from tests.tiny.settings import ENGINE_ARGS
+from tests.support.tiny.settings import ENGINE_ARGS
 
 pytestmark = pytest.mark.engines
 CLOSE = 151_668
@@ -35,7 +35,7 @@ def model() -> Path:
 def engine(model: Path) -> Iterator[Any]:
     from ieat_data.engines.llm.vllm import VLLM
 
-    args = {**ENGINE_ARGS, "logits_processors": ["tests.tiny.scripted:Scripted"]}
+    args = {**ENGINE_ARGS, "logits_processors": ["tests.support.tiny.scripted:Scripted"]}
     made = VLLM(str(model), "qwen3", context=2048, max_num_seqs=64, engine_args=args)
     yield made
     made.close()
@@ -87,7 +87,7 @@ def test_the_same_seed_gives_the_same_ids(engine: Any, lessons: list[Any]) -> No
 def test_malformed_answers_are_rejected_with_the_right_reason(
     engine: Any, lessons: list[Any], seed: int, reason: str
 ) -> None:
-    from ieat_data.checks.labels import Labels
+    from ieat_data.data.emotions import Labels
 
     lesson = next(x for x in lessons if len(x["parts"]) == 2)
     (answer,) = engine.generate([request(lesson, seed)])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ieat_data.audio import decode, encode_flac
 from ieat_data.config import load_profile, load_source
+from ieat_data.corpora import reader_class
+from ieat_data.corpora.io.base import SpeechRecord
+from ieat_data.data.audio import decode, encode_flac
 from ieat_data.engines import registry
 from ieat_data.engines.base import Failure, Quality, Rate
 from ieat_data.engines.mos.dnsmos import DNSMOS, WINDOW, windows
-from ieat_data.sources import reader_class
-from ieat_data.sources.base import SpeechRecord
 
 RATE = 16_000
 

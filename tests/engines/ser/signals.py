@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ieat_data.audio import Samples
+from ieat_data.data.audio import Samples
 
 RATE = 16_000
 

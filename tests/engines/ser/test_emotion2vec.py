@@ -14,16 +14,16 @@ import pytest
 import soundfile as sf
 import yaml
 
-from ieat_data.audio import encode_flac
-from ieat_data.checks.labels import Labels
 from ieat_data.config import EngineConfig
+from ieat_data.data.audio import encode_flac
+from ieat_data.data.emotions import Labels
 from ieat_data.engines import registry
 from ieat_data.engines.base import Classify, EmotionScores, Failure, Requirement
 from ieat_data.engines.ser.emotion2vec import Emotion2Vec, class_names, targets, windows
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
 from tests.engines.ser.signals import RATE, voice
-from tests.tiny import emotion2vec
+from tests.support.tiny import emotion2vec
 
 engines = pytest.mark.engines
 
@@ -334,7 +334,7 @@ def test_a_configuration_is_not_run_as_python(folder: Path, tmp_path: Path) -> N
     ran = tmp_path / "it-ran"
     spec = f"[(16, 10, 5)] + [__import__('pathlib').Path({str(ran)!r}).touch()]"
     copy = changed(folder, tmp_path / "copy", {"feature_encoder_spec": spec})
-    with pytest.raises(UserError, match="feature_encoder_spec is no list of layers"):
+    with pytest.raises(UserError, match="feature_encoder_spec is not a list of layers"):
         Emotion2Vec(str(copy), device="cpu")
     assert not ran.exists()
 

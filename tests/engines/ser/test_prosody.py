@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from ieat_data.audio import AudioError
+from ieat_data.data.audio import AudioError
 from ieat_data.engines.ser import pitch
 from ieat_data.engines.ser.prosody import Prosody, measure
 from tests.engines.ser.signals import RATE, voice

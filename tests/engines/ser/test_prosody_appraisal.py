@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ieat_data.audio import encode_flac
 from ieat_data.config import read_yaml
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines.base import Choose, Chosen, Classify, EmotionScores, Failure
 from ieat_data.engines.ser.appraisal import FEELINGS, LANGUAGES, Appraisal
 from ieat_data.engines.ser.prosody_appraisal import AROUSAL, VALENCE, ProsodyAppraisal
@@ -21,7 +21,8 @@ class Believes:
     """An LLM that gives each text the probabilities it is told, and any other text those of `otherwise`."""
 
     def __init__(self, beliefs: dict[str, Sequence[float]], otherwise: Sequence[float] = (1 / 7,) * 7) -> None:
-        self.beliefs, self.otherwise, self.asked = beliefs, otherwise, []
+        self.beliefs, self.otherwise = beliefs, otherwise
+        self.asked: list[Sequence[Choose]] = []
 
     def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]:
         self.asked.append(list(requests))
@@ -70,8 +71,8 @@ def test_the_words_tell_joy_from_anger() -> None:
     won, stole = scores(
         ProsodyAppraisal(llm), Classify(EXCITED, "en", "We won!", PEERS), Classify(EXCITED, "en", "He stole it!", PEERS)
     )
-    assert max(won.scores, key=won.scores.get) == "happy"  # type: ignore[arg-type]
-    assert max(stole.scores, key=stole.scores.get) == "anger"  # type: ignore[arg-type]
+    assert max(won.scores, key=won.scores.get) == "happy"
+    assert max(stole.scores, key=stole.scores.get) == "anger"
     assert won.details["valence"] > 0.3 > -0.3 > stole.details["valence"]
     assert won.details["arousal"] == stole.details["arousal"] > 0.8
 
@@ -167,7 +168,7 @@ def test_evaluation_sentences_are_not_in_the_prompts() -> None:
         ("feelings", {f: f"x {f}" for f in FEELINGS}, "begin alike"),
         ("question", "How does the person feel?", "must hold"),
         ("examples", [{"says": "Hm.", "feels": "bored"}], "no feeling"),
-        ("calibration", [{"says": "Hm.", "feels": "sad"}], "as many sentences"),
+        ("calibration", [{"says": "Hm.", "feels": "sad"}], "the same number of sentences"),
         ("sytem", "x", "unknown key"),
     ],
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ieat_data.audio import encode_flac
 from ieat_data.config import EngineConfig
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines import registry
 from ieat_data.engines.base import Compare, Failure, Similarity
 from ieat_data.engines.speaker.campplus import CAMPPlus, features
@@ -26,7 +26,7 @@ def test_it_needs_a_model() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.tiny import cosyvoice2
+    from tests.support.tiny import cosyvoice2
 
     return cosyvoice2.build(tmp_path_factory.mktemp("tts") / "cosyvoice2")
 
@@ -66,6 +66,6 @@ def test_a_voice_is_like_itself_and_bad_clips_fail_alone(engine: CAMPPlus) -> No
 def test_another_model_is_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "no.onnx").write_bytes(b"nothing")
     for file in (tmp_path / "no.onnx", folder / "speech_tokenizer_v2.onnx"):
-        with pytest.raises(UserError, match=r"is no ONNX model|takes 80 mels") as e:
+        with pytest.raises(UserError, match=r"not an ONNX model|takes 80 mels") as e:
             CAMPPlus(str(file))
         assert "\n" not in str(e.value)

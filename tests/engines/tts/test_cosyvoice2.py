@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ieat_data.audio import decode, encode_flac
 from ieat_data.config import EngineConfig, Profile
+from ieat_data.data.audio import decode, encode_flac
 from ieat_data.engines import registry
 from ieat_data.engines.base import Clip, Failure, Requirement, SpeakerPrompt, Synthesize
 from ieat_data.engines.tts import cosyvoice2_load, voices
 from ieat_data.engines.tts.cosyvoice2 import CosyVoice2
 from ieat_data.engines.tts.cosyvoice2_speaker import Speaker
 from ieat_data.errors import UserError
-from tests.processes import gone
-from tests.tiny import cosyvoice2 as tiny
-from tests.tiny.troubled import TroubledCosyVoice2, Unpickled
+from tests.support.processes import gone
+from tests.support.tiny import cosyvoice2 as tiny
+from tests.support.tiny.troubled import TroubledCosyVoice2, Unpickled
 
 EN = Synthesize("I lost my job today.", "en", "anna", 1)
 ZH = Synthesize("我今天丢了工作。", "zh", "anna", 1)
@@ -317,7 +317,7 @@ def test_versions_that_take_a_path_are_given_one(
     assert speaker.speak(EN) == loaded.speak(EN)
     assert len(taken) == 1 and not Path(taken[0]).exists(), "a file for as long as the library reads it"
     library.add_zero_shot_spk = lambda text, sound: None
-    with pytest.raises(UserError, match=r"takes no prompt that is known \(text, sound\)"):
+    with pytest.raises(UserError, match=r"takes prompts in an unknown form \(text, sound\)"):
         Speaker(model, voices.read(voices_file), False, ())
 
 
@@ -392,10 +392,10 @@ def test_a_process_that_is_of_no_use_any_more_is_replaced(
 def test_it_runs_in_a_ray_actor_and_ends_with_it(model: Path, voices_file: Path) -> None:
     import ray
 
-    from ieat_data.worker import EngineActor, RayPool
+    from ieat_data.execution.ray_actors import EngineActor, RayPool
 
     settings = {"model": str(model), "voices_file": str(voices_file), "require_gpu": False}
-    config = {"engine": "tests.tiny.troubled:TroubledCosyVoice2", "settings": settings}
+    config = {"engine": "tests.support.tiny.troubled:TroubledCosyVoice2", "settings": settings}
     profile = Profile.model_validate({"name": "p", "engines": {"tts": config}}).model_dump(mode="json")
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
     try:
@@ -415,7 +415,7 @@ def test_it_runs_in_a_ray_actor_and_ends_with_it(model: Path, voices_file: Path)
 
 @pytest.mark.engines
 def test_faults_in_loading_come_out_of_its_process_as_one_line(tmp_path: Path, voices_file: Path) -> None:
-    with pytest.raises(UserError, match=r"has no cosyvoice2\.yaml; a folder of a CosyVoice2 model is needed") as e:
+    with pytest.raises(UserError, match=r"has no cosyvoice2\.yaml; name the folder of a CosyVoice2 model") as e:
         CosyVoice2(str(tmp_path), str(voices_file), require_gpu=False)
     assert "\n" not in str(e.value)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ieat_data.audio import decode
+from ieat_data.data.audio import decode
 from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
 from ieat_data.engines.tts.kokoro import Kokoro
 from ieat_data.errors import UserError

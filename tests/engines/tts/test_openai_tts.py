@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from ieat_data.audio import decode, encode_flac
 from ieat_data.config import EngineConfig, Profile
+from ieat_data.data.audio import decode, encode_flac
 from ieat_data.engines import registry
 from ieat_data.engines.base import Clip, Failure, Requirement, SpeakerPrompt, Synthesize
-from ieat_data.engines.client import EngineDown
 from ieat_data.engines.tts.openai import OpenAISpeech
-from ieat_data.errors import UserError
-from tests.servers import Say, dead_url, serving
+from ieat_data.errors import EngineDown, UserError
+from tests.support.servers import Say, dead_url, serving
 
 RATE = 24_000
 TONE = (0.5 * np.sin(np.arange(RATE) / 20)).astype(np.float32)
@@ -149,14 +148,14 @@ def test_a_server_that_is_down_is_no_fault_of_a_row() -> None:
     [
         (b"", "holds no voices"),
         (b"\xff\xfe", "it is not UTF-8"),
-        (b"{", "voices.jsonl:1: a line is"),
-        (b"[1]", "voices.jsonl:1: a line is"),
-        (b'{"id": "a", "audio": "anna.flac"}', "a line is"),
-        (b'{"id": "a", "audio": "anna.flac", "transcript": 3}', "a line is"),
+        (b"{", "voices.jsonl:1: expected"),
+        (b"[1]", "voices.jsonl:1: expected"),
+        (b'{"id": "a", "audio": "anna.flac"}', "expected"),
+        (b'{"id": "a", "audio": "anna.flac", "transcript": 3}', "expected"),
         (b'\n{"id": "a", "audio": "none.flac", "transcript": "t"}', "none.flac: cannot be read.*jsonl:2"),
         (b'{"id": "a", "audio": "../out.flac", "transcript": "t"}', "lies outside"),
         (b'{"id": "a", "audio": "/etc/passwd", "transcript": "t"}', "lies outside"),
-        (b'{"id": "a", "audio": "voices.jsonl", "transcript": "t"}', "is no clip"),
+        (b'{"id": "a", "audio": "voices.jsonl", "transcript": "t"}', "not a readable clip"),
         (b'{"id": "a", "audio": "anna.flac", "transcript": "t"}\n' * 2, "twice"),
     ],
 )

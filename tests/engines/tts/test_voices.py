@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ieat_data.audio import encode_flac
+from ieat_data.data.audio import encode_flac
 from ieat_data.engines.tts.voices import read
 from ieat_data.errors import UserError
 
@@ -54,7 +54,7 @@ def test_prompts_of_one_to_thirty_seconds_are_taken(tmp_path: Path, seconds: flo
         ({**LINE, "id": "a b"}, "id: String should match"),
         ({**LINE, "transcript": " …"}, "transcript: String should match"),
         ({**LINE, "instruction": " "}, "instruction: String should match"),
-        (LINE, "the id 'anna' is there already"),
+        (LINE, "the id 'anna' appears twice"),
     ],
 )
 def test_a_wrong_line_is_told_with_its_number(tmp_path: Path, line: Any, message: str) -> None:

@@ -1,0 +1,59 @@
+"""`build`: what `ieat build` does, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ieat_data.api.dataset import Dataset
+from ieat_data.building import build as build_plan
+from ieat_data.config import Pipeline, Profile, load_pipeline, load_profile, split_assignments
+from ieat_data.execution.local import InProcessEngines
+from ieat_data.execution.plan import Plan
+
+
+def build(
+    pipeline: str | Path,
+    profile: str | Path,
+    out: str | Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    work: str | Path | None = None,
+    record: str | Path | None = None,
+    in_process: bool = False,
+) -> Dataset:
+    """Build a dataset and return it opened. Stop any time; the same call resumes.
+
+    Args:
+        pipeline: what to build: a name under `pipelines/` (`stage1-2`) or a YAML file.
+        profile: who does the work: a name under `pipelines/profiles/` (`cpu`, `gpu`, `replay`) or a YAML file.
+        out: the dataset folder.
+        settings: values laid over the pipeline by their dotted key, or over the profile (`profile.…`).
+        limit: only the first records of each source, so many.
+        work: the folder of the tables in the making. None: `OUT/.work`.
+        record: write the engines' raw answers into this folder, as a recording to replay.
+        in_process: load the engines into this process instead of starting Ray: for a few rows.
+
+    Raises:
+        UserError: something is wrong that you can mend; the line says what and where.
+
+    Example:
+        >>> data = ieat_data.build("stage1-2", "cpu", "data/try", limit=2, settings={"stages.respond.attempts": 2})
+        >>> len(data)
+    """
+    folder = Path(out).resolve()
+    chosen, who = configs(pipeline, profile, {**(settings or {}), **({} if limit is None else {"limit": limit})})
+    plan = Plan(chosen, who, Path(work or folder / ".work").resolve())
+    connect = InProcessEngines if in_process and plan.recording is None else None
+    return Dataset(build_plan(plan, folder, None if record is None else Path(record), connect=connect), folder)
+
+
+def configs(pipeline: str | Path, profile: str | Path, settings: Mapping[str, Any]) -> tuple[Pipeline, Profile]:
+    """Read a pipeline and a profile with values laid over them by dotted key."""
+    laid_over = [f"{key}={yaml.safe_dump(value, default_flow_style=True)}" for key, value in settings.items()]
+    for_pipeline, for_profile = split_assignments(laid_over)
+    return load_pipeline(str(pipeline), for_pipeline), load_profile(str(profile), for_profile)

@@ -1,0 +1,205 @@
+"""`run_stage`: a few rows through one stage, without a build."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ieat_data.api.build import configs
+from ieat_data.config import Pipeline, Profile, validate
+from ieat_data.data.schema import OK, to_table
+from ieat_data.engines import registry
+from ieat_data.engines.local import LocalEngines
+from ieat_data.engines.recording import Recording, open_recording
+from ieat_data.errors import UserError, did_you_mean
+from ieat_data.execution.job import Job
+from ieat_data.execution.worker import run_job
+from ieat_data.hashing import row_id
+from ieat_data.stages import STAGES, UNIONS
+from ieat_data.stages.base import ExpandStage, MapStage, Row, Stage, Task
+from ieat_data.stages.speech.speakers import clones
+from ieat_data.storage.shards import Table, write_parquet
+
+_SHARD = "rows"
+_HEAD = ("id", "status")  # of every table that a stage reads
+
+_loaded: tuple[Profile, LocalEngines] | None = None  # what the last call loaded: the next one finds it ready
+
+
+def run_stage(
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    profile: str | Path = "cpu",
+    *,
+    pipeline: str | Path = "stage1-2",
+    settings: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """Run rows through one stage in this process, as a build does it: same prompts, same checks, same seeds.
+
+    The profile's engines are loaded once and stay loaded for the next call with that profile; a profile that replays a
+    recording loads none. Answers are not kept.
+
+    Args:
+        name: a stage that works row by row, such as `transcribe`, `emotion`, `respond` or `inject`.
+        rows: dicts with the columns that the stage reads. More columns do no harm. A row without `id` gets one by its
+            place. A row whose `status` is not `ok` is handed back as it is.
+        profile: who does the work: a name under `pipelines/profiles/`, or a YAML file.
+        pipeline: whose settings hold.
+        settings: values laid over the pipeline's block of this stage.
+
+    Returns:
+        The rows, each with the stage's columns, its `status` (`ok`, `rejected`, `skipped` by a stage that is not for
+        it), and of a rejected one `reason` and `message`. So they can be given to the next stage. A stage that makes
+        several rows of one (`inject`) gives its children instead; they name their `parent`.
+
+    Raises:
+        UserError: the stage is unknown or regroups whole tables, or the rows lack a column.
+
+    Example:
+        >>> rows = [{"language": "en", "text": "I lost my keys again and I feel so stupid."}]
+        >>> ieat_data.run_stage("respond", rows, "cpu")[0]["reply"]
+    """
+    stage = _row_by_row(name)
+    laid_over = {f"stages.{name}.{key}": value for key, value in (settings or {}).items()}
+    chosen, who = configs(pipeline, profile, laid_over)
+    where = f"pipeline {chosen.name}: stages.{name}"
+    validate(stage.Settings, chosen.stages.get(name, {}), where)
+    given = _with_ids(name, rows)
+    fit = [row for row in given if row["status"] == OK]
+    with tempfile.TemporaryDirectory(prefix="ieat-") as folder:
+        job = _Workbench(Path(folder), chosen, who)
+        for table in stage.inputs:
+            job.put(table, _input(name, table, stage, fit))
+        for table in stage.broadcast:
+            job.make(table)
+        made, messages = job.run(name)
+    for row in made:
+        if row["id"] in messages:
+            row["message"] = messages[row["id"]]
+    if isinstance(stage, ExpandStage):
+        return made
+    done = iter(made)
+    return [{**row, **next(done)} if row["status"] == OK else row for row in given]
+
+
+def _row_by_row(name: str) -> MapStage | ExpandStage:
+    stage = STAGES.get(name)
+    if stage is None:
+        raise UserError(f"run_stage({name!r}): there is no such stage{did_you_mean(name, STAGES)}")
+    if not isinstance(stage, (MapStage, ExpandStage)):
+        known = ", ".join(n for n, s in STAGES.items() if isinstance(s, (MapStage, ExpandStage)))
+        raise UserError(
+            f"run_stage({name!r}): this stage reads a corpus or regroups whole tables: run it in a build; "
+            f"row by row work {known}"
+        )
+    return stage
+
+
+def _with_ids(name: str, rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+    given = [{"id": row_id("run_stage", str(i)), "status": OK, **row} for i, row in enumerate(rows)]
+    seen: dict[str, int] = {}
+    for i, row in enumerate(given):
+        if (before := seen.setdefault(row["id"], i)) != i:
+            raise UserError(f"run_stage({name!r}): rows {before} and {i} have the same id {row['id']!r}")
+    return given
+
+
+def _input(name: str, table: str, stage: MapStage | ExpandStage, rows: Sequence[Row]) -> pa.Table:
+    """The columns that the stage reads of one table, with that table's types."""
+    schema = STAGES[UNIONS.get(table, (table,))[0]].schema
+    wanted = [f for f in schema if f.name in (*_HEAD, *stage.columns.get(table, ()))]
+    for i, row in enumerate(rows):
+        if missing := [c for c in _columns(stage) if c not in row]:
+            raise UserError(
+                f"run_stage({name!r}): row {i} has no column {missing[0]!r}: the stage reads "
+                f"{', '.join(_columns(stage))} (None where a row has no such value)"
+            )
+        for field in wanted:
+            try:
+                pa.array([row[field.name]], field.type)
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
+                raise UserError(
+                    f"run_stage({name!r}): row {i}: column {field.name!r} is no {field.type}: {e}"
+                ) from None
+    names = [f.name for f in wanted]
+    return to_table([{c: row[c] for c in names} for row in rows], pa.schema(wanted))
+
+
+def _columns(stage: MapStage | ExpandStage) -> list[str]:
+    """What the stage reads, whichever table holds it."""
+    read = (c for t in stage.inputs for c in stage.columns.get(t, ()))
+    return list(dict.fromkeys(read))
+
+
+class _Workbench:
+    """Tables of one shard each in a folder that is thrown away, and the tasks that read and make them."""
+
+    def __init__(self, folder: Path, pipeline: Pipeline, profile: Profile) -> None:
+        self.folder, self.pipeline, self.profile = folder, pipeline, profile
+        self.recording = open_recording(profile.recording) if profile.recording else None
+        self.parts: dict[tuple[str, str], Path] = {}
+
+    def put(self, table: str, rows: pa.Table) -> None:
+        path = self.folder / f"{table}.parquet"
+        write_parquet(path, rows)
+        self.parts[table, _SHARD] = path
+
+    def make(self, table: str) -> None:
+        """Make a table that a stage reads all of: the profile's speakers."""
+        if clones(self.profile):
+            raise UserError(
+                f"profile {self.profile.name}: its voices are clips of a corpus, which only a build reads: name voices "
+                "in engines.tts.voices"
+            )
+        self.run(table)
+
+    def run(self, name: str) -> tuple[list[Row], dict[str, str]]:
+        """Do a stage's task: its rows, and what was said of the rejected ones by id."""
+        stage = STAGES[name]
+        reads = tuple((t, _SHARD) for t in (*stage.inputs, *stage.broadcast) if (t, _SHARD) in self.parts)
+        table = Table(self.folder / name)
+        table.create()
+        job = Job(
+            task=Task(name, _SHARD, (_SHARD,), reads),
+            pipeline=self.pipeline.model_dump(mode="json"),
+            profile=self.profile.model_dump(mode="json"),
+            parts={at: self.parts[at] for at in reads},
+            inputs="",
+            folder=table.folder,
+            answers=self.folder / "answers" / name,
+            engines=_identities(stage, self.profile, self.recording),
+            known=self.recording.folder if self.recording else None,
+        )
+        pools = _engines(self.profile).pools(job.engines) if self.recording is None and job.engines else {}
+        (record,) = run_job(job, pools, lambda table, n: None)
+        self.parts[name, _SHARD] = table.folder / record.file
+        return table.read(record).to_pylist(), {q["id"]: q["message"] for q in table.quarantined(record)}
+
+
+def _identities(stage: Stage, profile: Profile, recording: Recording | None) -> dict[str, Any]:
+    """What the answers of the stage's engines depend on. Raises UserError where one is lacking."""
+    recorded = None if recording is None else recording.header.engines
+    for role in stage.engines:
+        if role not in profile.engines:
+            raise UserError(f"profile {profile.name}: engines: no {role}, which stage {stage.name} asks")
+        if recorded is not None and role not in recorded:
+            raise UserError(f"recording {profile.recording}: no {role} answered there")
+    if recorded is None:
+        if faults := [fault for role in stage.engines for fault in registry.missing(role, profile)]:
+            raise UserError("\n      ".join(faults))
+        return {r: registry.identity(r, profile) for r in stage.engines}
+    return {r: registry.identity(r, profile, recorded[r]) for r in stage.engines}
+
+
+def _engines(profile: Profile) -> LocalEngines:
+    """The engines of a profile; those of another one, which an earlier call loaded, are let go."""
+    global _loaded
+    if _loaded is None or _loaded[0] != profile:
+        if _loaded is not None:
+            _loaded[1].close()
+        _loaded = profile, LocalEngines(profile)
+    return _loaded[1]

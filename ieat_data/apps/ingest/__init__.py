@@ -1,0 +1,1 @@
+"""One corpus alone, as a table, with statistics."""

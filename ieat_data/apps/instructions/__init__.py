@@ -1,0 +1,1 @@
+"""The banks of spoken questions: list them, check them, let an LLM propose more."""

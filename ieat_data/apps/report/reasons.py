@@ -1,0 +1,18 @@
+"""The meaning of a reject code in one line, if its stage states one; any other code must speak for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ieat_data.stages import STAGES
+
+
+def says(stage: str, code: str) -> str | None:
+    """Return the line of a stage's code, beginning with a capital, or None if there is none."""
+    line = STAGES[stage].reasons().get(code) if stage in STAGES else None
+    return line[0].upper() + line[1:].replace("`", "") if line else None
+
+
+def lines(stage: str, codes: Iterable[str]) -> dict[str, str]:
+    """Return code → line, for the codes that have one."""
+    return {code: line for code in codes if (line := says(stage, code))}

@@ -1,0 +1,1 @@
+"""Manual filtering: people review instructions and samples, and the next build uses their decisions."""

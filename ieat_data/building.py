@@ -1,0 +1,119 @@
+"""One build, from preflight to manifest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ieat_data.config import Pipeline, Profile
+from ieat_data.cost.report import remember
+from ieat_data.dataset.publish import publish
+from ieat_data.decisions.verdicts import NONE, saved
+from ieat_data.engines import registry
+from ieat_data.engines.base import NOT_RECORDED
+from ieat_data.engines.recording import is_recording
+from ieat_data.errors import BuildStopped, UserError
+from ieat_data.execution.local import InProcess
+from ieat_data.execution.plan import Plan
+from ieat_data.execution.progress import Progress
+from ieat_data.execution.ray_executor import Cluster
+from ieat_data.execution.runner import Connect, Runner
+from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
+from ieat_data.recording.record import record
+from ieat_data.stages import SOURCE_TABLES
+from ieat_data.storage.shards import replace_file
+
+SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
+
+
+def preflight(plan: Plan) -> None:
+    """Everything that can be known to fail before the first model is loaded. Raises UserError with a line a fault."""
+    faults: list[str] = []
+    roles = {r for node in plan.nodes.values() if node.todo for r in node.stage.engines}
+    for role in sorted(roles) if plan.recording is None else ():
+        faults += registry.missing(role, plan.profile)
+    for node in plan.nodes.values():
+        if node.todo:
+            faults += node.stage.faults(plan.pipeline, plan.profile, plan.verdicts)
+    plan.work.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(plan.work).free
+    if roles and free < SPARE_BYTES:
+        faults.append(f"{plan.work}: {free / 1e9:.1f} GB free on its disk, at least {SPARE_BYTES / 1e9:.1f} are needed")
+    if faults:
+        raise UserError("\n      ".join(dict.fromkeys(faults)))
+
+
+def build(
+    plan: Plan,
+    out: Path,
+    record_to: Path | None = None,
+    manifest_copy: Path | None = None,
+    connect: Connect | None = None,
+) -> dict[str, Any]:
+    """Build `plan` into `out` and return the manifest.
+
+    Args:
+        record_to: a folder to write the recording of this build into. What it holds already is not asked for again.
+        manifest_copy: a second place for the manifest, with the way from there to `out`.
+        connect: who does the tasks; by default Ray, or this process where a recording answers.
+    """
+    if tables := sorted(set(plan.pipeline.configs) & set(SOURCE_TABLES.values())):
+        raise UserError(f"pipeline {plan.pipeline.name}: configs: {tables[0]} is no dataset: ieat ingest makes it")
+    if record_to is not None:
+        if plan.recording is not None:
+            raise UserError(f"profile {plan.profile.name} answers from a recording: --record wants real engines")
+        plan.known = record_to.absolute() if is_recording(record_to) else None
+    make_tables(plan, connect)
+    if lacking := missing_answers(plan):
+        raise BuildStopped("\n      ".join(lacking))
+    out.mkdir(parents=True, exist_ok=True)
+    made = publish(plan, out, manifest_copy)
+    if record_to is not None:
+        record(plan, record_to)
+    return made
+
+
+def make_tables(plan: Plan, connect: Connect | None = None) -> None:
+    """All of a build but the publishing: the tables of the work folder."""
+    preflight(plan)
+    plan.persist()
+    for node in plan.nodes.values():
+        node.table.sweep([*node.records.values(), *node.found.values()])
+    begun: dict[str, Any] = {k: getattr(plan, k).model_dump(mode="json") for k in ("pipeline", "profile")}
+    if plan.verdicts:
+        begun["decisions"] = plan.verdicts_file.name
+    replace_file(plan.work / "build.json", json.dumps(begun, indent=1, ensure_ascii=False).encode())
+    remember(plan)
+    with Progress(plan) as progress:
+        for fault in plan.verdicts.faults:
+            progress.note(fault)
+        Runner(plan, progress, connect or (InProcess if plan.recording else Cluster)).run()
+
+
+def missing_answers(plan: Plan) -> list[str]:
+    """Where a recording answers: what it lacks, stage by stage, and what was changed. Empty when all was there."""
+    if plan.recording is None:
+        return []
+    lacking = {name: [q for q in quarantined(node) if q["reason"] == NOT_RECORDED] for name, node in plan.nodes.items()}
+    if not any(lacking.values()):
+        return []
+    origins = Origins(plan)
+    lines = [f"recording {plan.recording.name} lacks answers, so nothing is published:"]
+    for name, rows in lacking.items():
+        for first in rows[:1]:
+            row = f"{first['id']} ({origins.of(first['id'])})"
+            lines.append(f"stage {name}, {len(rows)} rows, such as {row}: {first['message']}")
+    changed = ", ".join(changed_inputs(plan, plan.recording)) or "no input, so it is the code or the recording itself"
+    return [*lines, f"changed since it was made: {changed}", f"ieat check says more; {RECORD_AGAIN}"]
+
+
+def load_build(work: Path) -> Plan:
+    """The plan of the last build in a work folder."""
+    path = work / "build.json"
+    if not path.is_file():
+        raise UserError(f"{work}: no build has begun here (start one with ieat build)")
+    data = json.loads(path.read_text(encoding="utf-8"))
+    verdicts = saved(work / data["decisions"]) if "decisions" in data else NONE
+    return Plan(Pipeline.model_validate(data["pipeline"]), Profile.model_validate(data["profile"]), work, verdicts)

@@ -1,0 +1,1 @@
+"""How corpora are opened and read: roots (folder, S3, hub) and containers (tar, gzip, JSON, Parquet)."""

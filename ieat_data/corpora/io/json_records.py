@@ -1,0 +1,289 @@
+"""JSON records, one per line or as the elements of one array, found in bounded memory.
+
+A scanner finds where each record lies without parsing it; then each is parsed alone, so a broken or huge record costs
+only itself. An array with unbalanced brackets or quotes can only be read up to that place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ieat_data.corpora.io.base import BadRecord, QueryRecord
+from ieat_data.corpora.io.files import (
+    CHUNK,
+    MAX_PAYLOAD,
+    bad_record,
+    corpus_files,
+    exactly,
+    in_order,
+    is_storable,
+    record_key,
+)
+from ieat_data.corpora.io.open import root_at
+from ieat_data.corpora.io.roots import File, Root
+from ieat_data.corpora.io.units import Unit
+from ieat_data.errors import RowError
+
+MAX_RECORD_BYTES = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_BLANK = b" \t\r\n"
+_STRUCTURE = re.compile(rb'[\[\]{},"]')
+# possessive quantifiers keep no backtracking state: a megabyte of escapes costs no memory
+_IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+# text with balanced brackets, two levels deep: most of a record in one step
+_FLAT = rb'[^\[\]{}"]++|"(?:[^"\\]++|\\.)*+"'
+_LEVEL = rb"%s|\[(?:%s)*+\]|\{(?:%s)*+\}" % (_FLAT, _FLAT, _FLAT)
+_CLOSED = re.compile(rb"(?:%s|\[(?:%s)*+\]|\{(?:%s)*+\})*+" % (_FLAT, _LEVEL, _LEVEL), re.DOTALL)
+_MESSAGES = {
+    "empty_file": "the file holds 0 bytes; fetch it again",
+    "truncated": "the file ends inside this record; is the download complete?",
+    "unclosed_array": "the array has no closing bracket; is the download complete?",
+    "trailing_data": "something follows the closing bracket of the array; brackets or quotes before it may not match",
+}
+
+
+class FieldError(RowError):
+    """A record that is valid JSON but not of the corpus's form; `reason` is the reject code."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A record's bytes are [start, stop); [start, end) includes its separator. `problem` is a reason code."""
+
+    start: int
+    stop: int
+    end: int
+    problem: str = ""
+
+
+def layout(file: File) -> tuple[str, int]:
+    """Return (`lines` or `array`, offset where the first record may begin)."""
+    begin = len(_BOM) if file.read(0, len(_BOM)) == _BOM else 0
+    pos, array = begin, -1
+    while pos < file.size:
+        chunk = file.read(pos, 4096)
+        for byte in chunk:
+            pos += 1
+            if byte in _BLANK:
+                continue
+            if array < 0 and byte == ord("["):
+                array = pos
+                continue
+            # an array of objects or an empty one; any other line that begins with a bracket is a broken line
+            return ("array", array) if array >= 0 and byte in b"{]" else ("lines", begin)
+    return ("array", array) if array >= 0 else ("lines", begin)
+
+
+def line_spans(file: File, start: int, end: int) -> Iterator[Span]:
+    """Yield one span per line of [start, end); `start` must be the beginning of a line."""
+    begin = pos = start
+    while pos < end:
+        chunk = file.read(pos, min(CHUNK, end - pos))
+        hit = chunk.find(b"\n")
+        while hit >= 0:
+            yield Span(begin, pos + hit, pos + hit + 1)
+            begin = pos + hit + 1
+            hit = chunk.find(b"\n", hit + 1)
+        pos += len(chunk)
+    if begin < end:
+        yield Span(begin, end, end)
+
+
+def array_spans(file: File, start: int, end: int) -> Iterator[Span]:
+    """Yield one span per element of the array in [start, end): the bytes after `[`, or after a comma between elements.
+
+    A range that reaches the end of the file also checks how the array ends: a truncated or unclosed array, or one with
+    data after it, gives one more span, with a problem.
+    """
+    begin = pos = start
+    depth, in_string, escaped, blank, closed = 0, False, False, True, False
+    while pos < end and not closed:
+        chunk = file.read(pos, min(CHUNK, end - pos))
+        i = 0
+        while i < len(chunk):
+            if escaped:  # the previous chunk ended in a backslash
+                escaped, i = False, i + 1
+                continue
+            if in_string:
+                match = _IN_STRING.match(chunk, i)
+                i = match.end() + 1 if match else len(chunk)
+                if i <= len(chunk):
+                    escaped = in_string = chunk[i - 1] == ord("\\")
+                continue
+            if depth and (match := _CLOSED.match(chunk, i)):
+                i = match.end()
+            hit = _STRUCTURE.search(chunk, i)
+            stop = hit.start() if hit else len(chunk)
+            if blank and chunk[i:stop].strip(_BLANK):
+                blank = False
+            i = stop + 1
+            if hit is None:
+                continue
+            byte = hit[0]
+            if byte == b'"':
+                in_string, blank = True, False
+            elif byte in b"[{":
+                depth, blank = depth + 1, False
+            elif byte in b"]}" and depth:
+                depth -= 1
+            elif byte in b"]}":
+                closed = True
+                if not blank:
+                    yield Span(begin, pos + stop, pos + i)
+                begin = pos + stop  # at the bracket, so that a unit that begins here sees the array's end
+                break
+            elif byte == b"," and not depth:
+                yield Span(begin, pos + stop, pos + i)
+                begin, blank = pos + i, True
+        pos += len(chunk)
+    if end < file.size:
+        return
+    if not closed:
+        yield Span(begin, end, end, "unclosed_array" if blank else "truncated")
+    elif _has_text(file, begin + 1, end):
+        yield Span(begin, end, end, "trailing_data")
+
+
+def _has_text(file: File, start: int, end: int) -> bool:
+    while start < end:
+        chunk = file.read(start, min(CHUNK, end - start))
+        if chunk.strip(_BLANK):
+            return True
+        start += len(chunk)
+    return False
+
+
+def spans(file: File, start: int | None = None, end: int | None = None) -> Iterator[Span]:
+    """Yield the file's records, or those in [start, end), which begins and ends at the bounds of spans."""
+    form, first = layout(file)
+    scan = array_spans if form == "array" else line_spans
+    return scan(file, first if start is None else start, file.size if end is None else end)
+
+
+def load(file: File, span: Span, limit: int = MAX_RECORD_BYTES) -> tuple[Any, bytes]:
+    """Return the parsed record and its bytes.
+
+    Raises:
+        FieldError: the record cannot be read; `reason` is the reject code.
+    """
+    if span.problem:
+        lost = f" ({span.stop - span.start} bytes are lost)" if span.stop > span.start else ""
+        raise FieldError(span.problem, _MESSAGES[span.problem] + lost)
+    size = span.stop - span.start
+    if size > limit:
+        raise FieldError("record_too_large", f"{size} bytes, over {limit}")
+    raw = file.read(span.start, size).strip(_BLANK)
+    return parse(raw), raw
+
+
+def parse(raw: bytes) -> Any:
+    """Return the record whose bytes are `raw`.
+
+    Raises:
+        FieldError: it cannot be parsed; `reason` is the reject code.
+    """
+    if not raw:
+        raise FieldError("empty_record", "an empty line or array element")
+    try:
+        return json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as e:
+        raise FieldError("not_utf8", f"not UTF-8: {e.reason} at byte {e.start}") from None
+    except (ValueError, RecursionError) as e:
+        raise FieldError("bad_json", f"not JSON: {e}") from None
+
+
+def units(root: Root, path: str, rows_per_unit: int) -> Iterator[Unit]:
+    """Yield units of `rows_per_unit` records of the file `path` of the corpus at `root`; one record if it is empty."""
+    with root.open(path) as file:
+        if file.size == 0:
+            yield file.unit(0, 0, 1, 0)
+            return
+        start = end = rows = index = 0
+        for span in spans(file):
+            if rows == rows_per_unit:
+                yield file.unit(start, end, rows, index)
+                index, rows = index + rows, 0
+            if rows == 0:
+                start = span.start
+            rows, end = rows + 1, span.end
+        if rows:
+            # the last unit also covers the end of the file, so its reader can check how the array ends
+            yield file.unit(start, file.size, rows, index)
+
+
+def unit_spans(root: Root, unit: Unit) -> Iterator[tuple[File, int, Span]]:
+    """Yield for each record of `unit` the open file, the record's number in it and its span."""
+    with root.open(unit.path, unit.version, unit.end) as file:
+        empty = [Span(0, 0, 0, "empty_file")] if file.size == 0 else None
+        found = empty or spans(file, unit.start, unit.end)
+        for ordinal, span in enumerate(exactly(unit, found), unit.index):
+            yield file, ordinal, span
+
+
+def is_corpus_file(name: str) -> bool:
+    """Return False for the JSON files that dataset hubs put beside a corpus."""
+    return name not in ("dataset_info.json", "dataset_infos.json", "state.json")
+
+
+class JsonReader(ABC):
+    """Base of the text readers: a subclass says in `extract` where a record has its first user turn."""
+
+    kind: ClassVar[str] = "text"
+
+    def __init__(self, root: Root | Path | str, language: str) -> None:
+        self.root = root_at(root)
+        self.language = language
+
+    @staticmethod
+    @abstractmethod
+    def extract(record: dict[str, Any]) -> Any:
+        """Return the user's first turn as it is in the record.
+
+        Raises:
+            FieldError: the record has another form.
+        """
+
+    def plan(self, rows_per_unit: int) -> Iterator[Unit]:
+        """Yield units of `rows_per_unit` records. Scan every byte once; parse no record."""
+        paths = corpus_files(self.root, (".json", ".jsonl"), is_corpus_file)
+        yield from in_order(self.root, paths, lambda path: units(self.root, path, rows_per_unit))
+
+    def read(self, unit: Unit) -> Iterator[QueryRecord | BadRecord]:
+        """Yield the queries of `unit`, one record in memory at a time."""
+        for file, ordinal, span in unit_spans(self.root, unit):
+            yield self._record(file, ordinal, span)
+
+    def _record(self, file: File, ordinal: int, span: Span) -> QueryRecord | BadRecord:
+        raw, name = b"", ""
+        try:
+            record, raw = load(file, span)
+            if not isinstance(record, dict):
+                raise FieldError("bad_field", "the record is not an object")
+            given = record.get("id")
+            name = str(given) if isinstance(given, (str, int)) and len(str(given)) <= 4096 else ""
+            name = name if is_storable(name) else ""
+            return query(file.path, ordinal, name, self.extract(record))
+        except FieldError as e:
+            payload = raw or file.read(span.start, min(span.stop - span.start, MAX_PAYLOAD))
+            return bad_record(file.path, ordinal, name, e.reason, f"record {ordinal}: {e}", payload)
+
+
+def query(path: str, ordinal: int, name: str, text: Any) -> QueryRecord:
+    """Return the record whose first user turn is `text`.
+
+    Raises:
+        FieldError: `text` is no usable text.
+    """
+    if not isinstance(text, str):
+        raise FieldError("bad_field", "the user's first turn is not a string")
+    if not text.strip():
+        raise FieldError("empty_text", "the user's first turn is empty")
+    if not is_storable(text):
+        raise FieldError("not_utf8", "the user's first turn holds half a character (a lone surrogate)")
+    return QueryRecord(record_key(path, ordinal, name), text.strip())

@@ -1,0 +1,1 @@
+"""What a row is: Arrow schemas, the sample, audio, emotions."""

@@ -1,0 +1,105 @@
+"""Clips as bytes: decode, resample, encode, measure. Samples are float32 in [-1, 1], shape (n,), mono."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import numpy as np
+import soundfile as sf
+import soxr
+from numpy.typing import NDArray
+
+from ieat_data.errors import RowError
+
+Samples = NDArray[np.float32]
+
+
+class AudioError(RowError):
+    """A clip that cannot be used; `reason` is the reject code."""
+
+
+def _undecodable(e: Exception) -> AudioError:
+    # libsndfile's own message: the exception's text contains a memory address, which differs in every run
+    return AudioError("undecodable_audio", f"libsndfile: {getattr(e, 'error_string', None) or type(e).__name__}")
+
+
+def duration(data: bytes) -> tuple[float, int]:
+    """Return the duration (seconds) and sampling rate (Hz) in the header.
+
+    Raises:
+        AudioError: `undecodable_audio`.
+    """
+    try:
+        with sf.SoundFile(io.BytesIO(data)) as f:
+            return f.frames / f.samplerate, f.samplerate
+    except (sf.LibsndfileError, ValueError, RuntimeError) as e:
+        raise _undecodable(e) from None
+
+
+def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> tuple[Samples, int]:
+    """Decode to mono float32, resampled to `rate` Hz if given. Read at most `max_s` seconds.
+
+    Raises:
+        AudioError: `undecodable_audio`, `empty_audio` or `not_finite_audio`.
+    """
+    try:
+        with sf.SoundFile(io.BytesIO(data)) as f:
+            frames = -1 if max_s is None else int(max_s * f.samplerate)
+            samples, native = f.read(frames, dtype="float32", always_2d=True), f.samplerate
+    except (sf.LibsndfileError, ValueError, RuntimeError) as e:
+        raise _undecodable(e) from None
+    mono = samples.mean(axis=1, dtype=np.float32)
+    if mono.size == 0:
+        raise AudioError("empty_audio", "the clip holds no samples")
+    if not np.isfinite(mono).all():
+        raise AudioError("not_finite_audio", "the clip holds samples that are not numbers")
+    if rate is not None and rate != native:
+        mono, native = soxr.resample(mono, native, rate).astype(np.float32), rate
+    return mono, native
+
+
+def container(data: bytes) -> str:
+    """Return `flac`, `wav` or `ogg` by the first bytes of a clip; `mp3` for anything else."""
+    return {b"fLaC": "flac", b"RIFF": "wav", b"OggS": "ogg"}.get(data[:4], "mp3")
+
+
+def media_type(data: bytes) -> str:
+    """Return the MIME type of a clip, by the clip's bytes."""
+    return {"flac": "audio/flac", "wav": "audio/wav", "ogg": "audio/ogg"}.get(container(data), "audio/mpeg")
+
+
+def encode_flac(samples: Samples, rate: int) -> bytes:
+    """Encode as 16-bit mono FLAC."""
+    out = io.BytesIO()
+    sf.write(out, np.clip(samples, -1.0, 1.0), rate, format="FLAC", subtype="PCM_16")
+    return out.getvalue()
+
+
+def seekable(data: bytes) -> bytes:
+    """Return a FLAC clip as WAV (16-bit), anything else unchanged.
+
+    Chromium fails on a FLAC file after a seek into the last half second, or after any seek in one of few frames.
+    """
+    if not data.startswith(b"fLaC"):
+        return data
+    try:
+        samples, rate = sf.read(io.BytesIO(data), dtype="int16", always_2d=True)
+    except (sf.LibsndfileError, ValueError, RuntimeError):
+        return data
+    out = io.BytesIO()
+    sf.write(out, samples, rate, format="WAV", subtype="PCM_16")
+    return out.getvalue()
+
+
+def content_hash(data: bytes) -> str:
+    """Return the sha256 of what a clip sounds like: of a lossless clip's 16-bit samples, of any other clip's bytes.
+
+    Another version of the FLAC encoder writes other bytes for the same samples; that must not change a digest.
+    """
+    if not data.startswith(b"fLaC"):
+        return hashlib.sha256(data).hexdigest()
+    with sf.SoundFile(io.BytesIO(data)) as f:
+        samples = f.read(dtype="int16", always_2d=True)
+        head = f"{f.samplerate}:{samples.shape[1]}:".encode()
+    return hashlib.sha256(head + samples.astype("<i2").tobytes()).hexdigest()

@@ -1,0 +1,60 @@
+"""Join a spoken question and an utterance: equal loudness, a gap between them, spans that say which part is which."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from ieat_data.data.audio import Samples
+
+PEAK = 0.89  # -1 dBFS: the loudest sample after matching
+_MAX_GAIN_DB = 20.0  # a clip that needs more gain is noise, not speech
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Mono samples and what they are: `utterance`, `gap` or `question`.
+
+    Also the row they come from, the speaker, and the hash of the encoded clip (`audio.content_hash`).
+    """
+
+    kind: str
+    samples: Samples
+    ref: str | None = None
+    speaker: str | None = None
+    clip: str | None = None
+
+
+def loudness(samples: Samples, rate: int) -> float:
+    """Return integrated loudness, LUFS (ITU-R BS.1770, by pyloudnorm); below its 0.4 s block the RMS level, dBFS."""
+    import pyloudnorm
+
+    if len(samples) < int(0.4 * rate) + 1:
+        return float(20 * np.log10(np.sqrt(np.mean(np.square(samples, dtype=np.float64))) + 1e-9))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return float(pyloudnorm.Meter(rate).integrated_loudness(samples.astype(np.float64)))
+
+
+def match_loudness(question: Samples, utterance: Samples, rate: int) -> tuple[Samples, Samples]:
+    """Scale the question to the utterance's loudness; scale both down if a peak would exceed -1 dBFS."""
+    gain = loudness(utterance, rate) - loudness(question, rate)
+    gain = float(np.clip(gain if np.isfinite(gain) else 0.0, -_MAX_GAIN_DB, _MAX_GAIN_DB))
+    matched = question * np.float32(10 ** (gain / 20))
+    peak = max(float(np.abs(matched).max(initial=0.0)), float(np.abs(utterance).max(initial=0.0)))
+    scale = np.float32(min(1.0, PEAK / peak)) if peak > PEAK else np.float32(1.0)
+    return matched * scale, utterance * scale
+
+
+def join(pieces: list[Piece], rate: int) -> tuple[Samples, list[dict[str, object]]]:
+    """Join the pieces in order; return the samples and the pieces' spans in seconds."""
+    spans: list[dict[str, object]] = []
+    at = 0
+    for p in pieces:
+        end = at + len(p.samples)
+        times = {"start_s": round(at / rate, 6), "end_s": round(end / rate, 6)}
+        spans.append({**times, "kind": p.kind, "ref": p.ref, "speaker": p.speaker, "clip": p.clip})
+        at = end
+    return np.concatenate([p.samples for p in pieces]).astype(np.float32), spans

@@ -1,0 +1,154 @@
+"""`manifest.json`: everything about an output folder, written very last."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from ieat_data import __version__
+from ieat_data.config import Pipeline
+from ieat_data.data import schema
+from ieat_data.data.sample import merge
+from ieat_data.dataset.diversity import diversity
+from ieat_data.decisions.log import seen_instruction
+from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW
+from ieat_data.engines import registry
+from ieat_data.engines.cpu import cpu
+from ieat_data.execution.plan import Node, Plan
+from ieat_data.paths import prompt_hashes
+from ieat_data.stages import STAGES
+from ieat_data.stages.dialogue.questions import written
+from ieat_data.storage.shards import CommitRecord
+
+MANIFEST = "manifest.json"
+
+
+def make(
+    plan: Plan, files: Mapping[str, Sequence[tuple[str, CommitRecord]]], read_samples: bool = True
+) -> dict[str, Any]:
+    """The manifest of a finished plan. `files`: for each config its (path in the output folder, record).
+
+    `read_samples`: False for one that is wanted every few seconds: without `diversity`, from commit records alone.
+    """
+    shards = [
+        {
+            "path": path,
+            "config": config,
+            "rows": r.rows,
+            "bytes": r.bytes,
+            "sha256": r.sha256,
+            "content_digest": r.summary["content_digest"],
+        }
+        for config, listed in files.items()
+        for path, r in listed
+    ]
+    configs = {
+        config: {"rows": sum(r.rows for _, r in listed), **merge(r.summary for _, r in listed)}
+        for config, listed in files.items()
+    }
+    total = merge(configs.values())
+    grades = {r: i["grade"] for r, i in plan.engine_identities.items() if i.get("grade")}
+    return {
+        "schema_version": schema.VERSION,
+        "name": plan.pipeline.name,
+        "content_digest": total["content_digest"],
+        "rows": sum(s["rows"] for s in shards),
+        "counts": {k: v for k, v in total.items() if k not in ("content_digest", "audio_s")},
+        "audio_s": total["audio_s"],
+        "configs": configs,
+        "shards": shards,
+        "diversity": diversity(plan, configs) if read_samples else None,
+        **sections(list(plan.nodes.values()), plan.pipeline),
+        "review": _review(plan),
+        "stages": {name: _stage(node) for name, node in plan.nodes.items()},
+        "pipeline": plan.pipeline.model_dump(mode="json"),
+        "profile": plan.profile.name,
+        "engines": plan.engine_identities,
+        "exact": all(_exact(i) for i in plan.engine_identities.values()),
+        "grades": grades,
+        "prompts": prompt_hashes(["**/*"]),
+        "sources": [
+            {k: getattr(s, k) for k in ("name", "reader", "language", "licence", "terms", "non_commercial", "homepage")}
+            for s in plan.sources
+        ],
+        "non_commercial": any(s.non_commercial for s in plan.sources),
+        "recording": plan.recording.identity() if plan.recording else None,
+        "made_with": made_with(plan),
+    }
+
+
+def content_digest(plan: Plan) -> str:
+    """Content digest of what a finished plan gives out."""
+    digest: str = merge(r.summary for node in plan.configs for r in node.records.values())["content_digest"]
+    return digest
+
+
+def made_with(plan: Plan) -> dict[str, str]:
+    """Return versions, CPU and kernels that the bytes of an output may depend on; no digest or fingerprint sees them.
+
+    Kernels are those of the engines that were asked: none with a recording.
+    """
+    asked = {} if plan.recording else {r: plan.profile.engines[r] for r in plan.engine_identities}  # type: ignore[index]
+    said = {f"{role} kernels": registry.kernels(role, config) for role, config in asked.items()}
+    return {
+        "ieat-data": __version__,
+        "python": platform.python_version(),
+        **{p: metadata.version(p) for p in ("pyarrow", "ray", "numpy", "soundfile")},
+        **cpu(),
+        **{k: v for k, v in said.items() if v},
+    }
+
+
+def _stage(node: Node) -> dict[str, Any]:
+    return {
+        "table": node.table.folder.name,
+        "shards": len(node.shards),
+        "rows": node.rows,
+        "ok": sum(r.ok for r in node.records.values()),
+        "rejects": dict(sorted(node.rejects.items(), key=lambda kv: (-kv[1], kv[0]))),
+    }
+
+
+def _review(plan: Plan) -> dict[str, Any]:
+    """What people decided (ieat review) and what became of it. `changed`: those that changed since they were looked at,
+    so that nothing holds of them."""
+    instructions: Counter[str] = Counter({"accepted": 0, "edited": 0, "rejected": 0})
+    changed: list[str] = []
+    for name, items in plan.verdicts.instructions.items():
+        task, _, language = name.partition(".")
+        for one in written(task, language):
+            held = plan.verdicts.of_instruction(name, one.id, seen_instruction(name, one.id, one.text))
+            if held is not None:
+                instructions[held.outcome(one.text)] += 1
+            elif one.id in items:
+                changed.append(one.id)
+    records = [r for node in plan.configs for r in node.records.values()]
+    return {
+        "rule": plan.pipeline.decision_rule,
+        "instructions": {**instructions, "changed": changed},
+        "samples": {
+            "rejected": sum(r.rejects.get(REJECTED_IN_REVIEW, 0) for r in records),
+            "changed": sorted(i for r in records for i in r.summary.get("review", {}).get("changed", ())),
+        },
+    }
+
+
+def sections(nodes: Sequence[Node], pipeline: Pipeline) -> dict[str, Any]:
+    """Return what the stages say of themselves: each section (a dotted path) one value of all tables that name it."""
+    found: dict[str, Any] = {}
+    for stage in STAGES.values():
+        *path, last = (stage.section or "").split(".")
+        place = found
+        for name in path:
+            place = place.setdefault(name, {})
+        if stage.section and last not in place:
+            made = [node for node in nodes if node.stage.section == stage.section]
+            place[last] = stage.describe(made, pipeline)
+    return found
+
+
+def _exact(identity: Mapping[str, Any]) -> bool:
+    return bool(identity["exact"]) and all(_exact(i) for i in identity["uses"].values())

@@ -1,0 +1,1 @@
+"""People's decisions about samples and instructions."""

@@ -1,0 +1,1 @@
+"""How a plan is run: tasks, workers, executors, progress."""

@@ -1,0 +1,13 @@
+"""What went wrong, in a line."""
+
+from __future__ import annotations
+
+from ieat_data.errors import UserError
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of what went wrong; what Ray wraps is named."""
+    inner = getattr(error, "cause", None)
+    lines = [x.strip() for x in str(inner or error).splitlines() if x.strip()]
+    kind = "" if inner is None or isinstance(inner, UserError) else f"{type(inner).__name__}: "
+    return kind + lines[-1].removeprefix("ieat_data.errors.UserError: ") if lines else type(inner or error).__name__

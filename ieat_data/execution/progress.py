@@ -1,0 +1,133 @@
+"""How a build shows itself: a table that moves on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ieat_data.execution.plan import Node, Plan
+from ieat_data.storage.shards import CommitRecord
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+_EVERY_S = 15.0  # between plain lines that only say that work goes on
+_SHARDS_EVERY_S = 2.0  # between plain lines of one stage: a log of fifty thousand shards stays readable
+
+
+@dataclass
+class _Stage:
+    shards: int
+    before: int  # shards that were there at the start
+    done: int = 0
+    rows: int = 0
+    rejected: int = 0
+    calls: int = 0
+    told: int = 0  # calls, when last spoken of
+    started: float | None = None
+    finished: float | None = None
+    spoke: float = float("-inf")  # when a plain line last said how far it is
+
+
+class Progress:
+    """Counts per stage, with rate and ETA. Use as a context manager."""
+
+    def __init__(self, plan: Plan, live: bool | None = None) -> None:
+        self._stages: dict[str, _Stage] = {}
+        for node in plan.nodes.values():
+            if node.shards:
+                there = len(node.records)
+                rows = sum(r.rows for r in node.records.values())
+                bad = sum(sum(r.rejects.values()) for r in node.records.values())
+                self._stages[node.name] = _Stage(len(node.shards), there, there, rows, bad)
+        self._live = sys.stderr.isatty() if live is None else live
+        self._began = self._spoke = time.monotonic()
+        self._display: Live | None = None
+
+    def __enter__(self) -> Progress:
+        if self._live:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._display = Live(self._table(), console=Console(stderr=True), refresh_per_second=2)
+            self._display.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._display is not None:
+            self._display.update(self._table())
+            self._display.stop()
+
+    def note(self, text: str) -> None:
+        self._say(text)
+
+    def start(self, name: str) -> None:
+        stage = self._stages[name]
+        if stage.started is None:
+            stage.started = time.monotonic()
+
+    def calls(self, counts: Mapping[str, int]) -> None:
+        """Answers of engines so far, by stage."""
+        for name, n in counts.items():
+            self._stages[name].calls = n
+        if self._display is not None:
+            self._display.update(self._table())
+        elif time.monotonic() - self._spoke > _EVERY_S:
+            moved = [f"{n}: {s.calls} answers" for n, s in self._stages.items() if s.calls > s.told]
+            if moved:
+                self._say(", ".join(moved))
+                for s in self._stages.values():
+                    s.told = s.calls
+
+    def done(self, node: Node, records: Sequence[CommitRecord]) -> None:
+        stage = self._stages[node.name]
+        stage.done += len(records)
+        stage.rows += sum(r.rows for r in records)
+        stage.rejected += sum(sum(r.rejects.values()) for r in records)
+        if stage.done == stage.shards:
+            stage.finished = time.monotonic()
+        if self._display is None and stage.finished is None and time.monotonic() - stage.spoke < _SHARDS_EVERY_S:
+            return
+        stage.spoke = time.monotonic()
+        rate, eta = self._rate(stage)
+        rejected = f", {stage.rejected} rejected" if stage.rejected else ""
+        self._say(f"{node.name}: {stage.done}/{stage.shards} shards, {stage.rows} rows{rejected}, {rate}{eta}")
+
+    def _rate(self, stage: _Stage) -> tuple[str, str]:
+        if stage.started is None or stage.done == stage.before:
+            return "", ""
+        seconds = max((stage.finished or time.monotonic()) - stage.started, 1e-3)
+        made = stage.done - stage.before
+        left = (stage.shards - stage.done) * seconds / made
+        rows = stage.rows * made / stage.done
+        return f"{rows / seconds:.1f} rows/s", f", ETA {_clock(left)}" if left else f", {_clock(seconds)}"
+
+    def _say(self, text: str) -> None:
+        self._spoke = time.monotonic()
+        if self._display is not None:
+            self._display.update(self._table())
+        else:
+            print(f"[{_clock(self._spoke - self._began)}] {text}", file=sys.stderr, flush=True)
+
+    def _table(self) -> Table:
+        from rich.table import Table
+
+        table = Table(box=None, title=f"building · {_clock(time.monotonic() - self._began)}", title_justify="left")
+        for column in ("stage", "shards", "rows", "rejected", "answers", "rate", "ETA / took"):
+            table.add_column(column, justify="left" if column == "stage" else "right")
+        for name, s in self._stages.items():
+            rate, eta = self._rate(s)
+            style = "dim" if s.done == s.shards else "bold" if s.started else ""
+            cells = [f"{s.done}/{s.shards}", str(s.rows), str(s.rejected), str(s.calls or ""), rate, eta.strip(", ")]
+            table.add_row(name, *cells, style=style)
+        return table
+
+
+def _clock(seconds: float) -> str:
+    m, s = divmod(round(seconds), 60)
+    h, m = divmod(m, 60)
+    return f"{h}:{m:02d}:{s:02d}" if h else f"{m}:{s:02d}"

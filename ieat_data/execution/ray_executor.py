@@ -1,0 +1,87 @@
+"""The executor of a build on Ray: a Ray task for each shard's task, and the pools of engines that it asks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ieat_data.errors import UserError
+from ieat_data.execution.job import Job
+from ieat_data.execution.plan import Plan
+from ieat_data.execution.progress import Progress
+from ieat_data.execution.ray_actors import RayPool
+from ieat_data.execution.ray_faults import translated
+from ieat_data.execution.ray_pools import EnginePools, connected, lacking
+from ieat_data.execution.ray_project import arrive
+from ieat_data.execution.worker import run_job
+from ieat_data.stages.base import Task
+from ieat_data.storage.shards import CommitRecord
+
+
+class Cluster:
+    """Joins or starts Ray. Raises UserError where Ray lacks what the engines ask for."""
+
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        self._running: dict[Any, Task] = {}
+        with contextlib.ExitStack() as stack:
+            self._ray = stack.enter_context(connected(plan.profile))
+            roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
+            self._check_resources(plan, roles, progress)
+            self._engines = EnginePools(self._ray, plan.profile, progress.note)
+            stack.callback(self._engines.close)
+            self._engines.begin(roles)  # all load at once, while shards that need none are made
+            # on the driver's own node: it is not to die with another one
+            here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+                self._ray.get_runtime_context().get_node_id(), soft=False
+            )
+            self._meter = self._ray.remote(num_cpus=0, scheduling_strategy=here)(_Meter).remote()
+            self._run_job = self._ray.remote(num_cpus=0, max_retries=0)(_run_job)
+            self._open = stack.pop_all()
+
+    def _check_resources(self, plan: Plan, roles: Iterable[str], progress: Progress) -> None:
+        faults = lacking(self._ray, plan.profile, roles)
+        if faults and plan.profile.ray.address is None:
+            raise UserError("\n      ".join(faults))
+        for fault in faults:  # a cluster may still grow
+            progress.note(f"waiting: {fault}")
+
+    def submit(self, job: Job) -> None:
+        pools = {role: self._engines.pool(role) for role in job.engines}
+        self._running[self._run_job.remote(job, pools, self._meter)] = job.task
+
+    def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
+        done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=1.0)
+        return [(self._running.pop(ref), self._result(ref)) for ref in done]
+
+    def answers(self) -> Mapping[str, int]:
+        counts: Mapping[str, int] = self._ray.get(self._meter.read.remote())
+        return counts
+
+    def close(self) -> None:
+        self._open.close()
+
+    def _result(self, ref: Any) -> list[CommitRecord] | Exception:
+        try:
+            records: list[CommitRecord] = self._ray.get(ref)
+        except Exception as e:
+            return translated(e)
+        return records
+
+
+class _Meter:
+    """Counts the answers that arrive inside running shards, for a progress line that moves."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def add(self, table: str, n: int) -> None:
+        self.counts[table] = self.counts.get(table, 0) + n
+
+    def read(self) -> dict[str, int]:
+        return self.counts
+
+
+def _run_job(job: Job, pools: dict[str, RayPool], meter: Any) -> Any:
+    arrive()
+    return run_job(job, pools, lambda table, n: meter.add.remote(table, n))

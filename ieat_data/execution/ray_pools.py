@@ -1,0 +1,193 @@
+"""Ray, and the engines of a profile as its actors: the one way in which a build and `ieat doctor` start them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ieat_data.config import Profile, Role
+from ieat_data.engines import registry
+from ieat_data.errors import BuildStopped, UserError
+from ieat_data.execution.failures import last_line
+from ieat_data.execution.ray_actors import EngineActor, RayPool
+from ieat_data.execution.ray_project import shipped_project
+
+CALL_TRIES = 3  # of an engine's call, beyond the first
+ENGINE_RESTARTS = 50  # in weeks, a node dies more than once
+ENGINE_CLOSES_S = 30.0  # for engines to end what they started; one that is stuck is not waited for
+_STILL_LOADING_S = 60.0  # between lines that say that a model is still not loaded
+
+
+class EnginePools:
+    """The engines of `profile`, all that `begin` names loading at once. `say` is told what is loaded and awaited."""
+
+    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None]) -> None:
+        self._ray, self._profile, self._say = ray, profile, say
+        self._actors: dict[str, list[Any]] = {}
+        self._there: set[str] = set()
+
+    def begin(self, roles: Iterable[str]) -> None:
+        """Start the actors of these engines, and of those that they call on, and wait for none."""
+        for role in roles:
+            if role not in self._actors:
+                used = registry.uses(role, self._profile.engines[role])  # type: ignore[index]
+                self.begin(used)
+                self._actors[role] = self._start(role, used)
+
+    def pool(self, role: str) -> RayPool:
+        """The actors of an engine, ready to be called. Raises BuildStopped when one does not start."""
+        self.begin([role])
+        config = self._profile.engines[role]  # type: ignore[index]
+        for used in registry.uses(role, config):
+            self.pool(used)
+        if role not in self._there:
+            try:
+                self._wait(role, self._actors[role])
+            except Exception as e:
+                self._end(self._actors.pop(role))
+                raise BuildStopped(f"engine {role} ({config.engine}) did not start: {last_line(e)}") from e
+            self._there.add(role)
+        return RayPool(self._actors[role])
+
+    def _start(self, role: str, used: Iterable[str]) -> list[Any]:
+        config = self._profile.engines[role]  # type: ignore[index]
+        helpers = {r: [_actor_name(r, i) for i in range(len(self._actors[r]))] for r in used}
+        self._say(f"loading {role}: {config.engine}" + (f" x{config.replicas}" if config.replicas > 1 else ""))
+        cls = self._ray.remote(
+            num_cpus=config.num_cpus,
+            num_gpus=config.num_gpus,
+            max_restarts=ENGINE_RESTARTS,
+            max_task_retries=CALL_TRIES,
+        )(EngineActor)
+        profile = self._profile.model_dump(mode="json")
+        options = {
+            "max_concurrency": registry.concurrent_calls(role, config),
+            "runtime_env": {"py_executable": config.python} if config.python else None,
+        }
+        return [
+            cls.options(name=_actor_name(role, i), **options).remote(role, profile, helpers)
+            for i in range(config.replicas)
+        ]
+
+    def _wait(self, role: str, actors: list[Any]) -> None:
+        began, waiting = time.monotonic(), [a.ready.remote() for a in actors]
+        while waiting:
+            done, waiting = self._ray.wait(waiting, num_returns=len(waiting), timeout=_STILL_LOADING_S)
+            self._ray.get(done)
+            if waiting:
+                there = f"{len(actors) - len(waiting)} of {len(actors)}"
+                self._say(f"still loading {role}: {there} there after {(time.monotonic() - began) / 60:.0f} min")
+
+    def close(self) -> None:
+        """End all engines."""
+        self._end([actor for actors in self._actors.values() for actor in actors])
+        self._actors.clear()
+        self._there.clear()
+
+    def _end(self, actors: list[Any]) -> None:
+        # engines may have processes of their own, which would live on and keep a GPU's memory
+        closed = [actor.close.remote() for actor in actors]
+        if closed:
+            self._ray.wait(closed, num_returns=len(closed), timeout=ENGINE_CLOSES_S)
+        for actor in actors:
+            self._ray.kill(actor)
+
+
+@contextlib.contextmanager
+def connected(profile: Profile) -> Iterator[Any]:
+    """The module `ray`, joined to the profile's cluster or to a local one of its own, until the block ends.
+
+    Raises UserError when the cluster is not there, or has another version of Ray or Python.
+    """
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports to its makers unless told not to
+    import logging
+
+    import ray
+
+    config = profile.ray
+    # a namespace of its own: two builds on one cluster do not meet each other's engines
+    quiet: dict[str, Any] = {
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        "namespace": f"ieat-{uuid.uuid4().hex[:12]}",
+    }
+    if config.address:
+        try:
+            _reach(config.address)
+            with shipped_project(local=False) as sent:
+                ray.init(address=config.address, **quiet, **sent)
+        except (OSError, RuntimeError, ValueError) as e:
+            raise UserError(
+                f"profile {profile.name}: ray.address {config.address!r} cannot be joined: {' '.join(str(e).split())} "
+                "(is the cluster up, with this version of Ray and Python, and the same RAY_AUTH_MODE and token? "
+                "see docs/gpu.md)"
+            ) from None
+    else:
+        # `local`: a cluster that happens to run on this machine, or RAY_ADDRESS, is not what the profile asks for
+        with shipped_project(local=True) as sent:
+            ray.init(
+                address="local",
+                num_cpus=config.num_cpus,
+                object_store_memory=config.object_store_mb << 20,
+                include_dashboard=False,
+                **quiet,
+                **sent,
+            )
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Is anyone there? Ray itself ends this process after a minute where nobody is."""
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "")
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
+def lacking(ray: Any, profile: Profile, roles: Iterable[str]) -> list[str]:
+    """What these engines ask of Ray and it does not have, a line each: Ray itself would wait for it without end."""
+    wanted = set(roles)
+    wanted |= {used for r in wanted for used in registry.uses(r, profile.engines[r])}  # type: ignore[index]
+    faults = []
+    there = ray.cluster_resources()
+    for key, name in (("CPU", "num_cpus"), ("GPU", "num_gpus")):
+        asked = {r: c.replicas * getattr(c, name) for r, c in profile.engines.items() if r in wanted}
+        total, has = sum(asked.values()), there.get(key, 0.0)
+        if total > has + 1e-6:
+            parts = " + ".join(f"{r} {n:g}" for r, n in asked.items() if n)
+            faults.append(
+                f"the engines ask for {total:g} {key}s ({parts}), Ray has {has:g}: lower `replicas` or `{name}` in "
+                f"profile {profile.name}, or give Ray more"
+            )
+    return faults
+
+
+def _actor_name(role: str, i: int) -> str:
+    return f"{role}-{i}"
+
+
+@contextlib.contextmanager
+def one_pool(profile: Profile, role: Role, say: Callable[[str], None]) -> Iterator[RayPool]:
+    """The engine of one role alone, asked outside a build.
+
+    Raises UserError where the cluster lacks what it needs.
+    """
+    with connected(profile) as ray:
+        if faults := lacking(ray, profile, [role]):
+            raise UserError("\n      ".join(faults))
+        engines = EnginePools(ray, profile, say)
+        try:
+            yield engines.pool(role)
+        finally:
+            engines.close()

@@ -1,0 +1,172 @@
+"""Runs a plan: tasks go out as soon as their inputs are committed, the furthest stage first.
+
+Backpressure is the number of shards in flight. They are shared out evenly among the engines that have work: else those
+that wait for the slowest engine would take all places, and the other engines would stand idle. Retries and commits are
+the shard's (`storage/shards.py`). Who does the tasks is an `Executor`: Ray (`ray_executor.py`), or this process
+where a recording answers (`local.py`). The driver holds commit records, never rows, and what it does for a task
+does not grow with the number of tasks.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from ieat_data.engines.base import NOT_RECORDED
+from ieat_data.errors import BuildStopped, Retryable, UserError
+from ieat_data.execution.failures import last_line
+from ieat_data.execution.job import Job
+from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.progress import Progress
+from ieat_data.stages.base import Task
+from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
+
+TASK_TRIES = 5  # of a task whose worker or engine died: rows are judged inside the stage
+
+Shard = tuple[str, str]  # table, name
+
+
+class Executor(Protocol):
+    """Does tasks elsewhere."""
+
+    def submit(self, job: Job) -> None:
+        """Begin a task, with the engines that its stage asks."""
+
+    def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
+        """The tasks that ended since, and what they committed or why they failed. Waits for one, a second at most.
+
+        `WorkerLost` is for a task whose process or node died; another exception is the one that the task raised.
+        """
+
+    def answers(self) -> Mapping[str, int]:
+        """Answers of engines so far, by table."""
+
+    def close(self) -> None:
+        """End what was started."""
+
+
+Connect = Callable[[Plan, Progress], Executor]
+
+
+class Runner:
+    """One build. `connect` is called when there is something to do."""
+
+    def __init__(self, plan: Plan, progress: Progress, connect: Connect) -> None:
+        self.plan, self.progress, self.connect = plan, progress, connect
+        self._depth = {name: i for i, name in enumerate(plan.nodes)}
+        self._order = itertools.count()  # among tasks of one stage: first come, first served
+        # those whose inputs are there: for each set of engines a heap
+        self._ready: dict[tuple[str, ...], list[tuple[int, int, Task]]] = defaultdict(list)
+        self._waiting: dict[Shard, list[tuple[Task, Iterator[Shard]]]] = {}  # the others, by what they lack
+        self._loose: Counter[str] = Counter()  # records since the last roll-up, by table
+
+    def run(self) -> None:
+        """Do what is to be done. Raises BuildStopped with what is wrong; everything committed stays."""
+        for node in self.plan.nodes.values():
+            self._check_rate(node)
+        todo = [task for node in self.plan.nodes.values() for task in node.todo]
+        if not todo:
+            return
+        executor = self.connect(self.plan, self.progress)
+        try:
+            for task in todo:
+                self._wait(task, iter(task.reads))
+            self._loop(executor)
+        finally:
+            executor.close()
+
+    def _wait(self, task: Task, reads: Iterator[Shard]) -> None:
+        """Let a task wait for the next of its inputs that is missing: a barrier over all shards sees each once."""
+        for table, shard in reads:
+            owner = self.plan.owner(table, shard)
+            if shard not in owner.records:
+                self._waiting.setdefault((owner.name, shard), []).append((task, reads))
+                return
+        ready = self._ready[self._engines(task)]
+        heapq.heappush(ready, (-self._depth[task.table], next(self._order), task))
+
+    def _engines(self, task: Task) -> tuple[str, ...]:
+        return self.plan.nodes[task.table].stage.engines
+
+    def _there(self, node: Node, task: Task) -> None:
+        for shard in task.outputs:
+            for waiting, reads in self._waiting.pop((node.name, shard), ()):
+                self._wait(waiting, reads)
+
+    def _loop(self, executor: Executor) -> None:
+        in_flight: Counter[tuple[str, ...]] = Counter()
+        tries: Counter[Shard] = Counter()
+        while True:
+            while in_flight.total() < self.plan.profile.shards_in_flight and (task := self._next(in_flight)):
+                node = self.plan.nodes[task.table]
+                if self._committed_before(node, task):
+                    self._there(node, task)
+                    continue
+                self.progress.start(node.name)
+                executor.submit(self.plan.job(node, task))
+                in_flight[node.stage.engines] += 1
+            if not in_flight.total():
+                return
+            ended = executor.wait()
+            self.progress.calls(executor.answers())
+            for task, result in ended:
+                node = self.plan.nodes[task.table]
+                in_flight[node.stage.engines] -= 1
+                if isinstance(result, Exception):
+                    tries[task.table, task.name] += 1
+                    self._failed(result, task, tries[task.table, task.name])
+                    self._wait(task, iter(()))
+                    continue
+                self._committed(node, node.add(result))
+                self._there(node, task)
+
+    def _next(self, in_flight: Mapping[tuple[str, ...], int]) -> Task | None:
+        """A task whose inputs are there, for the engines that have the fewest in flight."""
+        lanes = [(in_flight.get(engines, 0), ready[0][0], engines) for engines, ready in self._ready.items() if ready]
+        return heapq.heappop(self._ready[min(lanes)[2]])[2] if lanes else None
+
+    def _committed_before(self, node: Node, task: Task) -> bool:
+        """Take the records that were waiting for the task's inputs to be known, and take back those that are stale."""
+        self.plan.take_found(node, task)
+        for shard in task.outputs:
+            if node.found.pop(shard, None):
+                node.table.forget(shard)
+        return node.done(task)
+
+    def _committed(self, node: Node, new: Sequence[CommitRecord]) -> None:
+        self._loose[node.name] += len(new)
+        if self._loose[node.name] >= ROLLUP_AT:
+            node.table.roll_up()
+            self._loose[node.name] = 0
+        self.progress.done(node, new)
+        self._check_rate(node)
+
+    def _failed(self, error: Exception, task: Task, tries: int) -> None:
+        if isinstance(error, UserError):
+            raise error
+        log = self.plan.work / "logs" / f"{task.table}-{task.name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as f:
+            f.writelines(traceback.format_exception(error))
+        if not isinstance(error, Retryable) or tries >= TASK_TRIES:
+            raise BuildStopped(
+                f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {last_line(error)} "
+                f"(the whole of it: {log}). What is committed stays: mend the cause and start the same command again"
+            ) from error
+
+    def _check_rate(self, node: Node) -> None:
+        # what a recording lacks is told at the end, all of it (building.py)
+        expected = {*node.stage.expected, NOT_RECORDED}
+        rejects = Counter({reason: n for reason, n in node.rejects.items() if reason not in expected})
+        limit = node.stage.settings.max_reject_rate or self.plan.pipeline.max_reject_rate
+        bad = sum(rejects.values())
+        if node.rows >= self.plan.pipeline.min_rows_for_rate and bad > limit * node.rows:
+            top = ", ".join(f"{n} {k}" for k, n in rejects.most_common(3))
+            raise BuildStopped(
+                f"stage {node.name} rejects {bad} of {node.rows} rows, over the limit of {limit:.0%} ({top}): read "
+                f"{node.table.folder}/quarantine-*, or allow more with --set stages.{node.name}.max_reject_rate=…"
+            )

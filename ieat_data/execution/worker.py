@@ -1,0 +1,79 @@
+"""What runs in a Ray worker: one task of one stage, from reading its inputs to its commit; and the engines' actors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from ieat_data.config import EngineConfig, Pipeline, Profile
+from ieat_data.decisions.verdicts import saved
+from ieat_data.engines import registry
+from ieat_data.engines.cache import Answers
+from ieat_data.engines.client import Client, EngineClient, Pool
+from ieat_data.engines.recording import Recording, recorded_answers
+from ieat_data.engines.replay import ReplayClient
+from ieat_data.execution.job import Job
+from ieat_data.stages import STAGES
+from ieat_data.stages.base import Context, Inputs, Stage
+from ieat_data.storage.shards import CommitRecord, Table
+
+# role, its block in the profile, what every client takes
+MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
+
+
+def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[Stage, Context, str, pa.Table]]:
+    """Do a task: yields each shard that comes out, and commits nothing."""
+    pipeline, profile = Pipeline.model_validate(job.pipeline), Profile.model_validate(job.profile)
+    stage = STAGES[job.task.table].configured(pipeline)
+    clients = {}
+    for role in stage.engines:
+        engine = profile.engines[role]  # type: ignore[index]
+        common = {"identity": job.engines[role], "answers": answers, "wants": registry.wants(role, engine)}
+        clients[role] = client(role, engine, common)
+    inputs = Inputs(job.parts)
+    ctx = Context(pipeline, profile, clients, inputs, saved(job.verdicts), scratch=job.folder)
+    for shard, table in stage.run(job.task, inputs, ctx):
+        yield stage, ctx, shard, table
+
+
+def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[CommitRecord]:
+    """Do a task with the engines behind `pools`, or where the profile says so from a recording; commit its outputs."""
+    started = time.monotonic()
+    replayed = job.profile["recording"] is not None
+    recorded = recorded_answers(job.known, job.task.table) if job.known else {}
+    answers = Answers(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()})
+
+    def client(role: str, engine: EngineConfig, common: dict[str, Any]) -> Client:
+        if replayed:
+            assert job.known is not None
+            return ReplayClient(role, recorded, Recording(job.known).header.engines[role], **common)
+        asking[role] = EngineClient(
+            pools[role], chunk=engine.chunk, progress=lambda n: progress(job.task.table, n), **common
+        )
+        return asking[role]
+
+    records = []
+    asking: dict[str, EngineClient] = {}
+    try:
+        for stage, ctx, shard, table in perform(job, answers, client):
+            ids = set(table.column("id").to_pylist())
+            rejected = [q for q in ctx.quarantine if q["id"] in ids]
+            removed, ctx.removed = ctx.removed, []
+            records.append(
+                Table(job.folder).commit(
+                    shard,
+                    table,
+                    quarantine=rejected,
+                    removed=removed,
+                    inputs=job.inputs,
+                    summary={**stage.summarise(table), **ctx.notes},
+                    seconds=time.monotonic() - started,
+                    engines={role: c.take_usage() for role, c in asking.items()},
+                )
+            )
+    finally:
+        answers.close()
+    return records

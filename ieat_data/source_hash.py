@@ -1,0 +1,131 @@
+"""A hash of what a class or function does: its source, and that of everything of its own package that it uses."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+def source_hash(thing: Any, deep: bool = True) -> str:
+    """sha256 (hex) of the source of a class or function, with the functions, classes and constants that it uses.
+
+    Args:
+        thing: a class, a function, or an object made of them (a dataclass).
+        deep: what it uses counts where it stands in the same package, or in the same folder of modules; else only what
+            stands in the same module. What other packages do is not looked at.
+
+    Raises:
+        OSError, TypeError: there is no source, as of what was typed into an interpreter.
+    """
+    home = _module(thing)
+    walk = _Walk((lambda m: _belongs(m, home)) if deep else (lambda m: m is home))
+    walk.visit("", thing)
+    parts = "\0".join(f"{name}\0{text}" for name, text in sorted(walk.parts.items()))
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+class _Walk:
+    """Collects name → source or value."""
+
+    def __init__(self, inside: Any) -> None:
+        self.parts: dict[str, str] = {}
+        self._inside = inside
+
+    def visit(self, name: str, value: Any) -> None:
+        """Take up what stands at `name`, and what it uses."""
+        if isinstance(value, MethodType):
+            self.visit(name, [type(value.__self__), value.__func__])
+        elif isinstance(value, functools.partial):
+            self.visit(name, [value.func, value.args, value.keywords])
+        elif isinstance(value, (type, FunctionType)) or hasattr(value, "__wrapped__"):
+            self._code(inspect.unwrap(value))
+        elif isinstance(value, re.Pattern):
+            self.parts[name] = repr((value.pattern, value.flags))
+        elif isinstance(value, Mapping):
+            for key, inner in value.items():
+                self.visit(f"{name}[{key!r}]", inner)
+        elif isinstance(value, (list, tuple)):
+            for i, inner in enumerate(value):
+                self.visit(f"{name}[{i}]", inner)
+        elif isinstance(value, (set, frozenset)):
+            self.parts[name] = repr(sorted(map(repr, value)))
+        elif value is None or isinstance(value, (str, bytes, int, float)):
+            self.parts[name] = repr(value)
+        elif is_dataclass(value):
+            for one in fields(value):
+                self.visit(f"{name}.{one.name}", getattr(value, one.name))
+
+    def _code(self, thing: Any) -> None:
+        module = _module(thing)
+        key = f"{thing.__module__}.{thing.__qualname__}"
+        if key in self.parts or module is None or not self._inside(module):
+            return
+        self.parts[key] = _source(thing)
+        if isinstance(thing, type):
+            for base in thing.__bases__:
+                self._code(base)
+            for function in _functions(thing):
+                self._uses(function)
+        elif isinstance(thing, FunctionType):
+            self._uses(thing)
+
+    def _uses(self, function: FunctionType) -> None:
+        for i, cell in enumerate(function.__closure__ or ()):
+            self.visit(f"{function.__module__}.{function.__qualname__}<{i}>", cell.cell_contents)
+        names = set(_names(function.__code__))
+        for name in sorted(names & function.__globals__.keys()):
+            value = function.__globals__[name]
+            if not isinstance(value, ModuleType):
+                self.visit(f"{function.__module__}.{name}", value)
+            elif self._inside(value):
+                for inner in sorted(names & vars(value).keys()):
+                    self.visit(f"{value.__name__}.{inner}", vars(value)[inner])
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The global and attribute names of a function, those of its inner functions too."""
+    yield from code.co_names
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _names(const)
+
+
+def _functions(cls: type) -> Iterator[FunctionType]:
+    """The functions that a class defines, as methods, class methods, properties."""
+    for value in vars(cls).values():
+        for inner in (value, *(getattr(value, a, None) for a in ("__func__", "fget", "func"))):
+            if isinstance(inner, FunctionType) and inner.__module__ == cls.__module__:
+                yield inspect.unwrap(inner)
+
+
+@functools.cache
+def _source(thing: Any) -> str:
+    return inspect.getsource(thing)
+
+
+def _module(thing: Any) -> ModuleType | None:
+    return sys.modules.get(getattr(thing, "__module__", None) or type(thing).__module__)
+
+
+def _belongs(module: ModuleType, home: ModuleType | None) -> bool:
+    """Is `module` of the package of `home`, or of the modules that lie beside it and are not installed?"""
+    if home is None:
+        return False
+    top = home.__name__.partition(".")[0]
+    if module.__name__.partition(".")[0] == top:
+        return True
+    theirs, ours = (getattr(m, "__file__", None) for m in (module, sys.modules.get(top, home)))
+    if not theirs or not ours:
+        return False
+    folder = Path(ours).parent if Path(ours).name != "__init__.py" else Path(ours).parent.parent
+    return Path(theirs).is_relative_to(folder) and not _INSTALLED & {*Path(theirs).parts, *folder.parts}

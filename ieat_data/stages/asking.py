@@ -1,0 +1,55 @@
+"""How a stage asks the profile's LLM: the prompts in its model's words, and sampling as its model wants it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Literal
+
+from ieat_data.config import Profile
+from ieat_data.engines.base import Sampling
+from ieat_data.engines.llm.descriptor import load_descriptor
+from ieat_data.errors import UserError
+from ieat_data.paths import Folder, prompts_dir
+from ieat_data.prompting.base import Task
+from ieat_data.prompting.prompts import Prompts
+from ieat_data.stages.base import Context
+
+
+def load_prompts(descriptor: str) -> Prompts:
+    """Return the prompt files of the project over the package's, in the words of a model descriptor; read once."""
+    return _prompts(prompts_dir(), descriptor)
+
+
+@functools.cache
+def _prompts(root: Folder, descriptor: str) -> Prompts:
+    return Prompts(root, load_descriptor(descriptor))
+
+
+def prompts_of(profile: Profile) -> Prompts:
+    """Return the prompt files, in the words of the profile's LLM."""
+    return load_prompts(str(profile.engines["llm"].settings["descriptor"]))
+
+
+def sampling(ctx: Context, kind: Literal["thinking", "answering"], max_tokens: int) -> Sampling:
+    """Return what the model's descriptor recommends, with the stage's budget of tokens."""
+    known = prompts_of(ctx.profile).descriptor.sampling
+    recommended = (known.thinking if kind == "thinking" else known.answering).request()
+    return replace(recommended, max_tokens=max_tokens)
+
+
+def prompt_faults(profile: Profile, tasks: Iterable[Task], languages: Iterable[str]) -> list[str]:
+    """Return what is wrong with the prompt files of these tasks, a line each."""
+    faults = []
+    prompts = prompts_of(profile)
+    languages = list(languages)
+    for task in tasks:
+        for language in languages:
+            try:
+                prompts.task(task, language)  # type: ignore[arg-type]
+                if task != "respond":
+                    prompts.think(task, language)  # type: ignore[arg-type]
+            except UserError as e:
+                faults.append(str(e))
+    return faults

@@ -1,0 +1,1 @@
+"""Stages that ask the LLM: replies, injected thinking, dialogues, spoken questions."""

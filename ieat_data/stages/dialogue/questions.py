@@ -1,0 +1,191 @@
+"""The spoken questions of the trajectory and reasoning tasks: drawn by hash, gathered once, spoken, checked."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from ieat_data.config import Pipeline, Profile
+from ieat_data.data.schema import OK, QUESTIONS, SPOKEN, to_table
+from ieat_data.decisions.log import seen_instruction
+from ieat_data.decisions.verdicts import NONE, Verdicts
+from ieat_data.errors import UserError
+from ieat_data.hashing import child_id, fingerprint, number, pick, rank, share
+from ieat_data.prompting.instruction_bank import TASKS, Instruction, path_of, read
+from ieat_data.stages.base import Context, Inputs, MapStage, Reject, Row, Stage, StageSettings, Task
+from ieat_data.stages.dialogue.forecast import targets
+from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.gates.tables import GATES, screened_out
+from ieat_data.stages.speech.speakers import voices
+from ieat_data.stages.speech.speaking import Line, Speaking, speak_rows
+
+QUESTIONED = TASKS
+
+
+def written(task: str, language: str) -> tuple[Instruction, ...]:
+    """All instructions of a task and language, as their bank has them; none where there is no bank."""
+    path = path_of(task, language)
+    return tuple(read(path)) if path.is_file() else ()
+
+
+@functools.cache
+def bank(task: str, language: str, statuses: tuple[str, ...], verdicts: Verdicts = NONE) -> tuple[Row, ...]:
+    """The instructions of a task and language that may be drawn. Raises UserError where there is none.
+
+    What people decided of a text as it stands comes before the status of its line. One that they edited has the new
+    text and an id of its own; `drawn_as` is the id by which it is drawn.
+    """
+    usable = tuple(row for row in judged(task, language, verdicts) if row["status"] in statuses)
+    if not usable:
+        name = path_of(task, language).name
+        raise UserError(f"prompts/instructions/{name}: no instruction with status {' or '.join(statuses)}")
+    return usable
+
+
+def judged(task: str, language: str, verdicts: Verdicts) -> list[Row]:
+    """All of a bank as people left it."""
+    return [_as_judged(one, f"{task}.{language}", verdicts) for one in written(task, language)]
+
+
+def _as_judged(one: Instruction, name: str, verdicts: Verdicts) -> Row:
+    row = {"id": one.id, "text": one.text, "status": one.status, "drawn_as": one.id}
+    held = verdicts.of_instruction(name, one.id, seen_instruction(name, one.id, one.text))
+    if held is None:
+        return row
+    match held.outcome(one.text):
+        case "edited":
+            return {**row, "id": f"{one.id}~{fingerprint(held.text)[:8]}", "text": held.text, "status": "accepted"}
+        case outcome:
+            return {**row, "status": outcome}
+
+
+def bank_faults(banks: Iterable[tuple[str, str]], statuses: tuple[str, ...], verdicts: Verdicts = NONE) -> list[str]:
+    """Return which of the banks (task, language) have no instruction that may be drawn, a line each."""
+    faults = []
+    for task, language in banks:
+        try:
+            bank(task, language, statuses, verdicts)
+        except UserError as e:
+            faults.append(str(e))
+    return faults
+
+
+def changes(verdicts: Verdicts, statuses: tuple[str, ...]) -> dict[str, dict[str, str | None]]:
+    """What people changed in what is drawn, by bank: an instruction's text, or None for one that is not drawn."""
+    found = {}
+    for name in sorted(verdicts.instructions):
+        task, _, language = name.partition(".")
+        other = {}
+        for one, now in zip(written(task, language), judged(task, language, verdicts), strict=True):
+            before = one.text if one.status in statuses else None
+            after = now["text"] if now["status"] in statuses else None
+            if before != after:
+                other[one.id] = after
+        if other:
+            found[name] = other
+    return found
+
+
+def draw_instruction(row: str, task: str, language: str, ctx: Context) -> Row:
+    """Text, speaker and placement for one target, by hash of its id."""
+    salt, config = ctx.pipeline.seed, ctx.pipeline.instructions
+    # the smallest hash of row and id, not a place in the list: an instruction that comes or goes changes no other draw
+    usable = bank(task, language, config.statuses, ctx.verdicts)
+    text = min(usable, key=lambda i: rank(i["drawn_as"], "instruction", row, salt))
+    placement = config.placement
+    if placement == "joined":
+        before = share("placement", row, salt) < config.before_share
+        placement = "joined_before" if before else "joined_after"  # type: ignore[assignment]
+    speaker = pick(voices(ctx).of(language), "instruction speaker", row, salt)
+    return {"id": text["id"], "text": text["text"], "speaker": speaker, "placement": placement}
+
+
+def question_id(instruction: str, speaker: str) -> str:
+    return child_id(instruction, "questions", speaker)
+
+
+class QuestionsSettings(StageSettings):
+    shards: int = Field(1, ge=1, description="shards of spoken questions; about 1,000 questions each do well")
+
+
+class Questions(Stage):
+    """The distinct (text, speaker) pairs that accepted targets drew. A barrier over light columns."""
+
+    name = "questions"
+    inputs = ("inject", "inject_dialogues")
+    optional = (*GATES["inject"], *GATES["inject_dialogues"])
+    schema = QUESTIONS
+    Settings = QuestionsSettings
+
+    def estimate(self, forecast: Forecast) -> Load:
+        """Return the distinct pairs of n draws out of k: k (1 - (1 - 1/k)^n)."""
+        pipeline, profile = forecast.pipeline, forecast.profile
+        languages = sorted({c.language for c in forecast.corpora})
+        distinct = 0.0
+        for task in QUESTIONED:
+            n = sum(targets(forecast, stage, task) for stage in self.inputs) / max(len(languages), 1)
+            for language in languages:
+                speakers = min(len(profile.voices(language)) or pipeline.speakers, pipeline.speakers)
+                pairs = len(bank(task, language, pipeline.instructions.statuses)) * speakers
+                distinct += pairs * (1 - (1 - 1 / pairs) ** n)
+        return Load(distinct, distinct)
+
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
+        reads = tuple((t, s) for t in (*self.inputs, *self.optional) for s in shards(t))
+        yield Task(self.name, "all", tuple(f"questions-{i:05d}" for i in range(self.settings.shards)), reads)
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        buckets: dict[str, dict[str, Row]] = {shard: {} for shard in task.outputs}
+        seen: set[tuple[str, str]] = set()
+        for table, shard in task.reads:
+            if table not in self.inputs:
+                continue
+            drawing = inputs.read(table, shard, ["id", "instruction", "language", "status"])
+            if out := screened_out(inputs, table, shard):
+                drawing = drawing.filter(pc.invert(pc.is_in(drawing["id"], pa.array(out, pa.string()))))
+            for drawn in _drawn(drawing):
+                pair = drawn["id"], drawn["speaker"]
+                if pair in seen:
+                    continue
+                seen.add(pair)
+                key = question_id(*pair)
+                bucket = task.outputs[number("bucket", key) % len(task.outputs)]
+                buckets[bucket][key] = {
+                    "id": key,
+                    "instruction_id": drawn["id"],
+                    "language": drawn["language"],
+                    "text": drawn["text"],
+                    "speaker": drawn["speaker"],
+                    "status": OK,
+                }
+        for shard, rows in buckets.items():
+            yield shard, to_table([rows[k] for k in sorted(rows)], self.schema)
+
+
+def _drawn(targets: pa.Table) -> list[Row]:
+    """The distinct questions that accepted targets of one shard drew."""
+    fit = targets.filter(pc.and_(pc.equal(targets["status"], OK), pc.is_valid(targets["instruction"])))
+    columns = {name: pc.struct_field(fit["instruction"], name) for name in ("id", "text", "speaker")}
+    distinct = pa.table({**columns, "language": fit["language"]}).group_by([*columns, "language"]).aggregate([])
+    rows: list[Row] = distinct.to_pylist()
+    return rows
+
+
+class SpeakQuestions(Speaking, MapStage):
+    """Each drawn pair is spoken once."""
+
+    name = "speak_questions"
+    inputs = ("questions",)
+    columns: Mapping[str, tuple[str, ...]] = {"questions": ("language", "text", "speaker")}
+    schema = SPOKEN
+
+    def estimate(self, forecast: Forecast) -> Load:
+        return forecast.spoken(self.name, forecast.loads["questions"].ok, self.engines)
+
+    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+        lines = [Line(r["id"], r["text"], r["language"], r["speaker"]) for r in rows]
+        return speak_rows(lines, self.name, self.settings, ctx)

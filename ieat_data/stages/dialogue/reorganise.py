@@ -1,0 +1,122 @@
+"""A share of the accepted empathy samples becomes dialogues of 2, 3 and 4 turns whose first and last emotion differ.
+
+Dialogues are formed inside fixed groups of consecutive shards, so that memory is bounded by a group and compose reads
+a group's audio in sequence.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from ieat_data.config import Pipeline, Profile
+from ieat_data.data.schema import DIALOGUES, OK, to_table
+from ieat_data.hashing import child_id, top_k
+from ieat_data.stages.base import Context, Inputs, Made, Row, Stage, StageSettings, Task, groups
+from ieat_data.stages.dialogue.dialogues import form, most_used
+from ieat_data.stages.dialogue.forecast import in_dialogues, turns
+from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.gates.tables import GATES, screened_out
+
+_COLUMNS = ["id", "parent", "task", "language", "turns", "think", "injected_chars", "answer", "status"]
+
+
+class ReorganiseSettings(StageSettings):
+    share: float = Field(0.4, ge=0, le=1, description="of the accepted empathy samples, by hash")
+    turns: Mapping[int, float] = Field({2: 1.0, 3: 1.0, 4: 1.0}, description="turns → weight in the mix")
+    same_speaker: bool = Field(False, description="only utterances of one speaker make a dialogue")
+    last_reply: Literal["reuse", "regenerate"] = Field(
+        "reuse", description="regenerate: a new last reply, with history"
+    )
+
+
+class Reorganise(Stage):
+    """Empathy samples become dialogues, each at most once; those that found no partner stay single."""
+
+    name = "reorganise"
+    inputs = ("inject", "utterances")
+    optional = GATES["inject"]
+    schema = DIALOGUES
+    Settings = ReorganiseSettings
+    section = "dialogues"
+
+    def estimate(self, forecast: Forecast) -> Load:
+        dialogues = in_dialogues(forecast) / turns(forecast)
+        return Load(dialogues, dialogues)
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> dict[str, int]:
+        """Return the empathy samples accepted, taken for dialogues (`pool`), used, and the most that could be used."""
+        total = Counter({"accepted": 0, "pool": 0, "used": 0, "possible": 0})
+        for m in made:
+            for r in m.records.values():
+                total.update(r.summary["samples"])
+        return dict(total)
+
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+        return {"group_shards": pipeline.group_shards}
+
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
+        screened = [t for t in self.optional if shards(t)]
+        for name, members in groups(shards("inject"), pipeline.group_shards):
+            reads = [(t, s) for t in ("inject", *screened) for s in members]
+            if self.settings.same_speaker:
+                reads += [("utterances", s) for s in members]
+            yield Task(self.name, name, (name,), tuple(reads))
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        settings: ReorganiseSettings = self.settings
+        accepted = _accepted(task, inputs)
+        taken = top_k(accepted, round(settings.share * len(accepted)), "reorganise", ctx.pipeline.seed)
+        speakers = _speakers(inputs) if settings.same_speaker else {}
+        pools: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        for sample in taken:
+            row = accepted[sample]
+            pools[row["language"], speakers.get(row["parent"], "")][sample] = row["turns"][0]["emotion"]["label"]
+        rows: list[Row] = []
+        use = Counter(accepted=len(accepted), pool=len(taken))
+        for (language, _), pool in sorted(pools.items()):
+            use["possible"] += most_used(Counter(pool.values()), max(settings.turns))
+            for samples in form(pool, settings.turns):
+                use["used"] += len(samples)
+                rows.append(
+                    {
+                        "id": child_id(samples[0], self.name, ",".join(samples[1:])),
+                        "language": language,
+                        "turns": [_turn(accepted[s]) for s in samples],
+                        "regenerate": settings.last_reply == "regenerate",
+                        "status": OK,
+                    }
+                )
+        ctx.notes["samples"] = dict(use)
+        yield task.name, to_table(sorted(rows, key=lambda r: r["id"]), self.schema)
+
+
+def _accepted(task: Task, inputs: Inputs) -> dict[str, Row]:
+    found: dict[str, Row] = {}
+    for shard in inputs.shards("inject"):
+        out = screened_out(inputs, "inject", shard)
+        for row in inputs.rows("inject", shard, _COLUMNS):
+            if row["status"] == OK and row["task"] == "empathy" and row["id"] not in out:
+                found[row["id"]] = {**row, "shard": shard}
+    return found
+
+
+def _speakers(inputs: Inputs) -> dict[str, str]:
+    rows = (r for s in inputs.shards("utterances") for r in inputs.rows("utterances", s, ["id", "speaker"]))
+    return {r["id"]: r["speaker"] or r["id"] for r in rows}
+
+
+def _turn(target: Row) -> Row:
+    """One turn of a dialogue: the utterance with the reply and think that were made for it alone."""
+    return {
+        **target["turns"][0],
+        "sample": target["id"],
+        "shard": target["shard"],
+        "think": target["think"],
+        "injected_chars": target["injected_chars"],
+        "reply": target["answer"],
+    }

@@ -1,0 +1,109 @@
+"""Of near-duplicates one stays: a barrier over the signatures that `decontaminate` made.
+
+Two samples are near-duplicates if they are of one task and language, and the model says nearly the same in both; or the
+user does, with the same emotions. The one with the smallest id stays.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ieat_data.checks.shingles import PLACES
+from ieat_data.config import Pipeline, Profile
+from ieat_data.data.schema import OK, REJECTED, SKIPPED, UNIQUE, to_table
+from ieat_data.stages.base import Context, Inputs, Made, Reject, Row, Stage, Task
+from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.gates.clusters import Clusters, Duplicate
+from ieat_data.stages.gates.decontaminate import ANSWERED, SAID
+from ieat_data.stages.gates.tables import JUDGED
+
+KINDS = (SAID, ANSWERED)
+
+
+class Deduplicate(Stage):
+    """Of near-duplicates one stays. A barrier; its shards align with those that were screened.
+
+    Args:
+        of: the table whose rows are held back.
+    """
+
+    schema = UNIQUE
+    expected: ClassVar[frozenset[str]] = frozenset({"near_duplicate"})
+    section = "screened.near_duplicates"
+
+    def __init__(self, of: str, settings: Any = None) -> None:
+        super().__init__(settings)
+        self.of, self.name = of, f"dedup_{JUDGED[of]}"
+        self.inputs = (f"decontaminate_{JUDGED[of]}",)
+
+    def asked_for(self, pipeline: Pipeline) -> bool:
+        return pipeline.near_duplicates is not None
+
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+        assert pipeline.near_duplicates is not None
+        return {"near_duplicates": pipeline.near_duplicates.model_dump()}
+
+    def estimate(self, forecast: Forecast) -> Load:
+        return forecast.accepted(self.name, forecast.loads[self.inputs[0]].ok)
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
+        alike = pipeline.near_duplicates
+        if not alike or not made:
+            return None
+        return {**alike.model_dump(), "rejected": sum(m.rejects["near_duplicate"] for m in made)}
+
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
+        names = tuple(shards(self.inputs[0]))
+        if names:
+            yield Task(self.name, "all", names, tuple((self.inputs[0], s) for s in names))
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        limits = ctx.pipeline.near_duplicates
+        assert limits is not None
+        # above 1 nothing is: a text that is not looked at
+        thresholds = [2.0 if t is None else t for t in (limits.said, limits.answered)]
+        with tempfile.TemporaryDirectory(dir=ctx.scratch, prefix=".scratch-") as folder:
+            clusters = Clusters(Path(folder), thresholds)
+            for shard in task.outputs:
+                clusters.add(*_signatures(inputs.read(self.inputs[0], shard)))
+            at, duplicates = 0, clusters.duplicates()
+            following = next(duplicates, None)
+            for shard in task.outputs:
+                rows = inputs.rows(self.inputs[0], shard, ["id", "status"])
+                found: dict[int, Duplicate] = {}
+                while following is not None and following.row < at + len(rows):
+                    found[following.row - at] = following
+                    following = next(duplicates, None)
+                yield shard, to_table([self._row(r, found.get(i), clusters, ctx) for i, r in enumerate(rows)], UNIQUE)
+                ctx.quarantine.clear()  # it is that of this shard: a build's would not fit into memory
+                at += len(rows)
+
+    def _row(self, row: Row, found: Duplicate | None, clusters: Clusters, ctx: Context) -> Row:
+        if row["status"] != OK:
+            return {"id": row["id"], "status": SKIPPED}
+        if found is None:
+            return {"id": row["id"], "status": OK}
+        of, kind = clusters.name(found.of), KINDS[found.kind]
+        ctx.reject(row["id"], Reject("near_duplicate", f"of {of}: {kind} {found.similarity:.2f}"))
+        more = {"duplicate_of": of, "alike": kind, "similarity": round(found.similarity, 3)}
+        return {"id": row["id"], **more, "status": REJECTED, "reason": "near_duplicate"}
+
+
+def _signatures(table: pa.Table) -> tuple[list[str], list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]]:
+    """A shard as `Clusters.add` takes it."""
+    texts = []
+    for kind in KINDS:
+        column = table[kind].combine_chunks()
+        there = np.asarray(pc.is_valid(column))
+        numbers = pc.list_flatten(column).to_numpy(zero_copy_only=False)
+        scopes = pc.drop_null(table[f"{kind}_scope"]).to_numpy()
+        texts.append((there, numbers.view(np.uint8).reshape(-1, PLACES), scopes))
+    return table["id"].to_pylist(), texts

@@ -1,0 +1,1 @@
+"""Stages that write the samples which go out."""

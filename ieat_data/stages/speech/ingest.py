@@ -1,0 +1,253 @@
+"""Read the corpora: speech into `ingest` (utterances), text into `queries`. Audio bytes are kept as they came."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.form import CONTROL
+from ieat_data.checks.own import checks_of, own_checks
+from ieat_data.checks.query import check_query
+from ieat_data.checks.speech import is_silent
+from ieat_data.config import Pipeline, Profile, Source, load_source
+from ieat_data.corpora import check_options, reader_class
+from ieat_data.corpora.io.base import BadRecord, QueryRecord, SpeechRecord
+from ieat_data.corpora.io.hub import pinned
+from ieat_data.corpora.io.identity import files_identity
+from ieat_data.corpora.io.units import Unit
+from ieat_data.corpora.revisions import of_source
+from ieat_data.data.audio import AudioError, decode
+from ieat_data.data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
+from ieat_data.errors import UserError
+from ieat_data.hashing import row_id
+from ieat_data.plugins import own_source
+from ieat_data.stages.base import Context, Inputs, Reject, Row, Rule, Stage, StageSettings, Task, guarded
+from ieat_data.stages.forecast import Forecast, Load
+
+
+class SourceStage(Stage):
+    """Units of corpora to shards: a shard is `rows_per_shard` consecutive records of one source.
+
+    A unit that holds more records is one task all the same, which gives several shards: it is read once.
+    """
+
+    kind: Literal["speech", "text"]
+
+    def sources(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
+        return pipeline.sources.speech if self.kind == "speech" else pipeline.sources.text
+
+    def rows_per_task(self, pipeline: Pipeline) -> int:
+        """Into how many records a reader is asked to cut a corpus; of one that it cannot cut a task reads more."""
+        return pipeline.rows_per_shard
+
+    def shards_of_task(self, rows: int, pipeline: Pipeline) -> int:
+        return -(-rows // pipeline.rows_per_shard)
+
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+        files: dict[str, list[Any]] = {}
+        for name in self.sources(pipeline, profile):
+            source, reader = _open(name, self.kind, pipeline)
+            with of_source(name):
+                own = reader.identity() if hasattr(reader, "identity") else files_identity(reader.root)
+                elsewhere = [files_identity(folder) for folder in getattr(reader, "outside", ())]
+            options = [dict(source.options)] if source.options else []
+            code = [found] if (found := own_source(type(reader))) else []
+            files[name] = [source.reader, source.language, own, *elsewhere, *options, *code]
+        return {"sources": files, "rows_per_shard": self.rows_per_task(pipeline), "limit": pipeline.limit}
+
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
+        for name in self.sources(pipeline, profile):
+            source, reader = _open(name, self.kind, pipeline)
+            left = pipeline.limit
+            numbers = itertools.count()
+            for unit in _plan(reader, name, self.rows_per_task(pipeline)):
+                take = unit.rows if left is None else min(left, unit.rows)
+                parts = self.shards_of_task(take, pipeline)
+                shards_of_unit = tuple(f"{source.name}-{next(numbers):05d}" for _ in range(parts))
+                task_unit = {"source": name, "take": take, **asdict(unit)}
+                yield Task(self.name, shards_of_unit[0], shards_of_unit, unit=task_unit)
+                left = None if left is None else left - take
+                if left == 0:
+                    break
+
+    def records(self, task: Task, pipeline: Pipeline) -> tuple[Source, Iterator[Any]]:
+        """The source of a task, and its records."""
+        unit = dict(task.unit or {})
+        take, name = unit.pop("take"), unit.pop("source")
+        source, reader = _open(name, self.kind, pipeline)
+        return source, itertools.islice(_read(reader, name, Unit(**unit)), take)
+
+    @abstractmethod
+    def check(self, record: Any, source: Source, ctx: Context) -> Row | Reject:
+        """Return the columns of a record, or why it goes no further."""
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        source, records = self.records(task, ctx.pipeline)
+        for shard in task.outputs:
+            some = itertools.islice(records, ctx.pipeline.rows_per_shard)
+            yield shard, to_table([self._row(r, source, ctx) for r in some], self.schema)
+            ctx.quarantine.clear()  # committed with its shard
+
+    def _row(self, record: Any, source: Source, ctx: Context) -> Row:
+        row = {
+            "id": row_id(source.name, record.key),
+            "source": source.name,
+            "key": record.key,
+            "language": source.language,
+        }
+        result: Row | Reject
+        if isinstance(record, BadRecord):
+            result = Reject(record.reason, record.message, record.payload)
+        else:
+            (result,) = guarded(lambda rs: [self.check(r, source, ctx) for r in rs], [record])
+        if isinstance(result, Reject):
+            payload = result.payload if result.payload is not None else record.text
+            ctx.reject(row["id"], Reject(result.reason, result.message, {**row, "payload": payload}))
+            return {**row, "status": REJECTED, "reason": result.reason}
+        return {**row, **result, "status": OK}
+
+
+def _open(name: str, kind: str, pipeline: Pipeline) -> tuple[Source, Any]:
+    source = load_source(name)
+    with of_source(name):
+        cls = reader_class(source.reader)
+        check_options(source.reader, source.options)
+        if cls.kind != kind:
+            raise UserError(f"source {name!r} holds {cls.kind}; list it under sources.{cls.kind} of the pipeline")
+        root, *values = (pinned(place, pipeline.revisions) for place in (source.path(), *source.arguments().values()))
+        return source, cls(root, source.language, **dict(zip(source.options, values, strict=True)))
+
+
+def _plan(reader: Any, name: str, rows: int) -> Iterator[Unit]:
+    with of_source(name):
+        yield from reader.plan(rows)
+
+
+def _read(reader: Any, name: str, unit: Unit) -> Iterator[Any]:
+    with of_source(name):
+        yield from reader.read(unit)
+
+
+# what readers call it → the column
+_NUMBERS = {"dnsmos": "dnsmos", "start": "start_s", "duration": "segment_s"}
+_TEXTS = {"id": "corpus_id", "recording": "recording"}
+
+
+class IngestSettings(StageSettings):
+    min_s: float = Field(0.4, ge=0, description="shortest clip, seconds")
+    max_s: float = Field(30.0, gt=0, description="longest clip, seconds")
+
+
+class Ingest(SourceStage):
+    """Clips of speech corpora: decoded once, to know that they can be, and how long they are."""
+
+    name = "ingest"
+    version = 2  # 2: columns in place of JSON
+    kind = "speech"
+    schema = UTTERANCES
+    Settings = IngestSettings
+    clips = "recorded"
+
+    def estimate(self, forecast: Forecast) -> Load:
+        speech = [c for c in forecast.corpora if c.kind == "speech"]
+        load = forecast.accepted(self.name, sum(c.rows for c in speech))
+        share = load.ok / load.rows if load.rows else 0.0
+        for c in speech:
+            seconds = c.rows * share * c.clip_s(forecast.figures)
+            load.audio_s += seconds
+            load.bytes += seconds * c.bytes_per_s(forecast.figures)
+        return load
+
+    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Row | Reject:
+        return utterance(record, source, self.settings.min_s, self.settings.max_s)
+
+
+def utterance(record: SpeechRecord, source: Source, min_s: float, max_s: float) -> Row | Reject:
+    """A clip of a corpus as columns of `utterances`, or why it is none. Lengths in seconds."""
+    try:
+        # a little more than the limit is enough to know that a clip is over it
+        samples, rate = decode(record.audio, max_s=max_s + 1.0)
+    except AudioError as e:
+        return Reject(e.reason, str(e))
+    seconds = len(samples) / rate
+    if seconds < min_s:
+        return Reject("too_short_audio", f"{seconds:.2f} s")
+    if seconds > max_s:
+        return Reject("too_long_audio", f"over {max_s:g} s")
+    if is_silent(samples):
+        return Reject("silent_audio")
+    if not record.text.strip():
+        return Reject("empty_transcript")
+    if CONTROL.search(record.text):
+        return Reject("control_text", payload=record.text)
+    if record.language and record.language.lower() != source.language:
+        return Reject("other_language", record.language)
+    return {
+        "speaker": speaker(record, source),
+        "origin": "recorded",
+        "audio": record.audio,
+        "sample_rate": rate,
+        "duration_s": seconds,
+        "reference": record.text.strip(),
+        **_known(record.extra),
+    }
+
+
+def _known(extra: Mapping[str, Any]) -> Row:
+    """What a corpus says of a clip besides: what stages read as columns, the rest as JSON."""
+    rest = dict(extra)
+    numbers = {column: _number(rest.pop(name, None)) for name, column in _NUMBERS.items()}
+    texts = {column: _text(rest.pop(name, None)) for name, column in _TEXTS.items()}
+    left = json.dumps(rest, ensure_ascii=False, sort_keys=True) if rest else None
+    return {**numbers, **texts, "extra": left}
+
+
+def _number(value: Any) -> float | None:
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if fits else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def speaker(record: SpeechRecord, source: Source) -> str:
+    """The speaker's name in the build; one who has none in the corpus is known by the clip."""
+    return f"{source.name}/{record.speaker or record.key}"
+
+
+class QueriesSettings(StageSettings):
+    # most of a text corpus is nothing that a person would say aloud
+    max_reject_rate: float | None = Field(1.0, gt=0, le=1, description="in place of the pipeline's")
+
+
+class Queries(SourceStage):
+    """First user turns of text corpora that a person would say aloud."""
+
+    name = "queries"
+    kind = "text"
+    schema = QUERIES
+    Settings = QueriesSettings
+
+    def estimate(self, forecast: Forecast) -> Load:
+        return forecast.accepted(self.name, sum(c.rows for c in forecast.corpora if c.kind == "text"))
+
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        return checks_of(pipeline, "query")
+
+    def reasons(self) -> Mapping[str, str]:
+        return KINDS["query"]
+
+    def check(self, record: QueryRecord, source: Source, ctx: Context) -> Row | Reject:
+        text = record.text.strip()
+        reason = check_query(text, source.language, own=own_checks(ctx.pipeline).get("query", ()))
+        return Reject(reason, payload=text) if reason else {"text": text}

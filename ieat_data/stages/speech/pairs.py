@@ -1,0 +1,59 @@
+"""Stage 2: which utterances are good enough to be learnt from as pairs of speech and text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field
+
+from ieat_data.checks.base import Check, Text
+from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.own import checks_of, own_checks
+from ieat_data.checks.pairs import check_text, clean
+from ieat_data.checks.speech import pace_fault
+from ieat_data.config import Pipeline
+from ieat_data.data.schema import PAIRS
+from ieat_data.stages.base import Context, MapStage, Reject, Row, Rule, StageSettings
+from ieat_data.stages.forecast import Forecast, Load
+
+
+class PairsSettings(StageSettings):
+    min_s: float = Field(1.0, ge=0, description="shortest clip, seconds")
+    max_s: float = Field(30.0, gt=0, description="longest clip, seconds")
+    min_dnsmos: float | None = Field(3.0, description="where the corpus gives a DNSMOS; none: not looked at")
+
+
+class Pairs(MapStage):
+    """The corpus's own transcript, cased and punctuated, of a clip of fit length, pace and quality."""
+
+    name = "pairs"
+    inputs = ("ingest", "recorded_signal_quality")
+    columns: Mapping[str, tuple[str, ...]] = {
+        "ingest": ("language", "duration_s", "reference", "dnsmos"),
+        "recorded_signal_quality": (),
+    }
+    schema = PAIRS
+    Settings = PairsSettings
+
+    def estimate(self, forecast: Forecast) -> Load:
+        return forecast.accepted(self.name, forecast.loads["ingest"].ok)
+
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        return checks_of(pipeline, "transcript")
+
+    def reasons(self) -> Mapping[str, str]:
+        return KINDS["transcript"]
+
+    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+        own = own_checks(ctx.pipeline).get("transcript", ())
+        return [self._checked(row, self.settings, own) for row in rows]
+
+    def _checked(self, row: Row, limits: PairsSettings, own: Sequence[Check[Text]]) -> Row | Reject:
+        text, seconds = clean(row["reference"]), row["duration_s"]
+        if not limits.min_s <= seconds <= limits.max_s:
+            return Reject("too_short_audio" if seconds < limits.min_s else "too_long_audio", f"{seconds:.2f} s")
+        dnsmos = row["dnsmos"]
+        if limits.min_dnsmos is not None and dnsmos is not None and dnsmos < limits.min_dnsmos:
+            return Reject("low_dnsmos", f"{dnsmos:.2f}")
+        reason = check_text(text, row["language"], own) or pace_fault(text, row["language"], seconds)
+        return Reject(reason, f"{seconds:.2f} s", text) if reason else {"text": text}

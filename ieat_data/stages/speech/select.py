@@ -1,0 +1,71 @@
+"""Choose queries: duplicates out, then a sample of each source by hash. A barrier that reads ids and texts only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import pyarrow as pa
+from pydantic import Field
+
+from ieat_data.checks.query import dedup_key
+from ieat_data.config import Pipeline, Profile
+from ieat_data.data.schema import OK, REJECTED, SELECTION, SKIPPED, to_table
+from ieat_data.hashing import fingerprint, top_k
+from ieat_data.stages.base import Context, Inputs, Row, Stage, StageSettings, Task
+from ieat_data.stages.forecast import Forecast, Load
+
+
+class SelectSettings(StageSettings):
+    per_source: int | None = Field(None, ge=1, description="queries kept of each source; none: all")
+
+
+class Select(Stage):
+    """The queries that are spoken: each once, and no more than wanted. Its shards align with those of `queries`."""
+
+    name = "select"
+    inputs = ("queries",)
+    schema = SELECTION
+    Settings = SelectSettings
+    expected = frozenset({"duplicate", "not_sampled"})
+
+    def estimate(self, forecast: Forecast) -> Load:
+        load = forecast.accepted(self.name, forecast.loads["queries"].ok)
+        per_source = self.settings.per_source
+        if per_source is not None and load.rows:
+            share = load.ok / sum(c.rows for c in forecast.corpora if c.kind == "text")
+            load.ok = sum(min(per_source, c.rows * share) for c in forecast.corpora if c.kind == "text")
+        return load
+
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
+        names = tuple(shards("queries"))
+        if names:
+            yield Task(self.name, "all", names, tuple(("queries", s) for s in names))
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        columns = ["id", "source", "language", "text", "status"]
+        reason: dict[str, str] = {}
+        first: dict[str, str] = {}
+        pools: dict[str, list[str]] = {}
+        for shard in task.outputs:
+            for row in inputs.rows("queries", shard, columns):
+                if row["status"] != OK:
+                    continue
+                key = fingerprint(dedup_key(row["text"], row["language"]))[:32]
+                # the smallest id stays, so that the choice does not depend on the order of files
+                if first.setdefault(key, row["id"]) != row["id"]:
+                    loser = max(first[key], row["id"])
+                    first[key] = min(first[key], row["id"])
+                    reason[loser] = "duplicate"
+                pools.setdefault(row["source"], []).append(row["id"])
+        if (k := self.settings.per_source) is not None:
+            for source, ids in pools.items():
+                fit = [i for i in ids if i not in reason]
+                kept = set(top_k(fit, k, "select", source, ctx.pipeline.seed))
+                reason.update({i: "not_sampled" for i in fit if i not in kept})
+        for shard in task.outputs:
+            out: list[Row] = []
+            for row in inputs.rows("queries", shard, ["id", "status"]):
+                why = reason.get(row["id"])
+                status = SKIPPED if row["status"] != OK else REJECTED if why else OK
+                out.append({"id": row["id"], "status": status, "reason": why})
+            yield shard, to_table(out, self.schema)

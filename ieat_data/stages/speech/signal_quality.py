@@ -1,0 +1,82 @@
+"""Measure every clip before anything is made of it: clipping, silence, loudness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+
+from ieat_data.checks.base import Check
+from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.clip import ClipLimits, Heard, fault, measure
+from ieat_data.checks.own import checks_of, own_checks
+from ieat_data.config import Pipeline
+from ieat_data.data.audio import AudioError, decode
+from ieat_data.data.schema import SIGNALS
+from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, Rule, StageSettings
+from ieat_data.stages.forecast import Forecast, Load
+
+SIGNAL = ("lufs", "clipped", "silence", "leading_s", "trailing_s")  # columns of what was measured
+
+
+class ListenSettings(StageSettings):
+    limits: ClipLimits = ClipLimits()
+
+
+class SignalQuality(MapStage):
+    """Clips are measured: loudness, clipping, silence.
+
+    Spoken queries were measured when they were spoken, to try again where that went wrong; what was measured of the
+    clip that stayed is kept beside it here.
+
+    Args:
+        name: the table's name.
+        of: the table of clips.
+        clips: whose they are.
+    """
+
+    schema = SIGNALS
+    Settings = ListenSettings
+    section = "audio_checks.signal"
+    measured = SIGNAL
+
+    def __init__(self, name: str, of: str, clips: Literal["recorded", "spoken"], settings: Any = None) -> None:
+        super().__init__(settings)
+        self.name, self.inputs, self.columns, self.clips = name, (of,), {of: ("audio",)}, clips
+
+    def about(self) -> str:
+        return f"{self.clips.capitalize()} clips are measured: loudness, clipping, silence."
+
+    def estimate(self, forecast: Forecast) -> Load:
+        (of,) = self.inputs
+        return forecast.accepted(self.name, forecast.loads[of].ok)
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
+        return limits_and_rejects(made)
+
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        return checks_of(pipeline, "clip")
+
+    def reasons(self) -> Mapping[str, str]:
+        return KINDS["clip"]
+
+    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+        own = own_checks(ctx.pipeline).get("clip", ())
+        return [self._measured(row["audio"], own) for row in rows]
+
+    def _measured(self, audio: bytes, own: Sequence[Check[Heard]]) -> Row | Reject:
+        try:
+            signal = measure(*decode(audio))
+        except AudioError as e:
+            return Reject(e.reason, str(e))
+        reason = fault(signal, self.settings.limits, own)
+        return Reject(reason, payload=asdict(signal)) if reason else asdict(signal)
+
+
+def limits_and_rejects(made: Sequence[Made]) -> dict[str, Any] | None:
+    """Return the limits of each stage that judged clips, and how many it rejected; None where none did."""
+    found = {
+        m.name: {"limits": m.stage.settings.model_dump(mode="json"), "rejects": dict(sorted(m.rejects.items()))}
+        for m in made
+    }
+    return found or None

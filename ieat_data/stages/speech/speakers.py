@@ -1,0 +1,225 @@
+"""The speakers of a build: the profile's own voices, or clips of a corpus whose voices the TTS engine clones.
+
+The rule for a corpus: `pipeline.speakers` of its speakers, those with the smallest hash; of each the clip of 3 to 10 s
+with the best DNSMOS (by hash among equals). Where a corpus names no speakers, its reader says what stands for one:
+WenetSpeech4TTS's the recording.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import pyarrow as pa
+from pydantic import Field
+
+from ieat_data.config import Language, Pipeline, Profile, Source, languages_of
+from ieat_data.corpora.io.base import BadRecord, SpeechRecord
+from ieat_data.data.schema import OK, SPEAKERS, to_table
+from ieat_data.engines import registry
+from ieat_data.engines.base import SpeakerPrompt
+from ieat_data.errors import UserError
+from ieat_data.hashing import child_id, rank, row_id, top_k
+from ieat_data.stages.base import Context, Inputs, Made, Reject, Row, Stage, StageSettings, Task, guarded
+from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.speech.ingest import SourceStage, speaker, utterance
+
+
+def clones(profile: Profile) -> bool:
+    """Whether the speakers are clips of a corpus: the profile names no voices, and its TTS engine takes prompts."""
+    tts = profile.engines.get("tts")
+    return tts is not None and not tts.voices and registry.takes_prompts(tts)
+
+
+def speaker_sources(pipeline: Pipeline, profile: Profile) -> tuple[str, ...]:
+    """The corpora that the speakers are taken from."""
+    return pipeline.sources.speakers if clones(profile) else ()
+
+
+class Voices:
+    """The speakers of a build, by their rows in the table `speakers`."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+
+    def of(self, language: str) -> list[str]:
+        """Return the voices in a language; where none of its own has a prompt, all: a cloned voice speaks both."""
+        own = [s["voice"] for s in self._rows if s["language"] == language]
+        return sorted(own or (s["voice"] for s in self._rows))
+
+    def prompt(self, voice: str) -> SpeakerPrompt | None:
+        """Return what a TTS engine is to clone `voice` from; None for a voice that it has by itself."""
+        s = next(s for s in self._rows if s["voice"] == voice)
+        return None if s["audio"] is None else SpeakerPrompt(s["audio"], s["transcript"], s["language"])
+
+
+def voices(ctx: Context, clips: bool = False) -> Voices:
+    """Return the speakers that a task reads. `clips`: with their prompts' audio, for one that speaks."""
+    if "voices" not in ctx.shared:
+        columns = None if clips else ["voice", "language"]
+        read = (r for s in ctx.inputs.shards("speakers") for r in ctx.inputs.rows("speakers", s, columns))
+        ctx.shared["voices"] = Voices(list(read))
+    found: Voices = ctx.shared["voices"]
+    return found
+
+
+def voice_faults(pipeline: Pipeline, profile: Profile) -> list[str]:
+    """Return what keeps the profile's TTS engine from speaking the languages of a pipeline, a line each."""
+    tts = profile.engines.get("tts")
+    if tts is None:
+        return []
+    if not clones(profile):
+        silent = [x for x in languages_of(pipeline) if not profile.voices(x)]
+        return [f"profile {profile.name}: engines.tts.voices has none for {x!r}" for x in silent]
+    if pipeline.sources.speakers:
+        return []
+    return [
+        f"pipeline {pipeline.name}: sources.speakers is empty: name the speech whose voices {tts.engine} is to clone, "
+        "or the voices in engines.tts.voices of the profile"
+    ]
+
+
+class PromptClipsSettings(StageSettings):
+    min_s: float = Field(3.0, ge=1, description="shortest clip, seconds")
+    max_s: float = Field(10.0, gt=1, le=30, description="longest clip, seconds")
+    rows_per_task: int = Field(20_000, ge=1, description="records that one task looks through")
+
+
+class PromptClips(SourceStage):
+    """The speakers of each part of a corpus that may be among those of the build, each with one clip.
+
+    The smallest hashes of all parts are among the smallest of each: no part keeps more than `pipeline.speakers`, and
+    only the clips of those are decoded.
+    """
+
+    name = "prompt_clips"
+    kind: Literal["speech", "text"] = "speech"
+    schema = SPEAKERS
+    Settings = PromptClipsSettings
+
+    def sources(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
+        return speaker_sources(pipeline, profile)
+
+    def estimate(self, forecast: Forecast) -> Load:
+        # few clips are kept, whatever is looked through: as many as there are speakers, of each part of the corpus
+        kept = float(forecast.pipeline.speakers) if forecast.pipeline.sources.speakers else 0.0
+        return Load(kept, kept)
+
+    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Row | Reject:
+        return utterance(record, source, self.settings.min_s, self.settings.max_s)
+
+    def rows_per_task(self, pipeline: Pipeline) -> int:
+        rows: int = self.settings.rows_per_task
+        return rows
+
+    def shards_of_task(self, rows: int, pipeline: Pipeline) -> int:
+        return 1
+
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+        return {**super().depends(pipeline, profile), "speakers": pipeline.speakers}
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        source, records = self.records(task, ctx.pipeline)
+        best: dict[str, Row] = {}
+        unfit: Counter[str] = Counter()
+
+        @functools.cache
+        def place(voice: str) -> tuple[str, str]:
+            return rank(voice, "speakers", ctx.pipeline.seed)
+
+        for record in records:
+            if isinstance(record, BadRecord):
+                unfit[record.reason] += 1
+                continue
+            voice = speaker(record, source)
+            row = {"id": row_id(source.name, record.key), "voice": voice, "dnsmos": _dnsmos(record)}
+            if voice in best and _goodness(row) <= _goodness(best[voice]):
+                continue
+            full = voice not in best and len(best) == ctx.pipeline.speakers
+            if full and place(voice) > max(map(place, best)):
+                continue
+            (clip,) = guarded(lambda rs: [self.check(r, source, ctx) for r in rs], [record])
+            if isinstance(clip, Reject):
+                unfit[clip.reason] += 1
+                continue
+            if full:
+                del best[max(best, key=place)]
+            best[voice] = {
+                **row,
+                **{c: clip[c] for c in ("audio", "sample_rate", "duration_s")},
+                "transcript": clip["reference"],
+                "language": source.language,
+                "source": source.name,
+                "key": record.key,
+                "status": OK,
+            }
+        ctx.notes["unfit"] = dict(unfit)
+        yield task.name, to_table([best[v] for v in sorted(best, key=place)], self.schema)
+
+
+class Speakers(Stage):
+    """The speakers of the build, in one shard. A barrier over the few clips that may be chosen."""
+
+    name = "speakers"
+    inputs = ("prompt_clips",)
+    schema = SPEAKERS
+    section = "speakers"
+
+    def estimate(self, forecast: Forecast) -> Load:
+        voices = float(forecast.pipeline.speakers * len({c.language for c in forecast.corpora}))
+        return Load(voices, voices)
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> list[dict[str, Any]]:
+        """Return the voices that were drawn from, and for a cloned one its prompt."""
+        columns = [c for c in self.schema.names if c not in ("id", "audio", "sample_rate", "status", "reason")]
+        rows = (r for m in made for record in m.records.values() for r in m.table.read(record, columns).to_pylist())
+        return [{k: v for k, v in row.items() if v is not None} for row in rows]
+
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+        named = None if clones(profile) else {k: list(profile.voices(k)) for k in get_args(Language)}
+        return {"speakers": pipeline.speakers, "voices": named}
+
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
+        yield Task(self.name, "all", ("all",), tuple((t, s) for t in self.inputs for s in shards(t)))
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        known = _of_corpora(inputs, ctx) if clones(ctx.profile) else _of_profile(ctx.profile)
+        rows: list[Row] = []
+        for language in get_args(Language):
+            spoken = {r["voice"]: r for r in known if r["language"] == language}
+            rows += [spoken[v] for v in sorted(top_k(spoken, ctx.pipeline.speakers, "speakers", ctx.pipeline.seed))]
+        yield task.name, to_table(rows, self.schema)
+
+
+def _of_profile(profile: Profile) -> list[Row]:
+    return [
+        {"id": child_id(voice, "speakers", language), "voice": voice, "language": language, "status": OK}
+        for language in get_args(Language)
+        for voice in profile.voices(language)
+    ]
+
+
+def _of_corpora(inputs: Inputs, ctx: Context) -> list[Row]:
+    best: dict[str, Row] = {}
+    for shard in inputs.shards("prompt_clips"):
+        for row in inputs.rows("prompt_clips", shard):
+            if row["voice"] not in best or _goodness(row) > _goodness(best[row["voice"]]):
+                best[row["voice"]] = row
+    if not best:
+        raise UserError(
+            f"pipeline {ctx.pipeline.name}: sources.speakers: {', '.join(ctx.pipeline.sources.speakers)} holds no clip "
+            "that could be a speaker prompt (stages.prompt_clips.min_s and max_s say how long one is)"
+        )
+    return list(best.values())
+
+
+def _dnsmos(record: SpeechRecord) -> float | None:
+    value = record.extra.get("dnsmos")
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _goodness(row: Row) -> tuple[float, str]:
+    return (row["dnsmos"] if row["dnsmos"] is not None else -math.inf, row["id"])

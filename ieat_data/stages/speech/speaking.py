@@ -1,0 +1,148 @@
+"""Text to checked speech: speak, listen to it, and speak again with the next seed where it went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pydantic import Field
+
+from ieat_data.checks.base import Check
+from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.clip import ClipLimits, Heard, Signal, fault, measure
+from ieat_data.checks.own import checks_of, own_checks
+from ieat_data.checks.speech import error_rate, is_silent, pace_fault
+from ieat_data.config import Pipeline, Profile
+from ieat_data.data.audio import decode
+from ieat_data.decisions.verdicts import Verdicts
+from ieat_data.engines.base import Clip, Failure, Synthesize, Transcribe
+from ieat_data.hashing import seed
+from ieat_data.stages.base import Context, Made, Reject, Row, Rule, Stage, StageSettings, retry
+from ieat_data.stages.speech.signal_quality import SIGNAL, limits_and_rejects
+from ieat_data.stages.speech.speakers import voice_faults, voices
+
+
+class SpeakingSettings(StageSettings):
+    attempts: int = Field(3, ge=1, description="tries, each with the next seed")
+    limits: ClipLimits = ClipLimits()
+    max_error_rate: float = Field(0.3, ge=0, description="of the ASR round trip: WER (en), CER (zh)")
+
+
+class Speaking(Stage):
+    """What stages share that have texts spoken and listen to the clips."""
+
+    broadcast = ("speakers",)
+    engines = ("tts", "asr")
+    Settings = SpeakingSettings
+    section = "audio_checks.asr"
+    measured: tuple[str, ...] = (*SIGNAL, "error_rate")
+    paced = True
+    clips = "spoken"
+
+    def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
+        return voice_faults(pipeline, profile)
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
+        return limits_and_rejects(made)
+
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        return checks_of(pipeline, "clip")
+
+    def reasons(self) -> Mapping[str, str]:
+        return KINDS["clip"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is to be spoken, and by whom."""
+
+    id: str
+    text: str
+    language: str
+    voice: str
+    instruction: str | None = None  # how to speak, in words
+
+
+@dataclass(frozen=True)
+class Spoken:
+    clip: Clip
+    signal: Signal
+    heard: str = ""
+    error_rate: float = 1.0
+
+
+def speak(
+    lines: Sequence[Line], stage: str, settings: SpeakingSettings, ctx: Context
+) -> list[tuple[Spoken | Reject, int]]:
+    """A clip for each line that an ASR understands, or why there is none; and the tries it took.
+
+    Reject reasons: the TTS engine's and the ASR engine's own, `silent_audio`, `too_fast`, `too_slow`, those of
+    `checks.clip`, `asr_mismatch`.
+    """
+
+    known, own = voices(ctx, clips=True), own_checks(ctx.pipeline).get("clip", ())
+
+    def draw(line: Line, attempt: int) -> int:
+        return seed(line.id, stage, attempt, ctx.pipeline.seed)
+
+    def ask(tries: list[tuple[Line, int]]) -> list[Spoken | Reject]:
+        asked = [
+            Synthesize(x.text, x.language, x.voice, draw(x, attempt), known.prompt(x.voice), x.instruction)
+            for x, attempt in tries
+        ]
+        clips = ctx.engines["tts"].synthesize(asked, [x.id for x, _ in tries])
+        results: list[Spoken | Reject] = [
+            _look(x, clip, settings.limits, own) for (x, _), clip in zip(tries, clips, strict=True)
+        ]
+        sound = [i for i, r in enumerate(results) if not isinstance(r, Reject)]
+        heard = ctx.engines["asr"].transcribe(
+            [Transcribe(clips[i].audio, tries[i][0].language) for i in sound], [tries[i][0].id for i in sound]
+        )
+        for i, answer in zip(sound, heard, strict=True):
+            line, spoken = tries[i][0], results[i]
+            assert isinstance(spoken, Spoken)
+            if isinstance(answer, Failure):
+                results[i] = Reject(answer.reason, answer.message)
+                continue
+            rate = error_rate(line.text, answer.text, line.language)
+            if rate > settings.max_error_rate:
+                results[i] = Reject("asr_mismatch", f"{rate:.2f}: heard {answer.text!r} for {line.text!r}")
+            else:
+                results[i] = replace(spoken, heard=answer.text, error_rate=rate)
+        return results
+
+    return retry(lines, settings.attempts, ask)
+
+
+def speak_rows(lines: Sequence[Line], stage: str, settings: SpeakingSettings, ctx: Context) -> list[Row | Reject]:
+    """`speak`, as rows of `schema.SPOKEN`."""
+    spoken = speak(lines, stage, settings, ctx)
+    return [s if isinstance(s, Reject) else _row(x, s, n) for x, (s, n) in zip(lines, spoken, strict=True)]
+
+
+def _row(line: Line, spoken: Spoken, attempts: int) -> Row:
+    clip = spoken.clip
+    return {
+        "speaker": line.voice,
+        "audio": clip.audio,
+        "sample_rate": clip.sample_rate,
+        "duration_s": clip.duration_s,
+        "asr_text": spoken.heard,
+        "error_rate": spoken.error_rate,
+        "attempts": attempts,
+        **asdict(spoken.signal),
+    }
+
+
+def _look(line: Line, clip: Clip | Failure, limits: ClipLimits, own: Sequence[Check[Heard]]) -> Spoken | Reject:
+    if isinstance(clip, Failure):
+        return Reject(clip.reason, clip.message)
+    samples, rate = decode(clip.audio)
+    if is_silent(samples):
+        return Reject("silent_audio")
+    if slip := pace_fault(line.text, line.language, clip.duration_s):
+        return Reject(slip, f"{clip.duration_s:.2f} s for {line.text!r}")
+    signal = measure(samples, rate)
+    reason = fault(signal, limits, own)
+    return Reject(reason, payload=asdict(signal)) if reason else Spoken(clip, signal)

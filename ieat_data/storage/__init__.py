@@ -1,0 +1,1 @@
+"""Tables of shards: commit, records, roll-up."""

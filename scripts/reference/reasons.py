@@ -1,0 +1,66 @@
+"""docs/reference/reasons.md: why rows are rejected. reasons.yaml has the words that no check has."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from ieat_data.checks.catalogue import KINDS
+from ieat_data.stages import STAGES
+from scripts.reference.markdown import bare, code, page, sentence, table
+
+WORDS = Path(__file__).with_name("reasons.yaml")
+_PACKAGE = Path(__file__).resolve().parents[2] / "ieat_data"
+_KINDS = {
+    "query": "A query of a text corpus is not used when it …",
+    "transcript": "The transcript of a clip (stage 2) is not used when it …",
+    "completion": "A completion of the language model is not used when …",
+    "reply": "A reply of stage 1-1 is not used when it …",
+    "thought": "The think continuation of a target is not used when it …",
+    "answer": "The answer of a target is not used when it …",
+    "clip": "A clip is not used when it …",
+}
+# where a reason code is given as a literal
+_GIVEN = re.compile(
+    r'\b(?:Reject|Failure|FieldError|AudioError|bad)\(\s*"([a-z_]+)"'
+    r'|\b(?:NOT_RECORDED|REJECTED_IN_REVIEW) = "([a-z_]+)"'
+)
+
+
+@cache
+def words() -> dict[str, dict[str, str]]:
+    """Return the words for codes that no check describes, by the section that they stand in."""
+    found: dict[str, dict[str, str]] = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
+    return found
+
+
+def described() -> dict[str, dict[str, str]]:
+    """Return section → code → words, of all codes."""
+    checks = {_KINDS[kind]: dict(lines) for kind, lines in KINDS.items()}
+    return {**checks, **words()}
+
+
+def given() -> set[str]:
+    """Return the reason codes that the code gives by name, and those that stages have words for."""
+    texts = (p.read_text(encoding="utf-8") for p in _PACKAGE.rglob("*.py"))
+    literal = {code for text in texts for found in _GIVEN.findall(text) for code in found if code}
+    return literal.union(*(stage.reasons() for stage in STAGES.values()))
+
+
+def make() -> str:
+    intro = """
+A row that fails keeps its place in its table, with `status: rejected` and one of these codes as `reason`. Its payload
+goes to the table's `quarantine-*.jsonl`; `manifest.json` and `ieat report` count the codes by stage. One code may
+stand in several lists. [How well the checks work](../quality.md#what-the-checks-find-and-what-they-do-not) is
+measured on labelled answers.
+"""
+    sections = []
+    for title, lines in described().items():
+        sections += [
+            f"## {title}",
+            table(("code", "meaning"), ((code(c), bare(sentence(w))) for c, w in lines.items())),
+        ]
+    return page("Reason codes", intro, *sections)

@@ -1,0 +1,115 @@
+"""What a newcomer meets first keeps its word: READMEs, community files, pictures, and every link of the docs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+import yaml
+
+from ieat_data.config import load_pipeline, load_source
+from ieat_data.corpora import reader_class
+from ieat_data.corpora.io.base import SpeechRecord
+
+ROOT = Path(__file__).resolve().parents[2]
+READMES = ("README.md", "README.zh-CN.md")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """The ids that the headings of a Markdown page get, on GitHub and on the site alike."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text_of(page), flags=re.S), flags=re.M)
+    return {re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", t.lower())).strip("-") for t in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None:
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text_of(page), flags=re.S)
+    links = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", prose)
+    for link in (a or b for a, b in links):
+        if "://" in link:
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor:
+            assert anchor in anchors(target), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_a_readme_is_short(name: str) -> None:
+    assert len(text_of(ROOT / name).splitlines()) <= 120
+
+
+def test_the_readmes_say_the_same_in_both_languages() -> None:
+    """As many sections, the same commands, files and figures."""
+    en, zh = (text_of(ROOT / name) for name in READMES)
+    assert len(re.findall("^## ", en, flags=re.M)) == len(re.findall("^## ", zh, flags=re.M))
+    commands = [set(re.findall(r"(?:`|^ {4})((?:make|ieat) [a-z][a-z0-9-]*)", t, flags=re.M)) for t in (en, zh)]
+    assert commands[0] == commands[1]
+    assert set(re.findall(r"docs/[\w/.-]+\.md", en)) == set(re.findall(r"docs/[\w/.-]+\.md", zh))
+
+
+def test_the_make_targets_that_are_named_exist() -> None:
+    known = set(re.findall(r"^([a-z0-9-]+):", text_of(ROOT / "Makefile"), flags=re.M))
+    for page in (*READMES, "CONTRIBUTING.md"):
+        named = re.findall(r"(?:`|^ {4})make ([a-z][a-z0-9-]*)", text_of(ROOT / page), flags=re.M)
+        assert len(named) >= 5
+        assert set(named) <= known | {"help"}, page
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_your_own_data_in_five_minutes_works_as_it_is_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = re.findall(r"```yaml\n(# corpus/.*?)```", text_of(ROOT / name), flags=re.S)
+    for file, body in re.findall(r"^# ([\w/.-]+).*\n((?:[^#].*\n)+)", block, flags=re.M):
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(body, encoding="utf-8")
+    clip = tmp_path / "corpus" / "clips" / "a1.wav"
+    clip.parent.mkdir()
+    soundfile.write(clip, [0.1, -0.1] * 16_000, 16_000)
+    monkeypatch.chdir(tmp_path)
+    source = load_source("./my-speech.yaml")
+    reader = reader_class(source.reader)(source.path(), source.language, **source.arguments())
+    (record,) = (r for unit in reader.plan(8) for r in reader.read(unit))
+    assert isinstance(record, SpeechRecord)
+    assert (record.language, record.speaker) == (source.language, "anna")
+    assert record.text in block and record.audio == clip.read_bytes()
+    pipeline = load_pipeline("./my-pipeline.yaml")
+    assert [load_source(s).name for s in pipeline.sources.speech] == ["my-speech"]
+
+
+def test_pictures_are_small() -> None:
+    shown = [p for p in (ROOT / "docs" / "images").iterdir() if p.is_file()]
+    assert len(shown) >= 5
+    assert max(p.stat().st_size for p in shown) < 200_000
+
+
+def test_forms_and_metadata_are_well_formed() -> None:
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    for form in forms:
+        data: Any = yaml.safe_load(text_of(form))
+        if form.name != "config.yml":
+            assert {"name", "description", "body"} <= set(data), form
+            ids = [b["id"] for b in data["body"] if b["type"] != "markdown"]
+            assert len(ids) == len(set(ids))
+    cited = yaml.safe_load(text_of(ROOT / "CITATION.cff"))
+    assert cited["cff-version"] == "1.2.0" and {"title", "message", "authors"} <= set(cited)
+    (paper,) = cited["references"]
+    for readme in READMES:
+        assert paper["title"] in text_of(ROOT / readme)
+        assert paper["url"].rpartition("/")[2] in text_of(ROOT / readme)
+
+
+def test_ci_calls_the_script_that_anybody_can_run() -> None:
+    jobs = yaml.safe_load(text_of(ROOT / ".github" / "workflows" / "ci.yml"))["jobs"]
+    assert ".ci/run" in [s.get("run") for j in jobs.values() for s in j["steps"]]

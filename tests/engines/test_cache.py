@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ieat_data.engines.base import (
+    Chosen,
+    Clip,
+    Completion,
+    EmotionScores,
+    Failure,
+    Generate,
+    Sampling,
+    Segment,
+    SpeechTokens,
+    Transcribe,
+    Transcript,
+)
+from ieat_data.engines.cache import Answers, answer_key
+from ieat_data.engines.client import EngineClient
+from ieat_data.errors import EngineDown
+
+GIVEN = {
+    "a": Completion((" because", "好的。"), "stop", 12, (1, 2, 3)),
+    "b": Chosen((0.25, 0.75)),
+    "c": Transcript("hello", {"avg_logprob": -0.1}),
+    "d": EmotionScores({"sad": 1.0}, {"arousal": 0.2}),
+    "e": Clip(b"fLaC\x00\xff", 16_000, 1.5),
+    "f": Failure("too_short", "0.01 s"),
+    "g": SpeechTokens((6560, 0), 25.0),
+    "h": SpeechTokens(None, 0.0),
+}
+
+
+def test_answers_come_back_as_they_were_in_another_process_too(tmp_path: Path) -> None:
+    store = Answers(tmp_path / "s")
+    store.put({k: v for k, v in GIVEN.items() if k < "d"})
+    store.put({k: v for k, v in GIVEN.items() if k >= "d"})
+    again = Answers(tmp_path / "s")  # not closed: as after a kill
+    assert {k: again.get(k) for k in GIVEN} == GIVEN
+    store.close()
+    assert {k: Answers(tmp_path / "s").get(k) for k in GIVEN} == GIVEN
+
+
+def test_a_file_cut_off_anywhere_gives_whole_answers_or_none(tmp_path: Path) -> None:
+    store = Answers(tmp_path / "s")
+    for k, v in GIVEN.items():
+        store.put({k: v})
+    store.close()
+    (path,) = (tmp_path / "s").glob("*.arrows")
+    data = path.read_bytes()
+    counts = []
+    for cut in range(0, len(data), 37):
+        path.write_bytes(data[:cut])
+        known = Answers(tmp_path / "s")
+        there = [k for k in GIVEN if k in known]
+        assert all(known.get(k) == GIVEN[k] for k in there)
+        assert there == list(GIVEN)[: len(there)]
+        counts.append(len(there))
+    assert counts == sorted(counts)
+    assert counts[-1] >= len(GIVEN) - 1
+
+
+def test_the_key_sees_all_of_the_request_and_the_engine() -> None:
+    def key(prompt: str = "hi", control: bool = False, seed: int = 1, tokens: int = 5, engine: str = "x") -> str:
+        request = Generate((Segment(prompt, control),), Sampling(max_tokens=tokens), seed)
+        return answer_key("generate", request, {"engine": engine})
+
+    keys = {key(), key("ho"), key(control=True), key(seed=2), key(tokens=6), key(engine="y")}
+    assert len(keys) == 6
+    assert key() == key()
+    assert answer_key("transcribe", Transcribe(b"1", "en"), {}) != answer_key("transcribe", Transcribe(b"2", "en"), {})
+
+
+class _Engine:
+    def __init__(self, short: bool = False) -> None:
+        self.asked: list[int] = []
+        self.short = short
+
+    def transcribe(self, requests: list[Transcribe]) -> list[Any]:
+        self.asked.append(len(requests))
+        return [Transcript(r.audio.decode()) for r in requests][: 1 if self.short else None]
+
+
+class _Pool:
+    """One engine in this process."""
+
+    def __init__(self, engine: _Engine) -> None:
+        self.engine = engine
+
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
+        for i, chunk in enumerate(chunks):
+            yield i, getattr(self.engine, method)(list(chunk)), 0.0
+
+
+def _client(engine: _Engine, folder: Path, chunk: int = 2) -> EngineClient:
+    return EngineClient(_Pool(engine), chunk=chunk, identity={"engine": "e"}, answers=Answers(folder))
+
+
+def test_a_client_asks_once_for_each_distinct_request_and_keeps_the_order(tmp_path: Path) -> None:
+    engine = _Engine()
+    requests = [Transcribe(x, "en") for x in (b"a", b"b", b"a", b"c", b"b")]
+    rows = ["row"] * 5
+    assert [t.text for t in _client(engine, tmp_path).transcribe(requests, rows)] == ["a", "b", "a", "c", "b"]
+    assert engine.asked == [2, 1]
+    assert [t.text for t in _client(engine, tmp_path).transcribe(requests[::-1], rows)] == ["b", "c", "a", "b", "a"]
+    assert engine.asked == [2, 1], "the second client found all answers"
+
+
+def test_an_engine_that_loses_an_answer_is_found_out(tmp_path: Path) -> None:
+    with pytest.raises(EngineDown, match="gave 1 answers to 2 requests"):
+        _client(_Engine(short=True), tmp_path).transcribe([Transcribe(b"a", "en"), Transcribe(b"b", "en")], ["x", "y"])

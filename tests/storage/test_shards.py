@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from ieat_data.data import schema
+from ieat_data.storage import shards
+from ieat_data.storage.shards import CommitRecord, Table
+
+
+def rows(n: int = 3) -> pa.Table:
+    made = [{"id": f"{i:032x}", "reply": "hm" * i, "attempts": 1, "status": "ok"} for i in range(n - 1)]
+    return schema.to_table([*made, {"id": "f" * 32, "status": "rejected", "reason": "loop"}], schema.REPLIES)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    t = Table(tmp_path / "respond-0123")
+    t.create()
+    return t
+
+
+def test_a_commit_is_read_back(table: Table) -> None:
+    bad = [{"id": "f" * 32, "reason": "loop", "message": "", "payload": {"answer": "啊啊啊"}}]
+    record = table.commit("a-00000", rows(), quarantine=bad, inputs="abc", seconds=1.5)
+    assert (record.rows, record.ok, record.rejects) == (3, 2, {"loop": 1})
+    assert table.records() == {"a-00000": record}
+    assert table.read(record).equals(rows())
+    assert table.read(record, ["id"]).column_names == ["id"]
+    assert table.quarantined(record) == bad
+    assert shards.sha256_file(table.folder / record.file) == record.sha256
+
+
+def test_the_first_of_two_writers_wins(table: Table) -> None:
+    first = table.commit("s", rows(3))
+    second = table.commit("s", rows(2))
+    assert second == first
+    assert len(list(table.folder.glob("part-*"))) == 1
+
+
+def _race(folder: str, n: int, barrier: Any) -> None:
+    barrier.wait()
+    Table(Path(folder)).commit("s", rows(n))
+
+
+def test_two_processes_on_one_shard_leave_one_record(table: Table) -> None:
+    ctx = multiprocessing.get_context("spawn")
+    barrier = ctx.Barrier(3)
+    writers = [ctx.Process(target=_race, args=(str(table.folder), n, barrier)) for n in (2, 3, 4)]
+    for w in writers:
+        w.start()
+    for w in writers:
+        w.join()
+    assert [w.exitcode for w in writers] == [0, 0, 0]
+    record = table.records()["s"]
+    assert len(table.read(record)) == record.rows
+    assert shards.sha256_file(table.folder / record.file) == record.sha256
+    assert [p.name for p in table.folder.glob("part-*")] == [record.file]
+
+
+_STEPS = ("write_parquet", "write_bytes", "fsync_dir", "sha256_file", "create_if_absent", "link", "unlink")
+
+
+def _killed(folder: str, step: str, when: str) -> None:
+    """Commit, and die by SIGKILL right before or right after one of its steps."""
+    owner: Any = os if step == "link" else Path if step == "unlink" else shards
+    real = getattr(owner, step)
+
+    def deadly(*args: Any, **kwargs: Any) -> Any:
+        if when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, step, deadly)
+    bad = [{"id": "f" * 32, "reason": "loop", "message": "", "payload": None}]
+    Table(Path(folder)).commit("s", rows(), quarantine=bad)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", _STEPS)
+def test_killed_between_any_two_steps_of_a_commit(table: Table, step: str, when: str) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_killed, args=(str(table.folder), step, when))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    for record in table.records().values():  # what is there is whole
+        assert shards.sha256_file(table.folder / record.file) == record.sha256
+        assert len(table.quarantined(record)) == 1
+    record = table.commit("s", rows(), quarantine=[{"id": "f" * 32, "reason": "loop"}])
+    assert table.records() == {"s": record}
+    assert table.read(record).equals(rows())
+    table.sweep(older_than_s=-1)
+    assert {p.name for p in table.folder.iterdir()} == {"records", record.file, record.quarantine}
+    assert [p.name for p in table.records_dir.iterdir()] == ["s.json"]
+
+
+def test_rolled_up_records_read_the_same(table: Table) -> None:
+    made = {f"s-{i:05d}": table.commit(f"s-{i:05d}", rows()) for i in range(5)}
+    table.roll_up(at_least=6)
+    assert len(list(table.records_dir.glob("*.json"))) == 5
+    table.roll_up(at_least=5)
+    assert [p.name for p in table.records_dir.iterdir()] == ["rollup-00000.jsonl"]
+    assert table.records() == made
+    assert table.record("s-00003") == made["s-00003"]
+
+
+def test_a_stale_record_makes_way_for_one_of_other_inputs_wherever_it_lies(table: Table) -> None:
+    for inputs, at_least in (("a", 1), ("b", 9), ("c", 1), ("d", 1)):  # of another shard: rolled up, loose, rolled up
+        table.forget("s")
+        new = table.commit("s", rows(), inputs=inputs)
+        table.roll_up(at_least)
+        assert table.records() == {"s": new}
+    assert table.record("s") == new
+    table.commit("s", rows(2), inputs="d")  # a second writer, after the first one's record was rolled up
+    assert table.records() == {"s": new}
+
+
+def test_roll_ups_stay_few_and_hold_every_record_once(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {}
+    written = 0
+    replace_file = shards.replace_file
+
+    def counted(path: Path, data: bytes) -> None:
+        nonlocal written
+        written += data.count(b"\n")
+        replace_file(path, data)
+
+    monkeypatch.setattr(shards, "replace_file", counted)
+    for i in range(200):
+        made[f"s-{i:05d}"] = record = CommitRecord(f"s-{i:05d}", f"part-{i}", 1, 1, 1, "00")
+        table._publish(record)
+        table.roll_up(at_least=4)
+        assert len(os.listdir(table.records_dir)) <= 3 + 6  # loose ones; log2(200 / 4) roll-ups
+    assert table.records() == made
+    assert written <= 200 * 6
+
+
+def test_a_roll_up_broken_off_loses_nothing(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {}
+    for i in range(3):
+        made[f"s-{i}"] = table.commit(f"s-{i}", rows())
+        table.roll_up(at_least=1)
+        if i == 1:
+            monkeypatch.setattr(Path, "unlink", lambda *a, **k: None)  # as if it ended before
+    assert table.records() == made
+
+
+def test_records_that_are_rolled_up_while_they_are_read_are_found(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = table.commit("s", rows())
+    listed = table._listed
+
+    def late() -> tuple[list[str], list[str]]:
+        names = listed()
+        table.roll_up(at_least=1)
+        return names
+
+    monkeypatch.setattr(table, "_listed", late)
+    monkeypatch.setattr(table, "roll_up", Table(table.folder).roll_up)
+    assert table.records() == {"s": record}
+
+
+def test_a_record_broken_off_while_rolling_up_counts_once(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = table.commit("s", rows())
+    monkeypatch.setattr(Path, "unlink", lambda *a, **k: None)
+    table.roll_up(at_least=1)
+    assert table.records() == {"s": record}
+
+
+def test_young_orphans_are_left_alone(table: Table) -> None:
+    (table.folder / "part-s.abc.parquet").write_bytes(b"half")
+    assert table.sweep() == 0
+    assert table.sweep(older_than_s=-1) == 1
+
+
+def test_audio_is_in_small_row_groups(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    made = [{"id": f"{i:032x}", "audio": b"x" * 100, "status": "ok"} for i in range(100)]
+    path = tmp_path / "a.parquet"
+    shards.write_parquet(path, schema.to_table(made, schema.SPOKEN))
+    meta = pq.read_metadata(path)
+    assert meta.num_row_groups == 4
+    columns = {meta.row_group(0).column(i).path_in_schema: meta.row_group(0).column(i) for i in range(meta.num_columns)}
+    assert columns["audio"].compression == "UNCOMPRESSED"
+    assert columns["id"].compression == "ZSTD"
+
+
+def test_record_is_plain_json(table: Table) -> None:
+    import json
+
+    record = table.commit("s", rows(), summary={"n": {"en": 2}})
+    assert CommitRecord(**json.loads((table.records_dir / "s.json").read_text())) == record

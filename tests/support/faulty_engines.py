@@ -1,0 +1,61 @@
+"""Engines for the doctor: sound ones that understand the shipped clips, and sick ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize, Transcribe, Transcript
+from ieat_data.errors import UserError
+from tests.support import doubles
+
+
+class ASR(doubles.ASR):
+    """Knows the shipped clips by heart."""
+
+    def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
+        from ieat_data.apps.doctor.calls import sample_clip
+
+        known = {clip.audio: clip.text for clip in map(sample_clip, ("en", "zh"))}
+        return [Transcript(known[r.audio]) for r in requests]
+
+
+class DeafASR(doubles.ASR):
+    def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
+        return [Transcript("thank you for watching") for _ in requests]
+
+
+class NeedyLLM(doubles.LLM):
+    @classmethod
+    def requirements(cls, settings: Any) -> list[Requirement]:
+        return [Requirement("module", "no_such_library"), Requirement("model", str(settings["model"]))]
+
+
+class BrokenLLM(doubles.LLM):
+    def __init__(self, **settings: Any) -> None:
+        raise UserError("its weights are no weights: download them again")
+
+
+class CallingSER(doubles.SER):
+    uses: ClassVar[tuple[str, ...]] = ("llm",)
+
+    def __init__(self, llm: Any, **settings: Any) -> None:
+        super().__init__(**settings)
+
+
+class FailingTTS(doubles.TTS):
+    def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
+        if requests[0].language == "zh":
+            raise RuntimeError("CUDA error: an illegal memory access")
+        return [Failure("unknown_voice", f"no voice {r.voice!r}") for r in requests]
+
+
+class Both(ASR):
+    """Hears the shipped clips, and what the other doubles say."""
+
+    def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
+        heard = [doubles.text_of(r.audio) for r in requests]
+        return [
+            super(Both, self).transcribe([r])[0] if t is None else Transcript(t)
+            for r, t in zip(requests, heard, strict=True)
+        ]
