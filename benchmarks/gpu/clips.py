@@ -6,7 +6,7 @@ import argparse
 
 import numpy as np
 
-from ieat_data.audio import Samples, encode_flac
+from ieat_data.data.audio import Samples, encode_flac
 from tests.engines.ser.signals import RATE, voice
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.tiny import cosyvoice2, emotion2vec, funasr_asr, s3tokenizer
+from tests.support.tiny import cosyvoice2, emotion2vec, funasr_asr, s3tokenizer
 
 # 0.3 B parameters: 8 blocks on each frame of 20 ms, then 16
 EMOTION2VEC_LARGE = {"width": 1024, "heads": 16, "depth": 16, "prenet": 8, "channels": 512, "conv_groups": 16}

@@ -53,7 +53,8 @@ class Report(dict[str, Any]):
     def __init__(self, options: argparse.Namespace, part: str) -> None:
         super().__init__()
         self._out, self._part = options.out, part
-        command = " ".join(["python -m", f"benchmarks.gpu.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+        given = [a for i, a in enumerate(sys.argv[1:]) if not {a, sys.argv[i]} & {"--models", "--out"}]
+        command = " ".join(["python -m", f"benchmarks.gpu.{Path(sys.argv[0]).stem}", *given])
         self._head = {"command": command, "machine": machine(options.device)}
 
     def __setitem__(self, name: str, value: Any) -> None:
