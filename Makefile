@@ -7,6 +7,8 @@ IEAT := $(VENV)/bin/ieat
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 OTHER_PYARROW ?= 17.0.0
 TINY := $(CURDIR)/.tiny
+NO_MODEL := not models and not engines and not gpu and not slow and not browser
+UNIT := $(NO_MODEL) and not long
 PYTHON_OF = $(CURDIR)/$(VENV)-$(1)/bin/python
 ON_CPU := IEAT_TINY=$(TINY) IEAT_VLLM_PYTHON=$(call PYTHON_OF,vllm) IEAT_SPEECH_PYTHON=$(call PYTHON_OF,speech) \
 	VLLM_CPU_KVCACHE_SPACE=1
@@ -15,7 +17,7 @@ TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources reference docs test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
+	sample-sources reference docs check test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -27,6 +29,10 @@ setup: $(VENV)/.ready ## the whole of it, with exactly the versions of requireme
 $(VENV)/.core: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -q -c requirements.lock -e .
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.core
+	$(PIP) install -q -c requirements.lock -e '.[check]'
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.core
@@ -63,11 +69,16 @@ record-sample: models ## ask the engines for what the recording lacks, record it
 	$(IEAT) build stage1-2 --profile cpu --out $(OUT) --record recordings/sample
 	$(MAKE) sample
 
+check: $(VENV)/.check ## what to run before each commit, in a minute: lint, types, unit tests, the sample from its recording; no engine
+	$(MAKE) -s lint
+	$(VENV)/bin/python -m pytest -n 2 --without-extras -m "$(UNIT)"
+	$(IEAT) check stage1-2 --profile replay --manifest manifests/sample.json
+
 test: models ## all tests, those with the real models too
 	$(VENV)/bin/python -m pytest
 
 test-fast: setup ## the tests that need no model
-	$(VENV)/bin/python -m pytest -m "not models and not engines and not gpu and not slow and not browser"
+	$(VENV)/bin/python -m pytest -m "$(NO_MODEL)"
 
 test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines on a CPU, tiny models
 	$(VENV)-speech/bin/python -m pytest -m engines tests/engines/asr/test_funasr.py tests/engines/ser/test_emotion2vec.py \
@@ -117,7 +128,7 @@ evaluate-checks: core ## precision and recall of the checks on labelled answers,
 evaluate-judge: models ## what the judge of PROFILE is worth on labelled answers, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.judge --ask $(PROFILE) --write
 
-lint: setup ## ruff, mypy, and that imports run one way
+lint: $(VENV)/.check ## ruff, mypy, and that imports run one way
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy

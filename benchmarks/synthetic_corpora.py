@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
 
 from ieat_data.config import load_pipeline, load_profile
-from ieat_data.corpora import READERS
 from ieat_data.corpora.io.units import Unit
 from ieat_data.execution.plan import Plan
 from ieat_data.storage.shards import CommitRecord
@@ -47,6 +46,9 @@ class Speech:
             file, index = divmod(first, 100_000)
             yield Unit(f"EN/EN-B{file:06d}.tar", index * 65_536, (index + rows_per_unit) * 65_536, rows_per_unit, index)
 
+    def read(self, unit: Unit) -> Iterator[Any]:
+        raise AssertionError("no row is made")
+
 
 class Text(Speech):
     kind: ClassVar[str] = "text"
@@ -66,9 +68,10 @@ class Engine:
     def takes_prompts(cls, settings: Mapping[str, Any]) -> bool:
         return True
 
+    def ask(self, requests: Sequence[Any]) -> list[Any]:
+        raise AssertionError("no engine is asked")
 
-READERS["simulated-speech"] = f"{__name__}:Speech"
-READERS["simulated-text"] = f"{__name__}:Text"
+    generate = choose = transcribe = classify = synthesize = ask
 
 
 def files(folder: Path, shards: int, profile: Mapping[str, Any]) -> tuple[str, str]:
@@ -78,7 +81,7 @@ def files(folder: Path, shards: int, profile: Mapping[str, Any]) -> tuple[str, s
         root = folder / "corpora" / name
         root.mkdir(parents=True, exist_ok=True)
         (root / "rows").write_text(str(round(part * shards) * ROWS))
-        source = {"name": name, "reader": f"simulated-{kind}", "root": str(root), "language": language}
+        source = {"name": name, "reader": f"{__name__}:{kind.title()}", "root": str(root), "language": language}
         terms = {"licence": "none", "terms": "none", "non_commercial": False}
         sources[kind].append(_yaml(folder / f"{name}.yaml", {**source, **terms}))
     spec = {

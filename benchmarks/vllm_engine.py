@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from ieat_data.engines.base import Generate, Sampling, Segment  # noqa: E402
-from ieat_data.engines.cache import Answers  # noqa: E402
+from ieat_data.engines.cache import ResponseCache  # noqa: E402
 from tests.support.tiny.settings import ENGINE_ARGS  # noqa: E402
 
 CONTEXT, SEQUENCES, SHARDS, CHUNK, ROUNDS = 2048, 64, 4, 32, 3
@@ -88,7 +88,7 @@ def pipeline(folder: Path, asked: list[Generate]) -> Callable[[int | None], int]
         def shard(i: int, work: str) -> None:
             mine = [Generate(r.prompt, r.sampling, r.seed + 1000 * turn) for r in asked[i::SHARDS]]
             client = EngineClient(
-                RayPool([actor]), chunk=CHUNK, identity={"engine": "vllm"}, answers=Answers(Path(work) / str(i))
+                RayPool([actor]), chunk=CHUNK, identity={"engine": "vllm"}, cache=ResponseCache(Path(work) / str(i))
             )
             counts.append(sum(len(a.token_ids) + 1 for a in client.generate(mine, ["row"] * len(mine))))
 

@@ -17,6 +17,8 @@ Names are imported when they are first used: `import ieat_data` alone loads neit
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ieat_data.version import __version__
+
 if TYPE_CHECKING:
     from ieat_data.api.build import build
     from ieat_data.api.dataset import Dataset, load
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from ieat_data.errors import UserError
     from ieat_data.stages.base import MapStage, Reject, Stage
 
-__version__ = "0.1.0"
-
 __all__ = [
     "Dataset",
     "Engine",
@@ -36,6 +36,7 @@ __all__ = [
     "Reject",
     "Stage",
     "UserError",
+    "__version__",
     "build",
     "explain",
     "load",

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ieat_data import logs
 from ieat_data.config import Pipeline, Profile
 from ieat_data.cost.report import remember
 from ieat_data.dataset.publish import publish
@@ -29,7 +30,11 @@ SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
 
 
 def preflight(plan: Plan) -> None:
-    """Everything that can be known to fail before the first model is loaded. Raises UserError with a line a fault."""
+    """Check everything that would fail before the first model is loaded.
+
+    Raises:
+        UserError: one line per fault.
+    """
     faults: list[str] = []
     roles = {r for node in plan.nodes.values() if node.todo for r in node.stage.engines}
     for role in sorted(roles) if plan.recording is None else ():
@@ -40,7 +45,7 @@ def preflight(plan: Plan) -> None:
     plan.work.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(plan.work).free
     if roles and free < SPARE_BYTES:
-        faults.append(f"{plan.work}: {free / 1e9:.1f} GB free on its disk, at least {SPARE_BYTES / 1e9:.1f} are needed")
+        faults.append(f"{plan.work}: {free / 1e9:.1f} GB free on its disk, the minimum is {SPARE_BYTES / 1e9:.1f}")
     if faults:
         raise UserError("\n      ".join(dict.fromkeys(faults)))
 
@@ -55,15 +60,17 @@ def build(
     """Build `plan` into `out` and return the manifest.
 
     Args:
-        record_to: a folder to write the recording of this build into. What it holds already is not asked for again.
+        plan: what to build.
+        out: the dataset folder.
+        record_to: a folder for a recording of this build. Requests that it already answers are not asked again.
         manifest_copy: a second place for the manifest, with the way from there to `out`.
-        connect: who does the tasks; by default Ray, or this process where a recording answers.
+        connect: opens the executor; by default Ray, or this process if a recording answers.
     """
     if tables := sorted(set(plan.pipeline.configs) & set(SOURCE_TABLES.values())):
-        raise UserError(f"pipeline {plan.pipeline.name}: configs: {tables[0]} is no dataset: ieat ingest makes it")
+        raise UserError(f"pipeline {plan.pipeline.name}: configs: {tables[0]} is not a dataset: ieat ingest makes it")
     if record_to is not None:
         if plan.recording is not None:
-            raise UserError(f"profile {plan.profile.name} answers from a recording: --record wants real engines")
+            raise UserError(f"profile {plan.profile.name} answers from a recording: --record needs real engines")
         plan.known = record_to.absolute() if is_recording(record_to) else None
     make_tables(plan, connect)
     if lacking := missing_answers(plan):
@@ -76,7 +83,7 @@ def build(
 
 
 def make_tables(plan: Plan, connect: Connect | None = None) -> None:
-    """All of a build but the publishing: the tables of the work folder."""
+    """Build the tables in the work folder: everything except publishing."""
     preflight(plan)
     plan.persist()
     for node in plan.nodes.values():
@@ -86,14 +93,14 @@ def make_tables(plan: Plan, connect: Connect | None = None) -> None:
         begun["decisions"] = plan.verdicts_file.name
     replace_file(plan.work / "build.json", json.dumps(begun, indent=1, ensure_ascii=False).encode())
     remember(plan)
-    with Progress(plan) as progress:
+    with logs.kept_in(plan.logs / "build.log"), Progress(plan) as progress:
         for fault in plan.verdicts.faults:
             progress.note(fault)
         Runner(plan, progress, connect or (InProcess if plan.recording else Cluster)).run()
 
 
 def missing_answers(plan: Plan) -> list[str]:
-    """Where a recording answers: what it lacks, stage by stage, and what was changed. Empty when all was there."""
+    """Return what a recording lacks, stage by stage, and what has changed since. Empty if it lacks nothing."""
     if plan.recording is None:
         return []
     lacking = {name: [q for q in quarantined(node) if q["reason"] == NOT_RECORDED] for name, node in plan.nodes.items()}
@@ -110,7 +117,7 @@ def missing_answers(plan: Plan) -> list[str]:
 
 
 def load_build(work: Path) -> Plan:
-    """The plan of the last build in a work folder."""
+    """Return the plan of the last build in a work folder."""
     path = work / "build.json"
     if not path.is_file():
         raise UserError(f"{work}: no build has begun here (start one with ieat build)")

@@ -17,7 +17,7 @@ from ieat_data.errors import UserError, did_you_mean
 
 Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
 Language = Literal["en", "zh"]
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with libyaml
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if PyYAML was built with libyaml
 Rule = Literal["any_reject", "majority"]
 InstructionStatus = Literal["proposed", "checked", "accepted", "rejected"]
 
@@ -29,7 +29,7 @@ class Strict(BaseModel):
 
 
 class EngineConfig(Strict):
-    """Who does a job: the engine's name, what it is built with, and how many of them run."""
+    """One engine of a profile: its name, its settings, and how many of them run."""
 
     engine: str = Field(description="a name of the list below, or `module:Class`")
     replicas: int = Field(1, ge=1, description="how many of them run, over the whole cluster")
@@ -44,7 +44,7 @@ class EngineConfig(Strict):
 
 
 class RayConfig(Strict):
-    """The cluster that the work runs on."""
+    """The Ray cluster that runs the work."""
 
     address: str | None = Field(None, description="of an existing cluster, or `auto`; null starts a local one")
     num_cpus: int | None = Field(None, ge=1, description="of a local cluster; null takes all")
@@ -52,7 +52,7 @@ class RayConfig(Strict):
 
 
 class Profile(Strict):
-    """Who does the work and with how much of it at once."""
+    """The engines that do the work, and how much runs in parallel."""
 
     name: str = Field(description="its own name")
     description: str = Field("", description="a sentence for people")
@@ -66,13 +66,13 @@ class Profile(Strict):
     ray: RayConfig = RayConfig()
 
     def voices(self, language: str) -> tuple[str, ...]:
-        """The voices of the TTS engine in a language; none where there is no such engine."""
+        """Return the voices of the TTS engine in a language; none if there is no such engine."""
         tts = self.engines.get("tts")
         return next((v for k, v in tts.voices.items() if k == language), ()) if tts else ()
 
 
 class Source(Strict):
-    """A corpus: how it is read, where it lies and on which terms it may be used."""
+    """A corpus: how to read it, where it is, and on which terms it may be used."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="its name; it becomes part of file names")
     reader: str = Field(description="who reads it: a name of the list below")
@@ -89,13 +89,13 @@ class Source(Strict):
     options: Mapping[str, Any] = Field(default_factory=dict, description="see the reader's own table")
 
     def path(self) -> Path | str:
-        """The corpus folder, as `located` finds it. Or the URL of one elsewhere (`s3://…`, `hf://…`), as text."""
+        """Return the corpus folder, as found by `located`, or the URL of one elsewhere (`s3://…`, `hf://…`) as text."""
         own = f"source {self.name!r}"
         root = _expanded(self.root, own)
         return root if "://" in root else located(self.root, own)
 
     def arguments(self) -> dict[str, Any]:
-        """`options` as the reader gets them: ${VAR} in a text comes from the environment."""
+        """Return `options` as the reader gets them, with ${VAR} replaced from the environment."""
         own = f"source {self.name!r}"
         return {k: _expanded(v, own) if isinstance(v, str) else v for k, v in self.options.items()}
 
@@ -110,14 +110,18 @@ class ProjectFile(Strict):
 
 
 def load_project(folder: Path) -> ProjectFile:
-    """What the `ieat.toml` of a project says. Raises UserError where it is wrong."""
+    """Read the `ieat.toml` of a project.
+
+    Raises:
+        UserError: it is invalid.
+    """
     path = folder / paths.PROJECT_FILE
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
         raise UserError(f"{path}: cannot be read: {e.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise UserError(f"{path}: is not TOML: {e}") from None
+        raise UserError(f"{path}: not TOML: {e}") from None
     file = validate(ProjectFile, data, str(path))
     if absent := [f for f in file.python if not (folder / f).is_dir()]:
         raise UserError(f"{path}: python: there is no folder {absent[0]!r} in {folder}")
@@ -247,7 +251,7 @@ class Pipeline(Strict):
 
     @model_serializer(mode="wrap")
     def _plain(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `revisions` and `checks` where there are none, as in most builds."""
+        """Leave out `revisions` and `checks` if they are empty, as in most builds."""
         data: dict[str, Any] = plain(self)
         return {k: v for k, v in data.items() if v or k not in ("revisions", "checks")}
 
@@ -271,8 +275,8 @@ def now_called(name: str, renamed: Mapping[str, str]) -> str | None:
 
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserError:
-    """A validation error as one line: file, key, what is wrong, and the key that was probably meant."""
-    # a key that is spelt wrong explains the one that is missing
+    """Return a validation error as one line: file, key, what is wrong, and the key that was probably meant."""
+    # a misspelt key explains the missing one
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     loc = [str(p) for p in first["loc"]]
     key = ".".join(loc)
@@ -297,6 +301,11 @@ def _known_keys(model: type[BaseModel], loc: Sequence[str]) -> list[str]:
 
 
 def validate(model: type[M], data: Any, where: str) -> M:
+    """Build a model from parsed YAML.
+
+    Raises:
+        UserError: the first fault, beginning with `where`.
+    """
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: expected keys and values, got {type(data).__name__}")
     try:
@@ -306,20 +315,25 @@ def validate(model: type[M], data: Any, where: str) -> M:
 
 
 def read_yaml(path: Path) -> Any:
+    """Parse a YAML file.
+
+    Raises:
+        UserError: it cannot be read, or is not YAML.
+    """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _YAML)
     except OSError as e:
         raise UserError(f"{path}: cannot be read: {e.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise UserError(f"{path}: is not YAML: {' '.join(str(e).split())}") from None
+        raise UserError(f"{path}: not YAML: {' '.join(str(e).split())}") from None
 
 
 def _find(name: str, folder: Path | paths.Layers, what: str) -> Path:
-    """`name` is the path of a YAML file, in the working directory or the project, or the name of one in `folder`."""
+    """Return the path of `name`: a YAML file in the working directory or project, or a name of one in `folder`."""
     if name.endswith((".yaml", ".yml")) or "/" in name:
         path = next((p for p in (Path(name), paths.home() / name) if p.is_file()), None)
         if path is None:
-            raise UserError(f"{what} {name!r}: there is no such file")
+            raise UserError(f"{what} {name!r}: no such file")
         return path
     path = folder / f"{name}.yaml"
     if not path.is_file():
@@ -328,7 +342,7 @@ def _find(name: str, folder: Path | paths.Layers, what: str) -> Path:
 
 
 def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """`key.sub=value` assignments (values are YAML) laid over a mapping."""
+    """Apply `key.sub=value` assignments (values are YAML) to a mapping."""
     for text in assignments:
         key, eq, value = text.partition("=")
         if not eq or not key:
@@ -347,7 +361,7 @@ def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]
 
 
 def load_profile(name: str, assignments: Sequence[str] = ()) -> Profile:
-    """A profile by name (`pipelines/profiles/NAME.yaml`) or path, laid over its `base`."""
+    """Return a profile by name (`pipelines/profiles/NAME.yaml`) or path, applied over its `base`."""
     path = _find(name, paths.profiles_dir(), "profile")
     data = override(read_yaml(path), assignments)
     seen = [name]
@@ -360,7 +374,7 @@ def load_profile(name: str, assignments: Sequence[str] = ()) -> Profile:
 
 
 def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`above` wins, key by key. A block that names another `engine` takes nothing over: its settings are its own."""
+    """Merge two mappings; `above` wins, key by key. A block with another `engine` inherits nothing."""
     merged = {**below}
     for key, value in above.items():
         under = below.get(key)
@@ -373,23 +387,27 @@ def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
 
 
 def load_source(name: str) -> Source:
-    """A source by name (`manifests/sources/NAME.yaml`) or path."""
+    """Return a source by name (`manifests/sources/NAME.yaml`) or path."""
     path = _find(name, paths.sources_dir(), "source")
     return validate(Source, read_yaml(path), str(path))
 
 
 def languages_of(pipeline: Pipeline) -> list[Language]:
-    """Return the languages of a pipeline's corpora, sorted. Raises UserError for a source that is not known."""
+    """Return the languages of a pipeline's corpora, sorted.
+
+    Raises:
+        UserError: a source is unknown.
+    """
     return sorted({load_source(n).language for n in (*pipeline.sources.speech, *pipeline.sources.text)})
 
 
 def load_pipeline(name: str, assignments: Sequence[str] = ()) -> Pipeline:
-    """A pipeline by name (`pipelines/NAME.yaml`) or path. Stage settings are checked when the plan is made."""
+    """Return a pipeline by name (`pipelines/NAME.yaml`) or path. The plan checks the stages' settings."""
     path = _find(name, paths.pipelines_dir(), "pipeline")
     return validate(Pipeline, override(read_yaml(path), assignments), str(path))
 
 
 def split_assignments(assignments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """`--set` values for the pipeline, and those for the profile (they begin with `profile.`)."""
+    """Return the `--set` values for the pipeline, and those for the profile (which begin with `profile.`)."""
     profile = [a.removeprefix("profile.") for a in assignments if a.startswith("profile.")]
     return [a for a in assignments if not a.startswith("profile.")], profile

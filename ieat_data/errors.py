@@ -1,4 +1,4 @@
-"""All that can go wrong, by whose fault it is; and the words for a fault.
+"""All errors, by who is at fault; and the hint for a misspelt name.
 
     IeatError
     ├── UserError           the user's: what is wrong, where, what to do, in one line. The CLI prints it, exit code 2
@@ -42,11 +42,11 @@ class Retryable(IeatError):
 
 
 class WorkerLost(Retryable):
-    """The process or the node that did a task died with it."""
+    """The process or node that ran a task died."""
 
 
 class EngineDown(Retryable):
-    """An engine died and could not be restarted, or what it gives does not fit what it was asked."""
+    """An engine died and could not be restarted, or its answers do not match the requests."""
 
 
 class RowError(IeatError, ValueError):
@@ -61,7 +61,7 @@ class RowError(IeatError, ValueError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`, or what is known where nothing is near."""
+    """Return ` (did you mean 'x'?)`, or the known names if none is similar."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(names)})"

@@ -1,8 +1,7 @@
-"""Classes and functions that are named in YAML: ours by a short name, a package's by an entry point, anyone's by
-`module:Class`.
+"""Classes and functions named in YAML: ours by short name, a package's by entry point, anyone's by `module:Class`.
 
-Modules of one's own are found in the `python` folders of the project (`ieat.toml`), in Ray's workers and engines' own
-processes too: they know the project by IEAT_PROJECT. Nothing is imported before it is asked for.
+A user's own modules are found in the `python` folders of the project (`ieat.toml`), also in Ray's workers and in
+engines' own processes: IEAT_PROJECT tells them the project. Everything is imported on first use.
 """
 
 from __future__ import annotations
@@ -24,31 +23,35 @@ from ieat_data.source_hash import source_hash
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of extension. `needs`: what every object of the kind has, beside `()` what can be called."""
+    """One kind of extension. `needs`: the attributes that every object has; those with `()` must be callable."""
 
-    word: str  # "reader", as errors say it
+    word: str  # "reader", for errors
     group: str  # of the entry points: "ieat.readers"
     builtin: Mapping[str, str] = field(repr=False)  # short name → module:Class
     needs: tuple[str, ...] = ()
 
     def find(self, name: str, where: str) -> Any:
-        """The class or function called `name`: ours, else an installed package's, else `module:Class`.
+        """Return the class or function called `name`: ours, else an installed package's, else `module:Class`.
 
         Args:
-            name: as the YAML has it.
+            name: as in the YAML.
             where: the key that names it, for errors: "profile: engines.llm.engine".
 
         Raises:
-            UserError: there is none, it cannot be imported, or it is nothing of this kind.
+            UserError: there is none, it cannot be imported, or it is not of this kind.
         """
         target = self.target(name, where)
         found = load(target, f"{where} {name!r}")
         if absent := lacking(found, self.needs):
-            raise UserError(f"{where} {name!r} is no {self.word}: it lacks {', '.join(absent)}")
+            raise UserError(f"{where} {name!r} is not a valid {self.word}: it lacks {', '.join(absent)}")
         return found
 
     def target(self, name: str, where: str) -> str:
-        """`name` as module:Class. Raises UserError for a name that nobody has."""
+        """Return `name` as module:Class.
+
+        Raises:
+            UserError: the name is unknown.
+        """
         if name in self.builtin:
             return self.builtin[name]
         installed = entry_points(self.group)
@@ -63,7 +66,11 @@ class Kind:
 
 @functools.cache
 def entry_points(group: str) -> Mapping[str, str]:
-    """The entry points of installed packages: name → module:Class. Raises UserError where two have one name."""
+    """Return the entry points of installed packages: name → module:Class.
+
+    Raises:
+        UserError: two packages use the same name.
+    """
     found: dict[str, importlib.metadata.EntryPoint] = {}
     for point in importlib.metadata.entry_points(group=group):
         other = found.setdefault(point.name, point)
@@ -76,7 +83,11 @@ def entry_points(group: str) -> Mapping[str, str]:
 
 
 def load(target: str, where: str) -> Any:
-    """Import `module:Class`. Raises UserError, which begins with `where`."""
+    """Import `module:Class`.
+
+    Raises:
+        UserError: it cannot be imported; the message begins with `where`.
+    """
     module_name, _, attribute = target.partition(":")
     if not module_name or not attribute:
         raise UserError(f"{where}: expected module:Class, got {target!r}")
@@ -92,7 +103,7 @@ def load(target: str, where: str) -> Any:
 
 
 def lacking(found: Any, needs: tuple[str, ...]) -> list[str]:
-    """Which of `needs` an object has not; what ends in `()` must be something that can be called."""
+    """Return those of `needs` that an object lacks; a name with `()` must be callable."""
     return [n for n in needs if not _has(found, n)]
 
 
@@ -115,13 +126,13 @@ def _module(name: str, where: str) -> Any:
 
 
 _NO_PROJECT = (
-    f"among the installed packages, and there is no project folder to look in: give yours an {PROJECT_FILE}, and "
-    "name it with --project where it is not the working directory"
+    f"among the installed packages, and there is no project folder to search: give yours an {PROJECT_FILE}, and "
+    "name it with --project if it is not the working directory"
 )
 
 
 def _located(error: Exception, module: str) -> str:
-    """An error of an import in one line, with the last line of the user's file that it came through."""
+    """Return an import error in one line, with the last line of the user's file that it passed through."""
     said = " ".join(f"{type(error).__name__}: {error}".split())
     file = getattr(sys.modules.get(module), "__file__", None)
     trace, at = error.__traceback__, ""
@@ -134,9 +145,9 @@ def _located(error: Exception, module: str) -> str:
 
 
 def add_project_to_path() -> list[str]:
-    """Put the project's Python folders at the end of `sys.path`, once; gives them.
+    """Append the project's Python folders to `sys.path`, once; return them.
 
-    At the end, so that a folder of the project called `datasets` hides no installed package of that name.
+    They come last, so that a folder of the project called `datasets` hides no installed package of that name.
     """
     folder = project()
     if folder is None:
@@ -150,13 +161,15 @@ def add_project_to_path() -> list[str]:
 
 
 def is_own(thing: Any) -> bool:
-    """Is this a user's class or function, and none of ours?"""
+    """Tell whether this is a user's class or function, not one of ours."""
     return str(getattr(thing, "__module__", None) or type(thing).__module__).partition(".")[0] != "ieat_data"
 
 
 def own_source(thing: Any) -> dict[str, str]:
-    """What a fingerprint says of a class or function: of a user's own the hash of its source, of ours nothing, because
-    ours have versions. Raises UserError for one that stands in no file.
+    """Return the fingerprint of a class or function: the source hash of a user's own; nothing for ours, with versions.
+
+    Raises:
+        UserError: its source is in no file.
     """
     if not is_own(thing):
         return {}

@@ -1,4 +1,4 @@
-"""A hash of what a class or function does: its source, and that of everything of its own package that it uses."""
+"""A hash of what a class or function does: its source, and the source of everything it uses in its own package."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _INSTALLED = {"site-packages", "dist-packages"}
 
 
 def source_hash(thing: Any, deep: bool = True) -> str:
-    """sha256 (hex) of the source of a class or function, with the functions, classes and constants that it uses.
+    """Return the sha256 (hex) of a class's or function's source, with the functions, classes and constants it uses.
 
     Args:
         thing: a class, a function, or an object made of them (a dataclass).
-        deep: what it uses counts where it stands in the same package, or in the same folder of modules; else only what
-            stands in the same module. What other packages do is not looked at.
+        deep: include what it uses from the same package, or from the same folder of modules; otherwise only from the
+            same module. Other packages are never included.
 
     Raises:
-        OSError, TypeError: there is no source, as of what was typed into an interpreter.
+        OSError, TypeError: there is no source, e.g. for code typed into an interpreter.
     """
     home = _module(thing)
     walk = _Walk((lambda m: _belongs(m, home)) if deep else (lambda m: m is home))
@@ -42,7 +42,7 @@ class _Walk:
         self._inside = inside
 
     def visit(self, name: str, value: Any) -> None:
-        """Take up what stands at `name`, and what it uses."""
+        """Add what `name` refers to, and what that uses."""
         if isinstance(value, MethodType):
             self.visit(name, [type(value.__self__), value.__func__])
         elif isinstance(value, functools.partial):
@@ -93,7 +93,7 @@ class _Walk:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """The global and attribute names of a function, those of its inner functions too."""
+    """Yield the global and attribute names of a function, including those of its inner functions."""
     yield from code.co_names
     for const in code.co_consts:
         if isinstance(const, CodeType):
@@ -101,7 +101,7 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _functions(cls: type) -> Iterator[FunctionType]:
-    """The functions that a class defines, as methods, class methods, properties."""
+    """Yield the functions that a class defines, as methods, class methods, properties."""
     for value in vars(cls).values():
         for inner in (value, *(getattr(value, a, None) for a in ("__func__", "fget", "func"))):
             if isinstance(inner, FunctionType) and inner.__module__ == cls.__module__:
@@ -118,7 +118,7 @@ def _module(thing: Any) -> ModuleType | None:
 
 
 def _belongs(module: ModuleType, home: ModuleType | None) -> bool:
-    """Is `module` of the package of `home`, or of the modules that lie beside it and are not installed?"""
+    """Tell whether `module` is in the package of `home`, or in a module beside it that is not installed."""
     if home is None:
         return False
     top = home.__name__.partition(".")[0]

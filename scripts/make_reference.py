@@ -19,6 +19,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "profile.md": files.profile,
     "source.md": files.source,
     "project.md": files.project,
+    "exporters.md": files.exporters,
     "stages.md": files.stages,
     "schema.md": schema.make,
     "reasons.md": reasons.make,

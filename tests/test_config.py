@@ -52,7 +52,7 @@ def test_a_source_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_names_of_before_say_what_they_are_called_now(tmp_path: Path) -> None:
-    spec = {"name": "p", "sources": {}, "configs": ["stage1_1"]}
+    spec = {"name": "p", "sources": {}, "targets": ["stage1_1"]}
     path = tmp_path / "p.yaml"
     path.write_text(yaml.safe_dump(spec))
     with pytest.raises(UserError, match=r"p\.yaml: 'targets' is now called 'configs'"):

@@ -14,6 +14,8 @@ import yaml
 
 from tests.support import corpora
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "pipeline-repository"
 

@@ -74,7 +74,7 @@ def test_ours_an_installed_package_s_and_one_of_the_project(
         ("bele", r"reader 'bele' is not known \(did you mean 'belle'\?\); one of your own is named module:Class"),
         ("no_module:Mine", r"reader 'no_module:Mine': there is no module 'no_module' in "),
         ("my_reader:Min", r"reader 'my_reader:Min': .*my_reader.py has no 'Min' \(did you mean 'Mine'\?\)"),
-        ("my_reader:Half", r"reader 'my_reader:Half' is no reader: it lacks read\(\)"),
+        ("my_reader:Half", r"reader 'my_reader:Half' is not a valid reader: it lacks read\(\)"),
         ("my_reader:Odd", "reader 'my_reader:Odd': kind is 'video', expected 'speech' or 'text'"),
         ("my_reader:", "reader 'my_reader:': expected module:Class"),
         (
@@ -112,7 +112,7 @@ def test_an_engine_must_be_of_its_role(folder: Path) -> None:
     )
     assert registry.engine_class("tts", "my_engine:Voice").__name__ == "Voice"
     with pytest.raises(
-        UserError, match=r"engines.asr.engine 'my_engine:Voice' is no engine .*: it lacks transcribe\(\)"
+        UserError, match=r"engines.asr.engine 'my_engine:Voice' is not a valid engine .*: it lacks transcribe\(\)"
     ):
         registry.engine_class("asr", "my_engine:Voice")
     old, new = (

@@ -47,7 +47,7 @@ def test_a_file_of_the_project_replaces_ours_and_the_others_stay(folder: Path) -
 
 
 def test_pipelines_profiles_and_sources_are_found_by_name_and_by_path(folder: Path) -> None:
-    put(folder / "pipelines/small.yaml", "name: small\nsources: {speech: [mine]}\ntargets: [stage1_1]\n")
+    put(folder / "pipelines/small.yaml", "name: small\nsources: {speech: [mine]}\nconfigs: [stage1_1]\n")
     put(folder / "pipelines/profiles/mine.yaml", "name: mine\nbase: cpu\nshards_in_flight: 3\n")
     put(folder / "manifests/sources/mine.yaml", SOURCE.format("mine", "corpus"))
     put(folder / "sources/other.yaml", SOURCE.format("other", "samples/belle"))
@@ -97,7 +97,7 @@ def test_the_option_names_it(folder: Path, tmp_path: Path) -> None:
     [
         ('nam = "x"', r"ieat.toml: unknown key 'nam' \(did you mean 'name'\?\)"),
         ("python = ['.']", "ieat.toml: name: Field required"),
-        ("name = mine", "ieat.toml: is not TOML"),
+        ("name = mine", "ieat.toml: not TOML"),
         ('name = "x"\npython = ["src"]', r"ieat.toml: python: there is no folder 'src' in "),
     ],
 )

@@ -1,1 +1,1 @@
-"""What `import ieat_data` offers, a file each. Nothing here but what a notebook calls; the work is done below."""
+"""What `import ieat_data` offers, one file each: only what a notebook calls; the layers below do the work."""

@@ -30,16 +30,16 @@ def build(
 
     Args:
         pipeline: what to build: a name under `pipelines/` (`stage1-2`) or a YAML file.
-        profile: who does the work: a name under `pipelines/profiles/` (`cpu`, `gpu`, `replay`) or a YAML file.
+        profile: the engines: a name under `pipelines/profiles/` (`cpu`, `gpu`, `replay`) or a YAML file.
         out: the dataset folder.
-        settings: values laid over the pipeline by their dotted key, or over the profile (`profile.…`).
-        limit: only the first records of each source, so many.
-        work: the folder of the tables in the making. None: `OUT/.work`.
+        settings: override values of the pipeline by dotted key, or of the profile (`profile.…`).
+        limit: use only this many records of each source, the first ones.
+        work: the folder for intermediate tables. None: `OUT/.work`.
         record: write the engines' raw answers into this folder, as a recording to replay.
         in_process: load the engines into this process instead of starting Ray: for a few rows.
 
     Raises:
-        UserError: something is wrong that you can mend; the line says what and where.
+        UserError: something that you can fix; the message says what and where.
 
     Example:
         >>> data = ieat_data.build("stage1-2", "cpu", "data/try", limit=2, settings={"stages.respond.attempts": 2})
@@ -53,7 +53,7 @@ def build(
 
 
 def configs(pipeline: str | Path, profile: str | Path, settings: Mapping[str, Any]) -> tuple[Pipeline, Profile]:
-    """Read a pipeline and a profile with values laid over them by dotted key."""
+    """Read a pipeline and a profile, and override values by dotted key."""
     laid_over = [f"{key}={yaml.safe_dump(value, default_flow_style=True)}" for key, value in settings.items()]
     for_pipeline, for_profile = split_assignments(laid_over)
     return load_pipeline(str(pipeline), for_pipeline), load_profile(str(profile), for_profile)

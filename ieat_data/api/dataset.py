@@ -18,14 +18,14 @@ _BATCH = 64  # rows in memory at a time
 
 
 def load(manifest_or_folder: str | Path, config: str | None = None) -> Dataset:
-    """Open a dataset that `build` or `ieat build` wrote. Nothing is read yet but its manifest.
+    """Open a dataset that `build` or `ieat build` wrote. Reads only its manifest at first.
 
     Args:
         manifest_or_folder: the dataset folder, or a manifest that leads to it (`manifests/sample.json`).
-        config: only this part of it, such as `stage1_2_empathy`. None: all of it.
+        config: open only this part, such as `stage1_2_empathy`. None: all of it.
 
     Raises:
-        UserError: there is no manifest, it has no such config, or a shard that it names is not there.
+        UserError: there is no manifest, it has no such config, or a shard is missing.
 
     Example:
         >>> data = ieat_data.load("data/sample", "stage1_2_trajectory")
@@ -39,7 +39,7 @@ def load(manifest_or_folder: str | Path, config: str | None = None) -> Dataset:
     made = Dataset(manifest, root(place, manifest).resolve(), config)
     if lost := [f for f in made.files if not f.is_file()]:
         raise UserError(
-            f"{place}: names {len(made.files)} shards, {len(lost)} of them are not there, such as {lost[0]}: build the "
+            f"{place}: {len(lost)} of its {len(made.files)} shards are missing, such as {lost[0]}: build the "
             "dataset there, or give its folder"
         )
     return made
@@ -49,9 +49,9 @@ class Dataset:
     """The samples of a dataset folder, as dicts (iterate), as Arrow (`arrow`), one by its id (`sample`).
 
     Attributes:
-        manifest: all that the build says of the dataset: counts, engines, prompts, sources and their terms.
-        folder: where its shards lie.
-        config: the part that was asked for; None for all of it.
+        manifest: everything that the build says about the dataset: counts, engines, prompts, sources and their terms.
+        folder: where its shards are.
+        config: the part that was opened; None for all of it.
     """
 
     def __init__(self, manifest: Mapping[str, Any], folder: Path, config: str | None = None) -> None:
@@ -59,12 +59,12 @@ class Dataset:
 
     @property
     def configs(self) -> tuple[str, ...]:
-        """The names of its parts."""
+        """Return the names of its parts."""
         return (self.config,) if self.config else tuple(self.manifest["configs"])
 
     @property
     def files(self) -> list[Path]:
-        """Its Parquet files, in the order of the manifest."""
+        """Return its Parquet files, in the order of the manifest."""
         return [self.folder / s["path"] for s in self._shards]
 
     @property
@@ -84,7 +84,7 @@ class Dataset:
                 yield from batch.to_pylist()
 
     def arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return all samples as one Arrow table. Without `columns` the clips come along: that may be much memory."""
+        """Return all samples as one Arrow table. Without `columns` that includes the clips: much memory."""
         import pyarrow as pa
 
         return pa.concat_tables([pq.read_table(f, columns=columns and list(columns)) for f in self.files])
@@ -93,7 +93,7 @@ class Dataset:
         """Return the sample whose id is, or begins with, `id`.
 
         Raises:
-            UserError: none or more than one begins so.
+            UserError: none or more than one begins with it.
         """
         found = [(file, x) for file in self.files for x in _ids(file) if x.startswith(id)]
         if len(found) != 1:

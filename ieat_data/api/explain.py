@@ -1,4 +1,4 @@
-"""`explain`: how a row came about, what became of it, or why and where it was rejected."""
+"""`explain`: where a row comes from, what it became, or why and where it was rejected."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ieat_data.execution.plan import Plan
 from ieat_data.stages import CONFIGS
 
 _SHOWN = 12  # characters of an id in the text
-_LINE = 100  # characters of what a row says
+_LINE = 100  # characters of a row's text
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The corpus record of a row: `source` is a name under `manifests/sources/`, `key` the corpus' own."""
+    """The corpus record of a row: `source` is a name under `manifests/sources/`, `key` the corpus's own."""
 
     id: str
     source: str
@@ -39,15 +39,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What happened to a row. `print` it, or look into it.
+    """What happened to a row. Print it, or use its attributes.
 
     Attributes:
         id: the row, 32 hex digits.
         origins: the corpus records that it comes from.
-        steps: the row itself, what it was made from and what was made of it, in the order of the stages; each with
-            `stage`, `id`, `status`, `reason`, `message`, `shard`, `file` and the row's columns (`row`).
-        rejects: those of the steps where a row was rejected.
-        samples: the samples of the dataset that the row is, or that it went into.
+        steps: the row itself, what it was made from and what was made from it, in stage order; each with `stage`, `id`,
+            `status`, `reason`, `message`, `shard`, `file` and the row's columns (`row`).
+        rejects: the steps in which a row was rejected.
+        samples: the samples of the dataset that the row became or went into.
     """
 
     id: str
@@ -86,19 +86,19 @@ class Explanation:
         return "\n".join(_text(self))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """As a notebook shows it."""
+        """Print it in a notebook."""
         printer.text(str(self))
 
 
 def explain(out: str | Path, id: str, *, work: str | Path | None = None) -> Explanation:
     """Tell what happened to a row of a build: from which corpus record, through which stages, into which shard.
 
-    The tables of the build have to be there still (`OUT/.work`). A build that runs is told as far as it is.
+    The build's tables must still exist (`OUT/.work`). Of a running build it tells what has happened so far.
 
     Args:
         out: the dataset folder.
         id: the id of a sample or of a row of any table, or its beginning, or the key of a corpus record.
-        work: the folder of the tables, where it is not `OUT/.work`.
+        work: the folder of the tables, if it is not `OUT/.work`.
 
     Raises:
         UserError: no build has begun there, or no row or more than one has this id.
@@ -123,13 +123,13 @@ def explain(out: str | Path, id: str, *, work: str | Path | None = None) -> Expl
 
 
 def _unbuilt(plan: Plan) -> str:
-    """The tables that a row may yet come to stand in."""
+    """Return the tables that may still receive the row."""
     lacking = [name for name, node in plan.nodes.items() if node.todo]
     if not lacking:
         return ""
     some = ", ".join(lacking[:3]) + (" …" if len(lacking) > 3 else "")
     return (
-        f"; not all of its tables are there ({some}): it still runs, or something was changed since that they depend on"
+        f"; not all of its tables are there ({some}): it is still running, or something that they depend on has changed"
     )
 
 
@@ -169,9 +169,9 @@ def _outcome(told: Explanation) -> str:
 
 
 def _why(step: Place) -> str:
-    """The reason, what it stands for, and what was said of this row."""
+    """Return the reason, its meaning, and the message about this row."""
     known = says(step.stage, step.reason or "")
-    message = _plain(step.message.strip().rpartition("\n")[2])  # of a traceback the last line
+    message = _plain(step.message.strip().rpartition("\n")[2])  # a traceback's last line
     return f"{step.reason}" + "".join(f"; {part}" for part in (known, message) if part)
 
 
@@ -189,6 +189,6 @@ def _said(step: Place) -> str:
 
 
 def _plain(text: str) -> str:
-    """Corpus text in a line: no control characters."""
+    """Return corpus text on one line, without control characters."""
     line = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
     return line if len(line) <= _LINE else line[: _LINE - 1] + "…"

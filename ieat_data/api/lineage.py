@@ -1,8 +1,8 @@
-"""Which rows a row was made from and which were made of it, through the tables of a work folder.
+"""Which rows a row was made from and which were made from it, through the tables of a work folder.
 
-Three things tie two rows together: they have the same id (a stage that adds columns), one names the other (`parent`,
-`turns`, `provenance`, a drawn question), or its id is hashed from the other's (a sample and its target). A walk goes
-along the shards that tasks read, so that it opens a few files of a large build and not all of them.
+Three things link two rows: the same id (a stage that adds columns), a reference (`parent`, `turns`, `provenance`, a
+drawn question), or an id hashed from the other's (a sample and its target). The search follows the shards that tasks
+read, so it opens only a few files of a large build.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ID_CHARS = 32
 
 @dataclass(frozen=True)
 class Place:
-    """A row where it stands. `row`: its columns without clips and tokens; `message` says more about a reject."""
+    """A row and its place. `row`: its columns without clips and tokens; `message` says more about a reject."""
 
     stage: str
     shard: str
@@ -44,7 +44,7 @@ class Place:
 
     @property
     def status(self) -> str:
-        """`ok`, `rejected`, or `skipped`: an earlier stage rejected the row, or the stage is not for it."""
+        """Return `ok`, `rejected`, or `skipped`: an earlier stage rejected the row, or the stage is not for it."""
         return str(self.row.get("status", OK))
 
     @property
@@ -53,7 +53,7 @@ class Place:
 
 
 class Lineage:
-    """The rows of a plan's tables as far as they are committed."""
+    """The committed rows of a plan's tables."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -61,7 +61,7 @@ class Lineage:
         self._asked_for = ""
 
     def find(self, wanted: str) -> list[str]:
-        """The ids that begin with `wanted`, or those of the corpus records with this key: one where it is clear."""
+        """Return the ids that begin with `wanted`, or those of corpus records with this key; one if it is clear."""
         found: dict[str, None] = {}
         for node in self.plan.nodes.values():
             for record in node.records.values():
@@ -78,7 +78,7 @@ class Lineage:
         return list(found)
 
     def of(self, row_id: str) -> list[Place]:
-        """The row in all tables, those it was made from, those made of it: in the order of the stages."""
+        """Return the row in all tables, its ancestors and its descendants, in stage order."""
         start = [p for node in self.plan.nodes.values() for p in self._standing(node, row_id)]
         self._asked_for = row_id
         found = {(p.stage, p.shard, p.id): p for p in start}
@@ -94,7 +94,7 @@ class Lineage:
         return sorted(found.values(), key=lambda p: order[p.stage])
 
     def _standing(self, node: Node, row_id: str) -> Iterator[Place]:
-        """A row in the shards of one table, found by its id alone."""
+        """Yield a row in the shards of one table, found by its id alone."""
         for shard, record in node.records.items():
             ids = node.table.read(record, ["id"]).column("id")
             removed = record.quarantine and any(q["id"] == row_id for q in node.table.quarantined(record))
@@ -102,7 +102,7 @@ class Lineage:
                 yield from (p for p in self._places(node, shard) if p.id == row_id)
 
     def _before(self, place: Place) -> Iterator[Place]:
-        """What a row was made from, one step back."""
+        """Yield what a row was made from, one step back."""
         node, named = self.plan.nodes[place.stage], _named(place.row)
         task = next(t for t in node.tasks if place.shard in t.outputs)
         same = {t for t, shard in task.reads if shard == place.shard}
@@ -111,14 +111,14 @@ class Lineage:
             return other.id in named or other.id == place.id or child_id(other.id, place.stage, 0) == place.id
 
         for table, shard in task.reads:
-            # shards of one name are aligned; beside them a barrier reads all, where only what is named is looked for
+            # shards of the same name are aligned; a barrier also reads all others, in which only named rows count
             if shard == place.shard or (named and table not in same):
                 yield from filter(fits, self._places(self.plan.owner(table, shard), shard))
 
     def _after(self, place: Place) -> Iterator[Place]:
-        """What was made of a row, one step on."""
+        """Yield what was made from a row, one step forward."""
         question = _question(place.row)
-        # many draw one question: what became of a row's question is told, not what others made of it
+        # many rows draw one question: report what became of this row's question, not what others made from it
         drawn_by_others = place.stage in QUESTION_TABLES and place.id != self._asked_for
 
         def fits(name: str) -> Callable[[Place], bool]:
@@ -135,7 +135,7 @@ class Lineage:
 
     @cached_property
     def _readers(self) -> dict[tuple[str, str], list[tuple[Node, tuple[str, ...]]]]:
-        """(table, shard) → the tasks that read it."""
+        """Return (table, shard) → the tasks that read it."""
         readers: dict[tuple[str, str], list[tuple[Node, tuple[str, ...]]]] = {}
         for node in self.plan.nodes.values():
             for task in node.tasks:
@@ -145,7 +145,7 @@ class Lineage:
         return readers
 
     def _places(self, node: Node, shard: str) -> list[Place]:
-        """The rows of a shard, and those that were taken out of it; none where it is not committed."""
+        """Return the rows of a shard, including removed ones; none if it is not committed."""
         at = node.name, shard
         if at not in self._read and (record := node.records.get(shard)):
             file = node.table.folder / record.file
@@ -163,7 +163,7 @@ class Lineage:
 
 
 def _light(schema: pa.Schema) -> list[str]:
-    """The columns without clips, tokens and signatures."""
+    """Return the columns without clips, tokens and signatures."""
 
     def heavy(kind: pa.DataType) -> bool:
         numbers = pa.types.is_list(kind) and pa.types.is_integer(kind.value_type)
@@ -173,7 +173,7 @@ def _light(schema: pa.Schema) -> list[str]:
 
 
 def _named(row: Row) -> set[str]:
-    """The ids that a row names as what it is made of."""
+    """Return the ids that a row names as its origin."""
     made = row.get("provenance") or {}
     named = {row.get("parent"), made.get("parent")}
     named |= {t[c] for t in row.get("turns") or () for c in ("utterance", "sample")}
@@ -183,6 +183,6 @@ def _named(row: Row) -> set[str]:
 
 
 def _question(row: Row) -> str | None:
-    """The id of the spoken question that a target or sample draws."""
+    """Return the id of the spoken question that a target or sample draws."""
     drawn = row.get("instruction")
     return question_id(drawn["id"], drawn["speaker"]) if drawn else None

@@ -27,7 +27,7 @@ from ieat_data.storage.shards import Table, write_parquet
 _SHARD = "rows"
 _HEAD = ("id", "status")  # of every table that a stage reads
 
-_loaded: tuple[Profile, LocalEngines] | None = None  # what the last call loaded: the next one finds it ready
+_loaded: tuple[Profile, LocalEngines] | None = None  # the last call's engines, kept for the next one
 
 
 def run_stage(
@@ -38,23 +38,23 @@ def run_stage(
     pipeline: str | Path = "stage1-2",
     settings: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Run rows through one stage in this process, as a build does it: same prompts, same checks, same seeds.
+    """Run rows through one stage in this process, as a build does: same prompts, same checks, same seeds.
 
-    The profile's engines are loaded once and stay loaded for the next call with that profile; a profile that replays a
-    recording loads none. Answers are not kept.
+    The profile's engines are loaded once and stay loaded for the next call with the same profile; a profile that
+    replays a recording loads none. Answers are not kept.
 
     Args:
         name: a stage that works row by row, such as `transcribe`, `emotion`, `respond` or `inject`.
-        rows: dicts with the columns that the stage reads. More columns do no harm. A row without `id` gets one by its
-            place. A row whose `status` is not `ok` is handed back as it is.
-        profile: who does the work: a name under `pipelines/profiles/`, or a YAML file.
-        pipeline: whose settings hold.
-        settings: values laid over the pipeline's block of this stage.
+        rows: dicts with the columns that the stage reads; more columns do no harm. A row without `id` gets one by its
+            position. A row whose `status` is not `ok` is returned unchanged.
+        profile: the engines: a name under `pipelines/profiles/`, or a YAML file.
+        pipeline: whose settings apply.
+        settings: override values in the pipeline's block of this stage.
 
     Returns:
-        The rows, each with the stage's columns, its `status` (`ok`, `rejected`, `skipped` by a stage that is not for
-        it), and of a rejected one `reason` and `message`. So they can be given to the next stage. A stage that makes
-        several rows of one (`inject`) gives its children instead; they name their `parent`.
+        The rows, each with the stage's columns, its `status` (`ok`, `rejected`, or `skipped` if the stage is not for
+        it), and `reason` and `message` if it was rejected. So you can pass them to the next stage. A stage that makes
+        several rows from one (`inject`) returns the children instead; they name their `parent`.
 
     Raises:
         UserError: the stage is unknown or regroups whole tables, or the rows lack a column.
@@ -89,12 +89,12 @@ def run_stage(
 def _row_by_row(name: str) -> MapStage | ExpandStage:
     stage = STAGES.get(name)
     if stage is None:
-        raise UserError(f"run_stage({name!r}): there is no such stage{did_you_mean(name, STAGES)}")
+        raise UserError(f"run_stage({name!r}): no such stage{did_you_mean(name, STAGES)}")
     if not isinstance(stage, (MapStage, ExpandStage)):
         known = ", ".join(n for n, s in STAGES.items() if isinstance(s, (MapStage, ExpandStage)))
         raise UserError(
-            f"run_stage({name!r}): this stage reads a corpus or regroups whole tables: run it in a build; "
-            f"row by row work {known}"
+            f"run_stage({name!r}): this stage reads a corpus or regroups whole tables: run it in a build; these work "
+            f"row by row: {known}"
         )
     return stage
 
@@ -109,7 +109,7 @@ def _with_ids(name: str, rows: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 
 def _input(name: str, table: str, stage: MapStage | ExpandStage, rows: Sequence[Row]) -> pa.Table:
-    """The columns that the stage reads of one table, with that table's types."""
+    """Return the columns that the stage reads from one table, with that table's types."""
     schema = STAGES[UNIONS.get(table, (table,))[0]].schema
     wanted = [f for f in schema if f.name in (*_HEAD, *stage.columns.get(table, ()))]
     for i, row in enumerate(rows):
@@ -123,20 +123,20 @@ def _input(name: str, table: str, stage: MapStage | ExpandStage, rows: Sequence[
                 pa.array([row[field.name]], field.type)
             except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
                 raise UserError(
-                    f"run_stage({name!r}): row {i}: column {field.name!r} is no {field.type}: {e}"
+                    f"run_stage({name!r}): row {i}: column {field.name!r} is not {field.type}: {e}"
                 ) from None
     names = [f.name for f in wanted]
     return to_table([{c: row[c] for c in names} for row in rows], pa.schema(wanted))
 
 
 def _columns(stage: MapStage | ExpandStage) -> list[str]:
-    """What the stage reads, whichever table holds it."""
+    """Return the columns that the stage reads from any table."""
     read = (c for t in stage.inputs for c in stage.columns.get(t, ()))
     return list(dict.fromkeys(read))
 
 
 class _Workbench:
-    """Tables of one shard each in a folder that is thrown away, and the tasks that read and make them."""
+    """Tables of one shard each in a temporary folder, and the tasks that read and make them."""
 
     def __init__(self, folder: Path, pipeline: Pipeline, profile: Profile) -> None:
         self.folder, self.pipeline, self.profile = folder, pipeline, profile
@@ -149,7 +149,7 @@ class _Workbench:
         self.parts[table, _SHARD] = path
 
     def make(self, table: str) -> None:
-        """Make a table that a stage reads all of: the profile's speakers."""
+        """Make a table that the stage reads as a whole: the profile's speakers."""
         if clones(self.profile):
             raise UserError(
                 f"profile {self.profile.name}: its voices are clips of a corpus, which only a build reads: name voices "
@@ -158,7 +158,7 @@ class _Workbench:
         self.run(table)
 
     def run(self, name: str) -> tuple[list[Row], dict[str, str]]:
-        """Do a stage's task: its rows, and what was said of the rejected ones by id."""
+        """Run a stage's task; return its rows, and the messages about the rejected ones by id."""
         stage = STAGES[name]
         reads = tuple((t, _SHARD) for t in (*stage.inputs, *stage.broadcast) if (t, _SHARD) in self.parts)
         table = Table(self.folder / name)
@@ -181,11 +181,15 @@ class _Workbench:
 
 
 def _identities(stage: Stage, profile: Profile, recording: Recording | None) -> dict[str, Any]:
-    """What the answers of the stage's engines depend on. Raises UserError where one is lacking."""
+    """Return what the answers of the stage's engines depend on.
+
+    Raises:
+        UserError: an engine is missing.
+    """
     recorded = None if recording is None else recording.header.engines
     for role in stage.engines:
         if role not in profile.engines:
-            raise UserError(f"profile {profile.name}: engines: no {role}, which stage {stage.name} asks")
+            raise UserError(f"profile {profile.name}: engines: no {role}, which stage {stage.name} needs")
         if recorded is not None and role not in recorded:
             raise UserError(f"recording {profile.recording}: no {role} answered there")
     if recorded is None:
@@ -196,7 +200,7 @@ def _identities(stage: Stage, profile: Profile, recording: Recording | None) -> 
 
 
 def _engines(profile: Profile) -> LocalEngines:
-    """The engines of a profile; those of another one, which an earlier call loaded, are let go."""
+    """Return the engines of a profile; release those of another one that an earlier call loaded."""
     global _loaded
     if _loaded is None or _loaded[0] != profile:
         if _loaded is not None:

@@ -17,7 +17,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Check(Generic[T]):
-    """One reason for a rejection: its code, the function that detects it, and its description in a report."""
+    """One reason for a rejection: its code, the function that detects it, and its description in a report.
+
+    `version` is part of the fingerprint of the tables made with the check: raise it when the check rejects other rows
+    than before, and those tables are built again.
+    """
 
     code: str
     fails: Callable[[T], bool]

@@ -1,4 +1,4 @@
-"""All reason codes of texts: kind of text → code → a one-line description. For reports and docs."""
+"""All checks of texts and clips by kind, and their reason codes with a one-line description."""
 
 from __future__ import annotations
 

@@ -114,5 +114,5 @@ REASONS = tuple(check.code for check in CHECKS)
 
 
 def fault(signal: Signal, limits: ClipLimits, own: Sequence[Check[Heard]] = ()) -> str | None:
-    """Return the reason code of the first check that the clip does not pass, the user's `own` ones last."""
+    """Return the reason code of the first check that the clip fails; the user's `own` checks run last."""
     return next(failing((*CHECKS, *own), Heard(signal, limits)), None)

@@ -59,13 +59,13 @@ def _check(name: str, where: str) -> Check[Any]:
     thing = _KIND.find(name, where)
     if isinstance(thing, type):
         if absent := lacking(thing, _NEEDS):
-            raise UserError(f"{where} {name!r} is no check: it lacks {', '.join(absent)}")
+            raise UserError(f"{where} {name!r} is not a valid check: it lacks {', '.join(absent)}")
         made = thing()
         return Check(made.code, made.fails, made.says, getattr(made, "version", 1))
     if isinstance(thing, Check):
         return thing
     if not callable(thing):
-        raise UserError(f"{where} {name!r} is no check: expected a function, a Check or a class")
+        raise UserError(f"{where} {name!r} is not a valid check: expected a function, a Check or a class")
     if not first_line(thing):
         raise UserError(f"{where} {name!r} needs a docstring: its first line says what the check rejects")
     return Check(thing.__name__, thing, first_line(thing))

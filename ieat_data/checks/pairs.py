@@ -40,5 +40,5 @@ CHECKS = named((wrong_language, uncased, unpunctuated))
 
 
 def check_text(text: str, language: str, own: Sequence[Check[Text]] = ()) -> str | None:
-    """Return the reason code of the first check that the text fails, the user's `own` ones last."""
+    """Return the reason code of the first check that the text fails; the user's `own` checks run last."""
     return next(failing((*CHECKS, *own), Text(text, language)), None)

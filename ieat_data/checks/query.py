@@ -198,13 +198,13 @@ def _length(text: str, language: str) -> int:
 
 @dataclass(frozen=True)
 class Query(Text):
-    """A query as a check sees it: a hostile one is not worth more than a few thousand characters of patterns."""
+    """A query as a check sees it. Patterns search only its first few thousand characters: it may be hostile."""
 
     limits: QueryLimits = QueryLimits()
 
     @functools.cached_property
     def length(self) -> int:
-        """Words (en) or characters (zh)."""
+        """Return the number of words (en) or characters (zh)."""
         return _length(self.text, self.language)
 
     @functools.cached_property
@@ -213,7 +213,7 @@ class Query(Text):
 
     @property
     def allowed(self) -> tuple[int, int]:
-        """The shortest and the longest length."""
+        """Return the smallest and the largest length."""
         own = self.limits
         return (own.min_zh, own.max_zh) if self.language == "zh" else (own.min_en, own.max_en)
 
@@ -223,17 +223,17 @@ class Query(Text):
 
 
 def too_long(q: Query) -> bool:
-    """Is longer than a person says at once."""
+    """The text is longer than a person says at once."""
     return q.length > q.allowed[1]
 
 
 def wrong_language(q: Query) -> bool:
-    """Is in another language, or in Traditional Chinese."""
+    """The text is in another language, or in Traditional Chinese."""
     return q.has_letters and not is_language(q.head.text, q.language)
 
 
 def too_short(q: Query) -> bool:
-    """Is shorter than a sentence."""
+    """The text is shorter than a sentence."""
     return not q.has_letters or q.length < q.allowed[0]
 
 
@@ -252,13 +252,13 @@ REASONS = tuple(check.code for check in CHECKS)
 def check_query(
     text: str, language: str, limits: QueryLimits | None = None, own: Sequence[Check[Query]] = ()
 ) -> str | None:
-    """Return the reason code for which `text` is no spoken query in `language` (`zh`, `en`), or None.
+    """Return why `text` is no spoken query in `language` (`zh`, `en`), a code of `REASONS`; None if it is one.
 
     Args:
-        text: the user's first words.
-        language: the one that they should be in.
+        text: the first user turn.
+        language: the expected one.
         limits: of the length; by default `QueryLimits()`.
-        own: checks of the user's, which come last.
+        own: the user's own checks, which run last.
     """
     return next(failing((*CHECKS, *own), Query(text, language, limits or QueryLimits())), None)
 

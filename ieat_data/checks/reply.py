@@ -53,7 +53,7 @@ def accept_reply(
 def answer(
     language: str, user_text: str, completion: Completion, examples: Sequence[Example] = (), own: Own = NO_OWN
 ) -> Said | Rejected:
-    """What the checks look at, or why a completion holds no answer."""
+    """Return the input of the checks, or why a completion holds no answer."""
     reason = next(failing((*closing.REPLY, *own.get("completion", ())), completion), None)
     if reason is not None:
         return Rejected(reason)

@@ -99,7 +99,7 @@ def thought_and_answer(
     examples: Sequence[Example] = (),
     own: Own = NO_OWN,
 ) -> tuple[Said, Said] | Rejected:
-    """What the checks look at, or why a completion holds no such pair."""
+    """Return the input of the checks, or why a completion holds no such pair."""
     reason = next(failing((*closing.TARGET, *own.get("completion", ())), completion), None)
     if reason is not None:
         return Rejected(reason)

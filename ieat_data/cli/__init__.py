@@ -10,6 +10,7 @@ import typer
 
 from ieat_data.cli import build, check, doctor, export, ingest, inspect, instructions, models, report, review, sources
 from ieat_data.errors import UserError
+from ieat_data.logs import on_terminal
 from ieat_data.paths import use_project
 
 app = typer.Typer(
@@ -34,8 +35,12 @@ def settings(
             show_default="IEAT_PROJECT, else the working directory if it has an ieat.toml",
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say more on standard error; IEAT_LOG=debug does the same.")
+    ] = False,
 ) -> None:
-    """Set the project folder for all commands."""
+    """Set the project folder and the level of messages for all commands."""
+    on_terminal(verbose)
     if project is not None:
         use_project(project)
 

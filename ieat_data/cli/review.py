@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ieat_data.apps.review.desk import Desk
+    from ieat_data.apps.review.session import ReviewSession
 
 
 def register(app: typer.Typer) -> None:
@@ -55,20 +55,22 @@ def review(
     """
     from ieat_data.apps.review.serve import serve
 
-    desk = open_desk(what, decisions, rule, n)
+    session = open_session(what, decisions, rule, n)
     if progress:
-        show_progress(desk.progress())
+        show_progress(session.progress())
         return
-    typer.echo(f"{len(desk.catalogue.items)} {desk.catalogue.kind}s; decisions in {desk.store.folder}; Ctrl-C stops")
-    serve(desk, host, port, typer.echo)
+    typer.echo(
+        f"{len(session.catalogue.items)} {session.catalogue.kind}s; decisions in {session.store.folder}; Ctrl-C stops"
+    )
+    serve(session, host, port, typer.echo)
 
 
-def open_desk(what: Path, decisions: Path | None, rule: str | None, n: int | None = None) -> Desk:
+def open_session(what: Path, decisions: Path | None, rule: str | None, n: int | None = None) -> ReviewSession:
     """Open a review of a dataset folder or of a bank of instructions."""
     from typing import get_args
 
-    from ieat_data.apps.review.desk import Desk
     from ieat_data.apps.review.open import open_catalogue
+    from ieat_data.apps.review.session import ReviewSession
     from ieat_data.apps.review.store import Store
     from ieat_data.config import Rule, located
     from ieat_data.errors import UserError, did_you_mean
@@ -82,7 +84,7 @@ def open_desk(what: Path, decisions: Path | None, rule: str | None, n: int | Non
     folder = decisions or folder
     if folder is None:
         raise UserError(f"{what}: not in a project's prompts/instructions: name a folder with --decisions DIR")
-    return Desk(open_catalogue(what, n), Store(folder.absolute()), chosen)
+    return ReviewSession(open_catalogue(what, n), Store(folder.absolute()), chosen)
 
 
 def _defaults(what: Path) -> tuple[Path | None, str]:

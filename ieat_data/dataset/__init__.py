@@ -1,1 +1,1 @@
-"""What goes out: the dataset folder, its card and its manifest."""
+"""The output: the dataset folder, its card and its manifest."""

@@ -9,7 +9,7 @@ import yaml
 
 
 def render(manifest: Mapping[str, Any]) -> str:
-    """Card with YAML front matter. `manifest`: as `manifest.make` gives it."""
+    """Return the card with YAML front matter. `manifest`: as `manifest.make` returns it."""
     head = {
         "pretty_name": f"IEAT {manifest['name']}",
         "language": sorted(manifest["counts"]["language"]),

@@ -1,7 +1,8 @@
-"""How varied and how balanced is what goes out? For the manifest, from samples that are enough to tell.
+"""How varied and balanced is the output? For the manifest, from a sufficient sample.
 
-Of each config at most about `SAMPLED` samples are read, those with the smallest ids: ids are hashes, so they are drawn
-evenly from all shards, the same ones whoever built which. Counts of emotions, tasks and languages are of all samples.
+Of each config at most about `SAMPLED` samples are read, those with the smallest ids: ids are hashes, so they come
+evenly from all shards, and are the same whichever worker built which shard. Counts of emotions, tasks and languages
+cover all samples.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _ALL_IDS = 1 << 64
 
 
 class Texts:
-    """Many texts of one language: how many tokens, n-grams and openings they have."""
+    """Many texts of one language: their numbers of tokens, n-grams and openings."""
 
     def __init__(self, language: str) -> None:
         self._language = language
@@ -61,7 +62,7 @@ class Texts:
 
 
 def diversity(plan: Plan, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """By config. `configs`: their counts, as the manifest has them."""
+    """Return the diversity of each config. `configs`: their counts, as in the manifest."""
     return {node.name: _of_config(node, configs[node.name]) for node in plan.configs if node.name in configs}
 
 
@@ -87,7 +88,7 @@ def _of_config(node: Node, counts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def evenness(counts: Iterable[int]) -> float | None:
-    """Entropy of counts, of the most that as many kinds could have: 1 where all are alike. None for fewer than two."""
+    """Return the entropy of counts as a share of its maximum: 1 if all are equal. None for fewer than two."""
     listed = [n for n in counts if n]
     if len(listed) < 2:
         return None
@@ -96,7 +97,7 @@ def evenness(counts: Iterable[int]) -> float | None:
 
 
 def _trained(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """What is learnt: the model's own part of a think block, and the answer."""
+    """Yield the training texts: the model's own part of a think block, and the answer."""
     for m in messages:
         if m["train"] and m["role"] == "assistant":
             if m["think"]:
@@ -105,7 +106,7 @@ def _trained(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
 
 
 def _drawn(node: Node) -> Iterator[dict[str, Any]]:
-    """The samples with the smallest ids. Shards are in the order of ids: little of each is read."""
+    """Yield the samples with the smallest ids. Shards are sorted by id: little of each is read."""
     rows = sum(r.rows for r in node.records.values())
     below = f"{min(_ALL_IDS * SAMPLED // max(rows, 1), _ALL_IDS - 1):016x}"
     whole = rows <= SAMPLED

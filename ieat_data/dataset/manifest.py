@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from ieat_data import __version__
 from ieat_data.config import Pipeline
 from ieat_data.data import schema
 from ieat_data.data.sample import merge
@@ -22,6 +21,7 @@ from ieat_data.paths import prompt_hashes
 from ieat_data.stages import STAGES
 from ieat_data.stages.dialogue.questions import written
 from ieat_data.storage.shards import CommitRecord
+from ieat_data.version import __version__
 
 MANIFEST = "manifest.json"
 
@@ -29,9 +29,12 @@ MANIFEST = "manifest.json"
 def make(
     plan: Plan, files: Mapping[str, Sequence[tuple[str, CommitRecord]]], read_samples: bool = True
 ) -> dict[str, Any]:
-    """The manifest of a finished plan. `files`: for each config its (path in the output folder, record).
+    """Return the manifest of a finished plan.
 
-    `read_samples`: False for one that is wanted every few seconds: without `diversity`, from commit records alone.
+    Args:
+        plan: the finished plan.
+        files: for each config its (path in the output folder, record).
+        read_samples: False for frequent calls: uses only commit records, without `diversity`.
     """
     shards = [
         {
@@ -81,15 +84,15 @@ def make(
 
 
 def content_digest(plan: Plan) -> str:
-    """Content digest of what a finished plan gives out."""
+    """Return the content digest of a finished plan's output."""
     digest: str = merge(r.summary for node in plan.configs for r in node.records.values())["content_digest"]
     return digest
 
 
 def made_with(plan: Plan) -> dict[str, str]:
-    """Return versions, CPU and kernels that the bytes of an output may depend on; no digest or fingerprint sees them.
+    """Return versions, CPU and kernels that the output's bytes may depend on; no digest or fingerprint includes them.
 
-    Kernels are those of the engines that were asked: none with a recording.
+    The kernels are those of the engines that were asked: none with a recording.
     """
     asked = {} if plan.recording else {r: plan.profile.engines[r] for r in plan.engine_identities}  # type: ignore[index]
     said = {f"{role} kernels": registry.kernels(role, config) for role, config in asked.items()}
@@ -113,8 +116,10 @@ def _stage(node: Node) -> dict[str, Any]:
 
 
 def _review(plan: Plan) -> dict[str, Any]:
-    """What people decided (ieat review) and what became of it. `changed`: those that changed since they were looked at,
-    so that nothing holds of them."""
+    """Return what people decided (ieat review) and its effect.
+
+    `changed`: items that have changed since they were reviewed, so that the decisions do not apply.
+    """
     instructions: Counter[str] = Counter({"accepted": 0, "edited": 0, "rejected": 0})
     changed: list[str] = []
     for name, items in plan.verdicts.instructions.items():
@@ -139,7 +144,7 @@ def _review(plan: Plan) -> dict[str, Any]:
 def sections(nodes: Sequence[Node], pipeline: Pipeline) -> dict[str, Any]:
     """Return what the stages say of themselves: each section (a dotted path) one value of all tables that name it."""
     found: dict[str, Any] = {}
-    for stage in STAGES.values():
+    for stage in (*STAGES.values(), *(node.stage for node in nodes)):
         *path, last = (stage.section or "").split(".")
         place = found
         for name in path:

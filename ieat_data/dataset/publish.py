@@ -14,9 +14,14 @@ from ieat_data.storage.shards import CommitRecord, fsync_dir, replace_file
 
 
 def publish(plan: Plan, out: Path, manifest_copy: Path | None = None) -> dict[str, Any]:
-    """Put the finished targets into `out`. Names hold the content's hash: an old manifest stays true till the new.
+    """Put the finished targets into `out`.
 
-    `manifest_copy`: another file for the manifest; its `root` leads from there to `out`.
+    File names contain the content's hash, so an old manifest stays valid until the new one replaces it.
+
+    Args:
+        plan: the finished plan.
+        out: the dataset folder.
+        manifest_copy: a second file for the manifest; its `root` leads from there to `out`.
     """
     files: dict[str, list[tuple[str, CommitRecord]]] = {}
     for node in plan.configs:
@@ -41,7 +46,7 @@ def _json(made: dict[str, Any]) -> bytes:
 
 
 def place(node: Node, folder: Path) -> list[tuple[Path, CommitRecord]]:
-    """Put the shards of a finished table that have rows into `folder`; a shard that is there is not put again."""
+    """Put the non-empty shards of a finished table into `folder`; skip those already there."""
     folder.mkdir(parents=True, exist_ok=True)
     there = frozenset(os.listdir(folder))
     placed: list[tuple[Path, CommitRecord]] = []
@@ -57,7 +62,7 @@ def place(node: Node, folder: Path) -> list[tuple[Path, CommitRecord]]:
 
 
 def _put(source: Path, target: Path) -> None:
-    """A hard link where the file system allows, a copy elsewhere; never a half file under the final name."""
+    """Create a hard link if the file system allows, else a copy; never half a file under the final name."""
     try:
         os.link(source, target)
     except OSError:

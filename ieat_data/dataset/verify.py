@@ -1,4 +1,4 @@
-"""`ieat verify`: is an output folder what its manifest says? Every shard is read again, every row looked at."""
+"""`ieat verify`: does an output folder match its manifest? Reads every shard again and checks every row."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ _SLACK_S = 1e-3
 
 
 def load_manifest(out: Path) -> dict[str, Any]:
-    """The manifest of an output folder, or one that lies elsewhere and leads there by its `root`.
+    """Return the manifest of an output folder, or one elsewhere that leads there by its `root`.
 
-    Raises UserError where there is none or it is another version's.
+    Raises:
+        UserError: there is none, or it is another version's.
     """
     path = out / MANIFEST if out.is_dir() else out
     try:
         made = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{out}: holds or is no {MANIFEST}: no output folder, or its build has not ended") from None
+        raise UserError(f"{out}: holds or is no {MANIFEST}: not an output folder, or its build has not ended") from None
     except ValueError as e:
-        raise UserError(f"{path}: is not JSON: {e}") from None
+        raise UserError(f"{path}: not JSON: {e}") from None
     if not isinstance(made, dict) or made.get("schema_version") != schema.VERSION:
         raise UserError(f"{path}: not a manifest of schema version {schema.VERSION}")
     for shard in made["shards"]:
@@ -42,12 +43,12 @@ def load_manifest(out: Path) -> dict[str, Any]:
 
 
 def root(out: Path, made: Mapping[str, Any]) -> Path:
-    """The output folder of a manifest: `out` itself, or where a manifest file leads."""
+    """Return the output folder of a manifest: `out` itself, or where a manifest file leads."""
     return out if out.is_dir() else out.parent / made.get("root", "")
 
 
 def samples(out: Path) -> Iterator[dict[str, Any]]:
-    """Every sample of an output folder, in the order of its shards, a few rows in memory at a time."""
+    """Yield every sample of an output folder, in the order of its shards, a few rows in memory at a time."""
     made = load_manifest(out)
     folder = root(out, made)
     for shard in made["shards"]:
@@ -56,12 +57,12 @@ def samples(out: Path) -> Iterator[dict[str, Any]]:
 
 
 def content_digest(out: Path) -> str:
-    """Content digest over the logical rows as they are on disk, 64 hex digits."""
+    """Return the content digest of the logical rows on disk, 64 hex digits."""
     return digest(samples(out))
 
 
 def verify(out: Path) -> list[str]:
-    """A line for each fault; none means that all is well."""
+    """Return one line per fault; an empty list if the folder is intact."""
     made = load_manifest(out)
     out = root(out, made)
     faults: list[str] = []
@@ -77,7 +78,7 @@ def verify(out: Path) -> list[str]:
             faults.append(f"{shard['path']}: missing")
             continue
         if path.stat().st_size != shard["bytes"] or sha256_file(path) != shard["sha256"]:
-            faults.append(f"{shard['path']}: its bytes are not those that were committed (sha256 differs)")
+            faults.append(f"{shard['path']}: its bytes differ from the committed ones (sha256)")
             continue
         found = pq.read_table(path)
         if not found.schema.equals(schema.SAMPLES):
@@ -96,7 +97,7 @@ def verify(out: Path) -> list[str]:
             if total[c] != made["counts"][c]
         ]
         if total["content_digest"] != made["content_digest"]:
-            faults.append("content_digest: the manifest's is not that of the shards")
+            faults.append("content_digest: the manifest's differs from the shards'")
         if made["rows"] != len(seen):
             faults.append(f"rows: the manifest says {made['rows']}, the shards hold {len(seen)}")
     return faults
@@ -108,13 +109,13 @@ def _rows(table: pa.Table, shard: dict[str, Any], seen: set[str]) -> Iterator[st
     for batch in table.to_batches(max_chunksize=64):
         for row in batch.to_pylist():
             if row["id"] in seen:
-                yield f"{row['id']}: this id stands twice"
+                yield f"{row['id']}: this id appears twice"
             seen.add(row["id"])
             yield from (f"{row['id']}: {fault}" for fault in _sample(row))
 
 
 def _sample(row: dict[str, Any]) -> Iterator[str]:
-    """Do the references inside a sample hold?"""
+    """Check that the references inside a sample are valid."""
     lengths = []
     for i, audio in enumerate(row["audios"]):
         try:
@@ -128,7 +129,7 @@ def _sample(row: dict[str, Any]) -> Iterator[str]:
         if m["role"] == "assistant" and not m["content"].strip():
             yield "an empty reply"
         if m["think"] is not None and not 0 < (m["injected_chars"] or 0) < len(m["think"]):
-            yield "a think body that does not go beyond the injected one"
+            yield "a think body without a continuation of the injected one"
     for s in row["spans"]:
         if not 0 <= s["audio"] < len(lengths) or not 0 <= s["start_s"] <= s["end_s"] <= lengths[s["audio"]] + _SLACK_S:
             yield f"a span ({s['kind']}) lies outside its audio"

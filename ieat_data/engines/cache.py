@@ -70,7 +70,7 @@ def decode(encoded: Encoded) -> Any:
     return cls(**{k: tuple(v) if k in lists and v is not None else v for k, v in loaded.items()})
 
 
-class Answers:
+class ResponseCache:
     """The known answers for one shard's task; `put` appends to this attempt's own file.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ieat_data.engines.cache import Answers, answer_key
+from ieat_data.engines.cache import ResponseCache, answer_key
 from ieat_data.engines.usage import Usage
 from ieat_data.errors import EngineDown
 
@@ -38,14 +38,14 @@ class Client:
 
     Args:
         identity: what the engine's answers depend on (`registry.identity`).
-        answers: the cache to look into first.
+        cache: where to look first.
         wants: what else the engine wants in a request: `transcript`, `peers`.
     """
 
     def __init__(
-        self, *, identity: Mapping[str, Any], answers: Answers, wants: Mapping[str, bool] | None = None
+        self, *, identity: Mapping[str, Any], cache: ResponseCache, wants: Mapping[str, bool] | None = None
     ) -> None:
-        self.identity, self.answers = identity, answers
+        self.identity, self.cache = identity, cache
         self.wants_transcript = (wants or {}).get("transcript", False)
         self.wants_peers = (wants or {}).get("peers", False)
         self.name = str(identity.get("engine", ""))
@@ -60,10 +60,10 @@ class Client:
     def __call__(self, method: str, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
         keys = self.keys(method, requests)
         asked = zip(keys, rows, requests, strict=True)
-        missing = {k: (row, r) for k, row, r in asked if k not in self.answers}
+        missing = {k: (row, r) for k, row, r in asked if k not in self.cache}
         if missing:
             self.ask(method, missing)
-        return [self.answers.get(k) for k in keys]
+        return [self.cache.get(k) for k in keys]
 
     def generate(self, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
         return self("generate", requests, rows)
@@ -110,7 +110,7 @@ class EngineClient(Client):
         for i, got, busy_s in self._pool.run(method, requests):
             if len(got) != len(chunks[i]):
                 raise EngineDown(f"{self.name}.{method} gave {len(got)} answers to {len(chunks[i])} requests")
-            self.answers.put(dict(zip(chunks[i], got, strict=True)))
+            self.cache.put(dict(zip(chunks[i], got, strict=True)))
             self.usage.add(requests[i], got, busy_s)
             self._progress(len(got))
 

@@ -149,7 +149,7 @@ def concurrent_calls(role: str, config: EngineConfig) -> int:
 
 
 def kernels(role: str, config: EngineConfig) -> str | None:
-    """What computes the engine's answers on a machine like this one, where its class says so."""
+    """Return the kernels that compute the engine's answers on a machine like this one, if its class names them."""
     said = getattr(engine_class(role, config.engine), "kernels", None)
     return said(config.settings) if said else None
 

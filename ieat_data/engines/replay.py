@@ -33,7 +33,7 @@ class ReplayClient(Client):
         known = [a for a in self._recorded.values() if (a.role, a.method) == (self._role, method)]
         for key, (row, request) in missing.items():
             why = self._why(describe(request), [a for a in known if a.row == row])
-            self.answers.put({key: Failure(NOT_RECORDED, f"{self._role}.{method}: {why}")})
+            self.cache.put({key: Failure(NOT_RECORDED, f"{self._role}.{method}: {why}")})
 
     def _why(self, request: Mapping[str, Any], recorded: list[Asked]) -> str:
         if self._engine:

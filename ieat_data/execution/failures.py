@@ -1,4 +1,4 @@
-"""What went wrong, in a line."""
+"""Errors in one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ieat_data.errors import UserError
 
 
 def last_line(error: BaseException) -> str:
-    """The last line of what went wrong; what Ray wraps is named."""
+    """Return the last line of an error; name the error that Ray wraps."""
     inner = getattr(error, "cause", None)
     lines = [x.strip() for x in str(inner or error).splitlines() if x.strip()]
     kind = "" if inner is None or isinstance(inner, UserError) else f"{type(inner).__name__}: "

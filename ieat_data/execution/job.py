@@ -18,9 +18,9 @@ class Job:
     pipeline: Mapping[str, Any]
     profile: Mapping[str, Any]
     parts: Mapping[tuple[str, str], Path]  # (table, shard) → its file
-    inputs: str  # their digest, for the record
+    inputs: str  # digest of the parts, for the record
     folder: Path
     answers: Path
     engines: Mapping[str, Mapping[str, Any]]  # role → identity
-    known: Path | None  # a recording whose answers need not be asked for
+    known: Path | None  # a recording whose answers are not requested again
     verdicts: Path | None = None  # what people decided, where the stage's rows depend on it

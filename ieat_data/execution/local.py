@@ -1,4 +1,4 @@
-"""Builds in this process, where to start Ray would take longer than the work itself."""
+"""Builds in this process, for cases in which starting Ray takes longer than the work itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ieat_data.storage.shards import CommitRecord
 
 
 class InProcess:
-    """Does each task in this process, as soon as it is started. For a build whose answers come from a recording."""
+    """Runs each task in this process as soon as it is submitted. For a build whose answers come from a recording."""
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self._ended: list[tuple[Task, list[CommitRecord] | Exception]] = []
@@ -25,12 +25,12 @@ class InProcess:
     def submit(self, job: Job) -> None:
         try:
             result: list[CommitRecord] | Exception = run_job(job, self.pools(job), self._count)
-        except Exception as e:  # the runner tells them apart
+        except Exception as e:  # the runner distinguishes them
             result = e
         self._ended.append((job.task, result))
 
     def pools(self, job: Job) -> Mapping[str, Any]:
-        """The engines of a task."""
+        """Return the engines of a task."""
         return {}
 
     def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
@@ -48,7 +48,7 @@ class InProcess:
 
 
 class InProcessEngines(InProcess):
-    """The same with the profile's engines, loaded into this process, one of each."""
+    """The same with the profile's engines loaded into this process, one of each."""
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
         super().__init__(plan, progress)

@@ -1,7 +1,7 @@
-"""From a pipeline and a profile to a plan: which tables, which shards, what is there already, and why not.
+"""From a pipeline and a profile to a plan: which tables, which shards, what exists already, and why the rest does not.
 
 A table's folder is named by a hash of everything its rows depend on (stage, version, settings, prompts, models, input
-tables) and not of code: change a prompt, and only what depends on it is built again.
+tables) but not of code: change a prompt, and only what depends on it is built again.
 """
 
 from __future__ import annotations
@@ -14,35 +14,36 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ieat_data.config import RENAMED_STAGES, Pipeline, Profile, Source, load_source, now_called
+from ieat_data.config import Pipeline, Profile, Source, load_source
 from ieat_data.corpora.revisions import revisions
 from ieat_data.decisions.verdicts import Verdicts, of_pipeline
 from ieat_data.diff import differences
 from ieat_data.engines import registry
 from ieat_data.engines.recording import open_recording
-from ieat_data.errors import UserError, did_you_mean
+from ieat_data.errors import UserError
 from ieat_data.execution.job import Job
 from ieat_data.hashing import fingerprint
 from ieat_data.paths import prompt_hashes
 from ieat_data.plugins import is_own, own_source
 from ieat_data.source_hash import source_hash
-from ieat_data.stages import CONFIGS, SOURCE_TABLES, STAGES, UNIONS
+from ieat_data.stages import UNIONS
 from ieat_data.stages.base import Rule, Stage, Task
+from ieat_data.stages.catalogue import Catalogue, catalogue
 from ieat_data.storage.shards import CommitRecord, Table, replace_file
 
 
 @dataclass
 class Node:
-    """One table of the plan, and how far it is."""
+    """One table of the plan, and its progress."""
 
     stage: Stage
     inputs: tuple[str, ...]  # concrete tables
     description: Mapping[str, Any]  # what the fingerprint hashes
     table: Table
     tasks: list[Task] = field(default_factory=list)
-    found: dict[str, CommitRecord] = field(default_factory=dict)  # of earlier runs: stale, or not yet known to be
+    found: dict[str, CommitRecord] = field(default_factory=dict)  # from earlier runs: stale, or not yet checked
     records: dict[str, CommitRecord] = field(default_factory=dict)  # committed and not stale
-    rows: int = 0  # of `records`
+    rows: int = 0  # in `records`
     rejects: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -51,7 +52,7 @@ class Node:
 
     @cached_property
     def shards(self) -> list[str]:
-        """In their fixed order."""
+        """Return the shard names in their fixed order."""
         return [s for t in self.tasks for s in t.outputs]
 
     @cached_property
@@ -59,7 +60,7 @@ class Node:
         return frozenset(self.shards)
 
     def add(self, records: Iterable[CommitRecord]) -> list[CommitRecord]:
-        """Take records that are not stale; gives those that are new."""
+        """Add records that are not stale; return the new ones."""
         new = [r for r in records if r.shard not in self.records]
         for record in new:
             self.records[record.shard] = record
@@ -76,15 +77,15 @@ class Node:
 
 
 class Plan:
-    """The tables of a build in the order of their making."""
+    """The tables of a build in build order."""
 
     def __init__(self, pipeline: Pipeline, profile: Profile, work: Path, verdicts: Verdicts | None = None) -> None:
         self.pipeline, self.profile, self.work = _with_revisions(pipeline, profile, work), profile, work
-        # what people decide from now on is for the next build
+        # later decisions count for the next build
         self.verdicts = of_pipeline(pipeline) if verdicts is None else verdicts
-        # where the profile has answers come from a recording, and no engine is asked
+        # with a recording in the profile, its answers are used and no engine is asked
         self.recording = open_recording(profile.recording) if profile.recording else None
-        # a recording whose answers need not be asked for again
+        # a recording whose answers are not requested again
         self.known: Path | None = self.recording.folder if self.recording else None
         self.nodes: dict[str, Node] = {}
         for name in stages_of(pipeline):
@@ -93,8 +94,13 @@ class Plan:
             self._load(node)
 
     @cached_property
+    def catalogue(self) -> Catalogue:
+        """The stages that the pipeline may use."""
+        return catalogue(self.pipeline)
+
+    @cached_property
     def engine_identities(self) -> dict[str, Mapping[str, Any]]:
-        roles = {r for node in _needed(self.pipeline) for r in STAGES[node].engines}
+        roles = {r for node in _needed(self.pipeline) for r in self.catalogue.stages[node].engines}
         if lacking := sorted(roles - set(self.profile.engines)):
             raise UserError(
                 f"profile {self.profile.name}: engines: no {lacking[0]}, which pipeline {self.pipeline.name} asks"
@@ -107,38 +113,43 @@ class Plan:
         return {r: registry.identity(r, self.profile, recorded[r]) for r in sorted(roles)}
 
     @property
+    def logs(self) -> Path:
+        """The folder of what the driver, its workers and engines say (`ieat_data/logs.py`)."""
+        return self.work / "logs"
+
+    @property
     def corpora(self) -> list[Source]:
-        """Where the samples come from."""
+        """Return the sources of the samples."""
         return [load_source(n) for n in (*self.pipeline.sources.speech, *self.pipeline.sources.text)]
 
     @property
     def sources(self) -> list[Source]:
-        """All whose terms the output is under: where its stages read more (the voices), that too."""
+        """Return all sources whose terms apply to the output, including those that stages read themselves (voices)."""
         others = _read_besides(self.pipeline, self.profile)
         return [*self.corpora, *(load_source(n) for n in others)]
 
     @property
     def configs(self) -> list[Node]:
         """The tables that go out, each a config of the dataset."""
-        return [self.nodes[t] for t in self.pipeline.configs]
+        return [self.nodes[self.catalogue.table(c)] for c in self.pipeline.configs]
 
     def concrete(self, table: str) -> tuple[str, ...]:
         return UNIONS.get(table, (table,))
 
     def shards(self, table: str) -> list[str]:
-        """Shard names of a table or union, in their fixed order."""
+        """Return the shard names of a table or union, in their fixed order."""
         return [s for t in self.concrete(table) if t in self.nodes for s in self.nodes[t].shards]
 
     def owner(self, table: str, shard: str) -> Node:
-        """The node that makes this shard of a table or union."""
+        """Return the node that makes this shard of a table or union."""
         for name in self.concrete(table):
             if name in self.nodes and shard in self.nodes[name].outputs:
                 return self.nodes[name]
         raise KeyError(f"{table}/{shard}")
 
     def _node(self, name: str) -> Node:
-        stage = STAGES[name].configured(self.pipeline)
-        inputs = tuple(_inputs(name, self.pipeline))
+        stage = self.catalogue.stages[name].configured(self.pipeline)
+        inputs = tuple(self.catalogue.inputs(name, self.pipeline))
         description = {
             "stage": name,
             "version": stage.version,
@@ -164,13 +175,13 @@ class Plan:
         return node
 
     def _load(self, node: Node) -> None:
-        """Take the records that still stand: those whose inputs are the shards of today."""
+        """Load the records that are still valid: those whose inputs are the present shards."""
         node.found = node.table.records()
         for task in node.tasks if node.found else ():
             self.take_found(node, task)
 
     def take_found(self, node: Node, task: Task) -> None:
-        """Take the records of a task that still stand, as far as its inputs are there to tell."""
+        """Accept a task's records that are still valid, if its inputs are known."""
         found = [node.found[s] for s in task.outputs if s in node.found]
         if not found or (inputs := self.input_digest(task)) is None:
             return
@@ -178,7 +189,7 @@ class Plan:
             del node.found[record.shard]
 
     def input_digest(self, task: Task) -> str | None:
-        """A digest of the shards that a task reads; None while one of them is still to be made."""
+        """Return a digest of the shards that a task reads, or None if one of them does not exist yet."""
         digests = {}
         for table, shard in task.reads:
             record = self.owner(table, shard).records.get(shard)
@@ -192,7 +203,7 @@ class Plan:
         return self.pipeline.model_dump(mode="json"), self.profile.model_dump(mode="json")
 
     def job(self, node: Node, task: Task) -> Job:
-        """A task whose inputs are all there, with everything that is needed to do it."""
+        """Return a task whose inputs exist, with everything needed to run it."""
         inputs = self.input_digest(task)
         assert inputs is not None
         owners = {(t, s): self.owner(t, s) for t, s in task.reads}
@@ -210,7 +221,7 @@ class Plan:
 
     @cached_property
     def verdicts_file(self) -> Path:
-        """Where tasks read what people decided, and where it stands for a later look at this build."""
+        """Return the file from which tasks read people's decisions, kept for later inspection of this build."""
         return self.verdicts.save(self.work)
 
     def persist(self) -> None:
@@ -224,7 +235,7 @@ class Plan:
                 replace_file(path, json.dumps(plan, ensure_ascii=False).encode())
 
     def _code(self, node: Node) -> dict[str, str]:
-        """Return a hash of the code that stands behind each version in a table's description."""
+        """Return a hash of the code behind each version in a table's description."""
         versioned: dict[str, Any] = {f"check {c.code}": c.fails for c in _rules(node.stage, self.pipeline)}
         found = {name: source_hash(code) for name, code in versioned.items() if not is_own(code)}
         if not is_own(type(node.stage)):
@@ -236,14 +247,14 @@ class Plan:
         return found
 
     def unversioned(self, node: Node) -> list[str]:
-        """Return what a table was made with whose code is another one now, and whose version is the same."""
+        """Return the parts of a table whose code has changed since it was made, but whose version has not."""
         path = node.table.folder / "plan.json"
         before = json.loads(path.read_text(encoding="utf-8")).get("code", {}) if path.is_file() else {}
         now = self._code(node) if before else {}
         return [name for name, code in now.items() if before.get(name, code) != code]
 
     def why(self, node: Node) -> str:
-        """Why a table is (or is not) built again, in a few words."""
+        """Return why a table is (or is not) built again, in a few words."""
         if not node.todo or node.records:
             so_far = "goes on" if node.todo else "all there"
             return "; ".join([so_far, *map(_raise_version, self.unversioned(node))])
@@ -262,8 +273,11 @@ class Plan:
 
 
 def _with_revisions(pipeline: Pipeline, profile: Profile, work: Path) -> Pipeline:
-    """The pipeline with the commit of each dataset on the hub that it reads: the one that the build in `work` began
-    with, so that a build of weeks, broken off and started again, reads one revision."""
+    """Return the pipeline with the commit of each dataset on the hub that it reads.
+
+    It is the commit with which the build in `work` began, so that a long build, interrupted and resumed, reads one
+    revision.
+    """
     begun = work / "build.json"
     known = json.loads(begun.read_text(encoding="utf-8"))["pipeline"].get("revisions", {}) if begun.is_file() else {}
     names = (*pipeline.sources.speech, *pipeline.sources.text, *_read_besides(pipeline, profile))
@@ -272,9 +286,10 @@ def _with_revisions(pipeline: Pipeline, profile: Profile, work: Path) -> Pipelin
 
 
 def _read_besides(pipeline: Pipeline, profile: Profile) -> list[str]:
-    """The sources that stages read beside those of speech and text."""
+    """Return the sources that stages read in addition to those of speech and text."""
     listed = {*pipeline.sources.speech, *pipeline.sources.text}
-    read = (source for name in stages_of(pipeline) for source in STAGES[name].sources(pipeline, profile))
+    stages = catalogue(pipeline).stages
+    read = (source for name in stages_of(pipeline) for source in stages[name].sources(pipeline, profile))
     return [s for s in dict.fromkeys(read) if s not in listed]
 
 
@@ -283,7 +298,7 @@ def _rules(stage: Stage, pipeline: Pipeline) -> list[Rule]:
 
 
 def _described(rule: Rule) -> Any:
-    """What a fingerprint says of a check: its version; of a user's own the source, too."""
+    """Return a check's part of a fingerprint: its version, and for a user's own check also its source."""
     own = own_source(rule.fails)
     return {"version": rule.version, **own} if own else rule.version
 
@@ -293,59 +308,47 @@ def _raise_version(what: str) -> str:
 
 
 def _worded(change: str) -> str:
-    """An input table is named by a hash, which says nothing."""
+    """Return a change in words: an input table's hash says nothing to a reader."""
     return f"input {change.split()[0].removeprefix('inputs.')}" if change.startswith("inputs.") else change
 
 
 def stages_of(pipeline: Pipeline) -> list[str]:
-    """The stages that a pipeline's configs need, inputs first."""
+    """Return the tables that a pipeline's configs need, inputs first."""
     return _order(_needed(pipeline), pipeline)
 
 
 def _needed(pipeline: Pipeline) -> set[str]:
-    for config in pipeline.configs:
-        if config not in (*CONFIGS, *SOURCE_TABLES.values()):
-            raise UserError(f"pipeline {pipeline.name}: configs: {config!r} is none{did_you_mean(config, CONFIGS)}")
-    for name in pipeline.stages:
-        if name not in STAGES:
-            told = now_called(name, RENAMED_STAGES) or f"unknown stage {name!r}{did_you_mean(name, STAGES)}"
-            raise UserError(f"pipeline {pipeline.name}: stages: {told}")
+    known = catalogue(pipeline)
     needed: set[str] = set()
-    open_names = list(pipeline.configs)
+    open_names = [known.table(c) for c in pipeline.configs]
     while open_names:
         name = open_names.pop()
         if name not in needed:
             needed.add(name)
-            open_names += _inputs(name, pipeline)
+            open_names += known.inputs(name, pipeline)
     return needed
 
 
-def _inputs(name: str, pipeline: Pipeline) -> list[str]:
-    """The tables that a stage reads."""
-    stage = STAGES[name]
-    wanted = (t for t in stage.optional if STAGES[t].asked_for(pipeline))
-    return [t for i in (*stage.inputs, *stage.broadcast, *wanted) for t in UNIONS.get(i, (i,))]
-
-
 def _order(names: set[str], pipeline: Pipeline) -> list[str]:
-    """Inputs first; among equals the order of STAGES."""
+    """Sort tables: inputs first; otherwise in the order of the catalogue."""
+    known = catalogue(pipeline)
     out: list[str] = []
 
     def visit(name: str) -> None:
         if name in out:
             return
-        for table in _inputs(name, pipeline):
+        for table in known.inputs(name, pipeline):
             visit(table)
         out.append(name)
 
-    for name in STAGES:
+    for name in known.stages:
         if name in names:
             visit(name)
     return out
 
 
 def _persisted(node: Node) -> list[Task] | None:
-    """How the corpora were cut when the table was begun; None for a new table, and for one that is made of tables."""
+    """Return how the corpora were cut when the table was begun; None for a new table, or one made from tables."""
     path = node.table.folder / "plan.json"
     if node.inputs or not path.is_file():
         return None

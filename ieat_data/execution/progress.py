@@ -1,13 +1,15 @@
-"""How a build shows itself: a table that moves on a terminal, plain lines elsewhere."""
+"""Shows the progress of a build: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ieat_data import logs
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.storage.shards import CommitRecord
 
@@ -15,22 +17,24 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-_EVERY_S = 15.0  # between plain lines that only say that work goes on
-_SHARDS_EVERY_S = 2.0  # between plain lines of one stage: a log of fifty thousand shards stays readable
+_EVERY_S = 15.0  # between plain lines that only say that work continues
+_SHARDS_EVERY_S = 2.0  # between plain lines of one stage: keeps a log of fifty thousand shards readable
+
+_log = logging.getLogger(logs.PROGRESS)
 
 
 @dataclass
 class _Stage:
     shards: int
-    before: int  # shards that were there at the start
+    before: int  # shards that existed at the start
     done: int = 0
     rows: int = 0
     rejected: int = 0
     calls: int = 0
-    told: int = 0  # calls, when last spoken of
+    told: int = 0  # calls in the last message
     started: float | None = None
     finished: float | None = None
-    spoke: float = float("-inf")  # when a plain line last said how far it is
+    spoke: float = float("-inf")  # time of the last plain line about this stage
 
 
 class Progress:
@@ -44,7 +48,7 @@ class Progress:
                 rows = sum(r.rows for r in node.records.values())
                 bad = sum(sum(r.rejects.values()) for r in node.records.values())
                 self._stages[node.name] = _Stage(len(node.shards), there, there, rows, bad)
-        self._live = sys.stderr.isatty() if live is None else live
+        self._live = sys.stderr.isatty() and not logs.chatty() if live is None else live
         self._began = self._spoke = time.monotonic()
         self._display: Live | None = None
 
@@ -71,7 +75,7 @@ class Progress:
             stage.started = time.monotonic()
 
     def calls(self, counts: Mapping[str, int]) -> None:
-        """Answers of engines so far, by stage."""
+        """Show the number of the engines' answers so far, by stage."""
         for name, n in counts.items():
             self._stages[name].calls = n
         if self._display is not None:
@@ -108,6 +112,7 @@ class Progress:
 
     def _say(self, text: str) -> None:
         self._spoke = time.monotonic()
+        _log.info(text)
         if self._display is not None:
             self._display.update(self._table())
         else:

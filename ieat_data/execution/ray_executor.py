@@ -1,11 +1,13 @@
-"""The executor of a build on Ray: a Ray task for each shard's task, and the pools of engines that it asks."""
+"""The executor of a build on Ray: one Ray task per shard's task, and the pools of engines that it calls."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ieat_data import logs
 from ieat_data.errors import UserError
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan
@@ -20,18 +22,23 @@ from ieat_data.storage.shards import CommitRecord
 
 
 class Cluster:
-    """Joins or starts Ray. Raises UserError where Ray lacks what the engines ask for."""
+    """Joins or starts Ray.
+
+    Raises:
+        UserError: Ray lacks what the engines request.
+    """
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self._running: dict[Any, Task] = {}
+        self._logs = plan.logs
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
             roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
             self._check_resources(plan, roles, progress)
-            self._engines = EnginePools(self._ray, plan.profile, progress.note)
+            self._engines = EnginePools(self._ray, plan.profile, progress.note, plan.logs)
             stack.callback(self._engines.close)
-            self._engines.begin(roles)  # all load at once, while shards that need none are made
-            # on the driver's own node: it is not to die with another one
+            self._engines.begin(roles)  # all load in parallel, while shards that need none are made
+            # on the driver's own node: it must not die with another one
             here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 self._ray.get_runtime_context().get_node_id(), soft=False
             )
@@ -43,12 +50,12 @@ class Cluster:
         faults = lacking(self._ray, plan.profile, roles)
         if faults and plan.profile.ray.address is None:
             raise UserError("\n      ".join(faults))
-        for fault in faults:  # a cluster may still grow
+        for fault in faults:  # only a note: a cluster may still grow
             progress.note(f"waiting: {fault}")
 
     def submit(self, job: Job) -> None:
         pools = {role: self._engines.pool(role) for role in job.engines}
-        self._running[self._run_job.remote(job, pools, self._meter)] = job.task
+        self._running[self._run_job.remote(job, pools, self._meter, self._logs)] = job.task
 
     def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=1.0)
@@ -70,7 +77,7 @@ class Cluster:
 
 
 class _Meter:
-    """Counts the answers that arrive inside running shards, for a progress line that moves."""
+    """Counts the answers that arrive inside running shards, so that the progress line moves."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -82,6 +89,7 @@ class _Meter:
         return self.counts
 
 
-def _run_job(job: Job, pools: dict[str, RayPool], meter: Any) -> Any:
+def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Path) -> Any:
+    logs.capture(folder)
     arrive()
     return run_job(job, pools, lambda table, n: meter.add.remote(table, n))

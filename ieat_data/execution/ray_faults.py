@@ -1,4 +1,4 @@
-"""What Ray raises, in the words of this package: nobody beyond the executor knows Ray's exceptions."""
+"""Translates Ray's exceptions to this package's: nothing outside the executor knows Ray's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from ieat_data.errors import WorkerLost
 
 
 def translated(error: Exception) -> Exception:
-    """The exception that a task raised, or WorkerLost where its process or node is gone.
+    """Return the exception that a task raised, or WorkerLost if its process or node is gone.
 
-    A task's own exception bears the traceback of its worker as a note, so that it is there where it is printed.
+    A task's own exception gets the worker's traceback as a note, so that it is printed along.
     """
     from ray import exceptions as of_ray
 
@@ -16,7 +16,7 @@ def translated(error: Exception) -> Exception:
         cause = error.cause
         if not isinstance(cause, Exception):
             return error
-        inner = translated(cause)  # a worker may itself have waited for what was lost
+        inner = translated(cause)  # the worker itself may have waited for the lost one
         inner.add_note(f"In the worker:\n{error}")
         return inner
     lost = (

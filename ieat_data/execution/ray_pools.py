@@ -1,4 +1,4 @@
-"""Ray, and the engines of a profile as its actors: the one way in which a build and `ieat doctor` start them."""
+"""Ray, and the engines of a profile as its actors: both a build and `ieat doctor` start engines this way."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ieat_data.config import Profile, Role
@@ -17,22 +18,22 @@ from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_actors import EngineActor, RayPool
 from ieat_data.execution.ray_project import shipped_project
 
-CALL_TRIES = 3  # of an engine's call, beyond the first
-ENGINE_RESTARTS = 50  # in weeks, a node dies more than once
-ENGINE_CLOSES_S = 30.0  # for engines to end what they started; one that is stuck is not waited for
-_STILL_LOADING_S = 60.0  # between lines that say that a model is still not loaded
+CALL_TRIES = 3  # retries of an engine's call
+ENGINE_RESTARTS = 50  # within weeks, a node dies more than once
+ENGINE_CLOSES_S = 30.0  # time for engines to end what they started; a hanging one is not waited for
+_STILL_LOADING_S = 60.0  # between lines that say that a model is still loading
 
 
 class EnginePools:
-    """The engines of `profile`, all that `begin` names loading at once. `say` is told what is loaded and awaited."""
+    """The engines of `profile`; those named in `begin` load in parallel. `say` is called with what is loaded."""
 
-    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None]) -> None:
-        self._ray, self._profile, self._say = ray, profile, say
+    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None], logs: Path | None = None) -> None:
+        self._ray, self._profile, self._say, self._logs = ray, profile, say, logs
         self._actors: dict[str, list[Any]] = {}
         self._there: set[str] = set()
 
     def begin(self, roles: Iterable[str]) -> None:
-        """Start the actors of these engines, and of those that they call on, and wait for none."""
+        """Start the actors of these engines, and of those that they call, without waiting."""
         for role in roles:
             if role not in self._actors:
                 used = registry.uses(role, self._profile.engines[role])  # type: ignore[index]
@@ -40,7 +41,11 @@ class EnginePools:
                 self._actors[role] = self._start(role, used)
 
     def pool(self, role: str) -> RayPool:
-        """The actors of an engine, ready to be called. Raises BuildStopped when one does not start."""
+        """Return the actors of an engine, ready to be called.
+
+        Raises:
+            BuildStopped: one does not start.
+        """
         self.begin([role])
         config = self._profile.engines[role]  # type: ignore[index]
         for used in registry.uses(role, config):
@@ -70,9 +75,12 @@ class EnginePools:
             "runtime_env": {"py_executable": config.python} if config.python else None,
         }
         return [
-            cls.options(name=_actor_name(role, i), **options).remote(role, profile, helpers)
+            cls.options(name=_actor_name(role, i), **options).remote(role, profile, helpers, self._log(role, i))
             for i in range(config.replicas)
         ]
+
+    def _log(self, role: str, i: int) -> tuple[Path, str] | None:
+        return None if self._logs is None else (self._logs, f"engine-{_actor_name(role, i)}")
 
     def _wait(self, role: str, actors: list[Any]) -> None:
         began, waiting = time.monotonic(), [a.ready.remote() for a in actors]
@@ -90,7 +98,7 @@ class EnginePools:
         self._there.clear()
 
     def _end(self, actors: list[Any]) -> None:
-        # engines may have processes of their own, which would live on and keep a GPU's memory
+        # engines may have processes of their own, which would survive and keep a GPU's memory
         closed = [actor.close.remote() for actor in actors]
         if closed:
             self._ray.wait(closed, num_returns=len(closed), timeout=ENGINE_CLOSES_S)
@@ -100,19 +108,20 @@ class EnginePools:
 
 @contextlib.contextmanager
 def connected(profile: Profile) -> Iterator[Any]:
-    """The module `ray`, joined to the profile's cluster or to a local one of its own, until the block ends.
+    """Yield the module `ray`, joined to the profile's cluster or to a new local one, until the block ends.
 
-    Raises UserError when the cluster is not there, or has another version of Ray or Python.
+    Raises:
+        UserError: the cluster is not there, or has another version of Ray or Python.
     """
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports to its makers unless told not to
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # by default Ray reports usage to its makers
     import logging
 
     import ray
 
     config = profile.ray
-    # a namespace of its own: two builds on one cluster do not meet each other's engines
+    # a namespace of its own: two builds on one cluster must not see each other's engines
     quiet: dict[str, Any] = {
         "logging_level": logging.ERROR,
         "log_to_driver": False,
@@ -130,7 +139,7 @@ def connected(profile: Profile) -> Iterator[Any]:
                 "see docs/gpu.md)"
             ) from None
     else:
-        # `local`: a cluster that happens to run on this machine, or RAY_ADDRESS, is not what the profile asks for
+        # `local`: the profile does not ask for a cluster that happens to run on this machine, or for RAY_ADDRESS
         with shipped_project(local=True) as sent:
             ray.init(
                 address="local",
@@ -147,7 +156,7 @@ def connected(profile: Profile) -> Iterator[Any]:
 
 
 def _reach(address: str) -> None:
-    """Is anyone there? Ray itself ends this process after a minute where nobody is."""
+    """Check that the address answers: Ray itself ends this process after a minute if it does not."""
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS", "")
     host, colon, port = address.rpartition(":")
@@ -156,7 +165,7 @@ def _reach(address: str) -> None:
 
 
 def lacking(ray: Any, profile: Profile, roles: Iterable[str]) -> list[str]:
-    """What these engines ask of Ray and it does not have, a line each: Ray itself would wait for it without end."""
+    """Return what these engines request and Ray does not have, one line each: Ray itself would wait forever."""
     wanted = set(roles)
     wanted |= {used for r in wanted for used in registry.uses(r, profile.engines[r])}  # type: ignore[index]
     faults = []
@@ -179,9 +188,10 @@ def _actor_name(role: str, i: int) -> str:
 
 @contextlib.contextmanager
 def one_pool(profile: Profile, role: Role, say: Callable[[str], None]) -> Iterator[RayPool]:
-    """The engine of one role alone, asked outside a build.
+    """Yield the engine of one role alone, for calls outside a build.
 
-    Raises UserError where the cluster lacks what it needs.
+    Raises:
+        UserError: the cluster lacks what it needs.
     """
     with connected(profile) as ray:
         if faults := lacking(ray, profile, [role]):

@@ -1,6 +1,6 @@
-"""The project folder in Ray's workers and engines: its path where they run on this machine, else a copy that Ray sends.
+"""The project folder in Ray's workers and engines: its path if they run on this machine, else a copy sent by Ray.
 
-Only what is read there is sent: YAML, prompts, modules and small tables of text. Never a corpus, a dataset, an
+Only what is read there is sent: YAML, prompts, modules and small text tables. Never a corpus, a dataset, an
 environment or anything hidden.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from ieat_data.errors import UserError
 from ieat_data.paths import ORIGIN_VARIABLE, PROJECT_VARIABLE, project, use_project
 
-_SENT = "IEAT_PROJECT_SENT"  # the name of the copy among what Ray put on a worker's `sys.path`
+_SENT = "IEAT_PROJECT_SENT"  # the name of the copy among what Ray puts on a worker's `sys.path`
 _SUFFIXES = {".py", ".pyi", ".yaml", ".yml", ".toml", ".json", ".jsonl", ".txt", ".csv", ".tsv"}
 _NEVER = {"data", "recordings", "decisions", "samples", "shards", "build", "dist", "node_modules", "__pycache__"}
 _FILE_MB, _ALL_MB = 4, 64
@@ -26,7 +26,7 @@ _FILE_MB, _ALL_MB = 4, 64
 
 @contextlib.contextmanager
 def shipped_project(local: bool) -> Iterator[dict[str, Any]]:
-    """What `ray.init` is told, so that workers find the project's modules and files.
+    """Yield the arguments of `ray.init` with which workers find the project's modules and files.
 
     Args:
         local: the workers run on this machine, as children of this process.
@@ -35,7 +35,7 @@ def shipped_project(local: bool) -> Iterator[dict[str, Any]]:
     if folder is None:
         yield {}
     elif local:
-        os.environ[PROJECT_VARIABLE] = str(folder)  # which they inherit
+        os.environ[PROJECT_VARIABLE] = str(folder)  # workers inherit it
         yield {}
     else:
         with tempfile.TemporaryDirectory(prefix="ieat-project-") as temporary:
@@ -46,17 +46,21 @@ def shipped_project(local: bool) -> Iterator[dict[str, Any]]:
 
 
 def arrive() -> None:
-    """In a worker: take the copy that Ray brought as the project. Does nothing where none was sent."""
+    """Use the copy that Ray brought to this worker as the project. Do nothing if none was sent."""
     if name := os.environ.get(_SENT):
         for folder in sys.path:
             if (Path(folder) / name / "ieat.toml").is_file():
                 use_project(Path(folder) / name)
                 return
-        raise UserError("the project folder did not come with the build: is the Ray of the cluster that of the driver?")
+        raise UserError("the project folder did not come with the build: does the cluster run the driver's Ray?")
 
 
 def copy_project(folder: Path, to: Path) -> None:
-    """Copy what workers read of a project. Raises UserError where that is too much."""
+    """Copy what workers read of a project.
+
+    Raises:
+        UserError: it is too large.
+    """
     left = _ALL_MB << 20
     for path in _files(folder):
         left -= path.stat().st_size

@@ -1,16 +1,17 @@
-"""Runs a plan: tasks go out as soon as their inputs are committed, the furthest stage first.
+"""Runs a plan: tasks start as soon as their inputs are committed, those of the furthest stage first.
 
-Backpressure is the number of shards in flight. They are shared out evenly among the engines that have work: else those
-that wait for the slowest engine would take all places, and the other engines would stand idle. Retries and commits are
-the shard's (`storage/shards.py`). Who does the tasks is an `Executor`: Ray (`ray_executor.py`), or this process
-where a recording answers (`local.py`). The driver holds commit records, never rows, and what it does for a task
-does not grow with the number of tasks.
+Backpressure is the number of shards in flight. They are divided evenly among the engines that have work: otherwise
+those waiting for the slowest engine would take all places and leave the other engines idle. Retries and commits are the
+shard's (`storage/shards.py`). An `Executor` runs the tasks: Ray (`ray_executor.py`), or this process if a recording
+answers (`local.py`). The driver holds commit records, never rows, and its work per task does not grow with the number
+of tasks.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,47 +26,53 @@ from ieat_data.execution.progress import Progress
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
 
-TASK_TRIES = 5  # of a task whose worker or engine died: rows are judged inside the stage
+TASK_TRIES = 5  # of a task whose worker or engine died; faults of rows are handled inside the stage
 
 Shard = tuple[str, str]  # table, name
 
+_log = logging.getLogger(__name__)
+
 
 class Executor(Protocol):
-    """Does tasks elsewhere."""
+    """Runs tasks elsewhere."""
 
     def submit(self, job: Job) -> None:
-        """Begin a task, with the engines that its stage asks."""
+        """Start a task, with the engines that its stage asks."""
 
     def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
-        """The tasks that ended since, and what they committed or why they failed. Waits for one, a second at most.
+        """Return the tasks that have ended, with what they committed or why they failed. Wait at most a second for one.
 
-        `WorkerLost` is for a task whose process or node died; another exception is the one that the task raised.
+        `WorkerLost` means that a task's process or node died; any other exception was raised by the task.
         """
 
     def answers(self) -> Mapping[str, int]:
-        """Answers of engines so far, by table."""
+        """Return the number of the engines' answers so far, by table."""
 
     def close(self) -> None:
-        """End what was started."""
+        """End everything that was started."""
 
 
 Connect = Callable[[Plan, Progress], Executor]
 
 
 class Runner:
-    """One build. `connect` is called when there is something to do."""
+    """Runs one build. `connect` is called when there is something to do."""
 
     def __init__(self, plan: Plan, progress: Progress, connect: Connect) -> None:
         self.plan, self.progress, self.connect = plan, progress, connect
         self._depth = {name: i for i, name in enumerate(plan.nodes)}
         self._order = itertools.count()  # among tasks of one stage: first come, first served
-        # those whose inputs are there: for each set of engines a heap
+        # tasks whose inputs exist: one heap for each set of engines
         self._ready: dict[tuple[str, ...], list[tuple[int, int, Task]]] = defaultdict(list)
-        self._waiting: dict[Shard, list[tuple[Task, Iterator[Shard]]]] = {}  # the others, by what they lack
+        self._waiting: dict[Shard, list[tuple[Task, Iterator[Shard]]]] = {}  # the others, by a missing input
         self._loose: Counter[str] = Counter()  # records since the last roll-up, by table
 
     def run(self) -> None:
-        """Do what is to be done. Raises BuildStopped with what is wrong; everything committed stays."""
+        """Run all open tasks.
+
+        Raises:
+            BuildStopped: something is wrong; everything committed stays.
+        """
         for node in self.plan.nodes.values():
             self._check_rate(node)
         todo = [task for node in self.plan.nodes.values() for task in node.todo]
@@ -80,7 +87,7 @@ class Runner:
             executor.close()
 
     def _wait(self, task: Task, reads: Iterator[Shard]) -> None:
-        """Let a task wait for the next of its inputs that is missing: a barrier over all shards sees each once."""
+        """Let a task wait for its next missing input, so that a barrier over all shards looks at each once."""
         for table, shard in reads:
             owner = self.plan.owner(table, shard)
             if shard not in owner.records:
@@ -125,12 +132,12 @@ class Runner:
                 self._there(node, task)
 
     def _next(self, in_flight: Mapping[tuple[str, ...], int]) -> Task | None:
-        """A task whose inputs are there, for the engines that have the fewest in flight."""
+        """Return a task whose inputs exist, for the engines with the fewest in flight."""
         lanes = [(in_flight.get(engines, 0), ready[0][0], engines) for engines, ready in self._ready.items() if ready]
         return heapq.heappop(self._ready[min(lanes)[2]])[2] if lanes else None
 
     def _committed_before(self, node: Node, task: Task) -> bool:
-        """Take the records that were waiting for the task's inputs to be known, and take back those that are stale."""
+        """Accept the records that were waiting until the task's inputs were known; drop stale ones."""
         self.plan.take_found(node, task)
         for shard in task.outputs:
             if node.found.pop(shard, None):
@@ -138,6 +145,7 @@ class Runner:
         return node.done(task)
 
     def _committed(self, node: Node, new: Sequence[CommitRecord]) -> None:
+        _log.debug("%s: %s committed", node.name, ", ".join(r.shard for r in new))
         self._loose[node.name] += len(new)
         if self._loose[node.name] >= ROLLUP_AT:
             node.table.roll_up()
@@ -148,18 +156,19 @@ class Runner:
     def _failed(self, error: Exception, task: Task, tries: int) -> None:
         if isinstance(error, UserError):
             raise error
-        log = self.plan.work / "logs" / f"{task.table}-{task.name}.log"
+        log = self.plan.logs / f"{task.table}-{task.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as f:
             f.writelines(traceback.format_exception(error))
         if not isinstance(error, Retryable) or tries >= TASK_TRIES:
             raise BuildStopped(
                 f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {last_line(error)} "
-                f"(the whole of it: {log}). What is committed stays: mend the cause and start the same command again"
+                f"(details: {log}). Everything committed stays: fix the cause and run the same command again"
             ) from error
+        _log.info("%s/%s is done again, try %d of %d failed: %s", task.table, task.name, tries, TASK_TRIES, error)
 
     def _check_rate(self, node: Node) -> None:
-        # what a recording lacks is told at the end, all of it (building.py)
+        # building.py reports at the end everything that a recording lacks
         expected = {*node.stage.expected, NOT_RECORDED}
         rejects = Counter({reason: n for reason, n in node.rejects.items() if reason not in expected})
         limit = node.stage.settings.max_reject_rate or self.plan.pipeline.max_reject_rate

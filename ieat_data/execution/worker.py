@@ -1,7 +1,8 @@
-"""What runs in a Ray worker: one task of one stage, from reading its inputs to its commit; and the engines' actors."""
+"""What runs in a Ray worker: one task of one stage, from reading its inputs to its commit."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,40 +12,44 @@ import pyarrow as pa
 from ieat_data.config import EngineConfig, Pipeline, Profile
 from ieat_data.decisions.verdicts import saved
 from ieat_data.engines import registry
-from ieat_data.engines.cache import Answers
+from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import Client, EngineClient, Pool
 from ieat_data.engines.recording import Recording, recorded_answers
 from ieat_data.engines.replay import ReplayClient
 from ieat_data.execution.job import Job
-from ieat_data.stages import STAGES
 from ieat_data.stages.base import Context, Inputs, Stage
+from ieat_data.stages.catalogue import catalogue
 from ieat_data.storage.shards import CommitRecord, Table
 
-# role, its block in the profile, what every client takes
+_log = logging.getLogger(__name__)
+
+# role, its block in the profile, arguments common to all clients
 MakeClient = Callable[[str, EngineConfig, dict[str, Any]], Client]
 
 
-def perform(job: Job, answers: Answers, client: MakeClient) -> Iterator[tuple[Stage, Context, str, pa.Table]]:
-    """Do a task: yields each shard that comes out, and commits nothing."""
+def perform(job: Job, cache: ResponseCache, client: MakeClient) -> Iterator[tuple[Stage, Context, str, pa.Table]]:
+    """Run a task: yield each resulting shard, commit nothing."""
     pipeline, profile = Pipeline.model_validate(job.pipeline), Profile.model_validate(job.profile)
-    stage = STAGES[job.task.table].configured(pipeline)
+    known = catalogue(pipeline)
+    stage = known.stages[job.task.table].configured(pipeline)
     clients = {}
     for role in stage.engines:
         engine = profile.engines[role]  # type: ignore[index]
-        common = {"identity": job.engines[role], "answers": answers, "wants": registry.wants(role, engine)}
+        common = {"identity": job.engines[role], "cache": cache, "wants": registry.wants(role, engine)}
         clients[role] = client(role, engine, common)
-    inputs = Inputs(job.parts)
+    inputs = Inputs(job.parts, known.gates)
     ctx = Context(pipeline, profile, clients, inputs, saved(job.verdicts), scratch=job.folder)
     for shard, table in stage.run(job.task, inputs, ctx):
         yield stage, ctx, shard, table
 
 
 def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[CommitRecord]:
-    """Do a task with the engines behind `pools`, or where the profile says so from a recording; commit its outputs."""
+    """Run a task with the engines behind `pools`, or from a recording if the profile says so; commit its outputs."""
     started = time.monotonic()
+    _log.info("%s/%s begins", job.task.table, job.task.name)
     replayed = job.profile["recording"] is not None
     recorded = recorded_answers(job.known, job.task.table) if job.known else {}
-    answers = Answers(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()})
+    cache = ResponseCache(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()})
 
     def client(role: str, engine: EngineConfig, common: dict[str, Any]) -> Client:
         if replayed:
@@ -58,7 +63,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
     records = []
     asking: dict[str, EngineClient] = {}
     try:
-        for stage, ctx, shard, table in perform(job, answers, client):
+        for stage, ctx, shard, table in perform(job, cache, client):
             ids = set(table.column("id").to_pylist())
             rejected = [q for q in ctx.quarantine if q["id"] in ids]
             removed, ctx.removed = ctx.removed, []
@@ -75,5 +80,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
                 )
             )
     finally:
-        answers.close()
+        cache.close()
+    rows = sum(r.rows for r in records)
+    _log.info("%s/%s: %d rows in %.1f s", job.task.table, job.task.name, rows, time.monotonic() - started)
     return records

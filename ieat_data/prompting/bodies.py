@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ieat_data import hashing as identity
+from ieat_data import hashing
 from ieat_data.data.emotions import Labels
 from ieat_data.prompting.base import Language, Turn
 from ieat_data.prompting.files import DialogueBank, ThinkFile, Walk
@@ -34,7 +34,7 @@ def body(
     """
     if len(turns) == 1 and bank.single:
         bodies, unsure = bank.single[turns[0].label], turns[0].score < unsure_below
-        return identity.pick(bodies.unsure if unsure and bodies.unsure else bodies.sure, pick, "body")
+        return hashing.pick(bodies.unsure if unsure and bodies.unsure else bodies.sure, pick, "body")
     if bank.dialogue is None:
         raise ValueError(f"no think bodies for {len(turns)} turns")
     return _dialogue(bank.dialogue, labels, language, [t.label for t in turns], pick)
@@ -43,11 +43,11 @@ def body(
 def _dialogue(bank: DialogueBank, labels: Labels, language: Language, heard: Sequence[str], pick: int) -> str:
     if len(heard) > MAX_TURNS:
         raise ValueError(f"a dialogue of {len(heard)} turns; the maximum for a think body is {MAX_TURNS}")
-    walk = identity.pick(bank.walks, pick, "walk")
-    sentences = [identity.pick(bank.opening, pick, "opening")]
+    walk = hashing.pick(bank.walks, pick, "walk")
+    sentences = [hashing.pick(bank.opening, pick, "opening")]
     for i, label in enumerate(heard):
         sentences.append(_fill(_step(walk, heard[: i + 1]), labels, language, label, i))
-    sentences.append(identity.pick(bank.close, pick, "close"))
+    sentences.append(hashing.pick(bank.close, pick, "close"))
     return GAP[language].join(sentences)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ieat_data import hashing as identity
+from ieat_data import hashing
 from ieat_data.data.emotions import Labels
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
@@ -117,7 +117,7 @@ class Prompts:
         Runs instead of arbitrary choices, so that many requests share few prefixes.
         """
         known = [e for e in self.examples(task, language) if (len(e.turns) > 1) == (n_turns > 1)]
-        first = identity.number(pick, "example") % len(known) if known else 0
+        first = hashing.number(pick, "example") % len(known) if known else 0
         return tuple([*known[first:], *known[:first]][:SHOWN])
 
     def _head(self, task: Task, language: Language, examples: Sequence[Example]) -> list[Message]:

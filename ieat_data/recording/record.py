@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.dataset.manifest import content_digest, made_with
-from ieat_data.engines.cache import Answers
+from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import Client
 from ieat_data.engines.recording import FORMAT, Asked, Counts, Header, describe, recorded_answers, write
 from ieat_data.errors import UserError
@@ -32,7 +32,7 @@ class _Tracer(Client):
     def __call__(self, method: str, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
         answers = super().__call__(method, requests, rows)
         for key, row, request in zip(self.keys(method, requests), rows, requests, strict=True):
-            asked = Asked(key, row, self._role, method, describe(request), self.answers.encoded(key))
+            asked = Asked(key, row, self._role, method, describe(request), self.cache.encoded(key))
             self._seen.setdefault(key, asked)
         return answers
 
@@ -72,7 +72,7 @@ def _answers(plan: Plan, node: Node) -> list[Asked]:
     seen: dict[str, Asked] = {}
     for task in node.tasks:
         job = plan.job(node, task)
-        store = Answers(job.answers, {k: a.answer for k, a in known.items()})
+        store = ResponseCache(job.answers, {k: a.answer for k, a in known.items()})
         for _ in perform(job, store, lambda role, _, common: _Tracer(role, seen, **common)):
             pass
     return list(seen.values())

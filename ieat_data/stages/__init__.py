@@ -70,14 +70,14 @@ STAGES: dict[str, Stage] = {
     )
 }
 
-# Names that stand for several tables with the same schema, whose shards they chain.
+# Names for several tables with the same schema, whose shards they chain.
 UNIONS: dict[str, tuple[str, ...]] = {
     "utterances": ("ingest", "synthesize"),
     "signal_quality": ("recorded_signal_quality", "synthesized_signal_quality"),
     "targets": ("inject", "inject_dialogues"),
 }
 
-# What may be asked for beside them, by kind of corpus: a source as it is (`ieat ingest`).
+# What else may be built, by kind of corpus: a source as it is (`ieat ingest`).
 SOURCE_TABLES: dict[str, str] = {"speech": "ingest", "text": "queries"}
 
 # What a pipeline may ask for: the tables that go out, each a config of the dataset.

@@ -1,4 +1,4 @@
-"""How a stage asks the profile's LLM: the prompts in its model's words, and sampling as its model wants it."""
+"""How a stage asks the profile's LLM: prompts in its model's template, and the model's recommended sampling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ieat_data.stages.base import Context
 
 
 def load_prompts(descriptor: str) -> Prompts:
-    """Return the prompt files of the project over the package's, in the words of a model descriptor; read once."""
+    """Return the prompt files of the project over the package's, for a model descriptor; read once."""
     return _prompts(prompts_dir(), descriptor)
 
 
@@ -28,19 +28,19 @@ def _prompts(root: Folder, descriptor: str) -> Prompts:
 
 
 def prompts_of(profile: Profile) -> Prompts:
-    """Return the prompt files, in the words of the profile's LLM."""
+    """Return the prompt files for the profile's LLM."""
     return load_prompts(str(profile.engines["llm"].settings["descriptor"]))
 
 
 def sampling(ctx: Context, kind: Literal["thinking", "answering"], max_tokens: int) -> Sampling:
-    """Return what the model's descriptor recommends, with the stage's budget of tokens."""
+    """Return the sampling that the model's descriptor recommends, with the stage's token budget."""
     known = prompts_of(ctx.profile).descriptor.sampling
     recommended = (known.thinking if kind == "thinking" else known.answering).request()
     return replace(recommended, max_tokens=max_tokens)
 
 
 def prompt_faults(profile: Profile, tasks: Iterable[Task], languages: Iterable[str]) -> list[str]:
-    """Return what is wrong with the prompt files of these tasks, a line each."""
+    """Return what is wrong with the prompt files of these tasks, one line per fault."""
     faults = []
     prompts = prompts_of(profile)
     languages = list(languages)

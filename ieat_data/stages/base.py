@@ -39,6 +39,8 @@ _PAYLOAD_CHARS = 4000  # of a quarantined value; audio stays in its own table
 
 
 class StageSettings(Strict):
+    """The settings that every stage has."""
+
     max_reject_rate: float | None = Field(None, gt=0, le=1, description="in place of the pipeline's")
 
 
@@ -55,7 +57,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Reject:
-    """Why a row goes no further. `message` and `payload` are kept in the quarantine file."""
+    """Why a row is rejected. `message` and `payload` are kept in the quarantine file."""
 
     reason: str
     message: str = ""
@@ -65,8 +67,11 @@ class Reject:
 class Inputs:
     """The shards that a task reads: (table, shard) → the file that holds it."""
 
-    def __init__(self, parts: Mapping[tuple[str, str], Path]) -> None:
+    def __init__(
+        self, parts: Mapping[tuple[str, str], Path], gates: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
         self._parts = parts
+        self.gates = gates or {}  # table → the tables that hold rows of it back, where the pipeline has more than ours
 
     def shards(self, table: str) -> list[str]:
         return [s for t, s in self._parts if t == table]
@@ -79,13 +84,13 @@ class Inputs:
         return rows
 
     def read(self, table: str, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows as Arrow has them: for a barrier, which must not take every row of a build into Python."""
+        """Return the rows as Arrow: for a barrier, which must not convert all rows of a build to Python objects."""
         return read_part(self._parts[table, shard], columns)
 
 
 @dataclass
 class Context:
-    """What a stage's task works with."""
+    """The context of a stage's task."""
 
     pipeline: Pipeline
     profile: Profile
@@ -93,10 +98,10 @@ class Context:
     inputs: Inputs = field(default_factory=lambda: Inputs({}))
     verdicts: Verdicts = NONE  # what people decided, for a stage whose rows depend on it (`Stage.decision_inputs`)
     quarantine: list[Row] = field(default_factory=list)
-    removed: list[Row] = field(default_factory=list)  # as `quarantine`, of rows that keep no place in the table
-    # where files may lie that are wanted for as long as the task; none: where the system has them
+    removed: list[Row] = field(default_factory=list)  # like `quarantine`, for rows that leave the table
+    # a folder for files that are needed during the task; None: the system's temporary folder
     scratch: Path | None = None
-    notes: dict[str, Any] = field(default_factory=dict)  # what the task's commit records say besides
+    notes: dict[str, Any] = field(default_factory=dict)  # additions to the task's commit records
     shared: dict[str, Any] = field(default_factory=dict)  # what a stage reads once for all rows of its task
 
     def reject(self, row: str, r: Reject) -> None:
@@ -104,7 +109,7 @@ class Context:
         self.quarantine.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
 
     def remove(self, row: str, r: Reject) -> None:
-        """Put a row into quarantine that the next shard would hold, and does not."""
+        """Put into quarantine a row that would be in the next shard, but is left out."""
         self.removed.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
 
 
@@ -121,7 +126,7 @@ def _plain(value: Any) -> Any:
 
 
 class Rule(Protocol):
-    """A reason for which a stage rejects what it makes (`checks.base.Check`)."""
+    """A reason for which a stage rejects its output (`checks.base.Check`)."""
 
     @property
     def code(self) -> str: ...
@@ -153,20 +158,23 @@ class Stage(ABC):
     """
 
     name: str
-    version: ClassVar[int] = 1  # raise it when the rows come out different for the same inputs
+    version: ClassVar[int] = 1  # raise it when the same inputs give other rows
     inputs: tuple[str, ...] = ()
-    broadcast: ClassVar[tuple[str, ...]] = ()  # small tables that each task reads all of
-    optional: tuple[str, ...] = ()  # tables that are made and read where the pipeline asks for them
+    broadcast: ClassVar[tuple[str, ...]] = ()  # small tables that each task reads completely
+    optional: tuple[str, ...] = ()  # tables that are made and read only if the pipeline asks for them
     engines: ClassVar[tuple[str, ...]] = ()
     prompts: ClassVar[tuple[str, ...]] = ()  # globs under prompts/
     schema: ClassVar[pa.Schema]
     Settings: ClassVar[type[StageSettings]] = StageSettings
-    expected: ClassVar[frozenset[str]] = frozenset()  # reasons that are no sign of trouble
+    expected: ClassVar[frozenset[str]] = frozenset()  # reject reasons that are no sign of trouble
+    # for a user's own gate: the table whose rows it rejects, and the name that the pipeline gives the stage
+    gate_of: ClassVar[str] = ""
+    key: str = ""
 
-    # what the manifest says of it: the section (a dotted path) that `describe` fills from all stages that name it
+    # the section (a dotted path) of the manifest, which `describe` fills from all stages that name it
     section: ClassVar[str | None] = None
-    # what a report shows of its clips: the columns that were measured, whether their pace was looked at, and whose they
-    # are (`either`: a shard of spoken queries or of recorded speech)
+    # what a report shows of its clips: the measured columns, whether their pace was checked, and their origin
+    # (`either`: a shard of spoken queries or of recorded speech)
     measured: tuple[str, ...] = ()
     paced: ClassVar[bool] = False
     clips: Literal["recorded", "spoken", "either"] = "either"
@@ -177,15 +185,20 @@ class Stage(ABC):
         self.settings = self.Settings() if settings is None else settings
 
     def configured(self, pipeline: Pipeline) -> Self:
-        """Return this stage with the settings that a pipeline gives it. Raises UserError for a wrong one."""
-        where = f"pipeline {pipeline.name}: stages.{self.name}"
+        """Return this stage with the settings that a pipeline gives it.
+
+        Raises:
+            UserError: a setting is invalid.
+        """
+        name = self.key or self.name
         other = copy.copy(self)
-        other.settings = validate(self.Settings, pipeline.stages.get(self.name, {}), where)
+        where = f"pipeline {pipeline.name}: stages.{name}"
+        other.settings = validate(self.Settings, pipeline.stages.get(name, {}), where)
         return other
 
     def asked_for(self, pipeline: Pipeline) -> bool:
-        """Tell whether a table that is optional to others is to be made: by default where there is a block for it."""
-        return self.name in pipeline.stages
+        """Tell whether to make a table that is optional to others: by default if the pipeline has a block for it."""
+        return (self.key or self.name) in pipeline.stages
 
     def sources(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
         """Return the corpora that this stage reads itself."""
@@ -196,27 +209,27 @@ class Stage(ABC):
         return {}
 
     def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
-        """Return the checks that its rows must pass, by kind: which they are, and their versions, name its table."""
+        """Return the checks that its rows must pass, by kind; codes and versions go into the fingerprint."""
         return {}
 
     def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
-        """Return the part of people's decisions that the rows depend on; empty where they change nothing."""
+        """Return the part of people's decisions that the rows depend on; empty if they change nothing."""
         return {}
 
     @abstractmethod
     def estimate(self, forecast: Forecast) -> Load:
-        """Return how many rows this stage would work on, how many pass, and what it asks of which engine."""
+        """Return how many rows this stage would process, how many would pass, and its requests to each engine."""
 
     def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
-        """Return what can be known to fail before the first model is loaded, a line each."""
+        """Return what would fail before the first model is loaded, one line per fault."""
         return []
 
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
-        """Return the manifest's section, from all tables of the plan that name it; from none: that nothing is known."""
+        """Return the manifest's section, from all tables of the plan that name it; without tables: nothing is known."""
         return None
 
     def reasons(self) -> Mapping[str, str]:
-        """Return the stage's reason codes with a line that says what each stands for, as far as one is needed."""
+        """Return the stage's reason codes with a one-line description each, as far as one is needed."""
         return {}
 
     def about(self) -> str:
@@ -224,7 +237,7 @@ class Stage(ABC):
         return (type(self).__doc__ or "").split("\n")[0].replace("`", "")
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
-        """Return the stage's work, given the shard names of its inputs: by default a task for each shard."""
+        """Return the stage's tasks, given the shard names of its inputs: by default one per shard."""
         known = {t: frozenset(shards(t)) for t in (*self.inputs, *self.optional)}
         broadcast = tuple((t, s) for t in self.broadcast for s in shards(t))
         for shard in shards(self.inputs[0]):
@@ -232,7 +245,7 @@ class Stage(ABC):
             yield Task(self.name, shard, (shard,), reads + broadcast)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
-        """Return what a shard's commit record says besides rows and rejects: of clips, how many seconds they are."""
+        """Return what a shard's commit record says besides rows and rejects: for clips, their total seconds."""
         if "duration_s" not in table.schema.names:
             return {}
         return {"audio_s": round(pc.sum(table.column("duration_s")).as_py() or 0.0, 3)}
@@ -243,12 +256,12 @@ class Stage(ABC):
 
 
 def groups(shards: Sequence[str], size: int) -> list[tuple[str, tuple[str, ...]]]:
-    """Fixed groups of consecutive shards, with their names."""
+    """Return fixed groups of consecutive shards, with their names."""
     return [(f"group-{i // size:05d}", tuple(shards[i : i + size])) for i in range(0, len(shards), size)]
 
 
 class MapStage(Stage):
-    """The same rows in the same order. `columns`: what is read of each input (`id` and `status` always are)."""
+    """The same rows in the same order. `columns`: those read from each input (`id` and `status` are always read)."""
 
     columns: Mapping[str, tuple[str, ...]]
 
@@ -281,7 +294,7 @@ class ExpandStage(Stage):
 
     @abstractmethod
     def process(self, rows: list[Row], ctx: Context) -> list[list[Row | tuple[Row, Reject]]]:
-        """Return the children of each row: a child, or (what is known of it, why it is rejected)."""
+        """Return the children of each row: a child, or (its known columns, why it is rejected)."""
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         fit = [r for r in merge(inputs, task.name, self.columns) if r["status"] == OK]
@@ -301,7 +314,7 @@ class ExpandStage(Stage):
 
 
 def merge(inputs: Inputs, shard: str, columns: Mapping[str, Sequence[str]]) -> list[Row]:
-    """Rows of aligned shards as one row each; `status` is ok where it is in all of them."""
+    """Return the rows of aligned shards, each as one row; `status` is ok if it is ok in all of them."""
     merged: list[Row] = []
     for i, (table, names) in enumerate(columns.items()):
         rows = inputs.rows(table, shard, ["id", "status", *names])
@@ -310,19 +323,19 @@ def merge(inputs: Inputs, shard: str, columns: Mapping[str, Sequence[str]]) -> l
             continue
         for row, more in zip(merged, rows, strict=True):
             if row["id"] != more["id"]:
-                raise ValueError(f"{table}/{shard} does not align: {more['id']} stands where {row['id']} should")
+                raise ValueError(f"{table}/{shard} does not align: it has {more['id']} in place of {row['id']}")
             status = row["status"] if row["status"] != OK else more["status"]
             row.update(more, status=status)
     return merged
 
 
 def guarded(process: Callable[[list[T]], Sequence[Any]], rows: list[T]) -> list[Any]:
-    """`process(rows)`; where it raises, row by row, so that the one that breaks it becomes a reject and no other."""
+    """Return `process(rows)`; if that raises, process row by row, so that only the failing row becomes a reject."""
     if not rows:
         return []
     try:
         return list(process(rows))
-    except (Retryable, UserError):  # no fault of a row
+    except (Retryable, UserError):  # not the fault of a row
         raise
     except Exception:
         if len(rows) == 1:
@@ -338,10 +351,10 @@ def _with_payload(r: Reject, row: Row) -> Reject:
 def retry(
     items: Sequence[T], attempts: int, ask: Callable[[list[tuple[T, int]]], Sequence[Any]]
 ) -> list[tuple[Any, int]]:
-    """Ask for each item until its answer is no `Reject`, at most `attempts` times: (last answer, tries made).
+    """Ask for each item until its answer is no `Reject`, at most `attempts` times; return (last answer, attempts made).
 
-    All items of one round are asked together, so that an engine's batches stay full. A recording that lacks an answer
-    lacks it for good: that item is not asked for again.
+    All items of one round are asked together, so that an engine's batches stay full. An answer that a recording lacks
+    will not appear later, so that item is not asked again.
     """
     answers: list[tuple[Any, int]] = [(Reject("not_asked"), 0)] * len(items)
     open_items = list(range(len(items)))

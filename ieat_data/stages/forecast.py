@@ -1,4 +1,4 @@
-"""What a build would cost, stage by stage: the words in which a stage answers `estimate`."""
+"""What a build would cost, stage by stage: the terms in which a stage answers `estimate`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ieat_data.config import Pipeline, Profile
 
 @dataclass
 class Ask:
-    """What a stage asks of one engine. `audio_s`: seconds that are heard or spoken."""
+    """A stage's requests to one engine. `audio_s`: seconds of input clips or of spoken ones."""
 
     requests: float = 0.0
     audio_s: float = 0.0
@@ -21,8 +21,11 @@ class Ask:
 
 @dataclass
 class Load:
-    """A stage: the rows that it works on, those that pass, the seconds of audio and the bytes of its table, the seconds
-    of one core where it asks no engine."""
+    """The load of a stage.
+
+    The rows that it processes, those that pass, the seconds of audio and the bytes of its table, and the seconds of one
+    core if it asks no engine.
+    """
 
     rows: float
     ok: float
@@ -33,10 +36,14 @@ class Load:
 
 
 class Figures(Protocol):
-    """Numbers that a forecast rests on, by name."""
+    """Numbers for a forecast, by name."""
 
     def get(self, *names: str) -> float:
-        """Return the first of `names` that is known. Raises KeyError where none is."""
+        """Return the first of `names` that is known.
+
+        Raises:
+            KeyError: none is known.
+        """
         ...
 
 
@@ -61,8 +68,10 @@ class Configured(Protocol):
 
 @dataclass
 class Forecast:
-    """What a stage may look at when it estimates: figures, corpora, the stages of the pipeline with their settings, and
-    the loads of those before it."""
+    """What a stage may use for its estimate.
+
+    Figures, corpora, the stages of the pipeline with their settings, and the loads of the stages before it.
+    """
 
     pipeline: Pipeline
     profile: Profile
@@ -70,29 +79,29 @@ class Forecast:
     figures: Figures
     stages: Mapping[str, Configured]
     unions: Mapping[str, tuple[str, ...]]
-    gates: Mapping[str, tuple[str, ...]]  # table → the tables that hold rows of it back, in their order
+    gates: Mapping[str, tuple[str, ...]]  # table → the gates that reject rows of it, in order
     loads: dict[str, Load] = field(default_factory=dict)
 
     def accepted(self, name: str, rows: float) -> Load:
-        """Return a stage that passes a known share of its rows."""
+        """Return the load of a stage that passes a known share of its rows."""
         return Load(rows, rows * self.figures.get(f"accept.{name}"))
 
     def union(self, name: str) -> Load:
-        """Return the rows and seconds of audio of all tables that a name stands for, as far as they are made."""
+        """Return rows and seconds of audio of all tables that a name stands for, as far as they are made."""
         loads = [self.loads[t] for t in self.unions.get(name, (name,)) if t in self.loads]
         return Load(*(sum(getattr(x, f) for x in loads) for f in ("rows", "ok", "audio_s")))
 
     def left(self, table: str) -> float:
-        """Return the rows of a table that are there for samples: those that its last gate let pass."""
+        """Return the rows of a table that are left for samples: those that its last gate passes."""
         return [self.loads[t].ok for t in (table, *self.gates.get(table, ())) if t in self.loads][-1]
 
     def clip_s(self) -> float:
-        """Return the seconds of the mean utterance."""
+        """Return the mean length of an utterance in seconds."""
         clips = self.union("utterances")
         return clips.audio_s / max(clips.ok, 1e-9)
 
     def spoken(self, name: str, rows: float, roles: Sequence[str]) -> Load:
-        """Return a stage that has texts spoken and listens to the clips."""
+        """Return the load of a stage that has texts spoken and checks the clips."""
         load = self.accepted(name, rows)
         seconds, requests = self.figures.get(f"clip_s.{name}"), rows * self.figures.get(f"tries.{name}")
         load.audio_s = load.ok * seconds
@@ -101,7 +110,7 @@ class Forecast:
         return load
 
     def llm(self, name: str, rows: float, most_tokens: float | None) -> Load:
-        """Return a stage that asks the LLM. `most_tokens`: an answer is no longer.
+        """Return the load of a stage that asks the LLM. `most_tokens`: the maximum length of an answer.
 
         None: nothing is generated, and `tokens_out` is what the LLM would say in the time that it reads a request.
         """

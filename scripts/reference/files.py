@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
 from ieat_data.config import EngineConfig, Pipeline, Profile, ProjectFile, Source
 from ieat_data.corpora import READERS, reader_class
+from ieat_data.dataset.export.run import EXPORTERS
 from ieat_data.engines.http import HttpClient
 from ieat_data.engines.registry import ENGINES, engine_class
 from ieat_data.paths import PROJECT_FILE, shipped
+from ieat_data.plugins import load
 from ieat_data.stages import CONFIGS, STAGES, UNIONS
 from ieat_data.stages.base import ExpandStage, MapStage, Stage, StageSettings
 from ieat_data.stages.speech.ingest import SourceStage
 from scripts.reference.keys import keys
-from scripts.reference.markdown import codes, page, table
+from scripts.reference.markdown import bare, codes, page, table
 from scripts.reference.parameters import parameters, purpose
 
 _SHARED = tuple(StageSettings.model_fields)
@@ -95,6 +98,23 @@ dataset: {codes(CONFIGS)}.
 Names that stand for several tables of one schema: {"; ".join(f"`{u}` for {codes(t)}" for u, t in UNIONS.items())}.
 """
     return page("Stages", intro, _overview(), *(s for stage in STAGES.values() for s in _stage(stage)))
+
+
+def exporters() -> str:
+    intro = """
+`ieat export DIR --to NAME --out OUT` writes a dataset in another format. Lay settings over with `--set key=value`.
+"""
+    sections = []
+    for name, target in EXPORTERS.items():
+        cls = load(target, "exporter")
+        sections += [f"## {name}", purpose(cls), " ".join(_more(cls)), keys(cls.Settings)]
+    return page("Exporters", intro, *sections)
+
+
+def _more(cls: type[Any]) -> Iterator[str]:
+    """The paragraphs of a docstring after the first."""
+    for paragraph in inspect.cleandoc(cls.__doc__ or "").split("\n\n")[1:]:
+        yield bare(" ".join(paragraph.split()))
 
 
 def _overview() -> str:

@@ -16,8 +16,9 @@ _ENTRY = re.compile(r"^(\w[\w, ]*): (.*(?:\n[ \t]+.*)*)", flags=re.M)
 
 
 def make() -> str:
-    functions = [n for n in ieat_data.__all__ if inspect.isfunction(getattr(ieat_data, n))]
-    others = [n for n in ieat_data.__all__ if n not in functions]
+    names = [n for n in ieat_data.__all__ if not n.startswith("_")]
+    functions = [n for n in names if inspect.isfunction(getattr(ieat_data, n))]
+    others = [n for n in names if n not in functions]
     intro = "For notebooks and scripts. `examples/first_steps.ipynb` uses all of it."
     module = words(inspect.getdoc(ieat_data) or "")
     return page("Python", intro, module, *(s for name in (*functions, *others) for s in _name(name)))

@@ -15,13 +15,13 @@ from scripts.reference.markdown import bare, code, page, sentence, table
 WORDS = Path(__file__).with_name("reasons.yaml")
 _PACKAGE = Path(__file__).resolve().parents[2] / "ieat_data"
 _KINDS = {
-    "query": "A query of a text corpus is not used when it …",
-    "transcript": "The transcript of a clip (stage 2) is not used when it …",
-    "completion": "A completion of the language model is not used when …",
-    "reply": "A reply of stage 1-1 is not used when it …",
-    "thought": "The think continuation of a target is not used when it …",
-    "answer": "The answer of a target is not used when it …",
-    "clip": "A clip is not used when it …",
+    "query": "Queries of text corpora",
+    "transcript": "Transcripts of clips (stage 2)",
+    "completion": "Completions of the language model",
+    "reply": "Replies of stage 1-1",
+    "thought": "Think continuations",
+    "answer": "Answers after a think block",
+    "clip": "Clips: their signal",
 }
 # where a reason code is given as a literal
 _GIVEN = re.compile(

@@ -21,6 +21,8 @@ from ieat_data.stages.dialogue.questions import question_id
 from tests.support import corpora
 from tests.support.replayed import begin, go_on
 
+pytestmark = pytest.mark.long
+
 
 def quarantine(out: Path, stage: str) -> list[Any]:
     return list(quarantined(load_build(out / ".work").nodes[stage]))

@@ -21,6 +21,7 @@ def test_the_package_alone_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.long
 def test_no_call_but_a_build_needs_ray() -> None:
     names = ", ".join(ieat_data.__all__)
     code = f"import sys\nfrom ieat_data import {names}\nprint([m for m in ('ray', 'torch') if m in sys.modules])"

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import NOTEBOOK
+
+pytestmark = pytest.mark.long
 
 
 def test_it_runs_and_shows_what_it_says(names: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ def rows_of(out: Path, table: str) -> list[dict[str, Any]]:
     return [row for record in node.records.values() for row in node.table.read(record).to_pylist()]
 
 
+@pytest.mark.long
 def test_a_map_stage_does_what_the_build_did(out: Path) -> None:
     said = {r["id"]: r for r in rows_of(out, "transcribe") if r["status"] == "ok"}
     language = {r["id"]: r["language"] for t in ("ingest", "synthesize") for r in rows_of(out, t)}
@@ -38,6 +39,7 @@ def test_a_map_stage_does_what_the_build_did(out: Path) -> None:
         assert row["text"] == said[row["id"]]["text"], "what came in stays"
 
 
+@pytest.mark.long
 def test_a_stage_that_makes_children_does_what_the_build_did(out: Path) -> None:
     felt = {r["id"]: r for r in rows_of(out, "emotion") if r["status"] == "ok"}
     replied = {r["id"] for r in rows_of(out, "respond") if r["status"] == "ok"}
@@ -94,10 +96,14 @@ def test_engines_stay_loaded_for_the_next_call_and_go_with_another_profile(doubl
 @pytest.mark.parametrize(
     ("name", "rows", "line"),
     [
-        ("respnd", ROWS, "there is no such stage (did you mean 'respond'?)"),
-        ("select", ROWS, "reads a corpus or regroups whole tables: run it in a build; row by row work synthesize"),
+        ("respnd", ROWS, "no such stage (did you mean 'respond'?)"),
+        (
+            "select",
+            ROWS,
+            "regroups whole tables: run it in a build; these work row by row: synthesize",
+        ),
         ("respond", [ROWS[0], {"text": "x"}], "row 1 has no column 'language': the stage reads language, text"),
-        ("respond", [{"language": "en", "text": 3}], "row 0: column 'text' is no string"),
+        ("respond", [{"language": "en", "text": 3}], "row 0: column 'text' is not string"),
         ("respond", [{"id": "a", **ROWS[0]}, {"id": "a", **ROWS[0]}], "rows 0 and 1 have the same id 'a'"),
     ],
 )
@@ -117,7 +123,7 @@ def test_a_profile_that_cannot_do_it_says_so(doubles: str, tmp_path: Path) -> No
         path.write_text(yaml.safe_dump(data))
         return str(path)
 
-    with pytest.raises(ieat_data.UserError, match="engines: no llm, which stage respond asks"):
+    with pytest.raises(ieat_data.UserError, match="engines: no llm, which stage respond needs"):
         ieat_data.run_stage("respond", ROWS, profile(llm=None))
     with pytest.raises(ieat_data.UserError, match=r"engines\.llm\.python: .* runs in another environment"):
         import sys

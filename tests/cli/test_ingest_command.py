@@ -17,6 +17,7 @@ from ieat_data.execution.local import InProcessEngines as Here
 from tests.support import corpora
 
 
+@pytest.mark.long
 def test_a_speech_corpus(tmp_path: Path) -> None:
     corpora.emilia_tar(
         tmp_path / "emilia-en" / "EN-B000000.tar", corpora.EN, "en", [("EN_x.json", b"{"), ("EN_x.mp3", b"?")]
@@ -55,7 +56,7 @@ def test_a_text_corpus_has_no_clips_and_no_picture(tmp_path: Path) -> None:
 
 def test_a_pipeline_does_not_publish_a_source_s_table(tmp_path: Path) -> None:
     made = corpora.make(tmp_path, 4, configs=["ingest"])
-    with pytest.raises(UserError, match="configs: ingest is no dataset: ieat ingest makes it"):
+    with pytest.raises(UserError, match="configs: ingest is not a dataset: ieat ingest makes it"):
         build(make_plan(made.pipeline, made.profile, tmp_path / "out", None, [], None), tmp_path / "out")
 
 

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("ray", "torch", "datasets", "pyarrow", "numpy", "soundfile", "faster_whisper", "xllamacpp", "kokoro_onnx")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "args", [["--help"], ["build", "--help"], ["review", "--help"], ["doctor", "--help"], ["models", "fetch", "--help"]]
 )
@@ -32,6 +33,7 @@ def test_help_loads_nothing_heavy(args: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "LOADED []"
 
 
+@pytest.mark.long
 def test_importing_the_stages_loads_no_engine_and_no_ray() -> None:
     heavy = [m for m in HEAVY if m not in ("pyarrow", "numpy", "soundfile")]
     modules = "ieat_data.execution.plan, ieat_data.execution.runner"
@@ -63,6 +65,7 @@ def test_every_command_teaches() -> None:
         assert len(result.output.splitlines()) > 4
 
 
+@pytest.mark.long
 def test_a_user_error_is_one_line_and_exit_code_2() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ieat_data", "build", "stage1-3", "--out", "nowhere"], capture_output=True, text=True

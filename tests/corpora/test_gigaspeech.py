@@ -118,6 +118,7 @@ def test_a_wrong_subset_is_one_line(subset: Any) -> None:
         GigaSpeechReader(SAMPLE, "en", subset)
 
 
+@pytest.mark.long
 def test_the_root_may_be_the_json_itself() -> None:
     a, b = (read(GigaSpeechReader(root, "en")) for root in (SAMPLE, SAMPLE / "GigaSpeech.json"))
     assert a == b
@@ -152,6 +153,7 @@ def test_segments_that_cannot_be_used_keep_their_place(corpus: Path) -> None:
     assert records[len(values)].speaker == "Ann"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
@@ -175,6 +177,7 @@ def test_a_recording_without_segments_is_one_bad_record(corpus: Path) -> None:
     assert kinds(records)[:2] == ["bad_field", "YOU1000000002_S0000000"] and len(records) == 7
 
 
+@pytest.mark.long
 def test_keys_of_a_recording_may_stand_in_any_order(corpus: Path) -> None:
     whole = json.loads((corpus / "GigaSpeech.json").read_text())
     whole["audios"] = [dict(reversed(a.items())) for a in whole["audios"]]
@@ -185,6 +188,7 @@ def test_keys_of_a_recording_may_stand_in_any_order(corpus: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_file_that_breaks_off_gives_what_is_whole(corpus: Path) -> None:
     path = corpus / "GigaSpeech.json"
     text = path.read_text()
@@ -212,6 +216,7 @@ def test_what_is_no_gigaspeech_is_told(tmp_path: Path) -> None:
     assert list(GigaSpeechReader(tmp_path, "en").plan(1)) == []
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_file(corpus: Path) -> None:
     whole = json.loads((corpus / "GigaSpeech.json").read_text())
     recording = copy.deepcopy(whole["audios"][0])
@@ -348,6 +353,7 @@ def test_another_table_is_told(tmp_path: Path) -> None:
         list(GigaSpeechParquetReader(tmp_path, "en").plan(1))
 
 
+@pytest.mark.long
 def test_a_large_row_group_is_read_in_bounded_memory(tmp_path: Path) -> None:
     noise = np.random.default_rng(0)
     rows = [row(i, audio={"bytes": noise.bytes(500_000), "path": ""}) for i in range(300)]

@@ -149,6 +149,7 @@ def test_empty_arrays_and_files(tmp_path: Path) -> None:
     assert seen(read(BelleReader(tmp_path, "zh"))) == ["empty_file", "unclosed_array"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["lines", "array"])
 def test_huge_record_is_skipped_in_bounded_memory(tmp_path: Path, form: str) -> None:
     good = json.dumps(belle(1, "好的")).encode()
@@ -187,6 +188,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(st.dictionaries(st.text(max_size=3), VALUES, max_size=3), max_size=6),

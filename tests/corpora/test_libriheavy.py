@@ -239,6 +239,7 @@ def test_a_changed_manifest_is_read_anew(tmp_path: Path) -> None:
     assert [kinds(list(reader.read(u))) for u in units] == [["other"]] * 4
 
 
+@pytest.mark.long
 def test_a_bomb_is_read_in_bounded_memory(tmp_path: Path) -> None:
     good = json.dumps(cuts()[0]).encode() + b"\n"
     with gzip.open(tmp_path / NAME, "wb") as out:

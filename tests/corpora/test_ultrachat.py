@@ -151,6 +151,7 @@ def test_a_row_group_that_is_too_large_is_not_opened(tmp_path: Path, monkeypatch
     assert seen(read(UltraChatReader(tmp_path, "en"))) == ["short", "short too", *["row_group_too_large"] * 2, "Last"]
 
 
+@pytest.mark.long
 def test_dialogues_are_not_read_and_memory_is_bounded(tmp_path: Path) -> None:
     noise = [hashlib.sha256(str(i).encode()).hexdigest() * 4000 for i in range(8)]
     rows = [{**row(f"Query {i}"), "messages": [{"content": noise[i % 8], "role": "user"}] * 4} for i in range(100)]

@@ -61,7 +61,7 @@ def test_a_model_that_is_not_here_leaves_the_cost(tmp_path: Path) -> None:
     assert told.startswith("The tables cannot be determined: model 'models/")
     assert "sample-belle 21" in told, "what is on disk is counted"
     assert "best on 4 GPUs" in told
-    assert "USD at 3 a GPU-hour" in told
+    assert "USD at 3 per GPU-hour" in told
     assert "measured by this project on one H200, random weights: speed (asr, ser, tts)" in told
     assert "published by others, on their machines: speed (llm)" in told
     assert not (tmp_path / "out").exists(), "a plan writes nothing"
@@ -90,6 +90,7 @@ def make(c: corpora.Corpora, out: Path, *sets: str) -> Plan:
     return make_plan(c.pipeline, c.profile, out, None, list(sets), None)
 
 
+@pytest.mark.long
 def test_a_build_sets_its_plan_beside_what_it_measured(built: tuple[corpora.Corpora, Path]) -> None:
     c, out = built
     planned = json.loads((out / ".work" / NAME).read_text())["planned"]

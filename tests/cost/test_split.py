@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ def test_gpus_are_counted_as_if_each_replica_were_placed(pools: list[tuple[float
     assert gpus_needed(shares, counts) == place(shares, counts)
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=60)
 @given(POOLS, st.integers(1, 3))
 def test_no_other_split_is_faster(pools: list[tuple[float, float]], gpus: int) -> None:

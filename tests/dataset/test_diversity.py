@@ -48,6 +48,7 @@ def test_evenness() -> None:
     assert evenness([7]) is None and evenness([7, 0]) is None and evenness([]) is None
 
 
+@pytest.mark.long
 def test_of_a_build_and_of_a_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = corpora.make(tmp_path, 8)
     out = tmp_path / "out"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -113,3 +114,8 @@ def test_forms_and_metadata_are_well_formed() -> None:
 def test_ci_calls_the_script_that_anybody_can_run() -> None:
     jobs = yaml.safe_load(text_of(ROOT / ".github" / "workflows" / "ci.yml"))["jobs"]
     assert ".ci/run" in [s.get("run") for j in jobs.values() for s in j["steps"]]
+
+
+def test_the_docs_name_the_digest_of_the_shipped_sample() -> None:
+    digest = json.loads(text_of(ROOT / "manifests" / "sample.json"))["content_digest"]
+    assert f"`{digest[:16]}…`" in text_of(ROOT / "docs" / "quality.md"), "is what was read still what is built?"

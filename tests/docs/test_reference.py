@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import BaseModel
 
-from ieat_data.config import EngineConfig, Pipeline, Profile, ProjectFile, Source
+from ieat_data.config import RENAMED_KEYS, RENAMED_STAGES, EngineConfig, Pipeline, Profile, ProjectFile, Source
 from ieat_data.corpora import READERS, reader_class
 from ieat_data.data.schema import SAMPLES
+from ieat_data.dataset.export.run import EXPORTERS
 from ieat_data.engines.registry import ENGINES, engine_class
+from ieat_data.plugins import load
 from ieat_data.stages import STAGES
 from scripts import make_reference
 from scripts.reference import reasons, schema
@@ -22,6 +26,7 @@ MODELS: list[type[BaseModel]] = [
     EngineConfig,
     Source,
     *(s.Settings for s in STAGES.values()),
+    *(load(target, "exporter").Settings for target in EXPORTERS.values()),
 ]
 
 
@@ -67,3 +72,12 @@ def test_every_setting_of_an_engine_and_option_of_a_reader_is_described() -> Non
 def test_a_change_of_the_code_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(make_reference.PAGES, "source.md", lambda: "# other\n")
     assert make_reference.differing() == ["source.md"]
+
+
+def test_the_glossary_has_every_old_name_and_what_it_is_called_now() -> None:
+    rows = (make_reference.ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").partition("## Old words")[2]
+    pairs = [line.strip("| ").split(" | ") for line in rows.splitlines() if line.startswith("| `")]
+    told = {
+        o: n for old, new in pairs for o, n in zip(re.findall("`(.+?)`", old), re.findall("`(.+?)`", new), strict=True)
+    }
+    assert {**RENAMED_KEYS, **RENAMED_STAGES}.items() <= told.items()

@@ -81,7 +81,7 @@ def test_a_clip_that_cannot_be_done_fails_alone() -> None:
 def test_answers_that_cannot_be_told_apart_are_asked_for_one_by_one() -> None:
     assert answered([1, 1], lambda batch: batch if len(batch) == 1 else ["whose?"]) == [0, 1]
     (lost,) = answered([1], lambda batch: [])
-    assert isinstance(lost, Failure) and lost.message == "ValueError: 0 answers to 1 clips"
+    assert isinstance(lost, Failure) and lost.message == "ValueError: 0 answers for 1 clips"
 
 
 def test_a_device_that_is_gone_is_no_fault_of_a_clip() -> None:

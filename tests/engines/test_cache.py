@@ -19,7 +19,7 @@ from ieat_data.engines.base import (
     Transcribe,
     Transcript,
 )
-from ieat_data.engines.cache import Answers, answer_key
+from ieat_data.engines.cache import ResponseCache, answer_key
 from ieat_data.engines.client import EngineClient
 from ieat_data.errors import EngineDown
 
@@ -36,17 +36,17 @@ GIVEN = {
 
 
 def test_answers_come_back_as_they_were_in_another_process_too(tmp_path: Path) -> None:
-    store = Answers(tmp_path / "s")
+    store = ResponseCache(tmp_path / "s")
     store.put({k: v for k, v in GIVEN.items() if k < "d"})
     store.put({k: v for k, v in GIVEN.items() if k >= "d"})
-    again = Answers(tmp_path / "s")  # not closed: as after a kill
+    again = ResponseCache(tmp_path / "s")  # not closed: as after a kill
     assert {k: again.get(k) for k in GIVEN} == GIVEN
     store.close()
-    assert {k: Answers(tmp_path / "s").get(k) for k in GIVEN} == GIVEN
+    assert {k: ResponseCache(tmp_path / "s").get(k) for k in GIVEN} == GIVEN
 
 
 def test_a_file_cut_off_anywhere_gives_whole_answers_or_none(tmp_path: Path) -> None:
-    store = Answers(tmp_path / "s")
+    store = ResponseCache(tmp_path / "s")
     for k, v in GIVEN.items():
         store.put({k: v})
     store.close()
@@ -55,7 +55,7 @@ def test_a_file_cut_off_anywhere_gives_whole_answers_or_none(tmp_path: Path) -> 
     counts = []
     for cut in range(0, len(data), 37):
         path.write_bytes(data[:cut])
-        known = Answers(tmp_path / "s")
+        known = ResponseCache(tmp_path / "s")
         there = [k for k in GIVEN if k in known]
         assert all(known.get(k) == GIVEN[k] for k in there)
         assert there == list(GIVEN)[: len(there)]
@@ -97,7 +97,7 @@ class _Pool:
 
 
 def _client(engine: _Engine, folder: Path, chunk: int = 2) -> EngineClient:
-    return EngineClient(_Pool(engine), chunk=chunk, identity={"engine": "e"}, answers=Answers(folder))
+    return EngineClient(_Pool(engine), chunk=chunk, identity={"engine": "e"}, cache=ResponseCache(folder))
 
 
 def test_a_client_asks_once_for_each_distinct_request_and_keeps_the_order(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from ieat_data.engines.child import Child, Died, TimedOut
 from ieat_data.errors import UserError
 from tests.support.processes import alive, gone
 
+pytestmark = pytest.mark.long
+
 
 class Served:
     def __init__(self, trouble: str = "", marker: str = "") -> None:

@@ -52,6 +52,7 @@ def test_fit_answers_are_seldom_lost(judged: list[Judged]) -> None:
     assert sum(bool(j.found) for j in fit) <= 0.05 * len(fit)
 
 
+@pytest.mark.long
 def test_the_tables_about_the_judge_are_what_its_numbers_give() -> None:
     shown = DOCS.read_text(encoding="utf-8").partition(llm_judge.BEGIN)[2].partition(END)[0]
     assert shown == llm_judge.table(llm_judge.judged()), "run make evaluate-judge"

@@ -109,10 +109,10 @@ def test_changed_code_with_the_old_version_is_told(project: Project, monkeypatch
     monkeypatch.setitem(catalogue.CHECKS, "reply", other)
     told = "code of check cold changed but its version did not: rows are not made again; raise its version"
     assert project.why()["respond"] == f"all there; {told}"
-    (stage,) = (project.folder / "work/tables").glob("label-*/plan.json")
+    (stage,) = (project.folder / "work/tables").glob("emotion-*/plan.json")
     plan = json.loads(stage.read_text())
-    stage.write_text(json.dumps({**plan, "code": {**plan["code"], "stage label": "0"}}))
-    assert project.why()["label"].startswith("all there; code of stage label changed but its version did not")
+    stage.write_text(json.dumps({**plan, "code": {**plan["code"], "stage emotion": "0"}}))
+    assert project.why()["emotion"].startswith("all there; code of stage emotion changed but its version did not")
 
 
 def test_a_class_has_a_version_too(project: Project) -> None:
@@ -127,8 +127,11 @@ def test_a_class_has_a_version_too(project: Project) -> None:
     [
         ({"replies": ["my_checks:Long"]}, r"checks.replies: there is no such kind of text \(did you mean 'reply'\?\)"),
         ({"reply": ["my_checks:Short"]}, r"checks.reply 'my_checks:Short': .* has no 'Short'"),
-        ({"reply": ["my_checks:SIGNS"]}, "checks.reply 'my_checks:SIGNS' is no check: expected a function"),
-        ({"reply": ["my_checks:Bare"]}, r"checks.reply 'my_checks:Bare' is no check: it lacks code, says, fails\(\)"),
+        ({"reply": ["my_checks:SIGNS"]}, "checks.reply 'my_checks:SIGNS' is not a valid check: expected a function"),
+        (
+            {"reply": ["my_checks:Bare"]},
+            r"checks.reply 'my_checks:Bare' is not a valid check: it lacks code, says, fails\(\)",
+        ),
         ({"reply": ["my_checks:silent"]}, "checks.reply 'my_checks:silent' needs a docstring"),
         ({"reply": ["my_checks:cold"]}, "has the reason code 'cold', which another check has"),
         ({"reply": ["cold"]}, "checks.reply 'cold' is not known; one of your own is named module:Class"),

@@ -59,7 +59,7 @@ def test_what_the_machine_did_is_done_again(tmp_path: Path, error: Exception) ->
 
 
 def test_but_not_for_ever(tmp_path: Path) -> None:
-    with pytest.raises(BuildStopped, match=rf"ingest/.* failed {TASK_TRIES} times: node gone .*mend the cause"):
+    with pytest.raises(BuildStopped, match=rf"ingest/.* failed {TASK_TRIES} times: node gone .*fix the cause"):
         run(tmp_path, WorkerLost("node gone"), TASK_TRIES)
     log = next((tmp_path / "out" / ".work" / "logs").glob("ingest-*.log")).read_text()
     assert log.count("WorkerLost: node gone") == TASK_TRIES

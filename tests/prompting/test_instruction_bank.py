@@ -20,6 +20,7 @@ from ieat_data.stages.speech.speakers import Voices
 DEFAULT = Instructions().statuses
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", TASKS)
 def test_the_paper_s_500_are_there_and_sound(task: str, language: str) -> None:

@@ -182,6 +182,7 @@ def test_the_dialogues_of_the_two_tasks_share_no_opening_and_no_close(language: 
     assert not set(one.close) & set(other.close)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", DIALOGUE)
 def test_each_step_of_a_walk_names_its_emotion_once(task: Task, language: Language) -> None:
@@ -190,6 +191,7 @@ def test_each_step_of_a_walk_names_its_emotion_once(task: Task, language: Langua
         assert LABELS.find(sentence, language, near=True) == [label], (kind, sentence)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", DIALOGUE)
 def test_every_path_of_emotions_makes_a_sound_body(task: Task, language: Language) -> None:

@@ -21,6 +21,8 @@ from ieat_data.recording.compare import compare
 from tests.support import corpora
 from tests.support.in_process import build_here
 
+pytestmark = pytest.mark.long
+
 
 class Recorded:
     """A build with the tests' engines, and what was recorded of it."""
@@ -192,7 +194,7 @@ def test_recordings_are_found_by_name_or_path(recorded: Recorded, tmp_path: Path
 
 
 def test_a_recording_cannot_be_recorded(recorded: Recorded, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--record wants real engines"):
+    with pytest.raises(UserError, match="--record needs real engines"):
         recorded.replay(tmp_path, record_to=tmp_path / "r")
 
 

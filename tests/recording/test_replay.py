@@ -17,9 +17,11 @@ from ieat_data.engines.base import (
     Transcribe,
     Transcript,
 )
-from ieat_data.engines.cache import Answers, answer_key, encode
+from ieat_data.engines.cache import ResponseCache, answer_key, encode
 from ieat_data.engines.recording import Asked, describe
 from ieat_data.engines.replay import ReplayClient
+
+pytestmark = pytest.mark.long
 
 ENGINE = {"engine": "e", "settings": {"model": "m"}, "models": [{"name": "m", "files": {"a.bin": "0" * 64}}]}
 
@@ -36,8 +38,8 @@ def client(
     for request in requests:
         key, answer = answer_key(method, request, ENGINE), encode(Completion(("Oh no.",), "stop"))
         recorded[key] = Asked(key, "row1", role, method, describe(request), answer)
-    store = Answers(None, {k: a.answer for k, a in recorded.items()})
-    return ReplayClient(role, recorded, ENGINE, identity=engine, answers=store)
+    store = ResponseCache(None, {k: a.answer for k, a in recorded.items()})
+    return ReplayClient(role, recorded, ENGINE, identity=engine, cache=store)
 
 
 def test_a_recorded_request_is_answered() -> None:
@@ -94,7 +96,7 @@ def test_another_clip_or_text_is_named() -> None:
 def test_a_request_that_was_edited_by_hand_is_found_out() -> None:
     key = answer_key("transcribe", Transcribe(b"one", "en"), ENGINE)
     edited = Asked("0" * 64, "row1", "asr", "transcribe", describe(Transcribe(b"one", "en")), encode(Transcript("one")))
-    (failure,) = ReplayClient("asr", {key: edited}, ENGINE, identity=ENGINE, answers=Answers(None)).transcribe(
+    (failure,) = ReplayClient("asr", {key: edited}, ENGINE, identity=ENGINE, cache=ResponseCache(None)).transcribe(
         [Transcribe(b"one", "en")], ["row1"]
     )
     assert "does not have the key that it was recorded under" in failure.message

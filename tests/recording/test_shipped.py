@@ -23,6 +23,8 @@ from ieat_data.data.audio import decode, encode_flac
 from ieat_data.engines.recording import Recording
 from ieat_data.execution.plan import Plan
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "recordings" / "sample"
 PARTS = ("ieat_data", "pipelines", "prompts", "manifests", "samples", "recordings")

@@ -49,6 +49,7 @@ def _race(folder: str, n: int, barrier: Any) -> None:
     Table(Path(folder)).commit("s", rows(n))
 
 
+@pytest.mark.long
 def test_two_processes_on_one_shard_leave_one_record(table: Table) -> None:
     ctx = multiprocessing.get_context("spawn")
     barrier = ctx.Barrier(3)
@@ -83,6 +84,7 @@ def _killed(folder: str, step: str, when: str) -> None:
     Table(Path(folder)).commit("s", rows(), quarantine=bad)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", _STEPS)
 def test_killed_between_any_two_steps_of_a_commit(table: Table, step: str, when: str) -> None:

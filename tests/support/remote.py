@@ -204,7 +204,7 @@ def hub_store(patch: pytest.MonkeyPatch, home: Path) -> Iterator[Hub]:
         patch.setenv("HF_ENDPOINT", server.root)
         patch.delenv("HF_TOKEN", raising=False)
         patch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
-        again_at_once = partial(hf_file_system.http_backoff, base_wait_time=0.01)  # type: ignore[attr-defined]
+        again_at_once = partial(vars(hf_file_system)["http_backoff"], base_wait_time=0.01)
         patch.setattr(hf_file_system, "http_backoff", again_at_once)
         yield hub
 

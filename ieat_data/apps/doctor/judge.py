@@ -6,11 +6,11 @@ import platform
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from ieat_data import __version__
 from ieat_data.apps.doctor.report import Report
 from ieat_data.building import SPARE_BYTES
 from ieat_data.config import EngineConfig, Language, Profile
 from ieat_data.stages.speech.speakers import clones
+from ieat_data.version import __version__
 
 _FILES_SHOWN = 4
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ieat_data import __version__
 from ieat_data.apps.doctor import probe
 from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.errors import UserError
+from ieat_data.version import __version__
 
 _PROBE_S = 600.0  # the first import of torch from a network disk takes minutes
 # the packages that an engine needs, by its extra; shown if installed

@@ -31,9 +31,9 @@ def look(request: Mapping[str, Any]) -> dict[str, Any]:
         "packages": _packages(request["modules"]),
     }
     try:
-        import ieat_data
+        from ieat_data.version import __version__
 
-        facts["ieat_data"] = ieat_data.__version__
+        facts["ieat_data"] = __version__
     except Exception as e:
         facts["ieat_data_error"] = f"{type(e).__name__}: {e}"
     if request["torch"] and importlib.util.find_spec("torch"):

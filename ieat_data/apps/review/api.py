@@ -17,10 +17,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from ieat_data.apps.review.access import AccessMiddleware
 from ieat_data.apps.review.catalogue import Gone
-from ieat_data.apps.review.desk import SHOWN, Desk
-from ieat_data.apps.review.guard import Guard
 from ieat_data.apps.review.ranges import clip_response
+from ieat_data.apps.review.session import SHOWN, ReviewSession
 from ieat_data.apps.web import STATIC as SHARED
 from ieat_data.data.audio import media_type
 from ieat_data.decisions.log import Key
@@ -38,37 +38,37 @@ class Plain(JSONResponse):
         return json.dumps(_finite(content), allow_nan=False).encode()
 
 
-def make_app(desk: Desk, host: str, port: int, token: str) -> Starlette:
+def make_app(review: ReviewSession, host: str, port: int, token: str) -> Starlette:
     """Return the server's application. `token`: see `access`."""
 
     def session(request: Request, _: dict[str, Any]) -> Any:
-        return {**desk.session(), "token": token}
+        return {**review.overview(), "token": token}
 
     def queue(request: Request, _: dict[str, Any]) -> Any:
         q = request.query_params
         shown = q.get("shown", "all")
         if shown not in SHOWN:
             raise ValueError(f"shown: must be one of {', '.join(SHOWN)}")
-        return desk.queue(q.get("reviewer", ""), q.get("task", ""), q.get("language", ""), shown)
+        return review.queue(q.get("reviewer", ""), q.get("task", ""), q.get("language", ""), shown)
 
     def item(request: Request, _: dict[str, Any]) -> Any:
-        return desk.item(_key(request, desk), request.query_params.get("reviewer", ""))
+        return review.item(_key(request, review), request.query_params.get("reviewer", ""))
 
     def decide(_: Request, body: dict[str, Any]) -> Any:
-        key = Key(desk.catalogue.kind, _text(body, "of"), _text(body, "item"))
+        key = Key(review.catalogue.kind, _text(body, "of"), _text(body, "item"))
         what = {k: _text(body, k) for k in _ASKED if k in body}
-        made = desk.decide(key, _text(body, "reviewer"), _text(body, "seen"), what)
-        return desk.item(key, made.reviewer)
+        made = review.decide(key, _text(body, "reviewer"), _text(body, "seen"), what)
+        return review.item(key, made.reviewer)
 
     def undo(_: Request, body: dict[str, Any]) -> Any:
-        made = desk.undo(_text(body, "id"), _text(body, "reviewer"), _text(body, "undoes"))
+        made = review.undo(_text(body, "id"), _text(body, "reviewer"), _text(body, "undoes"))
         return {"of": made.of, "item": made.item}
 
     def progress(request: Request, _: dict[str, Any]) -> Any:
-        return desk.progress()
+        return review.progress()
 
     def clip(request: Request, _: dict[str, Any]) -> Response:
-        sound = desk.audio(_key(request, desk), int(request.query_params.get("clip", "")))
+        sound = review.audio(_key(request, review), int(request.query_params.get("clip", "")))
         return clip_response(sound, media_type(sound), request.headers.get("range"))
 
     def page(request: Request) -> Response:
@@ -86,13 +86,13 @@ def make_app(desk: Desk, host: str, port: int, token: str) -> Starlette:
         Mount("/static/web", StaticFiles(directory=SHARED)),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(Guard, host=host, port=port, token=token)])
+    return Starlette(routes=routes, middleware=[Middleware(AccessMiddleware, host=host, port=port, token=token)])
 
 
-def _key(request: Request, desk: Desk) -> Key:
+def _key(request: Request, review: ReviewSession) -> Key:
     asked = request.query_params
-    key = Key(desk.catalogue.kind, asked.get("of", ""), asked.get("item", ""))
-    if key not in desk.catalogue.items:
+    key = Key(review.catalogue.kind, asked.get("of", ""), asked.get("item", ""))
+    if key not in review.catalogue.items:
         raise KeyError(key.item)
     return key
 

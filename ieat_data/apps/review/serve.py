@@ -7,14 +7,14 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from ieat_data.apps.review.desk import Desk
-from ieat_data.apps.review.guard import LOOPBACK
+from ieat_data.apps.review.access import LOOPBACK
+from ieat_data.apps.review.session import ReviewSession
 from ieat_data.errors import UserError
 
 _PLAIN: dict[str, Any] = {"proxy_headers": False, "server_header": False}
 
 
-def serve(desk: Desk, host: str, port: int, tell: Callable[[str], None]) -> None:
+def serve(review: ReviewSession, host: str, port: int, tell: Callable[[str], None]) -> None:
     """Serve until interrupted. `port` 0: any free one. `tell`: called with the address once it can be opened.
 
     Raises:
@@ -31,7 +31,7 @@ def serve(desk: Desk, host: str, port: int, tell: Callable[[str], None]) -> None
     token = secrets.token_urlsafe(24)
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     link = f"http://{shown}:{port}/" + ("" if host in LOOPBACK else f"?token={token}")
-    config = uvicorn.Config(make_app(desk, host, port, token), log_level="warning", access_log=False, **_PLAIN)
+    config = uvicorn.Config(make_app(review, host, port, token), log_level="warning", access_log=False, **_PLAIN)
     tell(link)
     uvicorn.Server(config).run(sockets=[bound])
 

@@ -155,7 +155,7 @@ def _write(fd: int, line: bytes) -> None:
         line = b"\n" + line
     try:
         if os.write(fd, line) != len(line):
-            raise OSError("only a part of the line was written")
+            raise OSError("the line was written only in part")
         os.fsync(fd)
     except OSError:
         os.ftruncate(fd, size)

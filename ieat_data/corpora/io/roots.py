@@ -116,7 +116,7 @@ class Root(ABC):
         """Open the file `path`. Do not read ahead beyond `until` (bytes).
 
         Raises:
-            Gone: the file cannot be opened.
+            FileGone: the file cannot be opened.
             SourceError: the path leaves the root, or the file no longer has the version `version`.
         """
         pure = PurePosixPath(path)

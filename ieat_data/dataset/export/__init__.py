@@ -1,1 +1,1 @@
-"""Datasets in the formats of other tools: what an exporter is (`base.py`), ours, and how one is run (`run.py`)."""
+"""Datasets in the formats of other tools: what an exporter is (`base.py`), ours, and how to run one (`run.py`)."""

@@ -1,4 +1,4 @@
-"""What an exporter is: a class that gets the samples of a dataset one by one and writes the files of another tool."""
+"""What an exporter is: a class that receives a dataset's samples one by one and writes another tool's files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Sample = Mapping[str, Any]  # a row of `data.schema.SAMPLES`
 
 
 class ExportSettings(Strict):
-    """What a user may set (`--set KEY=VALUE`)."""
+    """The settings of an exporter (`--set KEY=VALUE`)."""
 
 
 class Exporter(ABC):
-    """One export. `sample` is called for every sample, in the order of the shards, and then `close` once.
+    """One export: `sample` is called for every sample, in the order of the shards, then `close` once.
 
-    It writes below `out`, which is empty when it begins, and keeps no samples in memory. The same dataset and settings
-    give the same bytes: no times, no order of a set.
+    It writes below `out`, which is empty at the beginning, and keeps no samples in memory. The same dataset and
+    settings must give the same bytes: no times, no order of a set.
 
     Args:
         out: the folder to write into.
@@ -39,12 +39,12 @@ class Exporter(ABC):
 
         Args:
             sample: its row; `audios` hold encoded bytes.
-            config: the part of the dataset that it is from: stage1_2_empathy.
+            config: the part of the dataset that it belongs to, such as stage1_2_empathy.
 
         Returns:
-            None, or the reason code for which it is left out; those are counted.
+            None, or the reason code for leaving it out; these are counted.
         """
 
     def close(self) -> Mapping[str, Any]:
-        """End what was begun. Return what `export.json` is to say besides (counts of its own)."""
+        """Finish the files. Return what `export.json` should also say (the exporter's own counts)."""
         return {}

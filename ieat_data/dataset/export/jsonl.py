@@ -1,4 +1,4 @@
-"""`jsonl`: plain messages, one sample a line, a file for each config, and the clips as files beside them."""
+"""`jsonl`: plain messages, one sample per line, one file per config, and the clips as files beside them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from ieat_data.dataset.export.base import Exporter, ExportSettings, Sample
 
 
 class JsonlSettings(ExportSettings):
+    """The settings of `jsonl`."""
+
     transcripts: bool = Field(False, description="write what was said beside each clip; a trainer must not read it")
 
 
 class Jsonl(Exporter):
     """`{id, task, language, messages: [{role, content, audio, think, injected_chars, train}]}`.
 
-    `audio` is a path below the export, of a clip as the dataset has it. `think` is the whole think block of a reply;
-    its first `injected_chars` characters were given to the model. `train` marks the turns that carry a loss. A key
-    without a value is left out.
+    `audio` is a path below the export, to a clip in the dataset's encoding. `think` is the whole think block of a
+    reply; its first `injected_chars` characters were given to the model. `train` marks the turns that carry a loss. A
+    key without a value is left out.
     """
 
     Settings = JsonlSettings
@@ -53,7 +55,7 @@ class Jsonl(Exporter):
         return found | ({"train": message["train"]} if message["role"] == "assistant" else {})
 
     def _clip(self, data: bytes) -> str:
-        """Write a clip under the hash of its content, once. Return its path below the export."""
+        """Write a clip once, named by the hash of its content. Return its path below the export."""
         name = content_hash(data)
         path = self.out / "audio" / name[:2] / f"{name}.{container(data)}"
         if not path.exists():

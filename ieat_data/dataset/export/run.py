@@ -28,22 +28,22 @@ def export(folder: Path, to: str, out: Path, assignments: Sequence[str] = ()) ->
 
     Args:
         folder: the dataset, or its manifest.
-        to: the exporter: `jsonl`, the name that a package gives one, or module:Class.
-        out: a folder that is not there yet, or empty.
-        assignments: `key=value`, laid over the exporter's settings.
+        to: the exporter: `jsonl`, the name of an installed package's exporter, or module:Class.
+        out: a folder that does not exist, or is empty.
+        assignments: `key=value`, which override the exporter's settings.
 
     Returns:
-        What `export.json` in `out` says: rows, what was left out and why.
+        The content of `export.json` in `out`: rows, and what was left out, by reason.
 
     Raises:
-        UserError: the folder is no dataset, the exporter is none, or `out` holds something.
+        UserError: the folder is not a dataset, `to` is not an exporter, or `out` is not empty.
     """
     cls: type[Exporter] = _KIND.find(to, "--to")
     settings = validate(cls.Settings, override({}, assignments), f"exporter {to}: --set")
     made = load_manifest(folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: is there already: name another folder, or remove it")
-    partial = out.with_name(f"{out.name}.partial")  # what was broken off is no export
+        raise UserError(f"{out}: exists already: name another folder, or remove it")
+    partial = out.with_name(f"{out.name}.partial")  # so that an interrupted export does not look finished
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     written, left_out = Counter[str](), Counter[str]()
@@ -75,7 +75,7 @@ def export(folder: Path, to: str, out: Path, assignments: Sequence[str] = ()) ->
 
 
 def _samples(folder: Path, made: Mapping[str, Any]) -> Iterator[tuple[str, Sample]]:
-    """Every sample with its config."""
+    """Yield every sample with its config."""
     for shard in made["shards"]:
         config = Path(shard["path"]).parent.name
         for batch in pq.ParquetFile(folder / shard["path"]).iter_batches(batch_size=_BATCH):

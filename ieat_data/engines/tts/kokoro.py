@@ -156,7 +156,7 @@ def _load(model: Path, voices: Path, threads: int) -> Any:
 
 
 def _mandarin_g2p() -> Callable[[str], str]:
-    """Mandarin text to Kokoro's phonemes."""
+    """Return a function from Mandarin text to Kokoro's phonemes."""
     import jieba
 
     # by default jieba trusts a cache file of a fixed name in the shared temporary folder, and writes one there

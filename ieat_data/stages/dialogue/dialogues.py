@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 
 def lengths(pool: int, mix: Mapping[int, float], at_most: int) -> list[int]:
-    """Dialogue lengths in the shares of `mix` (length → weight): at most that many, together at most `pool` samples."""
+    """Return dialogue lengths in the shares of `mix` (length → weight): at most `at_most`, at most `pool` samples."""
     sizes = sorted((n for n, w in mix.items() if w > 0), reverse=True)
     total = sum(mix[n] for n in sizes)
     chosen: Counter[int] = Counter()
@@ -30,7 +30,7 @@ def lengths(pool: int, mix: Mapping[int, float], at_most: int) -> list[int]:
 
 
 def _exchanges(sizes: Sequence[int], left: int, more: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Dialogues that take up what is left over: one grows by it, or one splits in two with it."""
+    """Yield changes that use up the remaining samples: one dialogue grows, or splits in two with them."""
     if not left:
         return
     yield from ((n, (n + left,)) for n in sizes if n + left in sizes)
@@ -39,18 +39,18 @@ def _exchanges(sizes: Sequence[int], left: int, more: int) -> Iterator[tuple[int
 
 
 def most_dialogues(counts: Mapping[str, int]) -> int:
-    """How many dialogues with different ends a pool allows: pairs of unlike samples."""
+    """Return how many dialogues with different ends a pool allows: pairs of unlike samples."""
     total = sum(counts.values())
     return min(total // 2, total - max(counts.values(), default=0))
 
 
 def most_used(counts: Mapping[str, int], longest: int) -> int:
-    """An upper bound of the samples that dialogues of up to `longest` turns can use."""
+    """Return an upper bound of the samples that dialogues of up to `longest` turns can use."""
     return min(sum(counts.values()), most_dialogues(counts) * longest)
 
 
 def arrange(counts: Mapping[str, int], sizes: Sequence[int]) -> list[list[str]]:
-    """The emotions of each dialogue of `sizes`, in order; ends differ; no emotion is used more often than `counts`."""
+    """Return the emotions of each dialogue of `sizes`, in order; ends differ; `counts` limit each emotion."""
     left = {k: counts[k] for k in sorted(counts) if counts[k] > 0}
     total = sum(left.values())
     pairs = {(first, last): 0 for first in left for last in left if first != last}
@@ -59,7 +59,7 @@ def arrange(counts: Mapping[str, int], sizes: Sequence[int]) -> list[list[str]]:
         fitting = [p for p in pairs if left[p[0]] and left[p[1]]]
         if not fitting or total < size:
             break
-        after = len(sizes) - i - 1  # dialogues still to come, each needs two unlike ends
+        after = len(sizes) - i - 1  # remaining dialogues, each needs two unlike ends
         tight = _tight(left, total, after)
         with_room = [p for p in fitting if tight <= {*p}] if tight else fitting
         best = min(with_room or fitting, key=lambda p: (pairs[p], -(left[p[0]] + left[p[1]]), p))
@@ -67,7 +67,7 @@ def arrange(counts: Mapping[str, int], sizes: Sequence[int]) -> list[list[str]]:
         for end in best:
             left[end] -= 1
         for _ in range(size - 2):
-            # the most frequent emotion fills: it is the one that lacks partners
+            # the most frequent emotion fills the middle: it is the one that lacks partners
             fill = max(left, key=left.__getitem__)
             left[fill] -= 1
             dialogue.insert(-1, fill)
@@ -78,15 +78,17 @@ def arrange(counts: Mapping[str, int], sizes: Sequence[int]) -> list[list[str]]:
 
 
 def _tight(left: Mapping[str, int], total: int, after: int) -> set[str]:
-    """Emotions that must be an end of this dialogue, so that there are ends enough for `after` more; none where that
-    is so anyway, or cannot be."""
-    most = total - 2 - after  # of one emotion, that the others can still be paired with
+    """Return the emotions that must be an end of this dialogue, so that enough ends remain for `after` more.
+
+    Empty if enough remain anyway, or cannot.
+    """
+    most = total - 2 - after  # samples of one emotion that can still be paired with the others
     tight = {k for k, n in left.items() if n > most}
     return set() if (total - 2) // 2 < after or any(left[k] - 1 > most for k in tight) else tight
 
 
 def form(pool: Mapping[str, str], mix: Mapping[int, float]) -> list[list[str]]:
-    """Dialogues of sample ids out of `pool` (id → emotion, in the order in which ids are to be taken).
+    """Form dialogues of sample ids from `pool` (id → emotion, in the order in which to use the ids).
 
     Every id is used at most once; lengths come as near to `mix` as the pool allows.
     """

@@ -1,4 +1,4 @@
-"""How many targets and dialogues a build would have: what the estimates of several stages rest on."""
+"""How many targets and dialogues a build would have: the basis of several stages' estimates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ieat_data.stages.forecast import Forecast
 
 
 def targets(forecast: Forecast, stage: str, task: str) -> float:
-    """Return the targets of a task that an injecting stage makes, less those that its gates hold back."""
+    """Return the targets of a task that an injecting stage makes, minus those that its gates reject."""
     injecting: Any = forecast.stages[stage]
     per_parent: Mapping[str, float] = injecting.per_parent(forecast)
     return forecast.left(stage) * per_parent.get(task, 0.0) / max(sum(per_parent.values()), 1e-9)
@@ -22,6 +22,6 @@ def in_dialogues(forecast: Forecast) -> float:
 
 
 def turns(forecast: Forecast) -> float:
-    """Return the turns of the mean dialogue."""
+    """Return the mean number of turns of a dialogue."""
     mix: Mapping[int, float] = forecast.stages["reorganise"].settings.turns
     return sum(n * w for n, w in mix.items()) / sum(mix.values())

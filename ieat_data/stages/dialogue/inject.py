@@ -1,4 +1,4 @@
-"""IEAT: the emotion goes into the think body, the close is withheld, and the model reasons on and answers.
+"""IEAT: the emotion goes into the think body, its close is withheld, and the model continues thinking and answers.
 
 `inject` makes the single-turn targets of an utterance (reasoning, empathy), `inject_dialogues` those of a dialogue
 (trajectory, reasoning, and empathy where the last reply is made anew). Each target's question is drawn before.
@@ -36,6 +36,8 @@ UNSURE = "a single utterance whose label has a lower score gets a hedged think b
 
 
 class InjectSettings(StageSettings):
+    """The settings of `inject`."""
+
     attempts: int = Field(4, ge=1, description="tries, each with the next seed")
     max_tokens: int = Field(1024, ge=1, description="of the think continuation and the answer together")
     unsure_below: float = Field(UNSURE_BELOW, ge=0, le=1, description=UNSURE)
@@ -49,7 +51,7 @@ class InjectSettings(StageSettings):
 
 @dataclass(frozen=True)
 class Target:
-    """One target to be made."""
+    """One target to make."""
 
     row: Row  # the columns known before the model is asked
     task: InjectedTask
@@ -60,7 +62,7 @@ class Target:
 
 
 class Injection(ExpandStage):
-    """What both stages share: ask for the targets of all parents at once, keep what passes the accept rules."""
+    """What both stages share: request the targets of all parents at once, keep those that pass the checks."""
 
     broadcast = ("speakers",)
     engines = ("llm",)
@@ -188,7 +190,7 @@ class Inject(Injection):
         return {"reasoning": self.settings.reasoning_share, "empathy": self.settings.empathy_share}
 
     def per_parent(self, forecast: Forecast) -> Mapping[str, float]:
-        """Return the targets that an utterance with a reply and a label gets in the mean, by task."""
+        """Return the mean number of targets per utterance with a reply and a label, by task."""
         s: InjectSettings = self.settings
         fewer = min(s.neutral_share, s.neutral_reasoning_share) < 1
         neutral = forecast.figures.get("neutral.inject") if fewer else 0.0
@@ -225,6 +227,8 @@ class Inject(Injection):
 
 
 class InjectDialoguesSettings(StageSettings):
+    """The settings of `inject_dialogues`."""
+
     attempts: int = Field(6, ge=1, description="tries, each with the next seed")
     max_tokens: int = Field(1024, ge=1, description="of the think continuation and the answer together")
     unsure_below: float = Field(UNSURE_BELOW, ge=0, le=1, description=UNSURE)
@@ -233,7 +237,7 @@ class InjectDialoguesSettings(StageSettings):
 
 
 class InjectDialogues(Injection):
-    """Trajectory and reasoning over dialogues; a new last reply where the pipeline asks for one."""
+    """Trajectory and reasoning over dialogues; a new last reply if the pipeline asks for one."""
 
     name = "inject_dialogues"
     version = 3
@@ -250,7 +254,7 @@ class InjectDialogues(Injection):
         }
 
     def per_parent(self, forecast: Forecast) -> Mapping[str, float]:
-        """Return the targets that a dialogue gets in the mean, by task."""
+        """Return the mean number of targets per dialogue, by task."""
         return {str(task): share for task, share in self.shares(forecast.pipeline).items()}
 
     def estimate(self, forecast: Forecast) -> Load:

@@ -1,4 +1,4 @@
-"""The spoken questions of the trajectory and reasoning tasks: drawn by hash, gathered once, spoken, checked."""
+"""The spoken questions of the trajectory and reasoning tasks: drawn by hash, collected once, spoken, checked."""
 
 from __future__ import annotations
 
@@ -27,17 +27,20 @@ QUESTIONED = TASKS
 
 
 def written(task: str, language: str) -> tuple[Instruction, ...]:
-    """All instructions of a task and language, as their bank has them; none where there is no bank."""
+    """Return all instructions of a task and language as in their bank; none if there is no bank."""
     path = path_of(task, language)
     return tuple(read(path)) if path.is_file() else ()
 
 
 @functools.cache
 def bank(task: str, language: str, statuses: tuple[str, ...], verdicts: Verdicts = NONE) -> tuple[Row, ...]:
-    """The instructions of a task and language that may be drawn. Raises UserError where there is none.
+    """Return the instructions of a task and language that may be drawn.
 
-    What people decided of a text as it stands comes before the status of its line. One that they edited has the new
-    text and an id of its own; `drawn_as` is the id by which it is drawn.
+    People's decisions on the present text override the status of its line. An edited instruction has the new text and
+    an id of its own; `drawn_as` is the id by which it is drawn.
+
+    Raises:
+        UserError: there is none.
     """
     usable = tuple(row for row in judged(task, language, verdicts) if row["status"] in statuses)
     if not usable:
@@ -47,7 +50,7 @@ def bank(task: str, language: str, statuses: tuple[str, ...], verdicts: Verdicts
 
 
 def judged(task: str, language: str, verdicts: Verdicts) -> list[Row]:
-    """All of a bank as people left it."""
+    """Return all instructions of a bank after people's decisions."""
     return [_as_judged(one, f"{task}.{language}", verdicts) for one in written(task, language)]
 
 
@@ -64,7 +67,7 @@ def _as_judged(one: Instruction, name: str, verdicts: Verdicts) -> Row:
 
 
 def bank_faults(banks: Iterable[tuple[str, str]], statuses: tuple[str, ...], verdicts: Verdicts = NONE) -> list[str]:
-    """Return which of the banks (task, language) have no instruction that may be drawn, a line each."""
+    """Return which of the banks (task, language) have no instruction that may be drawn, one line per bank."""
     faults = []
     for task, language in banks:
         try:
@@ -75,7 +78,7 @@ def bank_faults(banks: Iterable[tuple[str, str]], statuses: tuple[str, ...], ver
 
 
 def changes(verdicts: Verdicts, statuses: tuple[str, ...]) -> dict[str, dict[str, str | None]]:
-    """What people changed in what is drawn, by bank: an instruction's text, or None for one that is not drawn."""
+    """Return how people changed what is drawn, by bank: an instruction's text, or None if it is no longer drawn."""
     found = {}
     for name in sorted(verdicts.instructions):
         task, _, language = name.partition(".")
@@ -91,9 +94,9 @@ def changes(verdicts: Verdicts, statuses: tuple[str, ...]) -> dict[str, dict[str
 
 
 def draw_instruction(row: str, task: str, language: str, ctx: Context) -> Row:
-    """Text, speaker and placement for one target, by hash of its id."""
+    """Return text, speaker and placement for one target, by hash of its id."""
     salt, config = ctx.pipeline.seed, ctx.pipeline.instructions
-    # the smallest hash of row and id, not a place in the list: an instruction that comes or goes changes no other draw
+    # the smallest hash of row and id, not an index: adding or removing an instruction changes no other draw
     usable = bank(task, language, config.statuses, ctx.verdicts)
     text = min(usable, key=lambda i: rank(i["drawn_as"], "instruction", row, salt))
     placement = config.placement
@@ -105,10 +108,13 @@ def draw_instruction(row: str, task: str, language: str, ctx: Context) -> Row:
 
 
 def question_id(instruction: str, speaker: str) -> str:
+    """Return the id of an instruction spoken by a speaker."""
     return child_id(instruction, "questions", speaker)
 
 
 class QuestionsSettings(StageSettings):
+    """The settings of `questions`."""
+
     shards: int = Field(1, ge=1, description="shards of spoken questions; about 1,000 questions each do well")
 
 
@@ -167,7 +173,7 @@ class Questions(Stage):
 
 
 def _drawn(targets: pa.Table) -> list[Row]:
-    """The distinct questions that accepted targets of one shard drew."""
+    """Return the distinct questions that accepted targets of one shard drew."""
     fit = targets.filter(pc.and_(pc.equal(targets["status"], OK), pc.is_valid(targets["instruction"])))
     columns = {name: pc.struct_field(fit["instruction"], name) for name in ("id", "text", "speaker")}
     distinct = pa.table({**columns, "language": fit["language"]}).group_by([*columns, "language"]).aggregate([])

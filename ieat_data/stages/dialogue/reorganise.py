@@ -26,6 +26,8 @@ _COLUMNS = ["id", "parent", "task", "language", "turns", "think", "injected_char
 
 
 class ReorganiseSettings(StageSettings):
+    """The settings of `reorganise`."""
+
     share: float = Field(0.4, ge=0, le=1, description="of the accepted empathy samples, by hash")
     turns: Mapping[int, float] = Field({2: 1.0, 3: 1.0, 4: 1.0}, description="turns → weight in the mix")
     same_speaker: bool = Field(False, description="only utterances of one speaker make a dialogue")
@@ -35,7 +37,7 @@ class ReorganiseSettings(StageSettings):
 
 
 class Reorganise(Stage):
-    """Empathy samples become dialogues, each at most once; those that found no partner stay single."""
+    """Empathy samples become dialogues, each at most once; those without a partner stay single."""
 
     name = "reorganise"
     inputs = ("inject", "utterances")
@@ -49,7 +51,7 @@ class Reorganise(Stage):
         return Load(dialogues, dialogues)
 
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> dict[str, int]:
-        """Return the empathy samples accepted, taken for dialogues (`pool`), used, and the most that could be used."""
+        """Return the empathy samples accepted, selected for dialogues (`pool`), used, and the maximum usable."""
         total = Counter({"accepted": 0, "pool": 0, "used": 0, "possible": 0})
         for m in made:
             for r in m.records.values():
@@ -111,7 +113,7 @@ def _speakers(inputs: Inputs) -> dict[str, str]:
 
 
 def _turn(target: Row) -> Row:
-    """One turn of a dialogue: the utterance with the reply and think that were made for it alone."""
+    """Return one turn of a dialogue: the utterance with the reply and think that were made for it alone."""
     return {
         **target["turns"][0],
         "sample": target["id"],

@@ -1,4 +1,4 @@
-"""Optional: the accepted empathetic replies are spoken, in a tone that fits what the user feels."""
+"""Optional: the accepted empathetic replies are spoken, in a tone that fits the user's feeling."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from ieat_data.stages.speech.speaking import Line, Speaking, SpeakingSettings, s
 
 
 class Tones(Strict):
-    """`prompts/tones.yaml`: how a kind listener answers somebody who feels so, in the words of the reply's language."""
+    """The file `prompts/tones.yaml`: how a kind listener answers each feeling, in the language of the reply."""
 
     tones: Mapping[str, Mapping[Language, str]]  # label → language → instruction
 
 
 def tones() -> Tones:
+    """Return the tones of the project over the package's."""
     return _tones(prompts_dir() / "tones.yaml")
 
 
@@ -35,11 +36,13 @@ def _tones(path: Path) -> Tones:
 
 
 def replier(language: str, ctx: Context) -> str:
-    """The voice of the assistant: one for each language of a build."""
+    """Return the voice of the assistant: one per language of a build."""
     return pick(voices(ctx, clips=True).of(language), "replier", language, ctx.pipeline.seed)
 
 
 class SpeakRepliesSettings(SpeakingSettings):
+    """The settings of `speak_replies`."""
+
     share: float = Field(1.0, ge=0, le=1, description="of the accepted empathetic replies, by hash")
 
 
@@ -68,5 +71,5 @@ class SpeakReplies(Speaking, MapStage):
 
 
 def _tone(row: Row) -> str | None:
-    """The instruction for the user's last emotion."""
+    """Return the instruction for the user's last emotion."""
     return tones().tones.get(row["turns"][-1]["emotion"]["label"], {}).get(row["language"])

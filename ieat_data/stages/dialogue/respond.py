@@ -20,6 +20,8 @@ from ieat_data.stages.forecast import Forecast, Load
 
 
 class RespondSettings(StageSettings):
+    """The settings of `respond`."""
+
     attempts: int = Field(3, ge=1, description="tries, each with the next seed")
     max_tokens: int = Field(256, ge=1, description="of the reply")
 

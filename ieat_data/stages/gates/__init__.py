@@ -1,1 +1,1 @@
-"""Stages that hold rows back: benchmarks, near-duplicates, an LLM as judge, people."""
+"""Stages that reject finished rows: by benchmarks, near-duplicates, an LLM as judge, people."""

@@ -1,4 +1,4 @@
-"""Near-duplicates among any number of texts, in the memory of a part of them: the rest lies in scratch files.
+"""Near-duplicates among any number of texts, with only a part of them in memory: the rest is in scratch files.
 
 Each row has a signature for each kind of its texts. Signatures that share a band and a scope are candidates; they are
 compared, and of those that are alike the row with the smallest id stays. Written as it comes: ids, signatures and the
@@ -20,13 +20,13 @@ from ieat_data.checks.shingles import PLACES, Hashes, band_keys, similarity
 
 _PARTS = 256
 _KEY = np.dtype([("key", "<u8"), ("text", "<u4")])
-_BUFFERED = 1 << 21  # keys held before they are written: 25 MB
-_PAIRS = 1 << 23  # candidates held before the repeated ones are taken out
+_BUFFERED = 1 << 21  # keys buffered before they are written: 25 MB
+_PAIRS = 1 << 23  # candidates buffered before repeated ones are removed
 _CHUNK = 1 << 16
 
 
 class Duplicate(NamedTuple):
-    """A row, the row that it is like and that stays, in which kind of text, and how much."""
+    """A row to drop, the similar row that stays, in which kind of text they match, and their similarity."""
 
     row: int
     of: int
@@ -35,7 +35,7 @@ class Duplicate(NamedTuple):
 
 
 class Clusters:
-    """Rows are numbered as they are added; a text is row * kinds + kind.
+    """Finds near-duplicates. Rows are numbered as they are added; a text's number is row * kinds + kind.
 
     Args:
         folder: for scratch files: about 320 bytes for each text.
@@ -52,8 +52,11 @@ class Clusters:
         self._buffered = 0
 
     def add(self, ids: Sequence[str], texts: Sequence[tuple[NDArray[np.bool_], NDArray[np.uint8], Hashes]]) -> None:
-        """Rows (ids of 32 hex digits), and for each kind which of them have a text (n,), the signatures of those (m,
-        96) and their scopes (m,): texts of different scopes are never compared."""
+        """Add rows (ids of 32 hex digits).
+
+        `texts`: for each kind, which rows have a text (n,), the signatures of these (m, 96) and their scopes (m,).
+        Texts of different scopes are never compared.
+        """
         self._ids.write(bytes.fromhex("".join(ids)))
         kinds = len(self._thresholds)
         all_signatures = np.zeros((len(ids), kinds, PLACES), np.uint8)
@@ -82,7 +85,7 @@ class Clusters:
         self._buffer, self._buffered = [], 0
 
     def duplicates(self) -> Iterator[Duplicate]:
-        """The rows that go, in the order in which they were added. Nothing can be added any more."""
+        """Yield the rows to drop, in the order in which they were added. Nothing can be added afterwards."""
         self._flush()
         for file in (self._ids, self._signatures, *self._parts):
             file.close()
@@ -95,11 +98,11 @@ class Clusters:
         yield from self._decide(pairs, alike)
 
     def name(self, row: int) -> str:
-        """The id of a row, once `duplicates` was asked for."""
+        """Return the id of a row, after `duplicates` was called."""
         return bytes(self._ranks[row].tobytes()).hex()
 
     def _candidates(self) -> Hashes:
-        """Pairs of texts that share a band, as (text << 32 | the other, which has the smaller id), sorted."""
+        """Return the pairs of texts that share a band, as (text << 32 | the other, with the smaller id), sorted."""
         found, held = [np.empty(0, np.uint64)], 0
         for i in range(_PARTS):
             path = self._folder / f"keys-{i:03d}"
@@ -123,17 +126,17 @@ class Clusters:
         follows = np.concatenate([[False], key[1:] == key[:-1]]) if len(key) else np.empty(0, bool)
         at = np.flatnonzero(follows)
         first = np.maximum.accumulate(np.where(follows, 0, np.arange(len(key))))[at]
-        # with the smallest of the bucket, and with the one before: of many in a bucket not all are alike
+        # with the smallest of the bucket, and with the previous one: not all texts in a large bucket are similar
         others = np.concatenate([text[first], text[at - 1]])
         return np.unique(np.tile(text[at], 2) << np.uint64(32) | others)
 
     def _rank(self, texts: NDArray[Any]) -> tuple[Hashes, Hashes]:
-        """By what rows are ordered: their ids, in two halves."""
+        """Return the sort keys of rows: their ids, in two halves."""
         ids = np.asarray(self._ranks[texts // len(self._thresholds)])
         return ids[:, 0].astype(np.uint64), ids[:, 1].astype(np.uint64)
 
     def _alike(self, pairs: Hashes) -> tuple[Hashes, NDArray[np.float32]]:
-        """The pairs whose texts are as similar as it takes, and how similar they are."""
+        """Return the pairs whose texts are similar enough, and their similarity."""
         kept, alike = [np.empty(0, np.uint64)], [np.empty(0, np.float32)]
         for start in range(0, len(pairs), _CHUNK):
             some = pairs[start : start + _CHUNK]
@@ -145,7 +148,7 @@ class Clusters:
         return np.concatenate(kept), np.concatenate(alike)
 
     def _decide(self, pairs: Hashes, alike: NDArray[np.float32]) -> Iterator[Duplicate]:
-        """From the smallest id on: a row goes if it is like one that stays; it is said to be like the first such."""
+        """Decide from the smallest id on: drop a row if it is similar to one that stays; report the first such."""
         kinds = len(self._thresholds)
         text, other = pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)
         order = np.lexsort((*self._rank(other)[::-1], *self._rank(text)[::-1]))

@@ -1,4 +1,4 @@
-"""Hold back what a benchmark has, and make signatures of the rest for `dedup`.
+"""Reject samples with a benchmark's text, and make signatures of the rest for `dedup`.
 
 A sample has two texts: what the user said, and what the model said of its own (think continuation and answer; injected
 bodies come from a bank and repeat).
@@ -48,7 +48,7 @@ def _pair(row: Row) -> Texts:
 
 
 _TARGET = ("task", "language", "turns", "think", "injected_chars", "answer")
-# table → what is read, and how a row's texts are found in it
+# table → the columns to read, and the function that finds a row's texts in it
 _TEXTS: Mapping[str, tuple[Mapping[str, tuple[str, ...]], Callable[[Row], Texts]]] = {
     "respond": ({"respond": ("reply",), "utterances": ("language",), "transcribe": ("text",)}, _reply),
     "inject": ({"inject": _TARGET}, _target),
@@ -58,7 +58,7 @@ _TEXTS: Mapping[str, tuple[Mapping[str, tuple[str, ...]], Callable[[Row], Texts]
 
 
 class Decontaminate(MapStage):
-    """Reject what a benchmark has; make signatures of the rest.
+    """Reject samples with a benchmark's text; make signatures of the rest.
 
     Args:
         of: the table whose rows are held back. Of `pairs` only benchmarks are looked for: many speakers may say the

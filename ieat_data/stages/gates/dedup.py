@@ -68,7 +68,7 @@ class Deduplicate(Stage):
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         limits = ctx.pipeline.near_duplicates
         assert limits is not None
-        # above 1 nothing is: a text that is not looked at
+        # a threshold above 1 is never reached: such a text is not compared
         thresholds = [2.0 if t is None else t for t in (limits.said, limits.answered)]
         with tempfile.TemporaryDirectory(dir=ctx.scratch, prefix=".scratch-") as folder:
             clusters = Clusters(Path(folder), thresholds)
@@ -83,7 +83,7 @@ class Deduplicate(Stage):
                     found[following.row - at] = following
                     following = next(duplicates, None)
                 yield shard, to_table([self._row(r, found.get(i), clusters, ctx) for i, r in enumerate(rows)], UNIQUE)
-                ctx.quarantine.clear()  # it is that of this shard: a build's would not fit into memory
+                ctx.quarantine.clear()  # it holds only this shard's: a whole build's would not fit into memory
                 at += len(rows)
 
     def _row(self, row: Row, found: Duplicate | None, clusters: Clusters, ctx: Context) -> Row:
@@ -98,7 +98,7 @@ class Deduplicate(Stage):
 
 
 def _signatures(table: pa.Table) -> tuple[list[str], list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]]:
-    """A shard as `Clusters.add` takes it."""
+    """Return a shard in the form that `Clusters.add` takes."""
     texts = []
     for kind in KINDS:
         column = table[kind].combine_chunks()

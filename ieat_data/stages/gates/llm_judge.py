@@ -1,4 +1,4 @@
-"""Optional: an LLM gives each target numbers, criterion by criterion, and each of them twice.
+"""Optional: an LLM rates each target, criterion by criterion, each of them twice.
 
 The number is the model's choice right after the prompt, by its probabilities; nothing is generated. The second time the
 scale is explained the other way round. How far both agree says what the numbers are worth: the manifest tells it.
@@ -28,7 +28,7 @@ _TARGET = ("task", "language", "turns", "instruction", "answer")
 
 
 class LlmJudge(MapStage):
-    """The LLM gives each target numbers, criterion by criterion.
+    """The LLM rates each target, criterion by criterion.
 
     Args:
         of: the table of targets.

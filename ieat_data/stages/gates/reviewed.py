@@ -1,4 +1,4 @@
-"""What people rejected is taken out where samples are composed: just that version of a sample that they saw."""
+"""Samples that people rejected are removed when samples are composed: only the version that they saw."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ieat_data.stages.base import Context, Reject, Row
 
 
 def kept(rows: Iterable[Row], config: str, ctx: Context) -> Iterator[Row]:
-    """The samples but those that people rejected. A sample that has changed since stays, and is noted as `changed`."""
+    """Yield the samples that people did not reject. One that has changed since stays, and is noted as `changed`."""
     changed: list[str] = []
     for row in rows:
         versions = ctx.verdicts.of_sample(config, row["id"])
@@ -30,7 +30,7 @@ def kept(rows: Iterable[Row], config: str, ctx: Context) -> Iterator[Row]:
 
 
 def _seen(row: Row) -> str:
-    """Its hash as it would stand in its shard, with the nulls of the schema."""
+    """Return a row's hash as it would be in its shard, with the nulls of the schema."""
     return seen_sample(logical(to_table([row], SAMPLES).to_pylist()[0]))
 
 

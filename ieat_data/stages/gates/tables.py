@@ -1,4 +1,4 @@
-"""Which tables hold rows of a table back: what a sample goes through before it goes out."""
+"""Which gates may reject the rows of a table before they become samples."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 from ieat_data.data.schema import REJECTED
 from ieat_data.stages.base import Inputs
 
-# What of the rows of a table is judged, as the gates' names have it.
+# What the gates judge in the rows of a table, in words.
 JUDGED: Mapping[str, str] = {
     "respond": "replies",
     "inject": "targets",
     "inject_dialogues": "dialogues",
     "pairs": "pairs",
 }
-# The gates that compare a row with benchmarks and with the other rows, and (GATES) all, in their order.
+# The gates that compare a row with benchmarks and with other rows, and (GATES) all gates, in order.
 COMPARED: Mapping[str, tuple[str, ...]] = {
     "respond": ("decontaminate_replies", "dedup_replies"),
     "inject": ("decontaminate_targets", "dedup_targets"),
@@ -32,10 +32,9 @@ GATES: Mapping[str, tuple[str, ...]] = {
 
 
 def screened_out(inputs: Inputs, table: str, shard: str) -> frozenset[str]:
-    """Return the ids of a shard that do not go out, as far as the task reads the tables that say so."""
-    return frozenset(
-        i for t in GATES[table] if inputs.has(t, shard) for i in _ids(inputs.read(t, shard, ["id", "status"]))
-    )
+    """Return the ids of a shard that the gates rejected, as far as the task reads their tables."""
+    gates = (t for t in inputs.gates.get(table, GATES[table]) if inputs.has(t, shard))
+    return frozenset(i for t in gates for i in _ids(inputs.read(t, shard, ["id", "status"])))
 
 
 def _ids(verdicts: pa.Table) -> list[str]:

@@ -1,1 +1,1 @@
-"""Stages that write the samples which go out."""
+"""Stages that write the samples of the dataset."""

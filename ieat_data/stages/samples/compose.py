@@ -1,4 +1,4 @@
-"""How the final samples are put together: audio joined, messages laid out, provenance gathered.
+"""How the final samples are composed: audio joined, messages laid out, provenance collected.
 
 A task makes the single-turn samples of one utterance shard, or the dialogue samples of one group of shards; its rows
 are in the order of their hashed ids.
@@ -25,13 +25,13 @@ from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.reviewed import kept
 from ieat_data.stages.gates.tables import screened_out
 
-RATE = 16_000  # Hz, of every clip that goes out
+RATE = 16_000  # Hz, of every clip in the dataset
 
 _UTTERANCE = ["id", "source", "key", "language", "speaker", "origin", "audio", "reference"]
 
 
 class Utterances:
-    """The utterances of one shard at a time, with their transcripts: a group's dialogues read shard after shard."""
+    """The utterances of one shard at a time, with their transcripts: a group's dialogues are read shard by shard."""
 
     def __init__(self, inputs: Inputs, wanted: Mapping[str, set[str]] | None = None) -> None:
         self.by_id: dict[str, Row] = {}
@@ -52,7 +52,7 @@ class Utterances:
 
 
 class Sample:
-    """A sample that is being put together."""
+    """A sample that is being composed."""
 
     def __init__(self, row_id: str, task: str, stage: str, language: str, utterances: Utterances) -> None:
         self.row: Row = {"id": row_id, "task": task, "training_stage": stage, "language": language}
@@ -101,20 +101,36 @@ class Sample:
         }
 
 
-class Compose(Stage):
-    """What the four targets share."""
+class SampleStage(Stage):
+    """A stage that makes samples, so that a pipeline may name it as a config. Your own stage implements `samples`."""
 
-    version = 2  # 2: spans name their clips
     schema = SAMPLE_SCHEMA
     expected = frozenset({REJECTED_IN_REVIEW})
+
+    @abstractmethod
+    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
+        """Yield the samples of a task: of the shard or the group `name`. Ids are unique in the whole dataset."""
+
+    def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
+        return verdicts.rejected(self.name)
+
+    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        rows = kept(self.samples(task.name, inputs, ctx), self.name, ctx)
+        yield task.name, to_table(sorted(rows, key=lambda r: r["id"]), self.schema)
+
+    def summarise(self, table: pa.Table) -> Mapping[str, Any]:
+        return summarise(table)
+
+
+class Compose(SampleStage):
+    """What the four configs of stage 1 share."""
+
+    version = 2  # 2: spans name their clips
     single: tuple[str, ...] = ()  # what a task for one utterance shard reads besides utterances
     dialogue: tuple[str, ...] = ()  # what a task for one group reads
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"instructions": pipeline.instructions.model_dump(mode="json")}
-
-    def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
-        return verdicts.rejected(self.name)
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         base = ("utterances", "transcribe")
@@ -130,19 +146,8 @@ class Compose(Stage):
                 reads += [(t, s) for t in self.optional for s in (*members, group) if s in made[t]]
                 yield Task(self.name, group, (group,), (*reads, *questions))
 
-    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        rows = kept(self.samples(task.name, inputs, ctx), self.name, ctx)
-        yield task.name, to_table(sorted(rows, key=lambda r: r["id"]), self.schema)
-
-    def summarise(self, table: pa.Table) -> Mapping[str, Any]:
-        return summarise(table)
-
-    @abstractmethod
-    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
-        """Yield the samples of a task: of the shard or the group `name`."""
-
     def forecast_samples(self, forecast: Forecast, singles: float, dialogues: float, asked: bool) -> Load:
-        """Return the load of so many samples over one utterance and over dialogues. `asked`: with a spoken question."""
+        """Return the load of these samples over one utterance and over dialogues. `asked`: with a spoken question."""
         heard, more_s = 1.0, 0.0
         if asked:
             spoken = forecast.loads["speak_questions"]
@@ -156,10 +161,12 @@ class Compose(Stage):
 
 
 def piece(kind: str, encoded: bytes, ref: str, speaker: str) -> Piece:
+    """Decode a clip to a piece of audio at `RATE`."""
     return Piece(kind, decode(encoded, RATE)[0], ref, speaker, content_hash(encoded))
 
 
 def accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Row]:
+    """Yield the accepted targets of a task in a shard, without those that the gates rejected."""
     out = screened_out(inputs, table, shard)
     for row in inputs.rows(table, shard):
         if row["status"] == OK and row["task"] == task and row["id"] not in out:
@@ -167,7 +174,7 @@ def accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Row]
 
 
 def wanted_by(rows: Iterable[Row]) -> dict[str, set[str]]:
-    """The utterances that dialogues need, by shard."""
+    """Return the utterances that dialogues need, by shard."""
     wanted: dict[str, set[str]] = {}
     for row in rows:
         for turn in row["turns"]:
@@ -176,7 +183,7 @@ def wanted_by(rows: Iterable[Row]) -> dict[str, set[str]]:
 
 
 def spoken_of(inputs: Inputs, table: str, wanted: set[str]) -> dict[str, Row]:
-    """The clips of a table of spoken texts that are wanted; of a shard without any only the ids are read."""
+    """Return the wanted clips of a table of spoken texts; of a shard without any, read only the ids."""
     found: dict[str, Row] = {}
     for shard in inputs.shards(table):
         ids = inputs.rows(table, shard, ["id", "status"])

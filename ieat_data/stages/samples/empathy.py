@@ -14,7 +14,7 @@ from ieat_data.stages.samples.compose import Compose, Sample, Utterances, accept
 
 
 class Empathy(Compose):
-    """Empathetic replies: single turns, and the dialogues that were made of some of them."""
+    """Empathetic replies: single turns, and the dialogues made from some of them."""
 
     name = "stage1_2_empathy"
     inputs = ("utterances", "transcribe", "inject", "reorganise", "inject_dialogues")
@@ -40,7 +40,7 @@ class Empathy(Compose):
         for d in dialogues:
             last = anew.get(d["id"])
             if d["regenerate"] and last is None:
-                continue  # its new last reply was rejected, and stands in quarantine
+                continue  # its new last reply was rejected and is in quarantine
             sample = Sample(child_id(d["id"], self.name, 0), "empathy", "stage1_2", d["language"], utterances)
             turns = [*d["turns"][:-1], {**d["turns"][-1], **_reply(last)}]
             for turn in turns:
@@ -70,5 +70,5 @@ def _reply(target: Row | None) -> Row:
 
 
 def _said(reply: Row | None) -> Piece | None:
-    """A spoken reply as a piece of audio."""
+    """Return a spoken reply as a piece of audio."""
     return piece("reply", reply["audio"], reply["id"], reply["speaker"]) if reply else None

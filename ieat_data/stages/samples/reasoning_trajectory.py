@@ -54,7 +54,7 @@ class Questioned(Compose):
         questions = spoken_of(inputs, "speak_questions", {_question(t) for t in targets})
         for target in targets:
             spoken = questions.get(_question(target))
-            if spoken is not None:  # a question that no try could speak stands in quarantine
+            if spoken is not None:  # a question that could not be spoken is in quarantine
                 yield self._sample(target, spoken, utterances, ctx)
 
     def _sample(self, target: Row, spoken: Row, utterances: Utterances, ctx: Context) -> Row:

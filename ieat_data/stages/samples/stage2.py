@@ -1,4 +1,4 @@
-"""Stage 2's samples: speech and its text, in both directions, and what is said next. Clips go out as they came."""
+"""Stage 2's samples: speech and its text, in both directions, and what is said next. Clips are written unchanged."""
 
 from __future__ import annotations
 
@@ -36,11 +36,13 @@ _ROUNDED_S = 0.01  # by which times in corpora may overlap
 
 
 class Stage2Settings(StageSettings):
+    """The settings that the three stages share."""
+
     share: float = Field(1.0, ge=0, le=1, description="of the accepted utterances, by hash")
 
 
 class Stage2(Stage):
-    """What the three share: they read aligned shards of utterances, texts and tokens."""
+    """What the three stages share: they read aligned shards of utterances, texts and tokens."""
 
     inputs = ("ingest", "pairs", "tokenize")
     optional = GATES["pairs"]
@@ -56,7 +58,7 @@ class Stage2(Stage):
         return Load(rows, rows, seconds, seconds * heard.bytes / max(heard.audio_s, 1e-9))
 
     def rows_share(self, forecast: Forecast) -> float:
-        """Return the share of the utterances that a sample is made of."""
+        """Return the share of the utterances that become a sample."""
         return 1.0
 
     def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
@@ -76,20 +78,20 @@ class Stage2(Stage):
         return summarise(table)
 
     def samples(self, rows: Sequence[Row], shard: str) -> Iterator[Row]:
-        """Samples of utterances in the order of their corpus; those that an earlier stage rejected are among them.
+        """Yield the samples of utterances, which come in corpus order and include those that an earlier stage rejected.
 
-        As it stands: one of each that is fit.
+        By default one sample per accepted utterance.
         """
         for row in rows:
             if row["status"] == OK:
                 yield self.sample(self.messages(row), [row], shard)
 
     def messages(self, row: Row) -> list[Row]:
-        """The two turns of a sample of one utterance."""
+        """Return the two turns of a sample of one utterance."""
         raise TypeError(f"{type(self).__name__} has no messages")
 
     def sample(self, messages: Sequence[Row], heard: Sequence[Row], shard: str) -> Row:
-        """A sample of these messages, whose clips are those of `heard`."""
+        """Return a sample of these messages, whose clips are those of `heard`."""
         first = heard[0]
         row_id = child_id(first["id"], self.name, 0)
         audios, spans, origins = [], [], []
@@ -115,7 +117,7 @@ class Stage2(Stage):
 
 
 def _spoken(role: str, row: Row, audio: int, train: bool) -> Row:
-    """Speech, with its text where it is the assistant's own."""
+    """Return speech as a message, with its text if it is the assistant's own."""
     content = row["text"] if role == "assistant" else ""
     said = {"role": role, "kind": "speech", "content": content, "transcript": row["text"], "audio": audio}
     return {**said, "train": train, "speech_tokens": row["tokens"]}
@@ -144,13 +146,15 @@ class Synthesis(Stage2):
 
 
 class ContinuationSettings(Stage2Settings):
+    """The settings of `stage2_continuation`."""
+
     max_gap_s: float = Field(
         2.0, ge=0, description="longest silence between the two, seconds, where the corpus has times"
     )
 
 
 class Continuation(Stage2):
-    """Speech in, the speech and text that the same speaker goes on with."""
+    """Speech in, the speech and text with which the same speaker continues."""
 
     name = "stage2_continuation"
     task = "continuation"
@@ -169,9 +173,9 @@ class Continuation(Stage2):
 
 
 def follows(one: Row, two: Row, max_gap_s: float) -> bool:
-    """Whether `two` is what the speaker of `one` said next.
+    """Tell whether `two` is what the speaker of `one` said next.
 
-    By the times of both in their recording where the corpus has them, else by Emilia's numbers (`…_W000029`,
+    By the times of both in their recording if the corpus has them, else by Emilia's numbers (`…_W000029`,
     `…_W000030`).
     """
     if one["speaker"] != two["speaker"]:

@@ -18,12 +18,14 @@ from ieat_data.stages.forecast import Ask, Forecast, Load
 
 
 class EmotionSettings(StageSettings):
+    """The settings of `emotion`."""
+
     min_score: float = Field(0.0, ge=0, le=1, description="a best score below this is no label")
     max_peers: int = Field(8, ge=0, description="clips of the same speaker that give an engine the speaker's norm")
 
 
 class Emotion(MapStage):
-    """Asks the profile's emotion engine. `other` and `<unk>` are no labels: such a clip takes no part in stage 1-2."""
+    """Asks the profile's emotion engine. `other` and `<unk>` are not labels: such a clip is not used in stage 1-2."""
 
     name = "emotion"
     inputs = ("utterances", "transcribe")

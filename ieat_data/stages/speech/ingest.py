@@ -1,4 +1,4 @@
-"""Read the corpora: speech into `ingest` (utterances), text into `queries`. Audio bytes are kept as they came."""
+"""Read the corpora: speech into `ingest` (utterances), text into `queries`. Audio bytes are kept unchanged."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SourceStage(Stage):
         return pipeline.sources.speech if self.kind == "speech" else pipeline.sources.text
 
     def rows_per_task(self, pipeline: Pipeline) -> int:
-        """Into how many records a reader is asked to cut a corpus; of one that it cannot cut a task reads more."""
+        """Return the records per task that a reader is asked for; if a corpus cannot be cut, a task reads more."""
         return pipeline.rows_per_shard
 
     def shards_of_task(self, rows: int, pipeline: Pipeline) -> int:
@@ -80,7 +80,7 @@ class SourceStage(Stage):
                     break
 
     def records(self, task: Task, pipeline: Pipeline) -> tuple[Source, Iterator[Any]]:
-        """The source of a task, and its records."""
+        """Return the source of a task, and its records."""
         unit = dict(task.unit or {})
         take, name = unit.pop("take"), unit.pop("source")
         source, reader = _open(name, self.kind, pipeline)
@@ -88,7 +88,7 @@ class SourceStage(Stage):
 
     @abstractmethod
     def check(self, record: Any, source: Source, ctx: Context) -> Row | Reject:
-        """Return the columns of a record, or why it goes no further."""
+        """Return the columns of a record, or why it is rejected."""
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         source, records = self.records(task, ctx.pipeline)
@@ -137,18 +137,20 @@ def _read(reader: Any, name: str, unit: Unit) -> Iterator[Any]:
         yield from reader.read(unit)
 
 
-# what readers call it → the column
+# a reader's name → the column
 _NUMBERS = {"dnsmos": "dnsmos", "start": "start_s", "duration": "segment_s"}
 _TEXTS = {"id": "corpus_id", "recording": "recording"}
 
 
 class IngestSettings(StageSettings):
+    """The settings of `ingest`."""
+
     min_s: float = Field(0.4, ge=0, description="shortest clip, seconds")
     max_s: float = Field(30.0, gt=0, description="longest clip, seconds")
 
 
 class Ingest(SourceStage):
-    """Clips of speech corpora: decoded once, to know that they can be, and how long they are."""
+    """Clips of speech corpora, decoded once to check them and to get their length."""
 
     name = "ingest"
     version = 2  # 2: columns in place of JSON
@@ -172,9 +174,9 @@ class Ingest(SourceStage):
 
 
 def utterance(record: SpeechRecord, source: Source, min_s: float, max_s: float) -> Row | Reject:
-    """A clip of a corpus as columns of `utterances`, or why it is none. Lengths in seconds."""
+    """Return a clip of a corpus as columns of `utterances`, or why it is rejected. Lengths in seconds."""
     try:
-        # a little more than the limit is enough to know that a clip is over it
+        # decoding slightly more than the limit shows that a clip exceeds it
         samples, rate = decode(record.audio, max_s=max_s + 1.0)
     except AudioError as e:
         return Reject(e.reason, str(e))
@@ -203,7 +205,7 @@ def utterance(record: SpeechRecord, source: Source, min_s: float, max_s: float) 
 
 
 def _known(extra: Mapping[str, Any]) -> Row:
-    """What a corpus says of a clip besides: what stages read as columns, the rest as JSON."""
+    """Return a corpus's other facts about a clip: those that stages read as columns, the rest as JSON."""
     rest = dict(extra)
     numbers = {column: _number(rest.pop(name, None)) for name, column in _NUMBERS.items()}
     texts = {column: _text(rest.pop(name, None)) for name, column in _TEXTS.items()}
@@ -221,12 +223,14 @@ def _text(value: Any) -> str | None:
 
 
 def speaker(record: SpeechRecord, source: Source) -> str:
-    """The speaker's name in the build; one who has none in the corpus is known by the clip."""
+    """Return the speaker's name in the build; without one in the corpus, the clip identifies the speaker."""
     return f"{source.name}/{record.speaker or record.key}"
 
 
 class QueriesSettings(StageSettings):
-    # most of a text corpus is nothing that a person would say aloud
+    """The settings of `queries`."""
+
+    # most of a text corpus is not something that a person would say aloud
     max_reject_rate: float | None = Field(1.0, gt=0, le=1, description="in place of the pipeline's")
 
 

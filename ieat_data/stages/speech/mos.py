@@ -1,4 +1,4 @@
-"""Optional: an engine judges the quality of each clip."""
+"""Optional: an engine rates the quality of each clip."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from ieat_data.stages.speech.signal_quality import limits_and_rejects
 
 
 class MosSettings(StageSettings):
+    """The settings of `mos`."""
+
     min_overall: float = Field(2.4, ge=1, le=5, description="overall quality below which a clip is not used")
 
 
 class Mos(MapStage):
-    """The quality of each clip (1 to 5), as the profile's engine for it hears it."""
+    """The quality of each clip (1 to 5), rated by the profile's engine for it."""
 
     name = "mos"
     inputs = ("utterances", "signal_quality")

@@ -1,4 +1,4 @@
-"""Stage 2: which utterances are good enough to be learnt from as pairs of speech and text."""
+"""Stage 2: which utterances are good enough to train on as pairs of speech and text."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from ieat_data.stages.forecast import Forecast, Load
 
 
 class PairsSettings(StageSettings):
+    """The settings of `pairs`."""
+
     min_s: float = Field(1.0, ge=0, description="shortest clip, seconds")
     max_s: float = Field(30.0, gt=0, description="longest clip, seconds")
     min_dnsmos: float | None = Field(3.0, description="where the corpus gives a DNSMOS; none: not looked at")
 
 
 class Pairs(MapStage):
-    """The corpus's own transcript, cased and punctuated, of a clip of fit length, pace and quality."""
+    """The corpus's own transcript, cased and punctuated, of a clip of suitable length, pace and quality."""
 
     name = "pairs"
     inputs = ("ingest", "recorded_signal_quality")

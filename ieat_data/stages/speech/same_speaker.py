@@ -18,6 +18,8 @@ from ieat_data.stages.speech.speakers import voices
 
 
 class SameSpeakerSettings(StageSettings):
+    """The settings of `same_speaker`."""
+
     min_similarity: float = Field(0.4, ge=-1, le=1, description="of a spoken query's voice and that of its prompt")
 
 

@@ -1,4 +1,4 @@
-"""Choose queries: duplicates out, then a sample of each source by hash. A barrier that reads ids and texts only."""
+"""Select queries: remove duplicates, then sample each source by hash. A barrier that reads only ids and texts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from ieat_data.stages.forecast import Forecast, Load
 
 
 class SelectSettings(StageSettings):
+    """The settings of `select`."""
+
     per_source: int | None = Field(None, ge=1, description="queries kept of each source; none: all")
 
 
 class Select(Stage):
-    """The queries that are spoken: each once, and no more than wanted. Its shards align with those of `queries`."""
+    """The queries to be spoken: each once, and no more than wanted. Its shards align with those of `queries`."""
 
     name = "select"
     inputs = ("queries",)

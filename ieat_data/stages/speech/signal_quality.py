@@ -1,4 +1,4 @@
-"""Measure every clip before anything is made of it: clipping, silence, loudness."""
+"""Measure every clip before it is used: clipping, silence, loudness."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from ieat_data.data.schema import SIGNALS
 from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, Rule, StageSettings
 from ieat_data.stages.forecast import Forecast, Load
 
-SIGNAL = ("lufs", "clipped", "silence", "leading_s", "trailing_s")  # columns of what was measured
+SIGNAL = ("lufs", "clipped", "silence", "leading_s", "trailing_s")  # columns of the measurements
 
 
 class ListenSettings(StageSettings):
+    """The settings of the signal quality stages."""
+
     limits: ClipLimits = ClipLimits()
 
 
@@ -74,7 +76,7 @@ class SignalQuality(MapStage):
 
 
 def limits_and_rejects(made: Sequence[Made]) -> dict[str, Any] | None:
-    """Return the limits of each stage that judged clips, and how many it rejected; None where none did."""
+    """Return the limits of each stage that judged clips, and how many it rejected; None if no stage did."""
     found = {
         m.name: {"limits": m.stage.settings.model_dump(mode="json"), "rejects": dict(sorted(m.rejects.items()))}
         for m in made

@@ -29,13 +29,13 @@ from ieat_data.stages.speech.ingest import SourceStage, speaker, utterance
 
 
 def clones(profile: Profile) -> bool:
-    """Whether the speakers are clips of a corpus: the profile names no voices, and its TTS engine takes prompts."""
+    """Tell whether the speakers are corpus clips: the profile names no voices, and its TTS engine takes prompts."""
     tts = profile.engines.get("tts")
     return tts is not None and not tts.voices and registry.takes_prompts(tts)
 
 
 def speaker_sources(pipeline: Pipeline, profile: Profile) -> tuple[str, ...]:
-    """The corpora that the speakers are taken from."""
+    """Return the corpora that the speakers are taken from."""
     return pipeline.sources.speakers if clones(profile) else ()
 
 
@@ -46,18 +46,18 @@ class Voices:
         self._rows = rows
 
     def of(self, language: str) -> list[str]:
-        """Return the voices in a language; where none of its own has a prompt, all: a cloned voice speaks both."""
+        """Return the voices in a language; if none of them has a prompt, all: a cloned voice speaks both."""
         own = [s["voice"] for s in self._rows if s["language"] == language]
         return sorted(own or (s["voice"] for s in self._rows))
 
     def prompt(self, voice: str) -> SpeakerPrompt | None:
-        """Return what a TTS engine is to clone `voice` from; None for a voice that it has by itself."""
+        """Return the prompt from which a TTS engine clones `voice`; None for a voice of its own."""
         s = next(s for s in self._rows if s["voice"] == voice)
         return None if s["audio"] is None else SpeakerPrompt(s["audio"], s["transcript"], s["language"])
 
 
 def voices(ctx: Context, clips: bool = False) -> Voices:
-    """Return the speakers that a task reads. `clips`: with their prompts' audio, for one that speaks."""
+    """Return the speakers that a task reads. `clips`: include their prompts' audio, for a task that speaks."""
     if "voices" not in ctx.shared:
         columns = None if clips else ["voice", "language"]
         read = (r for s in ctx.inputs.shards("speakers") for r in ctx.inputs.rows("speakers", s, columns))
@@ -67,7 +67,7 @@ def voices(ctx: Context, clips: bool = False) -> Voices:
 
 
 def voice_faults(pipeline: Pipeline, profile: Profile) -> list[str]:
-    """Return what keeps the profile's TTS engine from speaking the languages of a pipeline, a line each."""
+    """Return why the profile's TTS engine cannot speak the languages of a pipeline, one line per fault."""
     tts = profile.engines.get("tts")
     if tts is None:
         return []
@@ -83,13 +83,15 @@ def voice_faults(pipeline: Pipeline, profile: Profile) -> list[str]:
 
 
 class PromptClipsSettings(StageSettings):
+    """The settings of `prompt_clips`."""
+
     min_s: float = Field(3.0, ge=1, description="shortest clip, seconds")
     max_s: float = Field(10.0, gt=1, le=30, description="longest clip, seconds")
     rows_per_task: int = Field(20_000, ge=1, description="records that one task looks through")
 
 
 class PromptClips(SourceStage):
-    """The speakers of each part of a corpus that may be among those of the build, each with one clip.
+    """The speakers of each part of a corpus that may become those of the build, each with one clip.
 
     The smallest hashes of all parts are among the smallest of each: no part keeps more than `pipeline.speakers`, and
     only the clips of those are decoded.
@@ -104,7 +106,7 @@ class PromptClips(SourceStage):
         return speaker_sources(pipeline, profile)
 
     def estimate(self, forecast: Forecast) -> Load:
-        # few clips are kept, whatever is looked through: as many as there are speakers, of each part of the corpus
+        # few clips are kept, however many are searched: one per speaker, from each part of the corpus
         kept = float(forecast.pipeline.speakers) if forecast.pipeline.sources.speakers else 0.0
         return Load(kept, kept)
 
@@ -161,7 +163,7 @@ class PromptClips(SourceStage):
 
 
 class Speakers(Stage):
-    """The speakers of the build, in one shard. A barrier over the few clips that may be chosen."""
+    """The speakers of the build, in one shard. A barrier over the few candidate clips."""
 
     name = "speakers"
     inputs = ("prompt_clips",)
@@ -173,7 +175,7 @@ class Speakers(Stage):
         return Load(voices, voices)
 
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> list[dict[str, Any]]:
-        """Return the voices that were drawn from, and for a cloned one its prompt."""
+        """Return the voices that were drawn from, and the prompt of a cloned one."""
         columns = [c for c in self.schema.names if c not in ("id", "audio", "sample_rate", "status", "reason")]
         rows = (r for m in made for record in m.records.values() for r in m.table.read(record, columns).to_pylist())
         return [{k: v for k, v in row.items() if v is not None} for row in rows]

@@ -1,4 +1,4 @@
-"""Text to checked speech: speak, listen to it, and speak again with the next seed where it went wrong."""
+"""Text to checked speech: speak it, check the clip, and speak again with the next seed if it is bad."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ from ieat_data.stages.speech.speakers import voice_faults, voices
 
 
 class SpeakingSettings(StageSettings):
+    """The settings of stages that have texts spoken."""
+
     attempts: int = Field(3, ge=1, description="tries, each with the next seed")
     limits: ClipLimits = ClipLimits()
     max_error_rate: float = Field(0.3, ge=0, description="of the ASR round trip: WER (en), CER (zh)")
 
 
 class Speaking(Stage):
-    """What stages share that have texts spoken and listen to the clips."""
+    """What stages share that have texts spoken and check the clips."""
 
     broadcast = ("speakers",)
     engines = ("tts", "asr")
@@ -55,7 +57,7 @@ class Speaking(Stage):
 
 @dataclass(frozen=True)
 class Line:
-    """What is to be spoken, and by whom."""
+    """A text to be spoken, and the speaker."""
 
     id: str
     text: str
@@ -66,6 +68,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Spoken:
+    """A checked clip, and its measurements."""
+
     clip: Clip
     signal: Signal
     heard: str = ""
@@ -75,12 +79,11 @@ class Spoken:
 def speak(
     lines: Sequence[Line], stage: str, settings: SpeakingSettings, ctx: Context
 ) -> list[tuple[Spoken | Reject, int]]:
-    """A clip for each line that an ASR understands, or why there is none; and the tries it took.
+    """Return for each line a clip that an ASR understands, or why there is none; and the attempts made.
 
     Reject reasons: the TTS engine's and the ASR engine's own, `silent_audio`, `too_fast`, `too_slow`, those of
     `checks.clip`, `asr_mismatch`.
     """
-
     known, own = voices(ctx, clips=True), own_checks(ctx.pipeline).get("clip", ())
 
     def draw(line: Line, attempt: int) -> int:
@@ -116,7 +119,7 @@ def speak(
 
 
 def speak_rows(lines: Sequence[Line], stage: str, settings: SpeakingSettings, ctx: Context) -> list[Row | Reject]:
-    """`speak`, as rows of `schema.SPOKEN`."""
+    """Call `speak` and return rows of `schema.SPOKEN`."""
     spoken = speak(lines, stage, settings, ctx)
     return [s if isinstance(s, Reject) else _row(x, s, n) for x, (s, n) in zip(lines, spoken, strict=True)]
 

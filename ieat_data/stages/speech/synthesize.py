@@ -20,7 +20,7 @@ class Synthesize(Speaking, MapStage):
     inputs = ("queries", "select")
     columns: Mapping[str, tuple[str, ...]] = {"queries": ("source", "key", "language", "text"), "select": ()}
     schema = UTTERANCES
-    measured = ()  # what was measured stands in `synthesized_signal_quality` and `transcribe`, too
+    measured = ()  # the measurements are also in `synthesized_signal_quality` and `transcribe`
 
     def estimate(self, forecast: Forecast) -> Load:
         return forecast.spoken(self.name, forecast.loads["select"].ok, self.engines)

@@ -19,13 +19,15 @@ from ieat_data.stages.speech.signal_quality import limits_and_rejects
 
 
 class TranscribeSettings(StageSettings):
+    """The settings of `transcribe`."""
+
     text_of_recorded: Literal["asr", "reference"] = Field("asr", description="what a recorded user is taken to say")
     text_of_synthesized: Literal["asr", "reference"] = Field("reference", description="and one who was synthesized")
     max_error_rate: float = Field(0.5, ge=0, description="WER (en) or CER (zh) above which a clip is not trusted")
 
 
 class Transcribe(MapStage):
-    """What was said. A synthesized clip was heard at its check: it is not transcribed twice."""
+    """The transcripts. A synthesized clip was transcribed during its check, so it is not transcribed twice."""
 
     name = "transcribe"
     inputs = ("utterances", "signal_quality")
@@ -45,7 +47,7 @@ class Transcribe(MapStage):
     def estimate(self, forecast: Forecast) -> Load:
         load = forecast.accepted(self.name, forecast.union("utterances").ok)
         recorded = forecast.loads["ingest"]
-        load.asks["asr"] = Ask(recorded.ok, recorded.audio_s)  # what was spoken here was heard at its check
+        load.asks["asr"] = Ask(recorded.ok, recorded.audio_s)  # clips spoken here were transcribed during their check
         return load
 
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:

@@ -59,6 +59,7 @@ def command(*args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_a_sound_profile_is_called_so_and_every_replica_answers(tmp_path: Path) -> None:
     path = profile(tmp_path, tts={"replicas": 2})
     done = command("-p", str(path), "--json")
@@ -74,6 +75,7 @@ def test_a_sound_profile_is_called_so_and_every_replica_answers(tmp_path: Path) 
     assert "asking tts to synthesize" in done.stderr, "says what it does while it does it"
 
 
+@pytest.mark.long
 def test_engines_that_are_sick_do_not_keep_the_others_from_being_tried(tmp_path: Path) -> None:
     sick = {role: {"engine": f"{FAULTY}:{name}"} for role, name in (("llm", "BrokenLLM"), ("ser", "CallingSER"))}
     report = look(profile(tmp_path, **sick, asr={"engine": FAULTY + ":DeafASR"}, tts=_tts("FailingTTS")), True)
@@ -82,7 +84,7 @@ def test_engines_that_are_sick_do_not_keep_the_others_from_being_tried(tmp_path:
     ]
     deaf = faults(report, "engine asr")
     assert len(deaf) == 2
-    assert "it hears 'thank you for watching' where" in deaf[0] and "is it a model for en?" in deaf[0]
+    assert "it hears 'thank you for watching' instead of" in deaf[0] and "is it a model for en?" in deaf[0]
     assert faults(report, "engine tts") == [
         f"call en: {FAULTY}:FailingTTS.synthesize: the engine fails with unknown_voice: no voice 'ann'",
         f"call zh: {FAULTY}:FailingTTS.synthesize raises: RuntimeError: CUDA error: an illegal memory access",
@@ -96,6 +98,7 @@ def _tts(name: str) -> dict[str, Any]:
     return {"engine": f"{FAULTY}:{name}"}
 
 
+@pytest.mark.long
 def test_what_is_missing_is_told_of_all_engines_and_none_of_them_is_loaded(tmp_path: Path) -> None:
     needy = {
         "engine": FAULTY + ":NeedyLLM",
@@ -113,6 +116,7 @@ def test_what_is_missing_is_told_of_all_engines_and_none_of_them_is_loaded(tmp_p
     assert not faults(report, "engine asr")
 
 
+@pytest.mark.long
 def test_faults_are_lines_and_exit_code_1(tmp_path: Path) -> None:
     done = command("-p", str(profile(tmp_path, tts={"voices": {}})), "--no-calls")
     assert done.returncode == 1
@@ -183,6 +187,7 @@ def test_a_descriptor_whose_ids_are_not_the_tokenizer_s(tmp_path: Path) -> None:
     assert ids == {t: tiny.ids()[t] for t in ("<|im_start|>", "<|im_end|>", "<think>", "</think>")}
 
 
+@pytest.mark.long
 def test_a_gpu_that_is_asked_for_and_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = profile(tmp_path, asr={"num_gpus": 0.5})
     monkeypatch.setenv("PATH", str(tmp_path))  # no nvidia-smi

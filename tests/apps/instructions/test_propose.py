@@ -88,6 +88,7 @@ def test_good_lines_are_kept_and_each_bad_one_has_its_reason(tmp_path: Path, lan
         assert found and found[1] in angles
 
 
+@pytest.mark.long
 def test_the_same_run_gives_the_same_with_any_pool_and_another_seed_gives_another(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_model_that_only_repeats_itself_is_asked_no_longer(tmp_path: Path) -> 
     assert (made.texts, made.asked, dict(made.rejected)) == ([], 4, {"duplicate": 12})
 
 
+@pytest.mark.long
 def test_a_model_that_dies_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ieat_data.execution.ray_pools.ENGINE_RESTARTS", 0)
     monkeypatch.setattr("ieat_data.execution.ray_pools.CALL_TRIES", 0)

@@ -17,6 +17,8 @@ from ieat_data.checks.catalogue import KINDS
 from ieat_data.stages import STAGES
 from tests.apps.report.read import rows, summary
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def report(view: View, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -280,7 +280,7 @@ def test_what_was_looked_for_has_its_place(made: dict[str, Any], page_url: str, 
         new = page.locator(".part", has_text="Is it new?")
         assert f"{made['screened']['near_duplicates']['rejected']} of " in new.inner_text().replace("\n", " ")
         assert "Benchmarks" not in new.inner_text(), "nobody looked for one"
-        assert not page.get_by_role("heading", name="What the judge says").count(), "nobody judged"
+        assert not page.get_by_role("heading", name="The judge").count(), "nobody judged"
 
 
 JUDGED = {

@@ -22,6 +22,8 @@ from ieat_data.errors import UserError
 from tests.apps.report.read import columns, rows, summary
 from tests.support import replayed
 
+pytestmark = pytest.mark.long
+
 
 @contextmanager
 def served(out: Path) -> Iterator[str]:

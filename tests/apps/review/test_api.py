@@ -1,4 +1,4 @@
-"""The server's addresses, through the guard: what may be asked, by whom, and what comes."""
+"""The server's addresses, behind the access middleware: what may be asked, by whom, and what comes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("starlette")
 from starlette.testclient import TestClient
 
+from ieat_data.apps.review.access import HEADER
 from ieat_data.apps.review.api import make_app
-from ieat_data.apps.review.guard import HEADER
 from ieat_data.apps.web.ranges import byte_range
-from ieat_data.cli.review import open_desk
+from ieat_data.cli.review import open_session
 from ieat_data.data.audio import decode, seekable
 from ieat_data.data.sample import logical
 from ieat_data.dataset.verify import samples
@@ -59,7 +59,7 @@ class Page:
 
 
 def client_of(what: Path, decisions: Path, host: str = "127.0.0.1", n: int | None = None) -> TestClient:
-    return TestClient(make_app(open_desk(what, decisions, None, n), host, 8710, "the-token"), base_url=HOME)
+    return TestClient(make_app(open_session(what, decisions, None, n), host, 8710, "the-token"), base_url=HOME)
 
 
 @pytest.fixture

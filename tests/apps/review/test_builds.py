@@ -57,6 +57,7 @@ def test_a_rejected_instruction_is_not_drawn_and_moves_no_other_draw() -> None:
     assert set(moved) == {gone}, "only who drew it draws again"
 
 
+@pytest.mark.long
 def test_an_edited_instruction_has_its_new_text_and_an_id_of_its_own() -> None:
     before = drawn(Verdicts())
     name = before[0]["id"]
@@ -99,6 +100,7 @@ def todo(plan: Plan) -> set[str]:
     return {n.name for n in plan.nodes.values() if n.todo}
 
 
+@pytest.mark.long
 def test_reject_a_sample_edit_an_instruction_build_again(tmp_path: Path) -> None:
     log, decisions, out = tmp_path / "calls.log", tmp_path / "decisions", tmp_path / "out"
     c = corpora.make(tmp_path, 4, {"log": str(log)}, decisions=str(decisions))

@@ -117,6 +117,7 @@ def _write_many(folder: str, reviewer: str, who: int) -> None:
         store.append(reviewer, **{**WHAT, "item": f"r-{who}-{i}"}, decision="accept", note="x" * random.randrange(1500))
 
 
+@pytest.mark.long
 def test_windows_of_one_reviewer_in_several_processes_lose_nothing(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=_write_many, args=(str(tmp_path), r, i)) for i, r in enumerate("aaab")]

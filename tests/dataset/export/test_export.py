@@ -153,8 +153,8 @@ def test_what_is_wrong_is_one_line(dataset: Path, tmp_path: Path) -> None:
         UserError, match=r"exporter jsonl: --set: unknown key 'transcript' \(did you mean 'transcripts'"
     ):
         export(dataset, "jsonl", tmp_path / "e", ["transcript=true"])
-    with pytest.raises(UserError, match=r"is there already: name another folder"):
+    with pytest.raises(UserError, match=r"exists already: name another folder"):
         export(dataset, "jsonl", dataset)
-    with pytest.raises(UserError, match="no output folder"):
+    with pytest.raises(UserError, match="not an output folder"):
         export(tmp_path, "jsonl", tmp_path / "e")
     assert not list(tmp_path.glob("e*"))

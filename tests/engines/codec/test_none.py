@@ -11,7 +11,7 @@ import pytest
 from ieat_data.config import EngineConfig, Profile, load_profile
 from ieat_data.engines import registry
 from ieat_data.engines.base import Encode, Failure, SpeechTokens
-from ieat_data.engines.cache import Answers
+from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import EngineClient
 from ieat_data.engines.codec.none import NoCodec
 from ieat_data.errors import UserError
@@ -49,13 +49,13 @@ def test_a_client_keeps_tokens_and_their_absence(tmp_path: Path) -> None:
 
     def client(calls: int) -> EngineClient:
         pool = _Pool(Codec(), calls)
-        return EngineClient(pool, chunk=4, identity={"engine": "e"}, answers=Answers(tmp_path / "s"))
+        return EngineClient(pool, chunk=4, identity={"engine": "e"}, cache=ResponseCache(tmp_path / "s"))
 
     requests = [Encode(x) for x in (b"a", b"b", b"c", b"d")]
     given = [SpeechTokens((6560, 0, 7), 25.0), SpeechTokens(None, 0.0), SpeechTokens((), 25.0)]
     asked = client(1)
     assert asked.encode(requests, ["r"] * 4) == [*given, Failure("undecodable_audio", "no clip")]
-    asked.answers.close()
+    asked.cache.close()
     again = client(0).encode(requests, ["r"] * 4)
     assert again == [*given, Failure("undecodable_audio", "no clip")]
     assert isinstance(again[0].tokens, tuple) and again[1].tokens is None and again[2].tokens == ()
@@ -63,7 +63,7 @@ def test_a_client_keeps_tokens_and_their_absence(tmp_path: Path) -> None:
 
 def test_a_request_is_another_for_each_clip_and_codec() -> None:
     def key(audio: bytes, engine: str) -> str:
-        return EngineClient(_Pool(None, 0), chunk=1, identity={"engine": engine}, answers=Answers(None)).keys(
+        return EngineClient(_Pool(None, 0), chunk=1, identity={"engine": engine}, cache=ResponseCache(None)).keys(
             "encode", [Encode(audio)]
         )[0]
 

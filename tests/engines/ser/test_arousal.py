@@ -19,6 +19,7 @@ def clips(**voice_settings: float) -> list[Prosody]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("hz", [110.0, 210.0])
 def test_a_speaker_at_the_own_norm_is_in_the_middle(hz: float, language: str) -> None:
@@ -26,6 +27,7 @@ def test_a_speaker_at_the_own_norm_is_in_the_middle(hz: float, language: str) ->
     assert arousal(peers[2], peers[:2] + peers[3:], language) == pytest.approx(0.5, abs=0.08)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "change",
     [
@@ -58,6 +60,7 @@ def test_the_gain_of_a_whole_recording_changes_nothing() -> None:
     assert arousal(louder[-1], louder[:-1], "en") == pytest.approx(arousal(clip, peers, "en"), abs=1e-9)
 
 
+@pytest.mark.long
 def test_without_peers_the_level_says_nothing_and_the_pitch_little() -> None:
     clip = measure(voice(120))
     assert arousal(replace(clip, level_db=clip.level_db + 20), [], "en") == arousal(clip, [], "en")
@@ -87,6 +90,7 @@ def test_what_could_not_be_measured_is_left_out() -> None:
     assert arousal(replace(whisper, level_db=whisper.level_db + 10), clips(), "en") > 0.8
 
 
+@pytest.mark.long
 def test_arousal_stays_in_range_for_absurd_values() -> None:
     absurd = Prosody(1.0, 1.0, 500.0, 500.0, 600.0, 500.0, 500.0, 0.0)
     assert 0.5 < arousal(absurd, clips(), "en") < 1

@@ -32,6 +32,7 @@ def test_list_shows_the_state(site: Site) -> None:
     assert "ready" in after.stdout and "not fetched" not in after.stdout
 
 
+@pytest.mark.long
 def test_fetch_for_a_profile(site: Site, tmp_path: Path) -> None:
     profile = tmp_path / "profile.yaml"
     profile.write_text(PROFILE)
@@ -47,6 +48,7 @@ def test_a_profile_that_replays_needs_no_model(site: Site, tmp_path: Path) -> No
     assert status("tiny") == "missing"
 
 
+@pytest.mark.long
 def test_fetch_without_names_is_for_the_cpu_profile(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,8 @@ from tests.engines.weights.conftest import (
     tiny_wheels,
 )
 
+pytestmark = pytest.mark.long
+
 NPZ = "e632f2ac7bb83611b34921ad6e0989b5e45e42da351fb0154857982af3f1d553"
 
 

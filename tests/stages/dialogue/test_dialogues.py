@@ -23,6 +23,7 @@ def test_dialogues_are_lawful(pool: dict[str, str]) -> None:
         assert pool[d[0]] != pool[d[-1]]
 
 
+@pytest.mark.long
 @given(pools)
 def test_as_many_dialogues_as_were_planned_are_formed(pool: dict[str, str]) -> None:
     counts = Counter(pool.values())

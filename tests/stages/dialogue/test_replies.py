@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from ieat_data.cli.build import make_plan
@@ -14,6 +15,7 @@ from tests.support.doubles import LABELS, text_of
 from tests.support.in_process import build_here
 
 
+@pytest.mark.long
 def test_the_replies_are_spoken_where_the_pipeline_has_a_block_for_it(tmp_path: Path) -> None:
     stages = {"speak_replies": {}, "reorganise": {"last_reply": "regenerate", "share": 0.8}}
     made = corpora.make(tmp_path, 8, stages=stages)

@@ -163,6 +163,7 @@ def test_the_verdicts_of_all_tables_count(tmp_path: Path) -> None:
     assert screened_out(Inputs({}), "inject", "s") == frozenset()
 
 
+@pytest.mark.long
 def test_a_whole_build(tmp_path: Path) -> None:
     """The doubles answer everybody of a language the same in stage 1-1; one line of a benchmark is an utterance."""
     bench = tmp_path / "bench" / "test.txt"
@@ -206,5 +207,5 @@ def test_a_pipeline_may_have_neither(tmp_path: Path) -> None:
 
 def test_an_absent_benchmark_is_told_before_anything_is_done(tmp_path: Path) -> None:
     made = corpora.make(tmp_path, 2, contamination=["./absent.jsonl"])
-    with pytest.raises(UserError, match=r"contamination: ./absent.jsonl: there is no such file"):
+    with pytest.raises(UserError, match=r"contamination: ./absent.jsonl: no such file"):
         make_plan(made.pipeline, made.profile, tmp_path / "out", None, [], None)

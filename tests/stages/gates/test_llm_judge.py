@@ -102,6 +102,7 @@ def test_kappa() -> None:
     assert kappa({"1,1": 8, "1,3": 2, "3,1": 2, "3,3": 8})[1] == pytest.approx(1 - 16 / 40)
 
 
+@pytest.mark.long
 def test_a_build_with_a_judge(tmp_path: Path) -> None:
     made = corpora.make(tmp_path, 6, judge={})
     path = Path(made.profile)

@@ -92,6 +92,7 @@ def test_a_clip_that_is_spoken_badly_is_spoken_again() -> None:
     assert isinstance(spoken, Reject) and spoken.reason == "trailing_silence"
 
 
+@pytest.mark.long
 def test_a_build_with_and_without_an_engine_for_quality(tmp_path: Path) -> None:
     made = corpora.make(tmp_path, 8, configs=["stage1_1"])
     out = tmp_path / "plain"

@@ -95,6 +95,7 @@ def test_of_each_speaker_the_clip_of_3_to_10_seconds_with_the_best_dnsmos(tmp_pa
     assert rows[0]["transcript"] == "第2句话"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rows_per_task", [1, 4, 100])
 def test_the_speakers_are_the_smallest_hashes_however_the_corpus_is_cut(tmp_path: Path, rows_per_task: int) -> None:
     names = [f"s{i:02d}" for i in range(12)]
@@ -128,6 +129,7 @@ def test_a_part_notes_what_was_no_prompt_and_why(tmp_path: Path) -> None:
     assert record.summary["unfit"] == {"too_short_audio": 1, "too_long_audio": 1}
 
 
+@pytest.mark.long
 def test_a_build_whose_voices_are_cloned(tmp_path: Path) -> None:
     clips: Clips = [(f"s{i}", 3.0, 3.5) for i in range(6)]
     made = cloning(tmp_path, corpus(tmp_path, clips), speakers=3)

@@ -18,7 +18,7 @@ SCRIPTS = {
 }
 
 
-class Scripted(LogitsProcessor):  # type: ignore[misc]
+class Scripted(LogitsProcessor):
     def __init__(self, vllm_config: Any, device: Any, is_pin_memory: bool) -> None:
         self.scripts: dict[int, tuple[list[int], list[int]]] = {}
 

@@ -1,4 +1,4 @@
-// Which view is shown, the theme, and in a report that is served: what is new.
+// The views, the theme and, in a served report, the updates.
 "use strict";
 
 (() => {
@@ -9,7 +9,7 @@
   let drawn = "";
 
   function told(said) {
-    if (IEAT.said && IEAT.said.run !== said.run) return location.reload(); // another build has begun in the folder
+    if (IEAT.said && IEAT.said.run !== said.run) return location.reload(); // another build has begun in this folder
     IEAT.said = said;
     document.title = `${said.name}: IEAT dataset report`;
     byId("name").textContent = said.name;
@@ -57,7 +57,7 @@
       await new Promise((done) => setTimeout(done, IEAT.said.every_s * 1000));
       if (document.hidden) continue;
       const at = scrollY;
-      await IEAT.summary().then(told, () => {}); // a server that was stopped: what is shown stays
+      await IEAT.summary().then(told, () => {}); // if the server has stopped, keep what is shown
       if (route.last === "overview") scrollTo({ top: at });
     }
   }

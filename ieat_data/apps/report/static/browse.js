@@ -1,13 +1,13 @@
-// Lists to filter, page through and read: samples, and rejected rows. What is shown stands in the address.
+// Lists to filter, page through and read: samples, and rejected rows. The address holds what is shown.
 "use strict";
 
 (() => {
   const { el, corpus } = IEAT;
   const PER_PAGE = 25;
   const count = d3.format(",");
-  const words = (x) => String(x ?? "not known").replaceAll("_", " ");
+  const words = (x) => String(x ?? "unknown").replaceAll("_", " ");
 
-  /** A reason code with what it stands for, where that is one thing in all stages. */
+  /** A reason code with its meaning, if that is the same in all stages. */
   function withLine(code) {
     const lines = new Set((IEAT.said?.funnel ?? []).filter((s) => s.rejects[code]).map((s) => s.says?.[code]));
     const [line] = lines.size === 1 ? lines : [];
@@ -28,7 +28,7 @@
         { column: "emotion", label: "Emotion", name: words, of: (list, i) => new Set(list.value("emotions", i)) },
         { column: "change", label: "First → last", name: (x) => x.replace(">", " → "), of: change },
         plainFacet("turns", "Turns", (x) => (x === 1 ? "1 turn" : `${x} turns`)),
-        plainFacet("source", "Source", (x) => x ?? "not known"),
+        plainFacet("source", "Source", (x) => x ?? "unknown"),
         plainFacet("config", "Config", (x) => x),
         plainFacet("audio", "Audio", (x) => (x ? "with audio" : "without audio")),
       ],
@@ -47,7 +47,7 @@
         plainFacet("stage", "Stage", (x) => x),
         plainFacet("reason", "Reason", withLine),
         plainFacet("language", "Language", (x) => IEAT.languageName(x)),
-        plainFacet("source", "Source", (x) => x ?? "not known"),
+        plainFacet("source", "Source", (x) => x ?? "unknown"),
         plainFacet("audio", "Audio", (x) => (x ? "with audio" : "without audio")),
       ],
       title: (row) => [words(row.reason), `rejected in ${row.stage}`],
@@ -106,7 +106,7 @@
       document.addEventListener("keydown", (e) => this.section.hidden || this.key(e));
     }
 
-    /** From the address. */
+    /** Read the address. */
     show(params) {
       const known = ["q", ...this.as.facets.map((f) => f.column)];
       this.filters = Object.fromEntries(known.map((k) => [k, params.get(k) ?? ""]).filter(([, v]) => v));
@@ -141,7 +141,7 @@
       this.items.scrollTop = 0;
     }
 
-    /** Which rows fit, and how many would under another choice of each facet. */
+    /** Find the matching rows, and count the matches for each other choice of a facet. */
     match() {
       const { list, filters } = this;
       const q = (filters.q ?? "").toLowerCase();
@@ -164,7 +164,7 @@
       this.found = found;
       this.as.facets.forEach((facet, k) => this.choices(this.selects[k], facet, tallies[k]));
       const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
-      // an address of a row alone leads to the page that it is on
+      // an address that names only a row opens the page that it is on
       const page = this.asked ?? Math.floor(Math.max(0, found.indexOf(this.row)) / PER_PAGE);
       this.page = Math.min(page, pages - 1);
       const from = this.page * PER_PAGE;
@@ -172,13 +172,13 @@
       const some = Object.keys(this.filters).length;
       this.active.textContent = some ? String(some) : "";
       this.clear.hidden = !some;
-      const coming = this.list.loaded < this.list.rows ? `, ${count(this.list.loaded)} of ${count(this.list.rows)} looked at` : "";
+      const coming = this.list.loaded < this.list.rows ? `, ${count(this.list.loaded)} of ${count(this.list.rows)} searched` : "";
       const noun = found.length === 1 ? this.as.noun.slice(0, -1) : this.as.noun;
       this.status.textContent = `${count(found.length)} ${noun}${coming}`;
       const focused = this.items.contains(document.activeElement);
       this.items.replaceChildren(...rows.map((i) => this.item(i)));
       if (focused) (this.items.querySelector("[aria-current]") ?? this.items.querySelector(".item"))?.focus({ preventScroll: true });
-      if (!rows.length && !coming) this.items.append(el("li", { class: "none quiet" }, this.list.rows ? "None fits. Clear a filter." : this.nothing()));
+      if (!rows.length && !coming) this.items.append(el("li", { class: "none quiet" }, this.list.rows ? "No match. Clear a filter." : this.nothing()));
       this.where.textContent = `${this.page + 1} of ${count(pages)}`;
       this.back.disabled = this.page === 0;
       this.on.disabled = this.page >= pages - 1;
@@ -188,7 +188,7 @@
 
     nothing() {
       if (this.kind === "samples") return "No sample is finished yet.";
-      return IEAT.said.rejects_known ? "No row was rejected." : "The work folder is not here: rejected rows are known by their numbers only.";
+      return IEAT.said.rejects_known ? "No row was rejected." : "The work folder is not here: of rejected rows only the counts are known.";
     }
 
     choices(select, facet, tally) {

@@ -1,4 +1,4 @@
-// Pictures, drawn with Observable Plot. Colours are the theme's own, so that light and dark need no second drawing.
+// Charts, drawn with Observable Plot. They use the theme's colours, so light and dark need no redraw.
 "use strict";
 
 (() => {
@@ -8,7 +8,7 @@
   const ordered = (labels) => [...labels].sort((a, b) => (EMOTIONS.indexOf(a) + 99) % 99 - (EMOTIONS.indexOf(b) + 99) % 99 || (a < b ? -1 : 1));
   const BASE = { className: "plot", style: { background: "none", fontFamily: "inherit", fontSize: "12px", overflow: "visible" } };
 
-  /** A figure that is drawn again when its width changes. It has its height before it is drawn: nothing jumps. */
+  /** A figure that is redrawn when its width changes. Its height is fixed beforehand, so nothing jumps. */
   function figure(title, height, draw, note) {
     const box = el("div", { class: "chart" });
     box.style.minHeight = `${height}px`;
@@ -72,7 +72,7 @@
         Plot.text(cells, { x: "last", y: "first", text: (d) => count(d.n), fill: "var(--ink)", fontWeight: 640, pointerEvents: "none" }),
       ],
       opacity: { type: "identity" },
-    }), "Dialogues by the user’s emotion in the first turn (rows) and the last (columns). A cell opens its samples.");
+    }), "Dialogues by the user’s emotion in the first turn (rows) and the last (columns). Click a cell to see its samples.");
   }
 
   function durations(said) {
@@ -98,19 +98,19 @@
     return drawn;
   }
 
-  /** A band for each stage, one above the other, over the time in which the build worked. */
+  /** One band per stage over the build’s work time. */
   function throughput(said) {
     const t = said.throughput;
     const width = t.seconds / (t.stages[0]?.per_s.length || 1);
     const [unit, per] = t.seconds > 7200 ? ["hours", 3600] : t.seconds > 180 ? ["minutes", 60] : ["seconds", 1];
     const rows = t.stages.flatMap(({ stage, per_s }) => {
       const top = d3.max(per_s) || 1;
-      // the last bin has its width by the point that ends it
+      // the point after the last bin gives that bin its width
       return [...per_s, per_s.at(-1)].map((v, i) => ({ stage, at: (i * width) / per, v, share: v / top }));
     });
     const peaks = t.stages.map(({ stage, per_s }) => ({ stage, top: d3.max(per_s) }));
     const names = t.stages.map((s) => s.stage);
-    return figure("What ran when", names.length * 34 + 44, (w) => ({
+    return figure("Timeline", names.length * 34 + 44, (w) => ({
       marginLeft: w < 500 ? 126 : 140, marginRight: 92, marginBottom: 34, marginTop: 6,
       x: { label: unit, tickSize: 0, labelArrow: "none", labelAnchor: "right" },
       y: { axis: null, range: [28, 0] },
@@ -121,12 +121,12 @@
         Plot.areaY(rows, { x: "at", y: "share", fy: "stage", fill: "var(--accent)", fillOpacity: 0.75, curve: "step-after" }),
         Plot.text(peaks, { fy: "stage", frameAnchor: "right", text: (d) => `${rate(d.top)} rows/s`, textAnchor: "start", dx: 10, fill: "var(--quiet)" }),
       ],
-    }), "Rows per second of each stage, by the records of its commits; beside it the most it reached. Pauses of the build are cut out.");
+    }), "Rows per second of each stage, from its commit records, with its maximum. The build’s pauses are cut out.");
   }
 
   const tint = (origin) => (origin === "spoken" ? "color-mix(in oklab, var(--accent) 45%, var(--surface))" : "var(--accent)");
 
-  /** How what was measured of the clips is spread, small; limits are dashed. `counts`: origin → bin → clips. */
+  /** A small histogram of the clips' measurements; limits are dashed. `counts`: origin → bin → clips. */
   function spread(title, { low, width, counts, limits }, as) {
     const rows = Object.entries(counts).flatMap(([origin, bins]) => Object.entries(bins).map(([b, n]) => ({ origin, from: low + b * width, n })));
     const lines = Object.values(limits).flat();
@@ -139,7 +139,7 @@
       const now = Math.floor(entry.contentRect.width);
       if (!now || now === drawn) return;
       drawn = now;
-      // a bin that is narrower than a line can be seen as one all the same
+      // draw a bin at least as wide as a line
       const least = ((last + room - from) / now) * 3;
       box.replaceChildren(Plot.plot({
         ...BASE, width: now, height: 104, marginLeft: 4, marginRight: 8, marginTop: 8, marginBottom: 24,

@@ -1,4 +1,4 @@
-// What was looked for in clips and samples, and how much was found; how far a judge agrees with itself.
+// The checks of clips and samples and how many they rejected; how far a judge agrees with itself.
 "use strict";
 
 (() => {
@@ -9,20 +9,20 @@
   const share = (x) => `${+(100 * x).toFixed(2)}%`;
   const reason = (code, n) => IEAT.reasonLink(n, { reason: code });
 
-  // look → what it is called, what it hears, and how its numbers are written
+  // check → its title, what it measures, and the format of its numbers
   const LOOKS = {
     lufs: ["Loudness", "Integrated loudness, LUFS (ITU-R BS.1770)", (x) => `${short(x)} LUFS`],
-    clipped: ["Clipping", "Share of a clip that is cut off at full scale", share],
-    silence: ["Silence", "Share of a clip in which nothing sounds", share],
+    clipped: ["Clipping", "Share of a clip that is clipped at full scale", share],
+    silence: ["Silence", "Share of a clip that is silent", share],
     leading_s: ["Silence before", "Seconds before the first sound", (x) => `${short(x)} s`],
     trailing_s: ["Silence after", "Seconds after the last sound", (x) => `${short(x)} s`],
-    error_rate: ["Is it what was to be said?", "What an ASR hears against the text: WER in English, CER in Chinese", share],
-    pace: ["Pace", "Seconds for a word in English, for a character in Chinese", short],
-    overall: ["How good it sounds", "Overall quality, 1 to 5, as {mos} hears it", short],
-    similarity: ["The voice of its prompt", "Similarity of a cloned voice and its prompt, \u22121\u00a0to\u00a01", short],
+    error_rate: ["Does it say the text?", "ASR transcript against the text: WER in English, CER in Chinese", share],
+    pace: ["Pace", "Seconds per word in English, per character in Chinese", short],
+    overall: ["Sound quality", "Overall quality, 1 to 5, according to {mos}", short],
+    similarity: ["The voice of its prompt", "Similarity of a cloned voice to its prompt, \u22121\u00a0to\u00a01", short],
   };
 
-  const either = (values, as) => `${values.map(as).join(" or ")}${values.length > 1 ? ", as the stage has it" : ""}`;
+  const either = (values, as) => `${values.map(as).join(" or ")}${values.length > 1 ? ", depending on the stage" : ""}`;
   function limit({ look, limits }, as) {
     if (look === "pace") return Object.entries(limits).map(([language, [low, high]]) => `${as(low)} to ${as(high)} s in ${IEAT.languageName(language)}`).join(", ");
     const said = Object.entries(limits).filter(([, values]) => values.length).map(([k, values]) => `${k.startsWith("min") ? "at least" : "at most"} ${either(values, as)}`);
@@ -56,10 +56,10 @@
       return el("li", null, dot);
     });
     return IEAT.section(
-      "Were the clips fit to be heard?",
+      "Are the clips good enough?",
       origins.length
-        ? "Every clip is measured before anything is made of it. The pictures show those that passed; the dashed lines are the limits."
-        : "Every clip is measured before anything is made of it. How the values are spread stands in the work folder, which is not here.",
+        ? "Every clip is measured before it is used. The charts show the clips that passed; the dashed lines are the limits."
+        : "Every clip is measured before it is used. The distribution of the values is in the work folder, which is not here.",
       origins.length ? el("ul", { class: "legend looks-key" }, key) : null,
       el("div", { class: "blocks looks" }, looks.map((x) => look(x, said.engines))),
     );
@@ -68,30 +68,30 @@
   function screened(said) {
     const { near_duplicates: alike, contamination: known } = said.screened ?? {};
     const found = (n, of, words) => el("p", { class: "found-n" }, el("strong", null, count(n)), el("span", { class: "quiet" }, ` of ${count(of)} samples ${words}`));
-    const over = (x) => (x === null ? "not looked at" : `alike from ${short(x)} on`);
+    const over = (x) => (x === null ? "not compared" : `duplicates from ${short(x)} on`);
     const blocks = [
       alike ? [
         "Near-duplicates",
-        `Of samples of one task and language that are nearly the same, one stays. What the user says, with the same emotions: ${over(alike.said)}; what the model says of its own: ${over(alike.answered)} (Jaccard similarity of runs of ${alike.words} English words, ${alike.characters} Chinese characters).`,
-        found(alike.rejected, alike.of, "were nearly another one"), alike.rejected ? reason("near_duplicate", alike.rejected) : null,
+        `Of nearly equal samples of one task and language, one is kept. The user’s words, with the same emotions: ${over(alike.said)}; the model’s own words: ${over(alike.answered)} (Jaccard similarity of runs of ${alike.words} English words, ${alike.characters} Chinese characters).`,
+        found(alike.rejected, alike.of, "nearly equalled another one"), alike.rejected ? reason("near_duplicate", alike.rejected) : null,
       ] : null,
       known ? [
         "Benchmarks",
-        `No sample may have a text of a benchmark: ${known.words} English words or ${known.characters} Chinese characters in a row, or a similarity of ${short(known.similarity)}. Looked for: ${Object.keys(known.files).join(", ")}.`,
-        found(known.rejected, known.of, "held a benchmark’s text"), known.rejected ? reason("contaminated", known.rejected) : null,
+        `No sample may contain a benchmark’s text: ${known.words} English words or ${known.characters} Chinese characters in a row, or a similarity of ${short(known.similarity)}. Benchmarks: ${Object.keys(known.files).join(", ")}.`,
+        found(known.rejected, known.of, "contained a benchmark’s text"), known.rejected ? reason("contaminated", known.rejected) : null,
       ] : null,
     ].filter(Boolean);
     if (!blocks.length) return null;
     return IEAT.section("Is it new?", null, el("div", { class: "pair screens" }, blocks.map(([name, what, n, link]) => el("div", { class: "block" }, el("h3", null, name), el("p", { class: "quiet" }, what), n, link))));
   }
 
-  /** What a weighted kappa of two askings is worth: word, and what may be done with such numbers. */
+  /** How to interpret the weighted kappa of two runs: a word, and the use of such numbers. */
   const WORTH = [
-    [0.2, "hardly better than chance", "The numbers say nothing of a single sample, and little of many: nothing should be kept or thrown away by them."],
-    [0.4, "weak", "Means over many samples may be compared with care; of a single sample they say little."],
-    [0.6, "moderate", "Good enough to compare configs and builds by their means, too coarse to decide on a single sample."],
-    [0.8, "good", "Means can be compared, and what is given a low number is worth looking at."],
-    [Infinity, "very good", "Asked again, the judge says the same: a low number is a reason to look."],
+    [0.2, "hardly better than chance", "The numbers say nothing about a single sample and little about many: do not select samples by them."],
+    [0.4, "weak", "Compare means over many samples with care; the numbers say little about a single sample."],
+    [0.6, "moderate", "Good enough to compare the means of configs and builds, too coarse to decide on a single sample."],
+    [0.8, "good", "Means can be compared, and a sample with a low number is worth checking."],
+    [Infinity, "very good", "The judge repeats its numbers: a low number is a reason to check the sample."],
   ];
   const worth = (kappa) => WORTH.find(([below]) => kappa < below);
 
@@ -99,12 +99,12 @@
     const kappas = criteria.map(([, c]) => c.kappa).filter((k) => typeof k === "number");
     const judged = d3.sum(criteria, ([, c]) => c.judged);
     const equal = d3.sum(criteria, ([, c]) => c.equal * c.judged) / judged;
-    if (!kappas.length) return `Both times the same number in ${percent(equal)}. It always gives one number, so that nothing is told apart by it.`;
+    if (!kappas.length) return `Both runs agree in ${percent(equal)}. The judge always gives the same number, so it distinguishes nothing.`;
     const [low, high] = d3.extent(kappas).map((k) => k.toFixed(2).replace("-", "−"));
     const middle = d3.median(kappas);
     const [, word, use] = worth(middle);
-    const few = d3.max(criteria, ([, c]) => c.judged) < 30 ? " There are too few samples here to be sure of that." : "";
-    return `Both times the same number in ${percent(equal)}; weighted kappa ${low === high ? low : `${low} to ${high}, in the middle ${middle.toFixed(2).replace("-", "−")}`}: ${word}. ${use}${few}`;
+    const few = d3.max(criteria, ([, c]) => c.judged) < 30 ? " There are too few samples here to be sure." : "";
+    return `Both runs agree in ${percent(equal)}; weighted kappa ${low === high ? low : `${low} to ${high}, median ${middle.toFixed(2).replace("-", "−")}`}: ${word}. ${use}${few}`;
   }
 
   function criterion([name, c], numbers) {
@@ -133,19 +133,19 @@
     const judge = said.judge;
     const criteria = Object.entries(judge?.criteria ?? {});
     if (!judge) return null;
-    const title = "What the judge says";
+    const title = "The judge";
     if (!criteria.length) return IEAT.section(title, "Nothing has been judged yet.");
     const numbers = [...new Set(criteria.flatMap(([, c]) => Object.keys(c.numbers)))].sort((a, b) => a - b);
     const tasks = d3.groups(criteria, ([name]) => name.split(".")[0]);
     const limit = judge.min_score === null || judge.min_score === undefined
-      ? "No sample was rejected by its numbers."
-      : [`Samples with a mean under ${short(judge.min_score)} were rejected: `, el("strong", null, count(judge.rejected)), ". ", judge.rejected ? reason("judged_low", judge.rejected) : null];
+      ? "No sample was rejected for its numbers."
+      : [`Samples with a mean below ${short(judge.min_score)} were rejected: `, el("strong", null, count(judge.rejected)), ". ", judge.rejected ? reason("judged_low", judge.rejected) : null];
     return IEAT.section(
       title,
-      "A language model gave each target a number for every criterion, 1 to 5, and was asked twice: the second time with the scale explained the other way round.",
+      "A language model rated each target from 1 to 5 on every criterion, twice: the second time with the scale explained in reverse.",
       el("p", { class: "judge-worth" }, verdict(criteria)),
-      el("p", { class: "quiet" }, "A judge that agrees with itself may still be wrong: how right it is, only people’s decisions say (ieat review). ", limit),
-      el("div", { class: "judge" }, tasks.map(([task, of], i) => el("div", null, el("div", { class: "judge-head" }, el("h3", null, task.replaceAll("_", " ")), i ? null : [el("span", { class: "quiet" }, "numbers given: the stronger, the better"), el("span", { class: "quiet" }, "agreement κ: 0 is chance")]), el("ol", { class: "rank judge-rank" }, of.map(([name, c]) => criterion([name.split(".").slice(1).join("."), c], numbers)))))),
+      el("p", { class: "quiet" }, "A judge that agrees with itself may still be wrong: only people’s decisions show how often it is right (ieat review). ", limit),
+      el("div", { class: "judge" }, tasks.map(([task, of], i) => el("div", null, el("div", { class: "judge-head" }, el("h3", null, task.replaceAll("_", " ")), i ? null : [el("span", { class: "quiet" }, "numbers given: a stronger colour is better"), el("span", { class: "quiet" }, "agreement κ: 0 is chance")]), el("ol", { class: "rank judge-rank" }, of.map(([name, c]) => criterion([name.split(".").slice(1).join("."), c], numbers)))))),
     );
   }
 

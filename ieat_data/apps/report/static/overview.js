@@ -1,4 +1,4 @@
-// The first view: what was built, from what, what was lost on the way and why, and what it took.
+// The first view: what was built, from which sources, what was rejected and why, and what it cost.
 "use strict";
 
 (() => {
@@ -6,7 +6,7 @@
   const count = d3.format(",");
   const percent = (x) => (x > 0 && x < 0.005 ? "<1%" : d3.format(".0%")(x));
   const LANGUAGES = { en: "English", zh: "Chinese" };
-  const languageName = (IEAT.languageName = (x) => LANGUAGES[x] ?? x ?? "not known");
+  const languageName = (IEAT.languageName = (x) => LANGUAGES[x] ?? x ?? "unknown");
 
   function long(seconds) {
     if (seconds < 120) return `${seconds.toFixed(0)} s`;
@@ -21,7 +21,7 @@
     return el("section", { class: "part" }, el("div", { class: "part-head" }, el("h2", null, title), intro ? el("p", { class: "quiet" }, intro) : null), content.flat().filter(Boolean));
   }
 
-  /** Columns in which no row says anything are left out. */
+  /** A table without its empty columns. */
   function table(allHeads, allRows, caption) {
     const said = allHeads.map((_, i) => allRows.some((r) => r[i] !== ""));
     const [heads, ...rows] = [allHeads, ...allRows].map((row) => row.filter((_, i) => said[i]));
@@ -33,7 +33,7 @@
     );
   }
 
-  /** Parts of a whole as one line; each says what it is, so the line needs no colours to be read. */
+  /** Parts of a whole as one line; each part is labelled, so the line can be read without colours. */
   function split(counts, name = (x) => x) {
     const all = d3.sum(Object.values(counts));
     const parts = Object.entries(counts).map(([key, n], i) => {
@@ -55,7 +55,7 @@
       ["rows rejected", count(rejected), "each with its reason"],
     ];
     const notices = [
-      ...Object.entries(said.grades ?? {}).map(([role, grade]) => `The ${role} engine is of ${grade} grade: its labels are not for training.`),
+      ...Object.entries(said.grades ?? {}).map(([role, grade]) => `The ${role} engine is of ${grade} grade: do not train on its labels.`),
       said.non_commercial ? "At least one source is for non-commercial use only." : null,
       said.recording ? `The engines’ answers come from the recording “${said.recording}”: no engine ran.` : null,
     ].filter(Boolean);
@@ -79,12 +79,12 @@
       split(c.n_turns, (n, i) => (i ? `of ${n}` : n === "1" ? "of 1 turn" : `of ${n} turns`)),
     ]);
     const used = said.dialogues?.pool
-      ? el("p", { class: "quiet note" }, `${count(said.dialogues.used)} of ${count(said.dialogues.pool)} empathy samples that were drawn for dialogues are used (at most ${count(said.dialogues.possible)} could be).`)
+      ? el("p", { class: "quiet note" }, `${count(said.dialogues.used)} of ${count(said.dialogues.pool)} empathy samples drawn for dialogues are used (at most ${count(said.dialogues.possible)} are usable).`)
       : null;
     return section("What was built", null, rows.length ? table(["config", "samples", "audio", "languages", "turns"], rows, "Configs") : el("p", { class: "quiet" }, "No sample is finished yet."), used);
   }
 
-  /** A reject code with how often it was given, leading to the rows that `where` selects. */
+  /** A reject code with its count, linked to the rows that `where` selects. */
   IEAT.reasonLink = (n, where, unwanted = false) =>
     el("a", { class: unwanted ? "reason unwanted" : "reason", href: `#rejected?${new URLSearchParams(where)}` }, where.reason.replaceAll("_", " "), el("span", null, count(n)));
 
@@ -110,7 +110,7 @@
         "div",
         { class: "stage-flow" },
         el("div", { class: "stage-bar", "aria-hidden": "true" }, bar("went", s.ok), bar("lost", lost - expected), bar("left", expected)),
-        el("p", { class: "stage-count" }, el("strong", null, count(s.ok)), s.rows_in === s.ok ? " rows" : ` of ${count(s.rows_in)} rows go on`, lost ? el("span", { class: "quiet" }, ` · ${percent(lost / s.rows_in)} rejected`) : null, progress ? " · " : null, progress),
+        el("p", { class: "stage-count" }, el("strong", null, count(s.ok)), s.rows_in === s.ok ? " rows" : ` of ${count(s.rows_in)} rows passed`, lost ? el("span", { class: "quiet" }, ` · ${percent(lost / s.rows_in)} rejected`) : null, progress ? " · " : null, progress),
         reasons.length ? el("ul", { class: "reasons", "aria-label": `Rejected by ${s.stage}` }, reasons) : null,
       ),
     );
@@ -122,8 +122,8 @@
     const sources = said.funnel.flatMap((s) => (s.sources ?? []).map((x) => ({ ...x, stage: s.stage })));
     return section(
       "From sources to samples",
-      "Each stage in the order of the build: what went on, what was rejected (red), what the pipeline did not want (grey). A reason opens its rows.",
-      sources.length ? el("ul", { class: "sources" }, sources.map((x) => el("li", null, el("span", { class: "corpus" }, x.source), el("strong", null, count(x.rows_in)), el("span", { class: "quiet" }, ` rows read, ${count(x.ok)} fit`)))) : null,
+      "The stages in build order: rows that passed, rejected rows (red), rows that the pipeline did not want (grey). Click a reason to see its rows.",
+      sources.length ? el("ul", { class: "sources" }, sources.map((x) => el("li", null, el("span", { class: "corpus" }, x.source), el("strong", null, count(x.rows_in)), el("span", { class: "quiet" }, ` rows read, ${count(x.ok)} usable`)))) : null,
       el("ol", { class: "funnel" }, stages.map((s) => stage(s, most))),
     );
   }
@@ -137,7 +137,7 @@
       const name = el("span", { class: "rank-name", title: s.speaker }, corpus("span", "", s.speaker.slice(cut)), cut ? corpus("span", "quiet", s.speaker.slice(0, cut - 1)) : null);
       return el("li", null, name, el("span", { class: "rank-line" }, bar), el("span", { class: "rank-n" }, long(s.seconds)));
     });
-    return el("figure", { class: "figure" }, el("figcaption", null, el("h3", null, "Who speaks"), el("p", { class: "quiet" }, `${count(said.speakers.known)} speakers; those heard longest`)), el("ol", { class: "rank" }, rows));
+    return el("figure", { class: "figure" }, el("figcaption", null, el("h3", null, "Who speaks"), el("p", { class: "quiet" }, `${count(said.speakers.known)} speakers; those with the most speech`)), el("ol", { class: "rank" }, rows));
   }
 
   const hours = (h) => (h === null || h === undefined ? "" : long(h * 3600));
@@ -150,9 +150,9 @@
     return section(
       "How the work went",
       null,
-      said.throughput.stages.length ? charts.throughput(said) : el("p", { class: "quiet" }, "The work folder is not here: no times are known."),
+      said.throughput.stages.length ? charts.throughput(said) : el("p", { class: "quiet" }, "The work folder is not here, so no times are known."),
       el("h3", { class: "sub" }, "Cost, planned and measured"),
-      costs.length ? table(["engine", "requests", "work planned", "work done", "time planned", "time taken", "speed planned", "speed measured"], costs, "Cost beside plan") : el("p", { class: "quiet" }, said.recording ? "Answers came from a recording: no engine was asked." : "No engine was asked."),
+      costs.length ? table(["engine", "requests", "work planned", "work done", "time planned", "time taken", "speed planned", "speed measured"], costs, "Cost beside plan") : el("p", { class: "quiet" }, said.recording ? "Answers rows_in from a recording: no engine was asked." : "No engine was asked."),
       el("h3", { class: "sub" }, "Engines"),
       table(["role", "engine", "models", "exact", "grade"], engines, "Engines"),
     );
@@ -188,7 +188,7 @@
     });
     return section(
       "Diversity and balance",
-      "Of the texts that are learnt. Distinct: different n-grams of all n-grams; evenness: entropy of the counts, 1 where all are alike.",
+      "Of the training texts. Distinct: share of different n-grams among all n-grams; evenness: entropy of the counts, 1 if all are equal.",
       rows.length ? table(["texts", "language", "how many", "distinct 1", "distinct 2", "distinct 3", "different openings", "length: median (5 to 95 %)"], rows, "Diversity of texts") : null,
       el("h3", { class: "sub" }, "Evenness"),
       table(["config", "tasks", "languages", "emotions", "transitions", "speakers", "share of the most frequent"], even, "Evenness"),

@@ -1,14 +1,14 @@
-// A rejected row: why, what was said of it, what it held, and the rows of the corpora behind it.
+// A rejected row: the reason, the message, the payload, and the corpus rows behind it.
 "use strict";
 
 (() => {
   const { el, corpus, fact, code } = IEAT;
   const TOLD = new Set(["turns", "question", "injected", "parts", "id", "status", "source", "key", "language", "parent", "task"]);
 
-  /** Bytes that were no text for a reader, as far as they can be read. */
+  /** Bytes that a reader could not decode, decoded as far as possible. */
   const decoded = (hex) => new TextDecoder().decode(Uint8Array.from(hex.match(/../g) ?? [], (x) => Number.parseInt(x, 16)));
 
-  /** A payload of any shape as text that is easy to read. */
+  /** A payload of any shape as readable text. */
   function shown(value, language) {
     if (value === null || value === undefined || value === "") return el("span", { class: "quiet" }, "nothing");
     const bytes = typeof value === "string" && /^\d+ bytes: ((?:[0-9a-f]{2})*)[0-9a-f]?…?$/.exec(value);
@@ -18,7 +18,7 @@
     return el("dl", { class: "facts" }, Object.entries(value).map(([k, v]) => fact(k.replaceAll("_", " "), shown(v, language))));
   }
 
-  /** What a stage that asks for think blocks puts into quarantine: turns, a question, the injected body, the answer. */
+  /** The payload of a stage that requests think blocks: turns, a question, the injected body, the answer. */
   function conversation(p, language) {
     const turn = ([text, felt]) =>
       el(
@@ -51,7 +51,7 @@
       "div",
       { class: "origin" },
       clip,
-      el("dl", { class: "facts" }, fact("source", o.source), fact("row", code(o.key)), fact("origin", o.origin), fact("speaker", o.speaker), fact("corpus says", o.reference || o.text ? corpus("span", "", o.reference || o.text, language) : null), fact("utterance", code(o.utterance))),
+      el("dl", { class: "facts" }, fact("source", o.source), fact("row", code(o.key)), fact("origin", o.origin), fact("speaker", o.speaker), fact("corpus text", o.reference || o.text ? corpus("span", "", o.reference || o.text, language) : null), fact("utterance", code(o.utterance))),
     );
   }
 

@@ -1,8 +1,8 @@
-// The data files, loaded as scripts when they are wanted: from file:// nothing can be fetched.
+// The data files, loaded as scripts on demand: a page from file:// cannot fetch.
 "use strict";
 
 (() => {
-  const waiting = new Map(); // file → what takes its content
+  const waiting = new Map(); // file → callback for its content
 
   function script(file, fresh) {
     return new Promise((resolve, reject) => {
@@ -25,13 +25,13 @@
   const give = (file, content) => waiting.get(file)?.(content);
   const PAGES_KEPT = 40;
 
-  /** One list of rows: its light columns, as far as they are loaded, and its pages. */
+  /** One list of rows: the light columns loaded so far, and its pages. */
   class List {
     constructor(kind) {
       Object.assign(this, { kind, rows: 0, loaded: 0, columns: {}, names: {}, pages: new Map(), revision: 0, listeners: new Set() });
     }
 
-    /** What the summary says of the list: files that have grown since are read again. */
+    /** Take the list's entry in the summary; files that have grown are read again. */
     told(said) {
       const grown = said.rows !== this.rows;
       Object.assign(this, { rows: said.rows, names: said.names, perIndex: said.index, perPage: said.page });
@@ -41,7 +41,7 @@
       if (this.begun) this.load();
     }
 
-    /** Load all of the index, chunk after chunk; listeners hear of each. */
+    /** Load the whole index, chunk by chunk; notify listeners of each. */
     async load() {
       this.begun = true;
       if (this.loading) return;
@@ -57,7 +57,7 @@
             for (const v of values) column.push(v);
           }
           const now = this.columns.id.length;
-          if (now <= this.loaded) throw new Error(`data/${this.kind}: fewer rows than there should be`);
+          if (now <= this.loaded) throw new Error(`data/${this.kind}: has fewer rows than the summary says`);
           this.loaded = now;
           for (const f of this.listeners) f();
         }
@@ -91,7 +91,7 @@
     chunk: (kind, n, columns) => give(`data/${kind}/index-${padded(n, 3)}.js`, columns),
     page: (kind, n, rows) => give(`data/${kind}/page-${padded(n, 5)}.js`, rows),
     report: (said) => give("data/report.js", said),
-    /** The summary, always as it is now. */
+    /** The present summary. */
     summary: () => data("data/report.js", Date.now()),
   });
 })();

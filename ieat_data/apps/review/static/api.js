@@ -1,5 +1,5 @@
-// What the page asks of its server. `Api.get` and `Api.post` give JSON, or throw an Error with `status` and the
-// server's words. A try that got no answer is made again under the same id: the server writes it down once.
+// The page's requests to its server. `Api.get` and `Api.post` return JSON, or throw an Error with `status` and the
+// server's message. A request without an answer is repeated with the same id: the server saves it once.
 "use strict";
 
 const Api = (() => {
@@ -20,7 +20,7 @@ const Api = (() => {
     try {
       words = JSON.parse(text).error;
     } catch {
-      // the guard answers in plain words
+      // the access middleware answers in plain text
     }
     throw new Refused(answer.status, words || `the server answered ${answer.status}`);
   }
@@ -46,12 +46,12 @@ const Api = (() => {
       return await send(path, named);
     } catch (error) {
       if (error.status !== undefined && error.status !== 403) throw error;
-      await session(); // no answer came, or the server was started again and has another token
+      await session(); // no answer, or the server was restarted and has another token
       return send(path, named);
     }
   }
 
-  /** 32 hex digits. Not crypto.randomUUID: a page that is opened over a network without TLS has none. */
+  /** 32 hex digits. Not crypto.randomUUID: a page opened over a network without TLS does not have it. */
   function newId() {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
     return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");

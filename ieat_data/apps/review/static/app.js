@@ -1,5 +1,5 @@
-// One review in one window: the queue, the item that is shown, decisions, keys. What is decided lives on the server; the
-// window keeps who reviews (for its own tab) and, in the address, which items are shown: a reload changes nothing.
+// One review in one window: the queue, the current item, decisions, keys. The server keeps the decisions; the window
+// keeps the reviewer (for its own tab) and, in the address, the filters: a reload changes nothing.
 "use strict";
 
 (() => {
@@ -17,12 +17,12 @@
     for (const f of FILTERS) if ($(f).value) kept.set(f, $(f).value);
     const now = state.queue[state.at];
     if (now) kept.set("item", `${now[0]}/${now[1]}`);
-    history.replaceState(null, "", `${location.pathname}#${kept}`); // without the token, where the link had one
+    history.replaceState(null, "", `${location.pathname}#${kept}`); // without the token that the link may have had
   }
 
   function begin(reviewer) {
     state.reviewer = reviewer;
-    sessionStorage.setItem("reviewer", reviewer); // of this tab: two tabs may be two people
+    sessionStorage.setItem("reviewer", reviewer); // per tab: two tabs may be two people
     localStorage.setItem("reviewer", reviewer);
     $("who").textContent = reviewer;
     $("top").hidden = false;
@@ -57,14 +57,14 @@
     if (entry) {
       const [of, item] = entry;
       const got = await Api.get("/api/item", { of, item, reviewer: state.reviewer });
-      if (state.queue[state.at] !== entry) return; // another was asked for meanwhile
+      if (state.queue[state.at] !== entry) return; // another one was requested meanwhile
       state.item = got;
     }
     draw();
     remember();
   }
 
-  /** On to the next; one of those that are to do, if it is those that are gone through. */
+  /** Go to the next item; in the list of items to do, to the next one still to do. */
   async function advance() {
     let at = state.at + 1;
     while ($("shown").value === "todo" && at < state.queue.length && state.queue[at][2]) at += 1;
@@ -79,7 +79,7 @@
     else draw();
   }
 
-  /** Keep the counts and the entry of the shown item with what the server said. */
+  /** Update the counts and the current item's entry from the server's answer. */
   function note(decision) {
     const entry = state.queue[state.at];
     state.decided += Number(Boolean(decision)) - Number(Boolean(entry[2]));
@@ -122,7 +122,7 @@
 
   function nothing() {
     const mine = $("shown").value === "todo" && state.of > 0;
-    const words = mine ? `All ${state.of} are decided by you.` : "No item is like this.";
+    const words = mine ? `You have decided all ${state.of}.` : "No item matches.";
     const to = (shown, label) => el("button", { class: "button", type: "button", onclick: () => pick("shown", shown) }, label);
     return Views.empty(words, [to("disagreed", "Where we disagree"), to("all", "Show all"), el("button", { class: "button", type: "button", onclick: openProgress }, "Progress")]);
   }
@@ -147,7 +147,7 @@
     const words = `You ${Views.said(after.mine, state.session.reasons)}`;
     state.item = after;
     await advance();
-    const rule = after.mine.text && after.remark ? `Against a rule of the bank: ${after.remark}` : "";
+    const rule = after.mine.text && after.remark ? `Breaks a rule of the bank: ${after.remark}` : "";
     toast([words, others, rule].filter(Boolean).map((x) => `${x}.`).join(" "), true);
   }
 
@@ -176,7 +176,7 @@
     $("reasons").hidden = false;
     document.body.classList.add("rejecting");
     for (const chip of $("chips").children) chip.setAttribute("aria-pressed", "false");
-    $("note").placeholder = "A note, if it needs one";
+    $("note").placeholder = "Note (optional)";
     $("reasons").focus();
   }
 
@@ -186,7 +186,7 @@
     document.body.classList.remove("rejecting");
   }
 
-  /** A reason rejects at once; "something else" wants words. */
+  /** A reason rejects at once; "something else" needs a note. */
   function reason(code) {
     for (const chip of $("chips").children) chip.setAttribute("aria-pressed", String(chip.dataset.reason === code));
     const words = $("note").value.trim();
@@ -205,7 +205,7 @@
 
   // -- listening -----------------------------------------------------------------------------------------------
 
-  let heard = 0; // the clip that is played or was last
+  let heard = 0; // the clip that is playing or was played last
 
   function listen() {
     const players = [...$("stage").querySelectorAll(".player")].filter((p) => !p.querySelector("button").disabled);
@@ -239,7 +239,7 @@
     Sheets.open($("progress"), Sheets.progress(await Api.get("/api/progress"), state.session));
   }
 
-  /** One thing at a time; what goes wrong is told and leaves the page as it is. */
+  /** Run one action at a time; on an error show it and leave the page unchanged. */
   async function guarded(action) {
     if (state.busy) return;
     state.busy = true;
@@ -294,7 +294,7 @@
       return e.preventDefault();
     }
     if (field && !(field.type === "range" && !e.key.startsWith("Arrow"))) return void (e.key === "Escape" && field.blur());
-    if (e.key === " " && e.target.closest("button, summary, a")) return; // it presses what has the focus
+    if (e.key === " " && e.target.closest("button, summary, a")) return; // the browser activates the focused element
     const act = KEYS[e.key.toLowerCase()];
     if (!act || $(act)?.disabled || ($("deck").hidden && ["accept", "reject", "edit"].includes(act))) return;
     e.preventDefault();

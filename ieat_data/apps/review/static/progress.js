@@ -1,4 +1,4 @@
-// How far the review is, who decided what, who agrees with whom; and the keys.
+// The review's progress, who decided what, who agrees with whom; and the keys.
 "use strict";
 
 const Sheets = (() => {
@@ -34,7 +34,7 @@ const Sheets = (() => {
   }
 
   function kappa(p) {
-    if (p.kappa === null) return el("td", { title: "chance alone would agree always" }, "undefined");
+    if (p.kappa === null) return el("td", { title: "chance alone would always agree" }, "undefined");
     return cell(p.kappa.toFixed(2));
   }
 
@@ -47,14 +47,14 @@ const Sheets = (() => {
       el("p", { class: "quiet" }, [percent(made.share), held.join(", "), `${made.disagreed} disagreed`, `rule: ${rule}`].filter(Boolean).join(" · ")),
       made.reviewers.length
         ? table(["Reviewer", "Decided", ...kinds.map((k) => KINDS[k])], made.reviewers.map((r) => [first(r.name, shares(r, made.items)), cell(r.decided), ...kinds.map((k) => cell(r[k] ?? 0))]))
-        : el("p", null, "Nobody has decided anything yet."),
+        : el("p", null, "No decisions yet."),
       made.pairs.length
         ? [el("h3", null, "Agreement"), table(["Pair", "Items", "Agreed", "Cohen’s κ"], made.pairs.map((p) => [first(p.reviewers.join(" and ")), cell(p.items), cell(percent(p.agreed)), kappa(p)]))]
         : null,
       Object.keys(made.reasons).length
         ? [el("h3", null, "Why rejected"), el("ul", { class: "why" }, Object.entries(made.reasons).map(([r, n]) => el("li", null, el("b", null, String(n)), ` ${session.reasons[r] ?? r}`)))]
         : null,
-      made.faults.length ? [el("h3", null, "Lines that are no decisions"), el("ul", { class: "faults" }, made.faults.map((f) => el("li", null, f)))] : null,
+      made.faults.length ? [el("h3", null, "Invalid lines"), el("ul", { class: "faults" }, made.faults.map((f) => el("li", null, f)))] : null,
       close(),
     ];
   }

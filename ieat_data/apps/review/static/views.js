@@ -1,4 +1,4 @@
-// An item in the middle of the page, and what was decided of it. Texts get in as text nodes only (IEAT.el).
+// An item in the middle of the page, and the decisions on it. Texts enter the page only as text nodes (IEAT.el).
 "use strict";
 
 const Views = (() => {
@@ -8,13 +8,13 @@ const Views = (() => {
 
   const titled = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-  /** What someone decided, in words. */
+  /** A decision in words. */
   function said(decision, reasons) {
     const why = decision.reason ? `: ${reasons[decision.reason] ?? decision.reason}` : "";
     return `${DONE[decision.decision]}${why}`;
   }
 
-  /** A line with what one person decided. `mine`: it is the reviewer's own. */
+  /** A line with one person's decision. `mine`: it is the reviewer's own. */
   function stamp(decision, item, reasons, mine) {
     const when = new Date(decision.time);
     return el(
@@ -33,7 +33,7 @@ const Views = (() => {
     const listed = [
       item.mine ? stamp(item.mine, item, reasons, true) : null,
       ...item.others.map((d) => stamp(d, item, reasons, false)),
-      item.changed ? el("li", { class: "stamp changed" }, "You decided on an earlier version of this. It has changed since: look again.") : null,
+      item.changed ? el("li", { class: "stamp changed" }, "This item has changed since your decision: review it again.") : null,
     ].filter(Boolean);
     return listed.length ? el("ul", { class: "stamps", "aria-label": "Decisions" }, listed) : null;
   }
@@ -57,12 +57,12 @@ const Views = (() => {
       { class: "instruction", dataset: { id: item.item } },
       corpus("p", "instruction-text", text, item.language),
       el("p", { class: "instruction-about quiet" }, [item.item, status, origin].filter(Boolean).join(" · ")),
-      item.remark ? el("p", { class: "remark" }, `Against a rule of the bank: ${item.remark}`) : null,
-      alike.length ? el("section", { class: "near" }, el("h2", null, "Close to it in the bank"), el("ul", null, alike)) : null,
+      item.remark ? el("p", { class: "remark" }, `Breaks a rule of the bank: ${item.remark}`) : null,
+      alike.length ? el("section", { class: "near" }, el("h2", null, "Similar ones in the bank"), el("ul", null, alike)) : null,
     );
   }
 
-  /** The instruction's text as a field, in place. `save(text)` and `cancel()` end it. */
+  /** Edit the instruction's text in place, until `save(text)` or `cancel()`. */
   function editor(item, save, cancel) {
     const before = item.content.text;
     const field = el("textarea", { class: "instruction-text", id: "text", rows: 1, maxlength: 500, spellcheck: "true", lang: item.language, dir: "auto" });
@@ -106,7 +106,7 @@ const Views = (() => {
     return shown;
   }
 
-  /** Where nobody is named yet. `start(name)` begins. */
+  /** Ask for the reviewer's name. `start(name)` begins. */
   function gate(session, before, start) {
     const field = el("input", { id: "reviewer", type: "text", maxlength: 60, autocomplete: "name", required: true, placeholder: "Your name", value: before });
     const form = el(
@@ -116,7 +116,7 @@ const Views = (() => {
       el("p", { class: "quiet" }, `Your decisions on ${session.name} are kept under this name, in a file of your own.`),
       el("div", { class: "gate-line" }, el("label", { class: "visually-hidden", for: "reviewer" }, "Your name"), field, el("button", { class: "button primary", type: "submit" }, "Start")),
       session.reviewers.length
-        ? el("div", { class: "gate-known" }, el("span", { class: "quiet" }, "Or go on as"), session.reviewers.map((r) => el("button", { class: "button", type: "button", onclick: () => start(r) }, r)))
+        ? el("div", { class: "gate-known" }, el("span", { class: "quiet" }, "Or continue as"), session.reviewers.map((r) => el("button", { class: "button", type: "button", onclick: () => start(r) }, r)))
         : null,
     );
     form.addEventListener("submit", (e) => {

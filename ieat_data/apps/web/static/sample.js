@@ -2,9 +2,9 @@
 //
 //   renderSample(sample, {audioUrl}) → <article>
 //
-// `sample` is a row of schema.SAMPLES as JSON, with an address in place of a clip's bytes: audios[i].url, or null where
-// the page has no clip. `audioUrl(audio, i)` may give the address instead. A clip is not loaded before it is played.
-// Texts come from corpora and models: they get into the page as text nodes and in no other way.
+// `sample` is a row of schema.SAMPLES as JSON, with an address in place of a clip's bytes: audios[i].url, or null if
+// the page has no clip. `audioUrl(audio, i)` may give the address instead. A clip is loaded only when it is played.
+// Texts come from corpora and models: they enter the page only as text nodes.
 "use strict";
 
 (() => {
@@ -27,7 +27,7 @@
     return node;
   }
 
-  /** Text of a corpus or a model, with the language that tells a browser which glyphs and which direction it wants. */
+  /** Text of a corpus or a model, with its language, from which the browser chooses glyphs and direction. */
   function corpus(tag, className, text, language) {
     const lang = /^[a-z]{2,3}$/.test(language ?? "") ? language : null;
     return el(tag, { class: `corpus ${className}`.trim(), dir: "auto", lang }, String(text ?? ""));
@@ -68,9 +68,9 @@
     return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
   };
 
-  let playing = null; // one clip is heard at a time
+  let playing = null; // only one clip plays at a time
 
-  /** A clip with what it is joined from. `spans`: those of this clip; `url`: null where there is none. */
+  /** A clip and its parts. `spans`: of this clip; `url`: null if there is none. */
   function player(url, spans, name, felt) {
     const total = Math.max(0, ...spans.map((s) => s.end_s));
     const audio = el("audio", { preload: "none", src: url });
@@ -169,13 +169,13 @@
       fact("source", u.source),
       fact("row", code(u.key)),
       fact("origin", [u.origin, heard].filter(Boolean).join(", ")),
-      fact("corpus says", u.corpus_text ? corpus("span", "", u.corpus_text, language) : null),
+      fact("corpus text", u.corpus_text ? corpus("span", "", u.corpus_text, language) : null),
       fact("shard", code(u.shard)),
       fact("utterance", code(u.utterance)),
     );
   }
 
-  /** Back to the rows of the corpora. */
+  /** The corpus rows behind a sample. */
   function provenance(sample) {
     const from = sample.provenance ?? {};
     const asked = sample.instruction;

@@ -31,7 +31,7 @@ _HEADERS = {
 }
 
 
-class Guard:
+class AccessMiddleware:
     """ASGI middleware.
 
     Args:

@@ -23,7 +23,7 @@ SHOWN = {
 }
 
 
-class Desk:
+class ReviewSession:
     """Answers the page's requests. Thread-safe.
 
     Raises:
@@ -35,7 +35,7 @@ class Desk:
     def __init__(self, catalogue: Catalogue, store: Store, rule: Rule) -> None:
         self.catalogue, self.store, self.rule = catalogue, store, rule
 
-    def session(self) -> dict[str, Any]:
+    def overview(self) -> dict[str, Any]:
         self._look()
         items = self.catalogue.items.values()
         return {
