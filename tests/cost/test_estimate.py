@@ -132,8 +132,8 @@ def test_a_replica_with_a_part_of_a_gpu_has_that_part_of_its_speed() -> None:
         assert figure is not None
         return figure.value
 
-    assert speed(num_gpus=0.15) == pytest.approx(12.2 * 0.15)
-    assert speed(num_gpus=1) == 4.0, "one process speaks one utterance at a time"
+    assert speed(num_gpus=0.1) == pytest.approx(12.2 * 0.1)
+    assert speed(num_gpus=1) == 1.44, "one process speaks one utterance at a time"
     served = {"engine": "openai", "settings": {"model": "CosyVoice2-0.5B", "base_urls": ["http://a", "http://b"]}}
     profile = Profile.model_validate({"name": "p", "engines": {"tts": served}})
     assert Figures().speed("tts", profile.engines["tts"])[1].value == 12.2
