@@ -24,8 +24,8 @@ def measured(**values: float) -> dict[str, Figure]:
 
 ROUND = measured(
     accept__ingest=0.9, accept__queries=0.5, accept__select=0.8, accept__synthesize=0.75, accept__transcribe=0.5,
-    accept__respond=0.8, accept__label=0.5, accept__inject=0.5, accept__inject_dialogues=0.5, accept__speak_questions=1,
-    neutral__inject=0.5, used__reorganise=0.5,
+    accept__respond=0.8, accept__emotion=0.5, accept__inject=0.5, accept__inject_dialogues=0.5,
+    accept__speak_questions=1, neutral__inject=0.5, used__reorganise=0.5,
     clip_s__s=10, clip_s__synthesize=6, clip_s__speak_questions=2,
     tries__respond=2, tries__inject=3, tries__inject_dialogues=2, tries__synthesize=1.5, tries__speak_questions=1,
     tokens_in__respond=100, tokens_in__inject=400, tokens_in__inject_dialogues=500,
