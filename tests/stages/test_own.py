@@ -200,7 +200,7 @@ def test_it_is_costed_and_reported(project: Project) -> None:
         (["injekt"], [], r"stages 'injekt' is not known \(did you mean 'inject'\?\); one of your own is named module"),
         ([], ["transcribe"], r"configs 'transcribe' is not known"),
         (["my_stages:Half"], [], r"stages 'my_stages:Half' is no stage yet: it lacks estimate\(\), process\(\)"),
-        (["my_stages:Settings"], [], r"stages 'my_stages:Settings' is no stage: it lacks name"),
+        (["my_stages:Settings"], [], r"stages 'my_stages:Settings' is not a valid stage: it lacks name"),
         (["my_stages:Taken"], [], "'my_stages:Taken': its name 'respond' names its table: is one of ours"),
         (
             [],
