@@ -17,7 +17,7 @@ TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources reference docs check test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
+	sample-sources reference docs check test test-unit test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -70,9 +70,10 @@ record-sample: models ## ask the engines for what the recording lacks, record it
 	$(MAKE) sample
 
 check: $(VENV)/.check ## what to run before each commit, in a minute: lint, types, unit tests, the sample from its recording; no engine
-	$(MAKE) -s lint
+	@$(MAKE) -s -j 2 --output-sync test-unit lint check-sample
+
+test-unit: $(VENV)/.check
 	$(VENV)/bin/python -m pytest -n 2 --without-extras -m "$(UNIT)"
-	$(IEAT) check stage1-2 --profile replay --manifest manifests/sample.json
 
 test: models ## all tests, those with the real models too
 	$(VENV)/bin/python -m pytest
