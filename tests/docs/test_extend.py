@@ -86,8 +86,8 @@ def test_a_package_s_entry_point_is_found_by_its_short_name(tmp_path: Path, inst
 def test_people_s_decisions_never_go_into_the_package(tmp_path: Path, installed: Installed) -> None:
     """`ieat review` of what the package ships writes into the working directory, or into the project."""
     code = (
-        "from pathlib import Path; from ieat_data.cli.review import open_desk; "
-        "print(open_desk(Path('prompts/instructions'), None, None).store.folder)"
+        "from pathlib import Path; from ieat_data.cli.review import open_session; "
+        "print(open_session(Path('prompts/instructions'), None, None).store.folder)"
     )
     assert installed.run(f'python -c "{code}"', tmp_path).stdout.strip() == str(tmp_path / "decisions")
     mine = tmp_path / "mine"
