@@ -341,7 +341,7 @@ def test_a_configuration_is_not_run_as_python(folder: Path, tmp_path: Path) -> N
 
 @engines
 def test_models_that_cannot_do_it_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds 'Paraformer', no Emotion2vec"):
+    with pytest.raises(UserError, match="holds 'Paraformer', not Emotion2vec"):
         Emotion2Vec(str(changed(folder, tmp_path / "a", model="Paraformer")), device="cpu")
     with pytest.raises(UserError, match="extractor_mode 'default' is not supported"):
         Emotion2Vec(str(changed(folder, tmp_path / "b", {"extractor_mode": "default"})), device="cpu")
