@@ -56,7 +56,7 @@ def main(options: argparse.Namespace) -> None:
 def tokens(engine: S3Tokenizer, asked: list[Encode]) -> list[tuple[int, ...]]:
     answers = engine.encode(asked)
     assert all(isinstance(a, SpeechTokens) for a in answers), answers
-    return [a.tokens for a in answers if isinstance(a, SpeechTokens)]
+    return [a.tokens or () for a in answers if isinstance(a, SpeechTokens)]
 
 
 def equal(clips: list[tuple[int, ...]], others: list[tuple[int, ...]]) -> str:

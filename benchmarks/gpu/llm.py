@@ -25,6 +25,7 @@ from ieat_data.engines.base import Generate, Sampling, Segment
 from tests.support.tiny import qwen3, settings
 
 CONTEXT, THREADS, CHUNK, ROUNDS = 4096, 4, 64, 3
+WARM_UP, END = 99, -1  # in place of the number of a round
 CONFIG = {
     "architectures": ["Qwen3ForCausalLM"],
     "model_type": "qwen3",
@@ -88,7 +89,7 @@ def side(way: str, folder: str, options: argparse.Namespace, pipe: Any) -> None:
     sampling = Sampling(max_tokens=20 if options.small else 350, temperature=0.6, top_k=20)
     asked = [Generate(p, sampling, seed) for seed in range(options.repeats) for p in prompts]
     run = (raw if way.startswith("raw") else engine)(folder, asked, given)
-    run(99)  # to warm up
+    run(WARM_UP)
     rates, tokens = [], 0
     for turn in range(1 if options.small else ROUNDS):
         began = time.perf_counter()
@@ -98,6 +99,7 @@ def side(way: str, folder: str, options: argparse.Namespace, pipe: Any) -> None:
         {"tokens_per_s": round(statistics.median(rates), 1), "rounds": len(rates), "requests": len(asked)}
         | {"tokens": tokens}
     )
+    run(END)
 
 
 def raw(folder: str, asked: list[Generate], given: dict[str, Any]) -> Any:
@@ -112,6 +114,9 @@ def raw(folder: str, asked: list[Generate], given: dict[str, Any]) -> Any:
     prompts = [TokensPrompt(prompt_token_ids=tokenizer.encode(r.prompt)) for r in asked]
 
     def run(turn: int) -> int:
+        if turn == END:
+            model.llm_engine.engine_core.shutdown()
+            return 0
         params = [
             SamplingParams(
                 temperature=r.sampling.temperature,
@@ -135,6 +140,10 @@ def engine(folder: str, asked: list[Generate], given: dict[str, Any]) -> Any:
     chunks = [asked[i : i + CHUNK] for i in range(0, len(asked), CHUNK)]
 
     def run(turn: int) -> int:
+        if turn == END:
+            model.close()
+            return 0
+
         def one(chunk: list[Generate]) -> int:
             answers = model.generate([Generate(r.prompt, r.sampling, r.seed + 1000 * turn) for r in chunk])
             return sum(len(getattr(a, "token_ids", ())) for a in answers)

@@ -44,7 +44,9 @@ class TimedSpeaker(Speaker):
             setattr(owner, method, self._timed(name, getattr(owner, method)))
 
     def _timed(self, name: str, call: Any) -> Any:
-        device = "cuda" if measure.torch.cuda.is_available() else "cpu"
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
 
         def wrapped(*given: Any, **named: Any) -> Any:
             began = time.perf_counter()

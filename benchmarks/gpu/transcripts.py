@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -70,7 +71,9 @@ def main(options: argparse.Namespace) -> None:
                     found["out_of_memory"] = halved(engine, asked, device, found["batches_ieee"]["peak_gib"])
     with measure.precision("ieee"):
         for batch_s in BATCHES_S:
-            found[f"batches_of_{batch_s:g}_s"] = measure.rate(lambda s=batch_s: batches(s), device, repeats, audio_s)
+            found[f"batches_of_{batch_s:g}_s"] = measure.rate(
+                functools.partial(batches, batch_s), device, repeats, audio_s
+            )
 
 
 def features(engine: FunASR, heard: list[Any]) -> None:
@@ -88,7 +91,7 @@ def frames(engine: FunASR, asked: list[Transcribe]) -> list[tuple[np.ndarray, np
     found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     with watched(engine) as seen:
         answers = engine.transcribe(asked)
-        sizes = [batching.hear(r.audio, 120.0).size for r in asked]  # type: ignore[union-attr]
+        sizes = [batching.hear(r.audio, 120.0).size for r in asked]
         batches = batching.buckets([n / batching.RATE for n in sizes], engine._batch_s)
         for batch, (words, best, lengths) in zip(batches, seen, strict=True):
             for row, i in enumerate(batch):
