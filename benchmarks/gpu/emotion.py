@@ -9,8 +9,8 @@ of a clip alone; what happens where a batch finds no memory.
 from __future__ import annotations
 
 import argparse
+import functools
 import tempfile
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,9 @@ def main(options: argparse.Namespace) -> None:
                     found["out_of_memory"] = halved(engine, asked, device, found["batches_ieee"]["peak_gib"])
     with measure.precision("ieee"):
         for batch_s in BATCHES_S:
-            found[f"batches_of_{batch_s:g}_s"] = measure.rate(partial(batches, batch_s), device, repeats, audio_s)
+            found[f"batches_of_{batch_s:g}_s"] = measure.rate(
+                functools.partial(batches, batch_s), device, repeats, audio_s
+            )
         found["funasr_loop_again"] = measure.rate(loop, device, repeats, few_s)
     found["decoding"] = measure.rate(lambda: [batching.hear(r.audio, 300.0) for r in asked], device, repeats, audio_s)
 

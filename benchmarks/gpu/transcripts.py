@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,9 @@ def main(options: argparse.Namespace) -> None:
                     found["out_of_memory"] = halved(engine, asked, device, found["batches_ieee"]["peak_gib"])
     with measure.precision("ieee"):
         for batch_s in BATCHES_S:
-            found[f"batches_of_{batch_s:g}_s"] = measure.rate(partial(batches, batch_s), device, repeats, audio_s)
+            found[f"batches_of_{batch_s:g}_s"] = measure.rate(
+                functools.partial(batches, batch_s), device, repeats, audio_s
+            )
 
 
 def features(engine: FunASR, heard: list[Any]) -> None:
