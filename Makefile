@@ -84,7 +84,8 @@ test-fast: setup ## the tests that need no model
 test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines on a CPU, tiny models
 	$(VENV)-speech/bin/python -m pytest -m engines tests/engines/asr/test_funasr.py tests/engines/ser/test_emotion2vec.py \
 		tests/benchmarks/test_gpu_scripts.py tests/engines/tts/test_cosyvoice2.py tests/engines/speaker tests/engines/codec/test_s3tokenizer.py tests/corpora/test_lhotse.py
-	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py
+	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py \
+		tests/benchmarks/test_gpu_scripts.py::test_the_script_for_vllm_ends_with_figures
 	$(ON_CPU) $(VENV)/bin/python -m pytest -m "engines and not slow" tests/engines/test_whole_builds.py \
 		tests/engines/test_vllm_build.py
 

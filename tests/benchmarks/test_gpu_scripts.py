@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,15 @@ def test_a_script_that_fails_costs_the_others_nothing(tmp_path: Path) -> None:
 def test_all_scripts_are_run() -> None:
     whole = importlib.import_module("benchmarks.gpu.__main__")
     assert all((ROOT / "benchmarks" / "gpu" / f"{s}.py").is_file() for s in whole.MODELS)
+
+
+@pytest.mark.engines
+def test_the_script_for_vllm_ends_with_figures(tmp_path: Path) -> None:
+    pytest.importorskip("vllm")
+    command = [sys.executable, "-m", "benchmarks.gpu.llm", str(Path(os.environ["IEAT_TINY"]) / "lessons.jsonl")]
+    more = ["--device", "cpu", "--small", "--repeats", "1", "--out", str(tmp_path / "r.json")]
+    subprocess.run([*command, *more], cwd=ROOT, check=True, timeout=900)
+    found = json.loads((tmp_path / "r.json").read_text("utf-8"))["vllm"]
+    # the same requests, each to its last token
+    assert found["raw"]["tokens"] == found["engine"]["tokens"] == 20 * found["raw"]["requests"]
+    assert found["engine_over_raw"] > 0
