@@ -76,7 +76,8 @@ test-unit: $(VENV)/.check
 	$(VENV)/bin/python -m pytest -n 2 --without-extras -m "$(UNIT)"
 
 test: models ## all tests, those with the real models too
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 -m "$(NO_MODEL)"
+	$(VENV)/bin/python -m pytest -m models
 
 test-fast: setup ## the tests that need no model
 	$(VENV)/bin/python -m pytest -m "$(NO_MODEL)"
