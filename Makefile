@@ -77,7 +77,7 @@ test-unit: $(VENV)/.check
 
 test: models ## all tests, those with the real models too
 	$(VENV)/bin/python -m pytest -n 2 -m "$(NO_MODEL)"
-	$(VENV)/bin/python -m pytest -m models
+	$(VENV)/bin/python -m pytest -m "models and not engines and not gpu and not slow and not browser"
 
 test-fast: setup ## the tests that need no model
 	$(VENV)/bin/python -m pytest -m "$(NO_MODEL)"
