@@ -115,7 +115,7 @@ def whole(made: Made) -> None:
         (task, language) for task in ("response", "empathy", "reasoning") for language in ("en", "zh")
     }
     assert max(r["n_turns"] for r in rows) >= 2
-    assert len({m["emotion"]["emotion"] for r in rows for m in r["messages"] if m["emotion"]}) >= 4
+    assert len({m["emotion"]["label"] for r in rows for m in r["messages"] if m["emotion"]}) >= 4
     for m in (m for r in rows for m in r["messages"]):
         assert "<" not in m["content"] and "<" not in (m["think"] or "")
 
