@@ -371,7 +371,7 @@ def test_the_tokenizer_is_found_and_hashed_alone(files: dict[str, str], tmp_path
 def test_wrong_settings_are_one_clear_line(files: dict[str, str], tmp_path: Path) -> None:
     for change, said_ in (
         ({"prompt_as": "chat"}, "`prompt_as` must be `ids` or `text`"),
-        ({"stop_by": "x"}, "`stop_by` is"),
+        ({"stop_by": "x"}, "`stop_by` must be"),
         ({"descriptor": "qwen3"}, "does not fit"),
         ({"tokenizer": str(tmp_path / "none")}, "neither a name in the catalogue nor an existing file"),
     ):

@@ -167,7 +167,7 @@ def test_evaluation_sentences_are_not_in_the_prompts() -> None:
         ("feelings", {"happy": "happy"}, "expected the keys"),
         ("feelings", {f: f"x {f}" for f in FEELINGS}, "begin alike"),
         ("question", "How does the person feel?", "must hold"),
-        ("examples", [{"says": "Hm.", "feels": "bored"}], "no feeling"),
+        ("examples", [{"says": "Hm.", "feels": "bored"}], "not a feeling"),
         ("calibration", [{"says": "Hm.", "feels": "sad"}], "the same number of sentences"),
         ("sytem", "x", "unknown key"),
     ],

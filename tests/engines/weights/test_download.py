@@ -191,7 +191,7 @@ def test_too_little_room_is_told_before_the_download(site: Site, monkeypatch: py
 
 def test_a_cache_that_is_a_file(site: Site) -> None:
     site.cache.write_bytes(b"")
-    with pytest.raises(ModelError, match="cannot be written"):
+    with pytest.raises(ModelError, match="cannot write to the cache"):
         fetch(["tiny"])
 
 
