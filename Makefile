@@ -17,7 +17,7 @@ TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources reference docs check test test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
+	sample-sources reference docs check test test-unit test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -70,20 +70,23 @@ record-sample: models ## ask the engines for what the recording lacks, record it
 	$(MAKE) sample
 
 check: $(VENV)/.check ## what to run before each commit, in a minute: lint, types, unit tests, the sample from its recording; no engine
-	$(MAKE) -s lint
+	@$(MAKE) -s -j 2 --output-sync test-unit lint check-sample
+
+test-unit: $(VENV)/.check
 	$(VENV)/bin/python -m pytest -n 2 --without-extras -m "$(UNIT)"
-	$(IEAT) check stage1-2 --profile replay --manifest manifests/sample.json
 
 test: models ## all tests, those with the real models too
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 -m "$(NO_MODEL)"
+	$(VENV)/bin/python -m pytest -m "models and not engines and not gpu and not slow and not browser"
 
 test-fast: setup ## the tests that need no model
 	$(VENV)/bin/python -m pytest -m "$(NO_MODEL)"
 
 test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines on a CPU, tiny models
 	$(VENV)-speech/bin/python -m pytest -m engines tests/engines/asr/test_funasr.py tests/engines/ser/test_emotion2vec.py \
-		tests/engines/tts/test_cosyvoice2.py tests/engines/speaker tests/engines/codec/test_s3tokenizer.py tests/corpora/test_lhotse.py
-	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py
+		tests/benchmarks/test_gpu_scripts.py tests/engines/tts/test_cosyvoice2.py tests/engines/speaker tests/engines/codec/test_s3tokenizer.py tests/corpora/test_lhotse.py
+	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py \
+		tests/benchmarks/test_gpu_scripts.py::test_the_script_for_vllm_ends_with_figures
 	$(ON_CPU) $(VENV)/bin/python -m pytest -m "engines and not slow" tests/engines/test_whole_builds.py \
 		tests/engines/test_vllm_build.py
 
@@ -92,7 +95,7 @@ test-browser: setup ## the pages in a real Chromium (apt-get install chromium, o
 	$(VENV)/bin/python -m pytest -m browser
 
 test-slow: setup $(TINY)/qwen3/model.safetensors ## what takes minutes: clusters of two nodes, speech engines killed in a whole build
-	$(ON_CPU) $(VENV)/bin/python -m pytest -m slow tests/execution/test_ray.py tests/engines/test_whole_builds.py tests/apps/report/test_size.py
+	$(ON_CPU) $(VENV)/bin/python -m pytest -m slow tests/execution/test_ray.py tests/execution/test_ray_project.py tests/engines/test_whole_builds.py tests/apps/report/test_size.py
 
 test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROFILE=my-gpu.yaml make test-gpu
 	@test -n "$(IEAT_GPU_PROFILE)" || { echo "IEAT_GPU_PROFILE names no profile, see docs/gpu.md" >&2; exit 2; }

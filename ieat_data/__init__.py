@@ -17,7 +17,7 @@ Names are imported when they are first used: `import ieat_data` alone loads neit
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ieat_data.version import __version__
+from ieat_data.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from ieat_data.api.build import build
@@ -36,7 +36,6 @@ __all__ = [
     "Reject",
     "Stage",
     "UserError",
-    "__version__",
     "build",
     "explain",
     "load",

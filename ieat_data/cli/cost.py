@@ -15,6 +15,7 @@ from ieat_data.cost.figures import Kind
 _WORDS = {"tokens_out": "tokens", "audio_s": "of audio"}
 _KINDS: dict[Kind, str] = {
     "measured": "measured in this work folder",
+    "benchmark": "measured by this project on one H200, random weights",
     "published": "published by others, on their machines",
     "sample": "from this project's small sample",
     "guess": "guessed",

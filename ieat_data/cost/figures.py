@@ -15,7 +15,7 @@ from ieat_data.paths import shipped
 
 COSTS = Path(__file__).with_name("costs.yaml")
 
-Kind = Literal["measured", "published", "sample", "guess"]
+Kind = Literal["measured", "benchmark", "published", "sample", "guess"]
 Unit = Literal["tokens_out", "audio_s"]
 
 

@@ -77,6 +77,7 @@ def load(folder: Path, config: Mapping[str, Any], device: str, unused: Sequence[
     import torch
 
     devices.check(device)
+    devices.keep_float32()
     checkpoint = Path(str(config.get("init_param")))
     if not checkpoint.is_file():
         raise UserError(f"{folder}: its configuration names no existing checkpoint (model.pt)")

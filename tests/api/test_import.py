@@ -42,7 +42,7 @@ def test_every_name_is_documented_and_the_same_for_type_checkers() -> None:
         for alias in node.names
     }
     assert typed == ieat_data._HOME
-    assert {*typed, "__version__"} == set(ieat_data.__all__)
+    assert sorted(typed) == sorted({*ieat_data.__all__} - {"__version__"})
 
 
 def test_no_submodule_takes_a_name_s_place() -> None:

@@ -16,6 +16,8 @@ from benchmarks.simulation import CHUNK, NODE_GPUS, Simulation
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.runner import Runner
 
+pytestmark = pytest.mark.long
+
 IN_FLIGHT = 16
 
 

@@ -52,7 +52,7 @@ def test_a_corpus_that_is_not_here_is_planned_for() -> None:
     assert many["money"] == pytest.approx(many["hours"] * 8 * 2.5)
     assert few["money"] is None
     assert cost("--rows", "100M", "--gpus", "256")["hours"] < many["hours"] / 25
-    assert {f["kind"] for f in many["figures"].values()} == {"published", "sample", "guess"}
+    assert {f["kind"] for f in many["figures"].values()} == {"benchmark", "published", "sample", "guess"}
     assert all(f["source"] for f in many["figures"].values())
 
 
@@ -62,8 +62,8 @@ def test_a_model_that_is_not_here_leaves_the_cost(tmp_path: Path) -> None:
     assert "sample-belle 21" in told, "what is on disk is counted"
     assert "best on 4 GPUs" in told
     assert "USD at 3 per GPU-hour" in told
-    assert "published by others, on their machines: speed (asr, llm, tts)" in told
-    assert "guessed: speed (ser)" in told
+    assert "measured by this project on one H200, random weights: speed (asr, ser, tts)" in told
+    assert "published by others, on their machines: speed (llm)" in told
     assert not (tmp_path / "out").exists(), "a plan writes nothing"
 
 

@@ -14,6 +14,7 @@ from tests.support import corpora
 from tests.support.in_process import build_here
 
 
+@pytest.mark.long
 def test_cpu_and_kernels_are_named_and_enter_no_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = corpora.make(tmp_path, 8)
 

@@ -9,7 +9,10 @@ import pytest
 
 from tests.support.wheel import ROOT, Installed, install
 
+pytestmark = pytest.mark.long
+
 PAGES = sorted((ROOT / "docs" / "extend").glob("your-first-*.md"))
+pytestmark = pytest.mark.long
 _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.M | re.S)
 
 

@@ -19,6 +19,8 @@ from ieat_data.execution.plan import Plan
 from tests.support import corpora
 from tests.support.in_process import build_here
 
+pytestmark = pytest.mark.long
+
 CHECKS = '''
 SIGNS = "!"
 

@@ -22,6 +22,8 @@ from ieat_data.stages import STAGES, catalogue
 from tests.support import corpora
 from tests.support.in_process import build_here
 
+pytestmark = pytest.mark.long
+
 STAGES_OF_MY_OWN = '''
 import pyarrow as pa
 

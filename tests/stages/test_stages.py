@@ -83,14 +83,14 @@ def test_a_question_is_known_by_text_and_speaker() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("name: x\nsourcs: {}\ntargets: []\n", r"unknown key 'sourcs' \(did you mean 'sources'\?\)"),
-        ("name: x\nsources: {speach: []}\ntargets: []\n", r"unknown key 'sources.speach' \(did you mean 'speech'\?\)"),
+        ("name: x\nsourcs: {}\nconfigs: []\n", r"unknown key 'sourcs' \(did you mean 'sources'\?\)"),
+        ("name: x\nsources: {speach: []}\nconfigs: []\n", r"unknown key 'sources.speach' \(did you mean 'speech'\?\)"),
         (
             "name: x\nsources: {}\nconfigs: []\nrows_per_shard: 0\n",
             r"rows_per_shard: Input should be greater than or equal to 1, got 0",
         ),
         ("- a\n", "expected keys and values, got list"),
-        ("name: [\n", "not YAML"),
+        ("name: [\n", ": not YAML"),
     ],
 )
 def test_wrong_configuration_is_one_line_with_file_and_key(tmp_path: Path, text: str, line: str) -> None:

@@ -47,6 +47,7 @@ class S3Tokenizer:
         import torch
 
         devices.check(device)
+        devices.keep_float32()
         self._model, self._device = load(file).to(device), device
         self._batch_s, self._max_s = batch_s, max_s
         self._out_of_memory, self._fatal = torch.OutOfMemoryError, torch.AcceleratorError

@@ -25,6 +25,8 @@ from ieat_data.execution.plan import Plan
 from tests.support import corpora
 from tests.support.in_process import build_here
 
+pytestmark = pytest.mark.long
+
 OWN = """
 from ieat_data.dataset.export.base import Exporter, ExportSettings
 

@@ -352,3 +352,12 @@ def test_two_models_do_not_share_a_configuration(tmp_path: Path, codec: S3Tokeni
 def test_an_absent_device_is_refused(file: Path) -> None:
     with pytest.raises(UserError, match="'cuda:63' cannot be used, try cuda:0 or cpu"):
         S3Tokenizer(str(file), device="cuda:63")
+
+
+@engines
+def test_convolutions_are_those_of_the_cpu(file: Path) -> None:
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = True  # torch's default
+    S3Tokenizer(str(file), device="cpu")
+    assert not torch.backends.cudnn.allow_tf32

@@ -341,7 +341,7 @@ def test_a_configuration_is_not_run_as_python(folder: Path, tmp_path: Path) -> N
 
 @engines
 def test_models_that_cannot_do_it_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds 'Paraformer', no Emotion2vec"):
+    with pytest.raises(UserError, match="holds 'Paraformer', not Emotion2vec"):
         Emotion2Vec(str(changed(folder, tmp_path / "a", model="Paraformer")), device="cpu")
     with pytest.raises(UserError, match="extractor_mode 'default' is not supported"):
         Emotion2Vec(str(changed(folder, tmp_path / "b", {"extractor_mode": "default"})), device="cpu")
@@ -359,3 +359,12 @@ def test_outputs_that_are_no_class_do_not_count(folder: Path, tmp_path: Path) ->
     answer = classified(Emotion2Vec(str(padded), device="cpu"), CLIPS[:1])[0]
     assert sum(answer.scores.values()) == pytest.approx(1, abs=1e-9)
     assert {*answer.details} == {"windows", "seconds", "other", "<unk>"}
+
+
+@engines
+def test_convolutions_are_those_of_the_cpu(folder: Path) -> None:
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = True  # torch's default
+    Emotion2Vec(str(folder), device="cpu")
+    assert not torch.backends.cudnn.allow_tf32

@@ -46,7 +46,7 @@ def test_prompts_of_one_to_thirty_seconds_are_taken(tmp_path: Path, seconds: flo
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "not JSON"),
+        ("{", ": not JSON"),
         ("[1]", "expected keys and values, got list"),
         ({k: v for k, v in LINE.items() if k != "transcript"}, "transcript: Field required"),
         ({**LINE, "instructions": "sadly"}, "unknown key 'instructions' .did you mean 'instruction'"),

@@ -10,20 +10,53 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 SPEECH_TOKENS = 3**8  # the codebook of the real speech tokenizer
-WIDTH = 32  # of the LLM; 896 in the real one
 EMBEDDING, MELS, WHISPER_MELS = 192, 80, 128
 CHATML = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
-# sizes that the library's code fixes (512, 80, 24 kHz) are the real ones, all others small
-YAML = f"""\
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a size is of: `width` and `qwen` the LLM, `flow_…` the encoder of tokens, then to `heads` the estimator of
+    the flow, `vocoder` and `kernels` the vocoder. What the library's code fixes (512, 80, 24 kHz) is always real."""
+
+    width: int = 32
+    qwen: dict[str, int] = field(
+        default_factory=lambda: {
+            "vocab_size": 512,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+        }
+    )
+    flow_heads: int = 4
+    flow_units: int = 32
+    flow_blocks: int = 1
+    channels: int = 32
+    head_dim: int = 8
+    blocks: int = 1
+    mid_blocks: int = 1
+    heads: int = 2
+    vocoder: int = 32
+    kernels: tuple[int, ...] = (3,)
+    end_bias: float = 2.5  # of the end of speech: it comes soon after the shortest length that the library allows
+
+
+TINY = Sizes()
+
+
+def yaml_of(sizes: Sizes) -> str:
+    """What stands in cosyvoice2.yaml."""
+    return f"""\
 __set_seed1: !apply:random.seed [1986]
 __set_seed2: !apply:torch.manual_seed [1986]
 sample_rate: 24000
-width: {WIDTH}
+width: {sizes.width}
 qwen_pretrain_path: ''
 chunk_size: 25
 token_mel_ratio: 2
@@ -52,9 +85,9 @@ flow: !new:cosyvoice.flow.flow.CausalMaskedDiffWithXvec
     encoder: !new:cosyvoice.transformer.upsample_encoder.UpsampleConformerEncoder
         input_size: 512
         output_size: 512
-        attention_heads: 4
-        linear_units: {WIDTH}
-        num_blocks: 1
+        attention_heads: {sizes.flow_heads}
+        linear_units: {sizes.flow_units}
+        num_blocks: {sizes.flow_blocks}
         input_layer: linear
         pos_enc_layer_type: rel_pos_espnet
         selfattention_layer_type: rel_selfattn
@@ -76,19 +109,19 @@ flow: !new:cosyvoice.flow.flow.CausalMaskedDiffWithXvec
         estimator: !new:cosyvoice.flow.decoder.CausalConditionalDecoder
             in_channels: {4 * MELS}
             out_channels: {MELS}
-            channels: [{WIDTH}]
+            channels: [{sizes.channels}]
             dropout: 0.0
-            attention_head_dim: 8
-            n_blocks: 1
-            num_mid_blocks: 1
-            num_heads: 2
+            attention_head_dim: {sizes.head_dim}
+            n_blocks: {sizes.blocks}
+            num_mid_blocks: {sizes.mid_blocks}
+            num_heads: {sizes.heads}
             act_fn: gelu
             static_chunk_size: !ref <chunk_size> * <token_mel_ratio>
             num_decoding_left_chunks: -1
 
 hift: !new:cosyvoice.hifigan.generator.HiFTGenerator
     in_channels: {MELS}
-    base_channels: {WIDTH}
+    base_channels: {sizes.vocoder}
     nb_harmonics: 8
     sampling_rate: !ref <sample_rate>
     nsf_alpha: 0.1
@@ -97,8 +130,8 @@ hift: !new:cosyvoice.hifigan.generator.HiFTGenerator
     upsample_rates: [8, 5, 3]
     upsample_kernel_sizes: [16, 11, 7]
     istft_params: {{n_fft: 16, hop_len: 4}}
-    resblock_kernel_sizes: [3]
-    resblock_dilation_sizes: [[1, 3, 5]]
+    resblock_kernel_sizes: {list(sizes.kernels)}
+    resblock_dilation_sizes: {[[1, 3, 5]] * len(sizes.kernels)}
     source_resblock_kernel_sizes: [7, 7, 11]
     source_resblock_dilation_sizes: [[1, 3, 5], [1, 3, 5], [1, 3, 5]]
     lrelu_slope: 0.1
@@ -106,7 +139,7 @@ hift: !new:cosyvoice.hifigan.generator.HiFTGenerator
     f0_predictor: !new:cosyvoice.hifigan.f0_predictor.ConvRNNF0Predictor
         num_class: 1
         in_channels: {MELS}
-        cond_channels: {WIDTH}
+        cond_channels: {sizes.vocoder}
 
 get_tokenizer: !name:cosyvoice.tokenizer.tokenizer.get_qwen_tokenizer
     token_path: !ref <qwen_pretrain_path>
@@ -124,7 +157,10 @@ feat_extractor: !name:matcha.utils.audio.mel_spectrogram
 """
 
 
-def build(folder: Path) -> Path:
+YAML = yaml_of(TINY)
+
+
+def build(folder: Path, sizes: Sizes = TINY) -> Path:
     """Write the model into `folder` (new) and return it."""
     import torch
     from hyperpyyaml import load_hyperpyyaml
@@ -132,15 +168,15 @@ def build(folder: Path) -> Path:
     backbone = folder / "CosyVoice-BlankEN"
     backbone.mkdir(parents=True)
     torch.manual_seed(0)
-    _backbone(backbone)
+    _backbone(backbone, sizes)
     _onnx(folder)
-    (folder / "cosyvoice2.yaml").write_text(YAML, encoding="utf-8")
-    modules = load_hyperpyyaml(YAML, overrides={"qwen_pretrain_path": str(backbone)})
+    (folder / "cosyvoice2.yaml").write_text(yaml_of(sizes), encoding="utf-8")
+    modules = load_hyperpyyaml(yaml_of(sizes), overrides={"qwen_pretrain_path": str(backbone)})
     last: Any = modules["llm"].llm_decoder
     with torch.no_grad():
         last.weight.mul_(0.1)
         last.bias.zero_()
-        last.bias[SPEECH_TOKENS] = 2.5  # the end comes soon after the shortest length that the library allows
+        last.bias[SPEECH_TOKENS] = sizes.end_bias
         last.bias[SPEECH_TOKENS + 1 :] = -30  # the tokens of streaming never come
     _voice(modules["flow"], modules["hift"])
     for name in ("llm", "flow", "hift"):
@@ -153,7 +189,7 @@ def _voice(flow: Any, hift: Any) -> None:
     import torch
 
     random = torch.Generator().manual_seed(1)
-    signals = 4  # as many as the vocoder's last layer has channels
+    signals = hift.conv_post.weight.shape[1]  # as many as the vocoder's last layer has channels
 
     def near_zero(layer: Any) -> torch.Tensor:
         return 1e-6 * torch.randn(layer.weight.shape, generator=random)  # weight norm cannot be of zeros
@@ -183,8 +219,8 @@ def _voice(flow: Any, hift: Any) -> None:
         hift.conv_post.bias[:bands] = -4.5
 
 
-def _backbone(folder: Path) -> None:
-    """A Qwen2 of two layers, and a tokenizer of Qwen2's class that knows the bytes alone."""
+def _backbone(folder: Path, sizes: Sizes) -> None:
+    """A Qwen2, and a tokenizer of Qwen2's class that knows the bytes alone."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
     from transformers.models.gpt2.tokenization_gpt2 import bytes_to_unicode
 
@@ -201,15 +237,7 @@ def _backbone(folder: Path) -> None:
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     qwen = Qwen2Config(
-        vocab_size=512,
-        hidden_size=WIDTH,
-        intermediate_size=2 * WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        bos_token_id=256,
-        eos_token_id=256,
-        tie_word_embeddings=True,
+        hidden_size=sizes.width, bos_token_id=256, eos_token_id=256, tie_word_embeddings=True, **sizes.qwen
     )
     Qwen2ForCausalLM(qwen).save_pretrained(folder)
 

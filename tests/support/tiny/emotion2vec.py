@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,16 @@ CLASSES = (
     "吃惊/surprised",
     "<unk>",
 )
-_WIDTH, _HEADS, _DEPTH = 32, 4, 2
+TINY = {"width": 32, "heads": 4, "depth": 2, "prenet": 2, "channels": 16, "conv_groups": 4}
 
 
-def config() -> dict[str, Any]:
-    """What stands in config.yaml. Frames are 20 ms, as in the published models."""
+def config(sizes: Mapping[str, int] = TINY) -> dict[str, Any]:
+    """What stands in config.yaml. Frames are 20 ms, as in the published models.
+
+    `sizes`: of the transformer its `width`, `heads`, and blocks (`prenet`, then `depth`); `channels` of the seven
+    convolutions over samples, `conv_groups` of those over frames.
+    """
+    c = sizes["channels"]
     off = dict.fromkeys(
         (
             "start_drop_path_rate",
@@ -51,7 +56,7 @@ def config() -> dict[str, Any]:
     }
     encoder = off | {
         "type": "AUDIO",
-        "prenet_depth": 2,
+        "prenet_depth": sizes["prenet"],
         "prenet_layerdrop": 0.05,
         "num_extra_tokens": 10,
         "init_extra_token_zero": True,
@@ -74,26 +79,26 @@ def config() -> dict[str, Any]:
         "learned_alibi_scale": True,
         "learned_alibi_scale_per_head": True,
         "learned_alibi_scale_per_layer": False,
-        "num_alibi_heads": _HEADS,
-        "model_depth": _DEPTH,
+        "num_alibi_heads": sizes["heads"],
+        "model_depth": sizes["depth"],
         "decoder": decoder,
         "extractor_mode": "layer_norm",
-        "feature_encoder_spec": "[(16, 10, 5)] + [(16, 3, 2)] * 4 + [(16,2,2)] + [(16,2,2)]",
+        "feature_encoder_spec": f"[({c}, 10, 5)] + [({c}, 3, 2)] * 4 + [({c},2,2)] + [({c},2,2)]",
         "conv_pos_width": 95,
-        "conv_pos_groups": 4,
+        "conv_pos_groups": sizes["conv_groups"],
         "conv_pos_depth": 5,
         "conv_pos_pre_ln": False,
     }
     model = drop | {k: off[k] for k in list(off)[:4]}
     model |= {
-        "depth": _DEPTH,
-        "num_heads": _HEADS,
-        "embed_dim": _WIDTH,
+        "depth": sizes["depth"],
+        "num_heads": sizes["heads"],
+        "embed_dim": sizes["width"],
         "mlp_ratio": 4.0,
         "norm_eps": 1e-5,
         "norm_affine": True,
         "layer_norm_first": False,
-        "average_top_k_layers": _DEPTH,
+        "average_top_k_layers": sizes["depth"],
         "end_of_block_targets": False,
         "loss_beta": 0.0,
         "loss_scale": None,
@@ -110,14 +115,14 @@ def config() -> dict[str, Any]:
     }
 
 
-def write(folder: Path, classes: tuple[str, ...] = CLASSES) -> Path:
+def write(folder: Path, classes: tuple[str, ...] = CLASSES, sizes: Mapping[str, int] = TINY) -> Path:
     """Write the model's folder. As in the published ones, the decoder of the pre-training is not in the checkpoint."""
     import torch
     import yaml
     from funasr.models.emotion2vec.model import Emotion2vec
 
     folder.mkdir(parents=True)
-    settings = config()
+    settings = config(sizes)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True), "utf-8")
     (folder / "tokens.txt").write_text("".join(f"{c}\n" for c in classes), "utf-8")
     metas = {"init_param": "model.pt", "tokenizer_conf": {"token_list": "tokens.txt"}, "config": "config.yaml"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,10 @@ _FRONTEND = {
 }
 
 
-def write_sensevoice(folder: Path, words: Sequence[str] = LETTERS, width: int = _WIDTH) -> Path:
-    """Its words are tags and `words`, as sentencepiece writes them."""
+def write_sensevoice(
+    folder: Path, words: Sequence[str] = LETTERS, width: int = _WIDTH, encoder: Mapping[str, int] | None = None
+) -> Path:
+    """Its words are tags and `words`, as sentencepiece writes them; `encoder`: values in place of the tiny ones."""
     import torch
     from funasr.models.sense_voice.model import SenseVoiceSmall
 
@@ -54,7 +56,7 @@ def write_sensevoice(folder: Path, words: Sequence[str] = LETTERS, width: int = 
         "model": "SenseVoiceSmall",
         "model_conf": {"length_normalized_loss": True, "sos": 1, "eos": 2, "ignore_id": -1},
         "encoder": "SenseVoiceEncoderSmall",
-        "encoder_conf": _BLOCKS | {"tp_blocks": 1, "output_size": width, "linear_units": 2 * width},
+        "encoder_conf": _BLOCKS | {"tp_blocks": 1, "output_size": width, "linear_units": 2 * width, **(encoder or {})},
         "tokenizer": "SentencepiecesTokenizer",
         "tokenizer_conf": {"bpemodel": None, "unk_symbol": "<unk>", "split_with_space": True},
         **_FRONTEND,
