@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from pydantic import Field
 
-from ieat_data.config import Pipeline
 from ieat_data.data.schema import MOS
 from ieat_data.engines.base import Failure, Rate
-from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, StageSettings
+from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
 from ieat_data.stages.forecast import Ask, Forecast, Load
-from ieat_data.stages.speech.signal_quality import limits_and_rejects
+from ieat_data.stages.speech.signal_quality import JudgesClips
 
 
 class MosSettings(StageSettings):
@@ -22,7 +20,7 @@ class MosSettings(StageSettings):
     min_overall: float = Field(2.4, ge=1, le=5, description="overall quality below which a clip is not used")
 
 
-class Mos(MapStage):
+class Mos(JudgesClips, MapStage):
     """The quality of each clip (1 to 5), rated by the profile's engine for it."""
 
     name = "mos"
@@ -37,9 +35,6 @@ class Mos(MapStage):
     def estimate(self, forecast: Forecast) -> Load:
         clips = forecast.union("utterances")
         return Load(clips.ok, clips.ok, asks={"mos": Ask(clips.ok, clips.audio_s)})
-
-    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
-        return limits_and_rejects(made)
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         answers = ctx.engines["mos"].rate([Rate(r["audio"]) for r in rows], [r["id"] for r in rows])

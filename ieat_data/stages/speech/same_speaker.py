@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from pydantic import Field
 
-from ieat_data.config import Pipeline
 from ieat_data.data.schema import VOICES
 from ieat_data.engines.base import Compare, Failure
-from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, StageSettings
+from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
 from ieat_data.stages.forecast import Ask, Forecast, Load
-from ieat_data.stages.speech.signal_quality import limits_and_rejects
+from ieat_data.stages.speech.signal_quality import JudgesClips
 from ieat_data.stages.speech.speakers import voices
 
 
@@ -23,7 +21,7 @@ class SameSpeakerSettings(StageSettings):
     min_similarity: float = Field(0.4, ge=-1, le=1, description="of a spoken query's voice and that of its prompt")
 
 
-class SameSpeaker(MapStage):
+class SameSpeaker(JudgesClips, MapStage):
     """Does a spoken query sound like the clip that its voice was cloned from?"""
 
     name = "same_speaker"
@@ -40,9 +38,6 @@ class SameSpeaker(MapStage):
     def estimate(self, forecast: Forecast) -> Load:
         spoken = forecast.loads["synthesize"]
         return Load(spoken.ok, spoken.ok, asks={"speaker": Ask(spoken.ok, spoken.audio_s)})
-
-    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
-        return limits_and_rejects(made)
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         known = voices(ctx, clips=True)

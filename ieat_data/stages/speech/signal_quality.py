@@ -13,7 +13,7 @@ from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.config import Pipeline
 from ieat_data.data.audio import AudioError, decode
 from ieat_data.data.schema import SIGNALS
-from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, Rule, StageSettings
+from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, Rule, Stage, StageSettings
 from ieat_data.stages.forecast import Forecast, Load
 
 SIGNAL = ("lufs", "clipped", "silence", "leading_s", "trailing_s")  # columns of the measurements
@@ -25,7 +25,19 @@ class ListenSettings(StageSettings):
     limits: ClipLimits = ClipLimits()
 
 
-class SignalQuality(MapStage):
+class JudgesClips(Stage):
+    """What stages share that judge clips: what the manifest says of them."""
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> dict[str, Any] | None:
+        """Return the limits of each stage that judged clips, and how many it rejected; None if none did."""
+        found = {
+            m.name: {"limits": m.stage.settings.model_dump(mode="json"), "rejects": dict(sorted(m.rejects.items()))}
+            for m in made
+        }
+        return found or None
+
+
+class SignalQuality(JudgesClips, MapStage):
     """Clips are measured: loudness, clipping, silence.
 
     Spoken queries were measured when they were spoken, to try again where that went wrong; what was measured of the
@@ -53,9 +65,6 @@ class SignalQuality(MapStage):
         (of,) = self.inputs
         return forecast.accepted(self.name, forecast.loads[of].ok)
 
-    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
-        return limits_and_rejects(made)
-
     def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
         return checks_of(pipeline, "clip")
 
@@ -73,12 +82,3 @@ class SignalQuality(MapStage):
             return Reject(e.reason, str(e))
         reason = fault(signal, self.settings.limits, own)
         return Reject(reason, payload=asdict(signal)) if reason else asdict(signal)
-
-
-def limits_and_rejects(made: Sequence[Made]) -> dict[str, Any] | None:
-    """Return the limits of each stage that judged clips, and how many it rejected; None if no stage did."""
-    found = {
-        m.name: {"limits": m.stage.settings.model_dump(mode="json"), "rejects": dict(sorted(m.rejects.items()))}
-        for m in made
-    }
-    return found or None

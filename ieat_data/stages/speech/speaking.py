@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from pydantic import Field
 
@@ -18,8 +17,8 @@ from ieat_data.data.audio import decode
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Clip, Failure, Synthesize, Transcribe
 from ieat_data.hashing import seed
-from ieat_data.stages.base import Context, Made, Reject, Row, Rule, Stage, StageSettings, retry
-from ieat_data.stages.speech.signal_quality import SIGNAL, limits_and_rejects
+from ieat_data.stages.base import Context, Reject, Row, Rule, StageSettings, retry
+from ieat_data.stages.speech.signal_quality import SIGNAL, JudgesClips
 from ieat_data.stages.speech.speakers import voice_faults, voices
 
 
@@ -31,7 +30,7 @@ class SpeakingSettings(StageSettings):
     max_error_rate: float = Field(0.3, ge=0, description="of the ASR round trip: WER (en), CER (zh)")
 
 
-class Speaking(Stage):
+class Speaking(JudgesClips):
     """What stages share that have texts spoken and check the clips."""
 
     broadcast = ("speakers",)
@@ -44,9 +43,6 @@ class Speaking(Stage):
 
     def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
         return voice_faults(pipeline, profile)
-
-    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
-        return limits_and_rejects(made)
 
     def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
         return checks_of(pipeline, "clip")

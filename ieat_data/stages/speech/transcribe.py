@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field
 
 from ieat_data.checks.language import is_language
 from ieat_data.checks.speech import METRIC, error_rate
-from ieat_data.config import Pipeline
 from ieat_data.data.schema import TRANSCRIPTS
 from ieat_data.engines.base import Failure
 from ieat_data.engines.base import Transcribe as Request
-from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, StageSettings
+from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
 from ieat_data.stages.forecast import Ask, Forecast, Load
-from ieat_data.stages.speech.signal_quality import limits_and_rejects
+from ieat_data.stages.speech.signal_quality import JudgesClips
 
 
 class TranscribeSettings(StageSettings):
@@ -26,7 +25,7 @@ class TranscribeSettings(StageSettings):
     max_error_rate: float = Field(0.5, ge=0, description="WER (en) or CER (zh) above which a clip is not trusted")
 
 
-class Transcribe(MapStage):
+class Transcribe(JudgesClips, MapStage):
     """The transcripts. A synthesized clip was transcribed during its check, so it is not transcribed twice."""
 
     name = "transcribe"
@@ -49,9 +48,6 @@ class Transcribe(MapStage):
         recorded = forecast.loads["ingest"]
         load.asks["asr"] = Ask(recorded.ok, recorded.audio_s)  # clips spoken here were transcribed during their check
         return load
-
-    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
-        return limits_and_rejects(made)
 
     def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
         unheard = [r for r in rows if r["check_text"] is None]
