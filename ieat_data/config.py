@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from ieat_data import paths
 from ieat_data.errors import UserError, did_you_mean
+from ieat_data.renamed import RENAMED_KEYS, now_called
 
 Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
 Language = Literal["en", "zh"]
@@ -257,21 +258,6 @@ class Pipeline(Strict):
 
 
 M = TypeVar("M", bound=BaseModel)
-
-# names of before schema version 3, and what they are called now
-RENAMED_KEYS = {"targets": "configs"}
-RENAMED_STAGES = {
-    "listen": "recorded_signal_quality",
-    "listen_spoken": "synthesized_signal_quality",
-    "label": "emotion",
-    **{f"screen_{x}": f"decontaminate_{x}" for x in ("replies", "targets", "dialogues", "pairs")},
-    **{f"unique_{x}": f"dedup_{x}" for x in ("replies", "targets", "dialogues")},
-}
-
-
-def now_called(name: str, renamed: Mapping[str, str]) -> str | None:
-    """Return what to say of a name of before; None for one that never was."""
-    return f"{name!r} is now called {renamed[name]!r}" if name in renamed else None
 
 
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserError:

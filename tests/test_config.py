@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ieat_data.config import RENAMED_STAGES, Source, load_pipeline, load_profile
+from ieat_data.config import Source, load_pipeline, load_profile
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import stages_of
+from ieat_data.renamed import RENAMED_STAGES
 from ieat_data.stages import STAGES
 
 

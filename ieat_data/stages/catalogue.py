@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ieat_data.config import RENAMED_STAGES, Pipeline, now_called
+from ieat_data.config import Pipeline
 from ieat_data.data.schema import SAMPLES
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.plugins import Kind
+from ieat_data.renamed import RENAMED_STAGES, now_called
 from ieat_data.stages import CONFIGS, SOURCE_TABLES, STAGES, UNIONS
 from ieat_data.stages.base import ExpandStage, MapStage, Stage
 from ieat_data.stages.gates.tables import GATES

@@ -7,12 +7,13 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from ieat_data.config import RENAMED_KEYS, RENAMED_STAGES, EngineConfig, Pipeline, Profile, ProjectFile, Source
+from ieat_data.config import EngineConfig, Pipeline, Profile, ProjectFile, Source
 from ieat_data.corpora import READERS, reader_class
 from ieat_data.data.schema import SAMPLES
 from ieat_data.dataset.export.run import EXPORTERS
 from ieat_data.engines.registry import ENGINES, engine_class
 from ieat_data.plugins import load
+from ieat_data.renamed import RENAMED_KEYS, RENAMED_STAGES
 from ieat_data.stages import STAGES
 from scripts import make_reference
 from scripts.reference import reasons, schema
