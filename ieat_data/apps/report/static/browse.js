@@ -265,13 +265,16 @@
       this.back1.href = this.address(this.filters, this.page, null);
     }
 
+    /** j and k count from the row asked for, not the one drawn: a key pressed while a row loads is not lost. */
     key(e) {
       if (e.altKey || e.ctrlKey || e.metaKey || ["INPUT", "SELECT"].includes(e.target.tagName)) return;
-      const node = { j: this.after, k: this.before }[e.key];
-      if (node?.href) {
-        e.preventDefault();
-        location.replace(node.href);
-      }
+      const by = { j: 1, k: -1 }[e.key];
+      const at = this.found?.indexOf(this.row ?? this.shown) ?? -1;
+      const to = at + by;
+      if (!by || at < 0 || to < 0 || to >= this.found.length) return;
+      e.preventDefault();
+      this.row = this.found[to];
+      this.go(this.filters, Math.floor(to / PER_PAGE), this.row);
     }
   }
 
