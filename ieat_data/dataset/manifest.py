@@ -78,7 +78,7 @@ def make(
             for s in plan.sources
         ],
         "non_commercial": any(s.non_commercial for s in plan.sources),
-        "recording": plan.recording.identity() if plan.recording else None,
+        "recording": plan.recording.describe() if plan.recording else None,
         "made_with": made_with(plan),
     }
 

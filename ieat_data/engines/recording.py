@@ -160,7 +160,7 @@ class Recording:
         asked = [[a.key, a.answer.kind, a.answer.value, a.answer.audio] for a in self.answers(stage).values()]
         return fingerprint(asked)
 
-    def identity(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Return what a manifest says about the recording."""
         return {"name": self.name, "digest": fingerprint({s: self.digest(s) for s in self.header.stages})}
 
