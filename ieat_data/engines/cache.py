@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from ieat_data.engines import base
 from ieat_data.hashing import fingerprint
+from ieat_data.masking import masked, without_secrets
 
 _SCHEMA = pa.schema([("key", pa.string()), ("kind", pa.string()), ("value", pa.string()), ("audio", pa.binary())])
 _KINDS: dict[str, type] = {
@@ -52,7 +53,9 @@ def answer_key(method: str, request: Any, engine: Mapping[str, Any]) -> str:
 
 def encode(answer: Any) -> Encoded:
     """Convert an answer to its stored form."""
-    value = asdict(answer)
+    value = without_secrets(asdict(answer))
+    if isinstance(answer, base.Failure):
+        value["message"] = masked(answer.message)
     audio = value.pop("audio", None)
     return Encoded(type(answer).__name__, json.dumps(value, ensure_ascii=False), audio)
 
