@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ from ieat_data.data.schema import OK, REJECTED
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.hashing import child_id
 from ieat_data.stages.dialogue.questions import question_id
+from ieat_data.storage.shards import Part
 
 Row = Mapping[str, Any]
 _NAMING = {"parent", "turns", "provenance"}  # columns that name other rows
@@ -33,7 +33,7 @@ class Place:
 
     stage: str
     shard: str
-    file: Path
+    part: Part
     row: Row = field(repr=False)
     message: str = ""
     payload: Any = field(default=None, repr=False)
@@ -148,15 +148,15 @@ class Lineage:
         """Return the rows of a shard, including removed ones; none if it is not committed."""
         at = node.name, shard
         if at not in self._read and (record := node.records.get(shard)):
-            file = node.table.folder / record.file
+            part = node.table.part(record)
             rows = node.table.read(record, _light(node.stage.schema)).to_pylist()
             said = {q["id"]: q for q in node.table.quarantined(record)}
             there = {row["id"] for row in rows}
             rows += [{"id": i, "status": REJECTED, "reason": q["reason"]} for i, q in said.items() if i not in there]
             self._read[at] = [
-                Place(node.name, shard, file, row, said[row["id"]]["message"], said[row["id"]]["payload"])
+                Place(node.name, shard, part, row, said[row["id"]]["message"], said[row["id"]]["payload"])
                 if row["id"] in said
-                else Place(node.name, shard, file, row)
+                else Place(node.name, shard, part, row)
                 for row in rows
             ]
         return self._read.get(at, [])

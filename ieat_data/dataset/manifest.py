@@ -107,7 +107,7 @@ def made_with(plan: Plan) -> dict[str, str]:
 
 def _stage(node: Node) -> dict[str, Any]:
     return {
-        "table": node.table.folder.name,
+        "table": node.table.name,
         "shards": len(node.shards),
         "rows": node.rows,
         "ok": sum(r.ok for r in node.records.values()),

@@ -19,6 +19,8 @@ import pyarrow as pa
 
 from ieat_data.engines import base
 from ieat_data.hashing import fingerprint
+from ieat_data.storage.open import at
+from ieat_data.storage.store import Log, Store
 
 _SCHEMA = pa.schema([("key", pa.string()), ("kind", pa.string()), ("value", pa.string()), ("audio", pa.binary())])
 _KINDS: dict[str, type] = {
@@ -74,21 +76,21 @@ class ResponseCache:
     """The known answers for one shard's task; `put` appends to this attempt's own file.
 
     Args:
-        folder: the task's folder; None keeps new answers in memory only.
+        place: the task's folder; None keeps new answers in memory only.
         recorded: a recording's answers by key. They are not copied into the folder.
     """
 
-    def __init__(self, folder: Path | None, recorded: Mapping[str, Encoded] | None = None) -> None:
-        self.folder = folder
+    def __init__(self, place: Store | Path | None, recorded: Mapping[str, Encoded] | None = None) -> None:
+        self._store = None if place is None else at(place)
         self._known: dict[str, Encoded] = dict(recorded or {})
         self._writer: pa.ipc.RecordBatchStreamWriter | None = None
-        self._sink: pa.NativeFile | None = None
-        for path in sorted(folder.glob("*.arrows")) if folder is not None and folder.is_dir() else []:
-            self._load(path)
+        self._log: Log | None = None
+        for written in self._store.logs(".arrows").values() if self._store else ():
+            self._load(written)
 
-    def _load(self, path: Path) -> None:
+    def _load(self, written: Any) -> None:
         try:
-            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
+            with pa.ipc.open_stream(written) as stream:
                 for batch in stream:
                     for row in batch.to_pylist():
                         self._known.setdefault(row["key"], Encoded(row["kind"], row["value"], row["audio"]))
@@ -107,20 +109,19 @@ class ResponseCache:
     def put(self, answers: Mapping[str, Any]) -> None:
         new = {key: encode(a) for key, a in answers.items()}
         self._known.update(new)
-        if self.folder is None:
+        if self._store is None:
             return
         if self._writer is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._sink = pa.OSFile(str(self.folder / f"{uuid.uuid4().hex[:12]}.arrows"), "wb")
-            self._writer = pa.ipc.new_stream(self._sink, _SCHEMA)
+            self._log = self._store.log(f"{uuid.uuid4().hex[:12]}.arrows")
+            self._writer = pa.ipc.new_stream(self._log, _SCHEMA)
         rows = [{"key": k, **e._asdict()} for k, e in new.items()]
         self._writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=_SCHEMA))
-        assert self._sink is not None
-        self._sink.flush()
+        assert self._log is not None
+        self._log.flush()
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        if self._sink is not None:
-            self._sink.close()
-        self._writer = self._sink = None
+        if self._log is not None:
+            self._log.close()
+        self._writer = self._log = None
