@@ -38,7 +38,7 @@ class Speech:
     def __init__(self, root: Path, language: str) -> None:
         self.rows = int((root / "rows").read_text())
 
-    def identity(self) -> dict[str, object]:
+    def file_versions(self) -> dict[str, object]:
         return {}
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:

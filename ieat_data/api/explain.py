@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.api.lineage import Lineage, Place
-from ieat_data.apps.report.reasons import says
 from ieat_data.building import load_build
 from ieat_data.data.schema import OK, REJECTED, SKIPPED
 from ieat_data.errors import UserError
@@ -170,9 +169,8 @@ def _outcome(told: Explanation) -> str:
 
 def _why(step: Place) -> str:
     """Return the reason, its meaning, and the message about this row."""
-    known = says(step.stage, step.reason or "")
     message = _plain(step.message.strip().rpartition("\n")[2])  # a traceback's last line
-    return f"{step.reason}" + "".join(f"; {part}" for part in (known, message) if part)
+    return f"{step.reason}" + "".join(f"; {part}" for part in (step.says, message) if part)
 
 
 def _said(step: Place) -> str:

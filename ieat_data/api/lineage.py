@@ -29,12 +29,16 @@ _ID_CHARS = 32
 
 @dataclass(frozen=True)
 class Place:
-    """A row and its place. `row`: its columns without clips and tokens; `message` says more about a reject."""
+    """A row and its place. `row`: its columns without clips and tokens.
+
+    `says` is what a reject's reason stands for, `message` says more about this one.
+    """
 
     stage: str
     shard: str
     part: Part
     row: Row = field(repr=False)
+    says: str = ""
     message: str = ""
     payload: Any = field(default=None, repr=False)
 
@@ -153,8 +157,17 @@ class Lineage:
             said = {q["id"]: q for q in node.table.quarantined(record)}
             there = {row["id"] for row in rows}
             rows += [{"id": i, "status": REJECTED, "reason": q["reason"]} for i, q in said.items() if i not in there]
+            lines = node.stage.says(self.plan.pipeline) if said else {}
             self._read[at] = [
-                Place(node.name, shard, part, row, said[row["id"]]["message"], said[row["id"]]["payload"])
+                Place(
+                    node.name,
+                    shard,
+                    part,
+                    row,
+                    lines.get(row.get("reason") or "", ""),
+                    said[row["id"]]["message"],
+                    said[row["id"]]["payload"],
+                )
                 if row["id"] in said
                 else Place(node.name, shard, part, row)
                 for row in rows

@@ -13,8 +13,8 @@ from typing import Any
 from ieat_data.corpora.forms import files_of_one_form
 from ieat_data.corpora.io import parquet
 from ieat_data.corpora.io.base import BadRecord, QueryRecord
+from ieat_data.corpora.io.file_versions import file_versions
 from ieat_data.corpora.io.files import bad_record, in_order
-from ieat_data.corpora.io.identity import files_identity
 from ieat_data.corpora.io.json_records import MAX_RECORD_BYTES, FieldError, JsonReader, is_corpus_file, query, units
 from ieat_data.corpora.io.roots import Root
 from ieat_data.corpora.io.units import SourceError, Unit
@@ -57,11 +57,11 @@ class UltraChatReader(JsonReader):
         for ordinal, row in parquet.read_rows(self.root, unit, COLUMNS):
             yield _row(unit.path, ordinal, row)
 
-    def identity(self) -> list[list[object]]:
-        """Return the identity of the files that are read: those of the split if there are splits."""
+    def file_versions(self) -> list[list[object]]:
+        """Return the versions of the files that are read: those of the split if there are splits."""
         paths = self._paths()
         one = bool(self.root.only) or not paths[0].endswith(PARQUET)
-        return files_identity(self.root) if one else files_identity(self.root, paths)
+        return file_versions(self.root) if one else file_versions(self.root, paths)
 
     def _paths(self) -> list[str]:
         paths = files_of_one_form(self.root, LINES, PARQUET, keep=is_corpus_file)

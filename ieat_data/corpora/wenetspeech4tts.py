@@ -16,8 +16,8 @@ from typing import ClassVar
 
 from ieat_data.corpora.io import gzip_stream, tar
 from ieat_data.corpora.io.base import BadRecord, SpeechRecord
+from ieat_data.corpora.io.file_versions import file_versions
 from ieat_data.corpora.io.files import bad_record, exactly, in_order, record_key
-from ieat_data.corpora.io.identity import files_identity
 from ieat_data.corpora.io.names import is_unsafe
 from ieat_data.corpora.io.open import root_at
 from ieat_data.corpora.io.packs import ARCHIVE, Index, Piece, Utterance, index_pack, packs, piece_name, pieces
@@ -80,11 +80,11 @@ class WenetSpeech4TTSReader:
         last = max(SUBSETS.index(s) for s in self.subsets or there)
         return [s for s in there if SUBSETS.index(s) <= last]
 
-    def identity(self) -> list[list[object]]:
-        """Return the identity of the folders and lists that are read, so that fetching more subsets changes nothing."""
+    def file_versions(self) -> list[list[object]]:
+        """Return the versions of the folders and lists that are read, so that fetching more subsets changes nothing."""
         folders = self.folders()
         lists = {path for folder in folders for path in (self._list(folder, "filelists"), self._list(folder, "scores"))}
-        return files_identity(self.root, [*folders, *sorted(path for path in lists if path)])
+        return file_versions(self.root, [*folders, *sorted(path for path in lists if path)])
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         """Yield a unit for each archive or extracted folder, as neither is cut, and one for the bad lines of each list.

@@ -23,7 +23,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from ieat_data.config import Strict
-from ieat_data.engines.cache import Encoded
+from ieat_data.engines.frames import Encoded
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.hashing import fingerprint
 from ieat_data.paths import recordings_dir
@@ -160,7 +160,7 @@ class Recording:
         asked = [[a.key, a.answer.kind, a.answer.value, a.answer.audio] for a in self.answers(stage).values()]
         return fingerprint(asked)
 
-    def identity(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Return what a manifest says about the recording."""
         return {"name": self.name, "digest": fingerprint({s: self.digest(s) for s in self.header.stages})}
 

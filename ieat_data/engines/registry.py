@@ -68,7 +68,7 @@ def identity(role: str, profile: Profile, recorded: Mapping[str, Any] | None = N
     from ieat_data.engines import weights as models
 
     def model(name: str) -> Mapping[str, Any]:
-        return models.identity(name) if recorded is None else models.recorded_identity(name, recorded["models"])
+        return models.describe(name) if recorded is None else models.describe_recorded(name, recorded["models"])
 
     config = profile.engines[role]  # type: ignore[index]
     cls = engine_class(role, config.engine)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ieat_data.engines.base import NOT_RECORDED
+from ieat_data.engines.cache import DAMAGED, OUTDATED
 from ieat_data.errors import BuildStopped, Retryable, UserError
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.job import Job
@@ -66,6 +67,7 @@ class Runner:
         self._ready: dict[tuple[str, ...], list[tuple[int, int, Task]]] = defaultdict(list)
         self._waiting: dict[Shard, list[tuple[Task, Iterator[Shard]]]] = {}  # the others, by a missing input
         self._loose: Counter[str] = Counter()  # records since the last roll-up, by table
+        self._told_outdated = False
 
     def run(self) -> None:
         """Run all open tasks.
@@ -151,7 +153,21 @@ class Runner:
             node.table.roll_up()
             self._loose[node.name] = 0
         self.progress.done(node, new)
+        for record in new:
+            self._tell_of_answers(node, record)
         self._check_rate(node)
+
+    def _tell_of_answers(self, node: Node, record: CommitRecord) -> None:
+        """Say which stored answers a task could not use; of files from another version once for the build."""
+        if damaged := record.summary.get(DAMAGED):
+            answers = "1 stored answer was" if damaged == 1 else f"{damaged} stored answers were"
+            self.progress.note(f"{node.name}/{record.shard}: {answers} damaged: what the task needs is asked again")
+        if record.summary.get(OUTDATED) and not self._told_outdated:
+            self._told_outdated = True
+            self.progress.note(
+                f"{self.plan.work / 'answers'}: *.arrows hold answers of an earlier version, which this one does not "
+                "read: they are asked again, and the files can be deleted"
+            )
 
     def _failed(self, error: Exception, task: Task, tries: int) -> None:
         if isinstance(error, UserError):

@@ -133,6 +133,8 @@ class Rule(Protocol):
     @property
     def version(self) -> int: ...
     @property
+    def says(self) -> str: ...
+    @property
     def fails(self) -> Callable[[Any], bool]: ...
 
 
@@ -231,6 +233,12 @@ class Stage(ABC):
     def reasons(self) -> Mapping[str, str]:
         """Return the stage's reason codes with a one-line description each, as far as one is needed."""
         return {}
+
+    def says(self, pipeline: Pipeline) -> dict[str, str]:
+        """Return a sentence for each reason code that has one: of the checks, also a user's own, and of `reasons`."""
+        checks = {c.code: c.says for kind in self.checks(pipeline).values() for c in kind}
+        lines = {**checks, **self.reasons()}
+        return {code: line[0].upper() + line[1:].replace("`", "") for code, line in lines.items() if line}
 
     def about(self) -> str:
         """Return what the stage does, in a sentence for a reader of reports."""

@@ -10,9 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 from filelock import FileLock
 
 from ieat_data.storage.store import Entry, Log, Store
@@ -157,14 +155,17 @@ class LocalStore(Store):
         tmp.replace(target)
 
     def log(self, name: str) -> Log:
-        self.make()
-        file: Log = pa.OSFile(str(self.folder / name), "wb")
-        return file
+        return _LocalLog(self.folder / name)
 
-    def logs(self, suffix: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name in self.names():
-            if name.endswith(suffix):
-                with pa.memory_map(str(self.folder / name)) as file:
-                    found[name] = file.read_buffer()
-        return found
+
+class _LocalLog:
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("xb")
+
+    def append(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()

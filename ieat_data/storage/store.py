@@ -23,10 +23,14 @@ class Entry(NamedTuple):
 
 
 class Log(Protocol):
-    """A file that grows. After a kill it holds all that was flushed, or all but the last few seconds of it."""
+    """A file that grows, or several with its name and a number in it.
 
-    def write(self, data: Any, /) -> int: ...
-    def flush(self) -> None: ...
+    After a kill there is all that was appended, or all but the last few seconds of it.
+    """
+
+    def append(self, data: bytes) -> None:
+        """Add data that is read as a whole: it is never divided over two files."""
+
     def close(self) -> None: ...
 
 
@@ -122,12 +126,6 @@ class Store(ABC):
         `files`: the name here → the store, and the name there.
         """
 
-    # -- logs ----------------------------------------------------------------------------------------------------
-
     @abstractmethod
     def log(self, name: str) -> Log:
-        """Open a new log for writing."""
-
-    @abstractmethod
-    def logs(self, suffix: str) -> dict[str, Any]:
-        """Return the content of all logs with this ending, by name, as buffers: what was flushed so far."""
+        """Open a new log for writing. `names` and `read` give what it holds, a file or several with this suffix."""

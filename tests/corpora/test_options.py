@@ -1,4 +1,4 @@
-"""Options of a source: handed to the reader, part of its identity, and one line when they are wrong."""
+"""Options of a source: handed to the reader, part of its fingerprint, and one line when they are wrong."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from ieat_data.config import Pipeline, load_profile
-from ieat_data.corpora.io import identity
-from ieat_data.corpora.io.identity import files_identity
+from ieat_data.corpora.io import file_versions as module
+from ieat_data.corpora.io.file_versions import file_versions
 from ieat_data.errors import UserError
 from ieat_data.stages.base import Context, Inputs
 from ieat_data.stages.speech.ingest import Ingest, IngestSettings
@@ -53,7 +53,7 @@ def test_the_reader_gets_them(tmp_path: Path) -> None:
 def test_they_are_part_of_the_identity_where_there_are_any(tmp_path: Path) -> None:
     plain, small = depends(source(tmp_path)), depends(source(tmp_path, subset="S"))
     assert plain == small[:-1] and small[-1] == {"subset": "S"}
-    assert plain == ["gigaspeech", "en", files_identity(SAMPLES / "gigaspeech")]
+    assert plain == ["gigaspeech", "en", file_versions(SAMPLES / "gigaspeech")]
 
 
 def test_audio_outside_the_root_is_part_of_the_identity(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_many_or_large_files_are_known_by_size_and_time(tmp_path: Path, monkeypa
     for i in range(4):
         (tmp_path / f"{i}.flac").write_bytes(b"x" * 10)
         os.utime(tmp_path / f"{i}.flac", ns=(5, 5))
-    by_content = files_identity(tmp_path)
+    by_content = file_versions(tmp_path)
     assert by_content[0] == ["0.flac", 10, sha256_file(tmp_path / "0.flac")]
-    monkeypatch.setattr(identity, "_HASHED_TOTAL", 39)
-    assert files_identity(tmp_path) == [[f"{i}.flac", 10, 5] for i in range(4)]
+    monkeypatch.setattr(module, "_HASHED_TOTAL", 39)
+    assert file_versions(tmp_path) == [[f"{i}.flac", 10, 5] for i in range(4)]

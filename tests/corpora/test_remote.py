@@ -20,9 +20,9 @@ from s3fs import S3FileSystem
 from ieat_data.corpora import READERS, reader_class
 from ieat_data.corpora.emilia import EmiliaReader
 from ieat_data.corpora.io import remote
+from ieat_data.corpora.io.file_versions import file_versions
 from ieat_data.corpora.io.files import in_order
 from ieat_data.corpora.io.hub import Gated
-from ieat_data.corpora.io.identity import files_identity
 from ieat_data.corpora.io.open import root_at
 from ieat_data.corpora.io.remote import FIRST, GAP, KEPT, MOST, RemoteFile
 from ieat_data.corpora.io.units import SourceError, Unit
@@ -154,7 +154,7 @@ def test_a_whole_bucket_and_a_whole_dataset(hub: Hub, tmp_path: Path) -> None:
             store.client.put_object(Bucket="alone", Key=path.name, Body=path.read_bytes())
         for url in ("s3://alone", "s3://alone/", "hf://datasets/someone/corpora"):
             assert records(reader_class("ultrachat")(url, "en"), 5) == expected
-            assert [e[:2] for e in files_identity(url)] == [e[:2] for e in files_identity(folder)]
+            assert [e[:2] for e in file_versions(url)] == [e[:2] for e in file_versions(folder)]
 
 
 def test_the_files_of_a_limited_build_are_cut_as_they_are_wanted() -> None:
@@ -273,8 +273,8 @@ def test_a_file_that_changes_is_noticed(s3: S3, hub: Hub, tmp_path: Path) -> Non
     clips_tar(tmp_path / "x/a.tar", 3, 700_000)
     reader = EmiliaReader(s3.put(tmp_path / "x", "changing"), "en")
     (unit,) = reader.plan(10)
-    before = files_identity(reader.root)
-    assert files_identity(EmiliaReader(str(reader.root), "en").root) == before and before[0][:2] == [
+    before = file_versions(reader.root)
+    assert file_versions(EmiliaReader(str(reader.root), "en").root) == before and before[0][:2] == [
         "a.tar",
         (tmp_path / "x/a.tar").stat().st_size,
     ]
@@ -289,7 +289,7 @@ def test_a_file_that_changes_is_noticed(s3: S3, hub: Hub, tmp_path: Path) -> Non
     with pytest.raises(SourceError, match="has changed since it was planned") as caught:
         list(reader.read(unit))
     told(caught.value)
-    assert files_identity(EmiliaReader(str(reader.root), "en").root) != before
+    assert file_versions(EmiliaReader(str(reader.root), "en").root) != before
 
 
 def test_the_hub_is_read_at_one_commit(hub: Hub) -> None:
@@ -298,14 +298,14 @@ def test_the_hub_is_read_at_one_commit(hub: Hub) -> None:
     reader = reader_class("ultrachat")(url, "en")
     unit, *_ = reader.plan(100)
     expected = list(reader.read(unit))
-    identity = files_identity(url)
+    identity = file_versions(url)
     hub.commit({"README.md": b"new"})
-    assert files_identity(url) == identity, "a commit that changes nothing below the prefix changes nothing"
+    assert file_versions(url) == identity, "a commit that changes nothing below the prefix changes nothing"
     hub.commit({f"chat/{unit.path}": b"{}\n"})
-    assert files_identity(url) != identity
+    assert file_versions(url) != identity
     assert list(reader.read(unit)) == expected
     pinned = url.replace("corpora/", f"corpora@{first}/")
-    assert files_identity(pinned) == identity
+    assert file_versions(pinned) == identity
     assert list(reader_class("ultrachat")(pinned, "en").read(unit)) == expected
     with pytest.raises(SourceError, match="has changed since it was planned"):
         list(reader_class("ultrachat")(url, "en").read(unit))

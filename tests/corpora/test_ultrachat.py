@@ -13,7 +13,7 @@ import pytest
 
 from ieat_data.corpora.io import parquet
 from ieat_data.corpora.io.base import BadRecord, QueryRecord
-from ieat_data.corpora.io.identity import files_identity
+from ieat_data.corpora.io.file_versions import file_versions
 from ieat_data.corpora.io.units import SourceError
 from ieat_data.corpora.ultrachat import UltraChatReader
 from tests.corpora.test_json_records import read, seen
@@ -72,12 +72,12 @@ def test_splits(tmp_path: Path) -> None:
 def test_another_split_that_is_fetched_later_changes_nothing(tmp_path: Path) -> None:
     table(tmp_path / "data/train_sft-0.parquet", [row("Hello there")])
     reader, whole = UltraChatReader(tmp_path, "en"), UltraChatReader(tmp_path, "en", "all")
-    before = reader.identity(), whole.identity()
-    assert before[0] == before[1] == files_identity(tmp_path)
+    before = reader.file_versions(), whole.file_versions()
+    assert before[0] == before[1] == file_versions(tmp_path)
     table(tmp_path / "data/test_sft-0.parquet", [row("Hello you")])
-    assert reader.identity() == before[0] and whole.identity() != before[1]
+    assert reader.file_versions() == before[0] and whole.file_versions() != before[1]
     one = UltraChatReader(tmp_path / "data/train_sft-0.parquet", "en")
-    assert one.identity() == [["train_sft-0.parquet", *before[0][0][1:]]]
+    assert one.file_versions() == [["train_sft-0.parquet", *before[0][0][1:]]]
 
 
 def test_odd_lengths_empty_prompts_and_hostile_text(tmp_path: Path) -> None:

@@ -149,13 +149,13 @@ def test_identity_is_of_what_is_read(tmp_path: Path) -> None:
     archive(tmp_path, P0)
     write(tmp_path / "DNSMOS_P808Scores/Premium_DNSMOS.lst", f"{utterance(0)}\t4.1\n")
     premium = WenetSpeech4TTSReader(tmp_path, "zh", ["Premium"])
-    before = premium.identity()
+    before = premium.file_versions()
     assert [e[0] for e in before] == ["DNSMOS_P808Scores/Premium_DNSMOS.lst", f"{P0}.tar.gz"]
     archive(tmp_path, "Basic/WenetSpeech4TTS_Basic_0")
-    assert premium.identity() == before
-    assert len(WenetSpeech4TTSReader(tmp_path, "zh").identity()) == 3
+    assert premium.file_versions() == before
+    assert len(WenetSpeech4TTSReader(tmp_path, "zh").file_versions()) == 3
     write(tmp_path / "DNSMOS_P808Scores/Premium_DNSMOS.lst", f"{utterance(0)}\t4.2\n")
-    assert premium.identity() != before
+    assert premium.file_versions() != before
 
 
 @pytest.mark.parametrize("separator", ["\t", " ", " \t "])

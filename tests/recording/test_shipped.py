@@ -88,7 +88,7 @@ def test_the_recording_is_whole_small_and_of_the_shipped_pipeline() -> None:
     assert recording.header.pipeline == load_pipeline("stage1-2").model_dump(mode="json")
     manifest = json.loads((ROOT / "manifests" / "sample.json").read_text())
     assert manifest["content_digest"] == recording.header.content_digest
-    assert manifest["recording"] == recording.identity()
+    assert manifest["recording"] == recording.describe()
     clips = {a.key[:16] for s in recording.header.stages for a in recording.answers(s).values() if a.answer.audio}
     assert clips == {p.stem for p in (SHIPPED / "clips").iterdir()}, "no clip is missing, none is left over"
     for stage, counts in recording.header.stages.items():

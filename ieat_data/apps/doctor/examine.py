@@ -75,7 +75,7 @@ def _machines(report: Report, ray: Any, profile: Profile, work: Path, say: Say) 
     if ray is None or not profile.ray.address:
         say(f"looking at this machine, and {len(profile.engines)} engines' environments")
         facts = survey(plain, list(profile.engines), str(folder))
-        _judge(report, "driver", facts, profile, folder, ours, "")
+        _add_findings(report, "driver", facts, profile, folder, ours, "")
         return
     with contextlib.ExitStack() as stack:
         token = _marked(folder, stack)
@@ -100,10 +100,10 @@ def _machines(report: Report, ray: Any, profile: Profile, work: Path, say: Say) 
                     "fault",
                 )
                 continue
-            _judge(report, f"node {host}", facts, profile, folder, ours, host)
+            _add_findings(report, f"node {host}", facts, profile, folder, ours, host)
 
 
-def _judge(report: Report, part: str, facts: Any, profile: Profile, folder: Path, ray: str, host: str) -> None:
+def _add_findings(report: Report, part: str, facts: Any, profile: Profile, folder: Path, ray: str, host: str) -> None:
     judge.machine(report, part, facts, str(folder))
     for role, found in facts["engines"].items():
         config = profile.engines[role]

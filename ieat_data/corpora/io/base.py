@@ -50,9 +50,9 @@ class Reader(Protocol):
     """One corpus in its native layout. `kind`: `speech` gives SpeechRecord, `text` gives QueryRecord.
 
     A source manifest gives a reader's own options by name, under `options`; the reader raises SourceError for a value
-    that it cannot use. A reader of only some of the files below its root says which in a method `identity`, with the
-    return value of `corpora/io/identity.py`; one that also reads files elsewhere names their roots in `outside`.
-    `root` is a folder or a URL (`corpora/io/roots.py`).
+    that it cannot use. A reader of only some of the files below its root says which in a method `file_versions`, with
+    the return value of `corpora/io/file_versions.py`; one that also reads files elsewhere names their roots in
+    `outside`. `root` is a folder or a URL (`corpora/io/roots.py`).
     """
 
     kind: ClassVar[str]

@@ -1,4 +1,4 @@
-"""The cache of models: where it is, how it is checked, and what a model's identity is.
+"""The cache of models: where it is, how it is checked, and how a model is described.
 
 A model is a folder `CACHE/NAME/` with its files and `.stamp.json`: size, modification time and sha256 of each file,
 written after all bytes were hashed. While sizes and times match the stamp, nothing is hashed again.
@@ -52,7 +52,7 @@ def resolve(name_or_path: str) -> Path:
     return _local(name_or_path)
 
 
-def identity(name_or_path: str) -> dict[str, Any]:
+def describe(name_or_path: str) -> dict[str, Any]:
     """Return what a model is, for fingerprints and the manifest; it contains no path of this machine.
 
     Keys: `name`, `origin` (packages with versions, or the base name of a local path), `licence`, `upstream` and `files`
@@ -73,11 +73,11 @@ def identity(name_or_path: str) -> dict[str, Any]:
     }
 
 
-def recorded_identity(name_or_path: str, recorded: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def describe_recorded(name_or_path: str, recorded: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return what a model is if its files need not be here: as recorded, while it is still the same model.
 
-    `recorded`: the identities in a recording. A model of another name, or of other bytes in the catalogue, gives an
-    identity that is none of them.
+    `recorded`: the descriptions in a recording. A model of another name, or of other bytes in the catalogue, gives
+    a description that is none of them.
     """
     catalogued = name_or_path in load().models
     name = name_or_path if catalogued else Path(name_or_path).name

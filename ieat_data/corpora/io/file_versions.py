@@ -21,7 +21,7 @@ _HASHED_TOTAL = 1 << 30  # of all files below that size: a corpus has many recor
 _LISTED_FILES = 10_000  # per folder of the root; a larger folder is one entry, by its files' sizes and versions
 
 
-def files_identity(place: Root | Path | str, parts: Sequence[str] = ("",)) -> list[list[object]]:
+def file_versions(place: Root | Path | str, parts: Sequence[str] = ("",)) -> list[list[object]]:
     """Return for each file its path below the root, its size in bytes, and its sha256 or its version (`roots.Entry`).
 
     Args:
