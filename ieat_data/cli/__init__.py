@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Annotated
 import typer
 
 from ieat_data.cli import build, check, doctor, export, ingest, inspect, instructions, models, report, review, sources
+from ieat_data.cli.faults import line
 from ieat_data.errors import UserError
 from ieat_data.logs import on_terminal
 from ieat_data.masking import masked
 from ieat_data.paths import use_project
+
+_log = logging.getLogger(__name__)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,13 +63,20 @@ def _told(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 
 def main() -> None:
-    """Run `ieat`: an error that the user can fix is one line, with exit code 2."""
+    """Run `ieat`: an error that the user can fix is one line, with exit code 2; one of the file system, with 1."""
     sys.excepthook = _told
     try:
         app(standalone_mode=True)
     except UserError as e:
         print(masked(f"ieat: {e}"), file=sys.stderr)
         sys.exit(2)
+    except OSError as e:
+        told = line(e)
+        if told is None:
+            raise
+        _log.debug("refused by the operating system", exc_info=True)
+        print(masked(f"ieat: {told}"), file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":
