@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.api.lineage import Lineage, Place
-from ieat_data.apps.report.reasons import says
 from ieat_data.building import load_build
 from ieat_data.data.schema import OK, REJECTED, SKIPPED
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
-from ieat_data.stages import CONFIGS
 
 _SHOWN = 12  # characters of an id in the text
 _LINE = 100  # characters of a row's text
@@ -118,7 +116,8 @@ def explain(out: str | Path, id: str, *, work: str | Path | None = None) -> Expl
         raise UserError(f"{out}: {len(found)} rows have an id that begins with {id!r}: {some} …")
     steps = tuple(lineage.of(found[0]))
     origins = {s.id: Origin(s.id, s.row["source"], s.row["key"]) for s in steps if s.row.get("key")}
-    samples = (Sample(s.id, s.stage, _published(plan, s)) for s in steps if s.stage in CONFIGS and s.status == OK)
+    configs = {node.name for node in plan.configs}
+    samples = (Sample(s.id, s.stage, _published(plan, s)) for s in steps if s.stage in configs and s.status == OK)
     return Explanation(found[0], tuple(origins.values()), steps, tuple(samples))
 
 
@@ -170,9 +169,8 @@ def _outcome(told: Explanation) -> str:
 
 def _why(step: Place) -> str:
     """Return the reason, its meaning, and the message about this row."""
-    known = says(step.stage, step.reason or "")
     message = _plain(step.message.strip().rpartition("\n")[2])  # a traceback's last line
-    return f"{step.reason}" + "".join(f"; {part}" for part in (known, message) if part)
+    return f"{step.reason}" + "".join(f"; {part}" for part in (step.meaning, message) if part)
 
 
 def _said(step: Place) -> str:
