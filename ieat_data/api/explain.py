@@ -170,7 +170,7 @@ def _outcome(told: Explanation) -> str:
 def _why(step: Place) -> str:
     """Return the reason, its meaning, and the message about this row."""
     message = _plain(step.message.strip().rpartition("\n")[2])  # a traceback's last line
-    return f"{step.reason}" + "".join(f"; {part}" for part in (step.meaning, message) if part)
+    return f"{step.reason}" + "".join(f"; {part}" for part in (step.says, message) if part)
 
 
 def _said(step: Place) -> str:

@@ -16,7 +16,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ieat_data.apps.report.reasons import meaning
 from ieat_data.data.schema import OK, REJECTED
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.hashing import child_id
@@ -32,16 +31,16 @@ _ID_CHARS = 32
 class Place:
     """A row and its place. `row`: its columns without clips and tokens.
 
-    Of a rejected row, `message` says more, and `meaning` what its reason stands for.
+    `says` is what a reject's reason stands for, `message` says more about this one.
     """
 
     stage: str
     shard: str
     file: Path
     row: Row = field(repr=False)
+    says: str = ""
     message: str = ""
     payload: Any = field(default=None, repr=False)
-    meaning: str = ""
 
     @property
     def id(self) -> str:
@@ -158,15 +157,22 @@ class Lineage:
             said = {q["id"]: q for q in node.table.quarantined(record)}
             there = {row["id"] for row in rows}
             rows += [{"id": i, "status": REJECTED, "reason": q["reason"]} for i, q in said.items() if i not in there]
-            self._read[at] = [_place(node, shard, file, row, said.get(row["id"])) for row in rows]
+            lines = node.stage.says(self.plan.pipeline) if said else {}
+            self._read[at] = [
+                Place(
+                    node.name,
+                    shard,
+                    file,
+                    row,
+                    lines.get(row.get("reason") or "", ""),
+                    said[row["id"]]["message"],
+                    said[row["id"]]["payload"],
+                )
+                if row["id"] in said
+                else Place(node.name, shard, file, row)
+                for row in rows
+            ]
         return self._read.get(at, [])
-
-
-def _place(node: Node, shard: str, file: Path, row: Row, said: Mapping[str, Any] | None) -> Place:
-    if said is None:
-        return Place(node.name, shard, file, row)
-    means = meaning(node.stage, said["reason"]) or ""
-    return Place(node.name, shard, file, row, said["message"], said["payload"], means)
 
 
 def _light(schema: pa.Schema) -> list[str]:

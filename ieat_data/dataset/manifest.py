@@ -66,7 +66,7 @@ def make(
         "diversity": diversity(plan, configs) if read_samples else None,
         **sections(list(plan.nodes.values()), plan.pipeline),
         "review": _review(plan),
-        "stages": {name: _stage(node) for name, node in plan.nodes.items()},
+        "stages": {name: _stage(node, plan.pipeline) for name, node in plan.nodes.items()},
         "pipeline": plan.pipeline.model_dump(mode="json"),
         "profile": plan.profile.name,
         "engines": plan.engine_identities,
@@ -105,13 +105,15 @@ def made_with(plan: Plan) -> dict[str, str]:
     }
 
 
-def _stage(node: Node) -> dict[str, Any]:
+def _stage(node: Node, pipeline: Pipeline) -> dict[str, Any]:
+    said = node.stage.says(pipeline) if node.rejects else {}
     return {
         "table": node.table.folder.name,
         "shards": len(node.shards),
         "rows": node.rows,
         "ok": sum(r.ok for r in node.records.values()),
         "rejects": dict(sorted(node.rejects.items(), key=lambda kv: (-kv[1], kv[0]))),
+        "says": {code: said[code] for code in sorted(node.rejects) if code in said},
     }
 
 

@@ -1,6 +1,6 @@
 """The response cache: raw answers of engines, kept apart from the tables made from them.
 
-    WORK/answers/STAGE/SHARD/ATTEMPT.arrows    Arrow IPC stream, one row per answer, appended as answers arrive
+    WORK/answers/STAGE/SHARD/ATTEMPT.answers    one frame per answer, with its CRC (frames.py), appended on arrival
 
 A key hashes the whole request and the engine's identity. The cache is not part of the tables' fingerprints: a new check
 re-reads the answers and asks the engine only for missing keys; a killed task loses only its current batch.
@@ -9,18 +9,23 @@ re-reads the answers and asks the engine only for missing keys; a killed task lo
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pyarrow as pa
+from typing import IO, Any
 
 from ieat_data.engines import base
+from ieat_data.engines.frames import Damaged, Encoded, pack, unpack
 from ieat_data.hashing import fingerprint
+from ieat_data.masking import masked, without_secrets
 
-_SCHEMA = pa.schema([("key", pa.string()), ("kind", pa.string()), ("value", pa.string()), ("audio", pa.binary())])
+# in the summary of a commit record: the number of stored answers (files) that could not be used, where there were any
+DAMAGED, OUTDATED = "answers_damaged", "answers_outdated"
+
+_SUFFIX, _SUFFIX_BEFORE = ".answers", ".arrows"
+_log = logging.getLogger(__name__)
 _KINDS: dict[str, type] = {
     c.__name__: c
     for c in (
@@ -37,14 +42,6 @@ _KINDS: dict[str, type] = {
 }
 
 
-class Encoded(NamedTuple):
-    """An answer as it is stored: the name of its class, its fields as JSON, and a clip's bytes separately."""
-
-    kind: str
-    value: str
-    audio: bytes | None
-
-
 def answer_key(method: str, request: Any, engine: Mapping[str, Any]) -> str:
     """Return a request's key: a hash of the whole request (without None fields) and the engine (model, settings)."""
     return fingerprint([method, {k: v for k, v in asdict(request).items() if v is not None}, engine])
@@ -52,7 +49,9 @@ def answer_key(method: str, request: Any, engine: Mapping[str, Any]) -> str:
 
 def encode(answer: Any) -> Encoded:
     """Convert an answer to its stored form."""
-    value = asdict(answer)
+    value = without_secrets(asdict(answer))
+    if isinstance(answer, base.Failure):
+        value["message"] = masked(answer.message)
     audio = value.pop("audio", None)
     return Encoded(type(answer).__name__, json.dumps(value, ensure_ascii=False), audio)
 
@@ -81,25 +80,48 @@ class ResponseCache:
     def __init__(self, folder: Path | None, recorded: Mapping[str, Encoded] | None = None) -> None:
         self.folder = folder
         self._known: dict[str, Encoded] = dict(recorded or {})
-        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
-        self._sink: pa.NativeFile | None = None
-        for path in sorted(folder.glob("*.arrows")) if folder is not None and folder.is_dir() else []:
-            self._load(path)
+        self._decoded: dict[str, Any] = {}
+        self._sink: IO[bytes] | None = None
+        self._damaged = self._outdated = 0
+        for path in sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []:
+            if path.suffix == _SUFFIX:
+                self._load(path)
+            self._outdated += path.suffix == _SUFFIX_BEFORE
 
     def _load(self, path: Path) -> None:
+        sound: dict[str, Encoded] = {}
+        damaged = 0
         try:
-            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
-                for batch in stream:
-                    for row in batch.to_pylist():
-                        self._known.setdefault(row["key"], Encoded(row["kind"], row["value"], row["audio"]))
-        except (pa.ArrowInvalid, OSError):
-            return  # a kill cut off the tail: everything before it counts
+            for found in unpack(path.read_bytes()):
+                if isinstance(found, Damaged):
+                    damaged += not found.torn  # a kill cut off the tail: everything before it counts
+                else:
+                    sound.setdefault(*found)
+        except OSError as e:
+            _log.warning("%s: cannot be read: %s", path, e)
+            damaged += 1
+        self._known = {**sound, **self._known}
+        if damaged:
+            # what is sound moves to a file of its own, so that this damage is told once
+            self._damaged += damaged
+            self._append(sound)
+            path.unlink(missing_ok=True)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._known
+        """Tell whether a request's answer is known. What this version cannot decode is not."""
+        if key not in self._known:
+            return False
+        try:
+            self._decoded[key] = decode(self._known[key])
+        except (KeyError, TypeError, ValueError):
+            del self._known[key]
+            self._damaged += 1
+            return False
+        return True
 
     def get(self, key: str) -> Any:
-        return decode(self._known[key])
+        answer = self._decoded.pop(key, None)  # each is decoded once, and kept no longer than needed
+        return decode(self._known[key]) if answer is None else answer
 
     def encoded(self, key: str) -> Encoded:
         return self._known[key]
@@ -107,20 +129,24 @@ class ResponseCache:
     def put(self, answers: Mapping[str, Any]) -> None:
         new = {key: encode(a) for key, a in answers.items()}
         self._known.update(new)
+        self._append(new)
+
+    def _append(self, answers: Mapping[str, Encoded]) -> None:
         if self.folder is None:
             return
-        if self._writer is None:
+        if self._sink is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._sink = pa.OSFile(str(self.folder / f"{uuid.uuid4().hex[:12]}.arrows"), "wb")
-            self._writer = pa.ipc.new_stream(self._sink, _SCHEMA)
-        rows = [{"key": k, **e._asdict()} for k, e in new.items()]
-        self._writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=_SCHEMA))
-        assert self._sink is not None
+            self._sink = (self.folder / f"{uuid.uuid4().hex[:12]}{_SUFFIX}").open("xb")
+        self._sink.write(b"".join(pack(key, answer) for key, answer in answers.items()))
         self._sink.flush()
 
+    def take_notes(self) -> dict[str, int]:
+        """Return what a commit record says of the stored answers, once: how many could not be used, and why."""
+        notes = {DAMAGED: self._damaged, OUTDATED: self._outdated}
+        self._damaged = self._outdated = 0
+        return {k: n for k, n in notes.items() if n}
+
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
         if self._sink is not None:
             self._sink.close()
-        self._writer = self._sink = None
+        self._sink = None

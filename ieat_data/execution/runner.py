@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ieat_data.engines.base import NOT_RECORDED
+from ieat_data.engines.cache import DAMAGED, OUTDATED
 from ieat_data.errors import BuildStopped, Retryable, UserError
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.execution.progress import Progress
+from ieat_data.masking import masked
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
 
@@ -66,6 +68,7 @@ class Runner:
         self._ready: dict[tuple[str, ...], list[tuple[int, int, Task]]] = defaultdict(list)
         self._waiting: dict[Shard, list[tuple[Task, Iterator[Shard]]]] = {}  # the others, by a missing input
         self._loose: Counter[str] = Counter()  # records since the last roll-up, by table
+        self._told_outdated = False
 
     def run(self) -> None:
         """Run all open tasks.
@@ -151,7 +154,21 @@ class Runner:
             node.table.roll_up()
             self._loose[node.name] = 0
         self.progress.done(node, new)
+        for record in new:
+            self._tell_of_answers(node, record)
         self._check_rate(node)
+
+    def _tell_of_answers(self, node: Node, record: CommitRecord) -> None:
+        """Say which stored answers a task could not use; of files from another version once for the build."""
+        if damaged := record.summary.get(DAMAGED):
+            answers = "1 stored answer was" if damaged == 1 else f"{damaged} stored answers were"
+            self.progress.note(f"{node.name}/{record.shard}: {answers} damaged: what the task needs is asked again")
+        if record.summary.get(OUTDATED) and not self._told_outdated:
+            self._told_outdated = True
+            self.progress.note(
+                f"{self.plan.work / 'answers'}: *.arrows hold answers of an earlier version, which this one does not "
+                "read: they are asked again, and the files can be deleted"
+            )
 
     def _failed(self, error: Exception, task: Task, tries: int) -> None:
         if isinstance(error, UserError):
@@ -159,7 +176,7 @@ class Runner:
         log = self.plan.logs / f"{task.table}-{task.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as f:
-            f.writelines(traceback.format_exception(error))
+            f.write(masked("".join(traceback.format_exception(error))))
         if not isinstance(error, Retryable) or tries >= TASK_TRIES:
             raise BuildStopped(
                 f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {last_line(error)} "

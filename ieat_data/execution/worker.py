@@ -74,7 +74,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
                     quarantine=rejected,
                     removed=removed,
                     inputs=job.inputs,
-                    summary={**stage.summarise(table), **ctx.notes},
+                    summary={**stage.summarise(table), **ctx.notes, **cache.take_notes()},
                     seconds=time.monotonic() - started,
                     engines={role: c.take_usage() for role, c in asking.items()},
                 )

@@ -31,6 +31,7 @@ from ieat_data.decisions.verdicts import NONE, Verdicts
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.client import Client
 from ieat_data.errors import Retryable, UserError
+from ieat_data.masking import masked, without_secrets
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.storage.shards import CommitRecord, Table, read_part
 
@@ -126,11 +127,15 @@ class Context:
 
     def reject(self, row: str, r: Reject) -> None:
         """Put a row into quarantine."""
-        self.quarantine.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
+        self.quarantine.append({"id": row, "reason": r.reason, **_kept(r)})
 
     def remove(self, row: str, r: Reject) -> None:
         """Put into quarantine a row that would be in the next shard, but is left out."""
-        self.removed.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
+        self.removed.append({"id": row, "reason": r.reason, **_kept(r)})
+
+
+def _kept(r: Reject) -> Row:
+    return {"message": masked(r.message), "payload": without_secrets(_plain(r.payload))}
 
 
 def _plain(value: Any) -> Any:
@@ -152,6 +157,8 @@ class Rule(Protocol):
     def code(self) -> str: ...
     @property
     def version(self) -> int: ...
+    @property
+    def says(self) -> str: ...
     @property
     def fails(self) -> Callable[[Any], bool]: ...
 
@@ -257,6 +264,12 @@ class Stage(ABC):
     def reasons(self) -> Mapping[str, str]:
         """Return the stage's reason codes with a one-line description each, as far as one is needed."""
         return {}
+
+    def says(self, pipeline: Pipeline) -> dict[str, str]:
+        """Return a sentence for each reason code that has one: of the checks, also a user's own, and of `reasons`."""
+        checks = {c.code: c.says for kind in self.checks(pipeline).values() for c in kind}
+        lines = {**checks, **self.reasons()}
+        return {code: line[0].upper() + line[1:].replace("`", "") for code, line in lines.items() if line}
 
     def about(self) -> str:
         """Return what the stage does, in a sentence for a reader of reports."""

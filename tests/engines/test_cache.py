@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from ieat_data.engines.base import (
     Transcribe,
     Transcript,
 )
-from ieat_data.engines.cache import ResponseCache, answer_key
+from ieat_data.engines.cache import DAMAGED, OUTDATED, ResponseCache, answer_key
 from ieat_data.engines.client import EngineClient
+from ieat_data.engines.frames import Encoded
 from ieat_data.errors import EngineDown
 
 GIVEN = {
@@ -50,7 +52,7 @@ def test_a_file_cut_off_anywhere_gives_whole_answers_or_none(tmp_path: Path) -> 
     for k, v in GIVEN.items():
         store.put({k: v})
     store.close()
-    (path,) = (tmp_path / "s").glob("*.arrows")
+    (path,) = (tmp_path / "s").glob("*.answers")
     data = path.read_bytes()
     counts = []
     for cut in range(0, len(data), 37):
@@ -62,6 +64,77 @@ def test_a_file_cut_off_anywhere_gives_whole_answers_or_none(tmp_path: Path) -> 
         counts.append(len(there))
     assert counts == sorted(counts)
     assert counts[-1] >= len(GIVEN) - 1
+
+
+def _stored(folder: Path) -> tuple[Path, bytes]:
+    store = ResponseCache(folder)
+    for k, v in GIVEN.items():
+        store.put({k: v})
+    store.close()
+    (path,) = folder.glob("*.answers")
+    return path, path.read_bytes()
+
+
+def test_any_flipped_bit_costs_the_answer_that_it_hits_and_changes_none(tmp_path: Path) -> None:
+    path, data = _stored(tmp_path / "s")
+    for at in range(len(data)):
+        damaged = bytearray(data)
+        damaged[at] ^= 1 << (at % 8)
+        for old in (tmp_path / "s").iterdir():
+            old.unlink()
+        path.write_bytes(damaged)
+        known = ResponseCache(tmp_path / "s")
+        there = [k for k in GIVEN if k in known]
+        assert len(there) == len(GIVEN) - 1, f"byte {at}"
+        assert all(known.get(k) == GIVEN[k] for k in there)
+        last = at >= data.rindex(b"h SpeechTokens") - 16  # a length of the last answer: as cut off by a kill, not told
+        assert known.take_notes() in ([{DAMAGED: 1}, {}] if last else [{DAMAGED: 1}])
+        known.close()
+
+
+def test_no_bytes_in_place_of_answers_raise_or_become_one(tmp_path: Path) -> None:
+    path, data = _stored(tmp_path / "s")
+    draw = random.Random(1)
+    noise = [draw.randbytes(draw.randrange(400)) for _ in range(50)]
+    for bytes_ in (b"", b"\0" * 999, data[:4] * 99, *noise, *(data[:90] + n for n in noise)):
+        for old in (tmp_path / "s").iterdir():
+            old.unlink()
+        path.write_bytes(bytes_)
+        known = ResponseCache(tmp_path / "s")
+        assert [k for k in known._known if known.get(k) != GIVEN[k]] == []
+        known.close()
+
+
+def test_damage_is_told_once_and_what_is_sound_is_kept(tmp_path: Path) -> None:
+    path, data = _stored(tmp_path / "s")
+    path.write_bytes(data.replace(b"hello", b"hallo").replace(b"because", b"BECAUSE"))
+    again = ResponseCache(tmp_path / "s")
+    assert ("a" in again, "c" in again, "h" in again) == (False, False, True)
+    assert again.take_notes() == {DAMAGED: 2}
+    assert again.take_notes() == {}
+    again.put({"c": GIVEN["c"]})
+    again.close()
+    third = ResponseCache(tmp_path / "s")
+    assert third.take_notes() == {}
+    assert [k for k in GIVEN if k in third] == [k for k in GIVEN if k != "a"]
+
+
+def test_an_answer_that_this_version_cannot_decode_is_asked_again(tmp_path: Path) -> None:
+    engine = _Engine()
+    (request,) = requests = [Transcribe(b"a", "en")]
+    key = _client(engine, tmp_path).keys("transcribe", [request])[0]
+    wrong = [Encoded("Transcript", "{", None), Encoded("Gone", "{}", None), Encoded("Transcript", '{"texts": 1}', None)]
+    for stored in wrong:
+        client = EngineClient(
+            _Pool(engine), chunk=1, identity={"engine": "e"}, cache=ResponseCache(None, {key: stored})
+        )
+        assert [t.text for t in client.transcribe(requests, ["row"])] == ["a"]
+        assert client.cache.take_notes() == {DAMAGED: 1}
+
+
+def test_answers_of_an_earlier_version_are_not_read_and_are_told(tmp_path: Path) -> None:
+    (tmp_path / "0.arrows").write_bytes(b"\xff" * 99)
+    assert ResponseCache(tmp_path).take_notes() == {OUTDATED: 1}
 
 
 def test_the_key_sees_all_of_the_request_and_the_engine() -> None:

@@ -92,6 +92,7 @@ def test_a_changed_check_of_one_s_own_makes_its_tables_again_and_asks_nothing_tw
     after = project.build()
     rejected = after["stages"]["respond"]["rejects"]
     assert rejected["no_calling_out"] > 0 and after["rows"] == before["rows"] - rejected["no_calling_out"]
+    assert after["stages"]["respond"]["says"]["no_calling_out"] == "Is called out loud"
     # a rejected answer is asked for again, with the next seeds; what was answered before is not
     assert project.asked() - asked == 2 * rejected["no_calling_out"]
     assert project.why()["respond"] == "all there"

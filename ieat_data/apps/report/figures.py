@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ieat_data.apps.report.checks import Measured, audio, screened
-from ieat_data.apps.report.reasons import lines
 from ieat_data.apps.report.samples import lengths
 from ieat_data.apps.report.view import StageView, View
 from ieat_data.stages import SOURCE_TABLES, STAGES
@@ -65,7 +64,7 @@ def funnel(view: View) -> list[dict[str, Any]]:
             "rejects": dict(s.rejects),
         }
         row |= {"shards": s.shards, "done": len(s.records) if s.table else s.shards}
-        row["says"] = lines(s.name, s.rejects)
+        row["says"] = {code: s.says[code] for code in s.rejects if code in s.says}
         row["expected"] = sorted(stage.expected if stage else ())
         if s.name in SOURCE_TABLES.values():
             row["sources"] = _by_source(s)

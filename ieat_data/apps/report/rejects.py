@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow.compute as pc
 
 from ieat_data.apps.report.clips import Clips, Place
-from ieat_data.apps.report.reasons import says
 from ieat_data.apps.report.samples import Listed, snippet
 from ieat_data.apps.report.view import StageView, View, spread
 from ieat_data.data.schema import REJECTED
@@ -61,7 +60,7 @@ class Rejects:
             "stage": stage.name,
             "shard": record.shard,
             "reason": row["reason"],
-            "says": says(stage.name, row["reason"]),
+            "says": stage.says.get(row["reason"]),
             "message": said.get("message", ""),
             "payload": payload,
             "row": known,

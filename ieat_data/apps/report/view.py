@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from ieat_data.building import load_build
+from ieat_data.config import Pipeline
 from ieat_data.cost.report import compared_tables
 from ieat_data.dataset import manifest
 from ieat_data.dataset.verify import load_manifest, root
@@ -40,6 +41,9 @@ class StageView:
     rejects: Mapping[str, int]
     table: Table | None = None
     records: Mapping[str, CommitRecord] = field(default_factory=dict)
+    says: Mapping[str, str] = field(
+        default_factory=dict
+    )  # reason code → what it stands for, where the code is not enough
 
     @property
     def rows_in(self) -> int:
@@ -87,7 +91,8 @@ def _from_manifest(name: str, said: Mapping[str, Any], tables: Path) -> StageVie
     table = Table(tables / said["table"])
     there = table.folder.is_dir()
     records = table.records() if there else {}
-    return StageView(name, said["shards"], said["rows"], said["ok"], said["rejects"], table if there else None, records)
+    counts = said["shards"], said["rows"], said["ok"], said["rejects"]
+    return StageView(name, *counts, table if there else None, records, said.get("says", {}))
 
 
 class Building:
@@ -110,15 +115,16 @@ class Building:
         files = {n.name: [(r.file, r) for r in n.records.values() if r.rows] for n in configs if n.records}
         made = manifest.make(self.plan, files, read_samples=False)
         parts = [Part(n.name, n.table.folder / r.file) for n in configs for r in n.records.values() if r.rows]
-        stages = {name: _from_node(node) for name, node in self.plan.nodes.items()}
+        stages = {name: _from_node(node, self.plan.pipeline) for name, node in self.plan.nodes.items()}
         tables = {n.table.folder.name: n.records.values() for n in self.plan.nodes.values()}
         done = not any(n.todo for n in self.plan.nodes.values())
         return View(made, parts, stages, compared_tables(self.plan.work, tables), finished=done)
 
 
-def _from_node(node: Node) -> StageView:
+def _from_node(node: Node, pipeline: Pipeline) -> StageView:
     ok, rejects = sum(r.ok for r in node.records.values()), dict(node.rejects.most_common())
-    return StageView(node.name, len(node.shards), node.rows, ok, rejects, node.table, dict(node.records))
+    said = node.stage.says(pipeline)
+    return StageView(node.name, len(node.shards), node.rows, ok, rejects, node.table, dict(node.records), said)
 
 
 def view_of(out: Path, work: Path | None = None) -> View:

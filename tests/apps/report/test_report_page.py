@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ieat_data.apps.report.reasons import says
 from ieat_data.apps.report.serve import running
 from ieat_data.apps.report.view import finished
 from ieat_data.apps.report.write import write
@@ -317,7 +316,7 @@ def test_how_far_a_judge_agrees_with_itself(
 
 def test_a_reason_says_what_it_stands_for(made: dict[str, Any], page_url: str, open_page: OpenPage) -> None:
     code = next(iter(made["stages"]["inject"]["rejects"]))
-    line, words = says("inject", code), code.replace("_", " ")
+    line, words = made["stages"]["inject"]["says"][code], code.replace("_", " ")
     assert line
     with open_page(page_url) as page:
         stage = page.locator(".stage", has=page.get_by_role("heading", name="inject", exact=True))
