@@ -33,11 +33,13 @@ from ieat_data.corpora.io.units import Unit
 from ieat_data.corpora.revisions import of_source
 from ieat_data.data.audio import AudioError
 from ieat_data.data.audio_length import compare, hear
-from ieat_data.data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
+from ieat_data.data.columns import blank
+from ieat_data.data.rows import Query, Utterance
+from ieat_data.data.schema import OK, REJECTED
 from ieat_data.errors import UserError
 from ieat_data.hashing import row_id
 from ieat_data.plugins import own_source
-from ieat_data.stages.base import Context, Inputs, Reject, Row, Rule, Stage, StageSettings, Task, guarded
+from ieat_data.stages.base import Context, Inputs, Reject, Rule, Stage, StageSettings, Task, guarded
 from ieat_data.stages.forecast import Forecast, Load
 
 
@@ -107,37 +109,37 @@ class SourceStage(Stage):
         return source, reader, records if take == unit["rows"] else itertools.islice(records, take)
 
     @abstractmethod
-    def check(self, record: Any, source: Source, ctx: Context) -> Row | Reject:
-        """Return the columns of a record, or why it is rejected."""
+    def check(self, record: Any, source: Source, ctx: Context) -> Any:
+        """Return the row of a record, or why it is rejected (`Reject`)."""
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         source, reader, records = self.opened(task, ctx.pipeline)
         for shard in task.outputs:
             some = itertools.islice(records, ctx.pipeline.rows_per_shard)
-            table = to_table([self._row(r, source, ctx) for r in some], self.schema)
+            ids, rows, reasons = [], [], []
+            for record in some:
+                ids.append(row_id(source.name, record.key))
+                made, reason = self._checked(ids[-1], record, source, ctx)
+                rows.append(made)
+                reasons.append(reason)
             if shard == task.outputs[-1]:
                 next(records, None)
             ctx.notes["read"] = account(task, shard, source, reader)
-            yield shard, table
+            yield shard, self.table(ids, rows, [REJECTED if r else OK for r in reasons], reasons)
             ctx.quarantine.clear()  # committed with its shard
 
-    def _row(self, record: Any, source: Source, ctx: Context) -> Row:
-        row = {
-            "id": row_id(source.name, record.key),
-            "source": source.name,
-            "key": record.key,
-            "language": source.language,
-        }
-        result: Row | Reject
+    def _checked(self, id_: str, record: Any, source: Source, ctx: Context) -> tuple[Any, str | None]:
+        """Return the row of a record, and why it is rejected."""
         if isinstance(record, BadRecord):
-            result = Reject(record.reason, record.message, record.payload)
+            result: Any = Reject(record.reason, record.message, record.payload)
         else:
             (result,) = guarded(lambda rs: [self.check(r, source, ctx) for r in rs], [record])
-        if isinstance(result, Reject):
-            payload = result.payload if result.payload is not None else record.text
-            ctx.reject(row["id"], Reject(result.reason, result.message, {**row, "payload": payload}))
-            return {**row, "status": REJECTED, "reason": result.reason}
-        return {**row, **result, "status": OK}
+        if not isinstance(result, Reject):
+            return result, None
+        known = {"source": source.name, "key": record.key, "language": source.language}
+        payload = result.payload if result.payload is not None else record.text
+        ctx.reject(id_, Reject(result.reason, result.message, {"id": id_, **known, "payload": payload}))
+        return blank(self.row, **known), result.reason
 
 
 def _open(name: str, kind: str, pipeline: Pipeline) -> tuple[Source, Any]:
@@ -200,7 +202,7 @@ class Ingest(SourceStage):
     name = "ingest"
     version = 3  # 2: columns in place of JSON; 3: clips that are not whole are rejected
     kind = "speech"
-    schema = UTTERANCES
+    row = Utterance
     Settings = IngestSettings
     clips = "recorded"
 
@@ -214,15 +216,15 @@ class Ingest(SourceStage):
             load.bytes += seconds * c.bytes_per_s(forecast.figures)
         return load
 
-    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Row | Reject:
+    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Utterance | Reject:
         limits = self.settings
         return utterance(record, source, limits.min_s, limits.max_s, limits.duration_tolerance_s)
 
 
 def utterance(
     record: SpeechRecord, source: Source, min_s: float, max_s: float, tolerance_s: float | None = None
-) -> Row | Reject:
-    """Return a clip of a corpus as columns of `utterances`, or why it is rejected. Lengths in seconds."""
+) -> Utterance | Reject:
+    """Return a clip of a corpus as a row of `utterances`, or why it is rejected. Lengths in seconds."""
     try:
         # decoding slightly more than the limit shows that a clip exceeds it
         clip = hear(record.audio, max_s + 1.0)
@@ -243,18 +245,21 @@ def utterance(
         return Reject("control_text", payload=record.text)
     if record.language and record.language.lower() != source.language:
         return Reject("other_language", record.language)
-    return {
-        "speaker": speaker(record, source),
-        "origin": "recorded",
-        "audio": clip.data,
-        "sample_rate": clip.rate,
-        "duration_s": seconds,
-        "reference": record.text.strip(),
+    return Utterance(
+        source=source.name,
+        key=record.key,
+        language=source.language,
+        speaker=speaker(record, source),
+        origin="recorded",
+        audio=clip.data,
+        sample_rate=clip.rate,
+        duration_s=seconds,
+        reference=record.text.strip(),
         **_known(record.extra),
-    }
+    )
 
 
-def _known(extra: Mapping[str, Any]) -> Row:
+def _known(extra: Mapping[str, Any]) -> dict[str, Any]:
     """Return a corpus's other facts about a clip: those that stages read as columns, the rest as JSON."""
     rest = dict(extra)
     numbers = {column: _number(rest.pop(name, None)) for name, column in _NUMBERS.items()}
@@ -289,7 +294,7 @@ class Queries(SourceStage):
 
     name = "queries"
     kind = "text"
-    schema = QUERIES
+    row = Query
     Settings = QueriesSettings
 
     def estimate(self, forecast: Forecast) -> Load:
@@ -301,7 +306,7 @@ class Queries(SourceStage):
     def reasons(self) -> Mapping[str, str]:
         return KINDS["query"]
 
-    def check(self, record: QueryRecord, source: Source, ctx: Context) -> Row | Reject:
+    def check(self, record: QueryRecord, source: Source, ctx: Context) -> Query | Reject:
         text = record.text.strip()
         reason = check_query(text, source.language, own=own_checks(ctx.pipeline).get("query", ()))
-        return Reject(reason, payload=text) if reason else {"text": text}
+        return Reject(reason, payload=text) if reason else Query(source.name, record.key, source.language, text)
