@@ -5,6 +5,7 @@
     │   ├── BuildStopped    a build, or what asks an engine beside one, ended on purpose. What is committed stays
     │   ├── SourceError     a corpus cannot be read at all (corpora/io). The ingest stage puts its name before it
     │   │   ├── FileGone    one of its files is not there. A reader of many files makes a rejected record of it
+    │   │   ├── NotFetched  one of its files is a pointer, or a download that has not ended (corpora/io/roots.py)
     │   │   └── Gated       its terms have to be accepted on the hub first. The ingest stage says which
     │   └── ModelError      a model is not there, or not the one that the catalogue knows (engines/weights)
     ├── Retryable           the machine's. The runner does the task again, five times at most; then the build stops
