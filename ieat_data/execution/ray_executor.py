@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from ieat_data.execution.worker import run_job
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import CommitRecord
 
+_TELL_AGAIN_S = 30.0
+
 
 class Cluster:
     """Joins or starts Ray.
@@ -30,7 +33,7 @@ class Cluster:
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self._running: dict[Any, Task] = {}
-        self._logs = plan.logs
+        self._logs, self._note = plan.logs, progress.note
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
             roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
@@ -62,8 +65,11 @@ class Cluster:
         return [(self._running.pop(ref), self._result(ref)) for ref in done]
 
     def answers(self) -> Mapping[str, int]:
-        counts: Mapping[str, int] = self._ray.get(self._meter.read.remote())
-        return counts
+        counts, told = self._ray.get(self._meter.read.remote())
+        for text in told:
+            self._note(text)
+        answers: Mapping[str, int] = counts
+        return answers
 
     def close(self) -> None:
         self._open.close()
@@ -77,19 +83,30 @@ class Cluster:
 
 
 class _Meter:
-    """Counts the answers that arrive inside running shards, so that the progress line moves."""
+    """Counts the answers that arrive inside running shards, so that the progress line moves; and says why it does not.
+
+    What many tasks say at once (all wait for one server) is passed on once in half a minute.
+    """
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
+        self.told: dict[str, float] = {}
+        self.texts: list[str] = []
 
     def add(self, table: str, n: int) -> None:
         self.counts[table] = self.counts.get(table, 0) + n
 
-    def read(self) -> dict[str, int]:
-        return self.counts
+    def tell(self, text: str) -> None:
+        if time.monotonic() - self.told.get(text, -_TELL_AGAIN_S) >= _TELL_AGAIN_S:
+            self.told[text] = time.monotonic()
+            self.texts.append(text)
+
+    def read(self) -> tuple[dict[str, int], list[str]]:
+        texts, self.texts = self.texts, []
+        return self.counts, texts
 
 
 def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Path) -> Any:
     logs.capture(folder)
     arrive()
-    return run_job(job, pools, lambda table, n: meter.add.remote(table, n))
+    return run_job(job, pools, lambda table, n: meter.add.remote(table, n), lambda text: meter.tell.remote(text))
