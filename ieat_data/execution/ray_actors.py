@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,11 @@ from ieat_data.engines import registry
 from ieat_data.engines.client import Caller
 from ieat_data.engines.usage import BusyClock
 from ieat_data.errors import EngineDown
+from ieat_data.execution.deadlines import LOAD_S, SECONDS, Deadlines
 from ieat_data.execution.ray_project import arrive
+from ieat_data.execution.starts import Starts
+
+_QUEUED = 10  # calls of other tasks may be before that of an engine that calls another
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +42,15 @@ class EngineActor:
         config = Profile.model_validate(profile)
         # by name: a restarted actor looks up the actors that it calls again
         called = {r: Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
-        _log.info("loading %s: %s", role, config.engines[role].engine)  # type: ignore[index]
-        self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
+        engine, context = config.engines[role], ray.get_runtime_context()  # type: ignore[index]
+        file = Path(tempfile.gettempdir()) / context.namespace if log is None else log[0]
+        self.starts = Starts(file / f"{context.get_actor_name()}.starts", context.namespace)
+        self.starts.loading(f"{engine.engine}", None if log is None else log[0] / f"{log[1]}.log")
+        self.deadlines = Deadlines(request_seconds(config, role))
+        _log.info("loading %s: %s", role, engine.engine)
+        with self.deadlines.within(LOAD_S, f"loading {role}"):
+            self.engine = registry.build(role, engine, called)
+        self.starts.loaded()
         self.clock = BusyClock()
         _log.info("%s is loaded", role)
 
@@ -52,10 +64,20 @@ class EngineActor:
 
     def call(self, method: str, requests: list[Any]) -> tuple[list[Any], float]:
         """Return the answers, and the engine's seconds for them."""
-        with self.clock.call() as busy_s:
+        allowed_s, what = self.deadlines.seconds(len(requests)), f"{method} of {len(requests)} requests"
+        with self.deadlines.within(allowed_s, what), self.clock.call() as busy_s:
             answers: list[Any] = getattr(self.engine, method)(requests)
+        self.deadlines.warm()
+        self.starts.answered()
         _log.debug("%s: %d answers in %.2f s", method, len(answers), busy_s())
         return answers, busy_s()
+
+
+def request_seconds(profile: Profile, role: str) -> float:
+    """Return how long an engine may take for one request, with its share of waiting for the engines that it calls."""
+    config = profile.engines[role]  # type: ignore[index]
+    own = config.deadline_s or SECONDS[role]
+    return own + _QUEUED * sum(request_seconds(profile, used) for used in registry.uses(role, config))
 
 
 class RayPool:
