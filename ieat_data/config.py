@@ -36,6 +36,13 @@ class EngineConfig(Strict):
     engine: str = Field(description="a name of the list below, or `module:Class`")
     replicas: int = Field(1, ge=1, description="how many of them run, over the whole cluster")
     chunk: int = Field(8, ge=1, description="requests in one call")
+    deadline_s: float | None = Field(
+        None,
+        gt=0,
+        description="seconds for one request. A call of several has as many times as long, the first of a process "
+        "three times that; one that takes longer is ended with its process and asked again in halves. null: 600 for "
+        "the `llm`, 300 for `asr` and `tts`, 120 for `ser` and `codec`, 60 for `mos` and `speaker`",
+    )
     num_cpus: float = Field(0.0, ge=0, description="Ray CPUs of one actor")
     num_gpus: float = Field(0.0, ge=0, description="Ray GPUs of one actor")
     python: str | None = Field(None, description="interpreter of another environment, for an engine that needs its own")

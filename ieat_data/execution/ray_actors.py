@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import random
+import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +20,12 @@ from ieat_data.engines import registry
 from ieat_data.engines.client import Caller
 from ieat_data.engines.usage import BusyClock
 from ieat_data.errors import EngineDied, EngineDown
+from ieat_data.execution.deadlines import LOAD_S, SECONDS, Deadlines
 from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_project import arrive
+from ieat_data.execution.starts import Starts
+
+_QUEUED = 10  # calls of other tasks may be before that of an engine that calls another
 
 _log = logging.getLogger(__name__)
 
@@ -48,8 +53,15 @@ class EngineActor:
         config = Profile.model_validate(profile)
         # by name: a restarted actor looks up the actors that it calls again
         called = {r: Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
-        _log.info("loading %s: %s", role, config.engines[role].engine)  # type: ignore[index]
-        self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
+        engine, context = config.engines[role], ray.get_runtime_context()  # type: ignore[index]
+        file = Path(tempfile.gettempdir()) / context.namespace if log is None else log[0]
+        self.starts = Starts(file / f"{context.get_actor_name()}.starts", context.namespace)
+        self.starts.loading(f"{engine.engine}", None if log is None else log[0] / f"{log[1]}.log")
+        self.deadlines = Deadlines(request_seconds(config, role))
+        _log.info("loading %s: %s", role, engine.engine)
+        with self.deadlines.within(LOAD_S, f"loading {role}"):
+            self.engine = registry.build(role, engine, called)
+        self.starts.loaded()
         self.clock = BusyClock()
         self.gate = Gate(black_box(log))
         _log.info("%s is loaded", role)
@@ -72,11 +84,13 @@ class EngineActor:
             requests: what to ask.
             alone: an id of this call, which then waits until no other runs, and holds off others.
         """
-        with self.gate.entered(alone), self.clock.call() as busy_s:
+        allowed_s, what = self.deadlines.seconds(len(requests)), f"{method} of {len(requests)} requests"
+        with self.gate.entered(alone), self.deadlines.within(allowed_s, what), self.clock.call() as busy_s:
             try:
                 answers = getattr(self.engine, method)(requests)
             except Exception as e:
                 answers = e
+        self.deadlines.warm()
         for problem in [answers] if isinstance(answers, Exception) else answers if isinstance(answers, list) else []:
             if isinstance(problem, Exception) and faults.breaks_process(problem):
                 _log.error("the device is broken, so this process ends and another one starts: %s", problem)
@@ -86,6 +100,7 @@ class EngineActor:
             _log.warning("%s raised", method, exc_info=answers)
             answers = portable(answers)
         else:
+            self.starts.answered()
             _log.debug("%s: answers in %.2f s", method, busy_s())
         return answers, busy_s()
 
@@ -127,6 +142,13 @@ def portable(error: Exception) -> Exception:
         return error
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def request_seconds(profile: Profile, role: str) -> float:
+    """Return how long an engine may take for one request, with its share of waiting for the engines that it calls."""
+    config = profile.engines[role]  # type: ignore[index]
+    own = config.deadline_s or SECONDS[role]
+    return own + _QUEUED * sum(request_seconds(profile, used) for used in registry.uses(role, config))
 
 
 class RayPool:
