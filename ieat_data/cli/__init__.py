@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated
 
 import typer
@@ -11,6 +13,7 @@ import typer
 from ieat_data.cli import build, check, doctor, export, ingest, inspect, instructions, models, report, review, sources
 from ieat_data.errors import UserError
 from ieat_data.logs import on_terminal
+from ieat_data.masking import masked
 from ieat_data.paths import use_project
 
 app = typer.Typer(
@@ -51,12 +54,17 @@ app.add_typer(models.app, name="models")
 app.add_typer(instructions.app, name="instructions")
 
 
+def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    print(masked("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr, end="")
+
+
 def main() -> None:
     """Run `ieat`: an error that the user can fix is one line, with exit code 2."""
+    sys.excepthook = _told
     try:
         app(standalone_mode=True)
     except UserError as e:
-        print(f"ieat: {e}", file=sys.stderr)
+        print(masked(f"ieat: {e}"), file=sys.stderr)
         sys.exit(2)
 
 

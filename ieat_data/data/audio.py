@@ -19,7 +19,8 @@ class AudioError(RowError):
     """A clip that cannot be used; `reason` is the reject code."""
 
 
-def _undecodable(e: Exception) -> AudioError:
+def undecodable(e: Exception) -> AudioError:
+    """Return libsndfile's fault as a row's."""
     # libsndfile's own message: the exception's text contains a memory address, which differs in every run
     return AudioError("undecodable_audio", f"libsndfile: {getattr(e, 'error_string', None) or type(e).__name__}")
 
@@ -34,7 +35,7 @@ def duration(data: bytes) -> tuple[float, int]:
         with sf.SoundFile(io.BytesIO(data)) as f:
             return f.frames / f.samplerate, f.samplerate
     except (sf.LibsndfileError, ValueError, RuntimeError) as e:
-        raise _undecodable(e) from None
+        raise undecodable(e) from None
 
 
 def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> tuple[Samples, int]:
@@ -48,15 +49,25 @@ def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> 
             frames = -1 if max_s is None else int(max_s * f.samplerate)
             samples, native = f.read(frames, dtype="float32", always_2d=True), f.samplerate
     except (sf.LibsndfileError, ValueError, RuntimeError) as e:
-        raise _undecodable(e) from None
-    mono = samples.mean(axis=1, dtype=np.float32)
-    if mono.size == 0:
-        raise AudioError("empty_audio", "the clip holds no samples")
-    if not np.isfinite(mono).all():
-        raise AudioError("not_finite_audio", "the clip holds samples that are not numbers")
+        raise undecodable(e) from None
+    heard = mono(samples)
     if rate is not None and rate != native:
-        mono, native = soxr.resample(mono, native, rate).astype(np.float32), rate
-    return mono, native
+        heard, native = soxr.resample(heard, native, rate).astype(np.float32), rate
+    return heard, native
+
+
+def mono(samples: Samples) -> Samples:
+    """Return the mean of the channels of samples of shape (n, channels).
+
+    Raises:
+        AudioError: `empty_audio` or `not_finite_audio`.
+    """
+    mixed: Samples = samples.mean(axis=1, dtype=np.float32)
+    if mixed.size == 0:
+        raise AudioError("empty_audio", "the clip holds no samples")
+    if not np.isfinite(mixed).all():
+        raise AudioError("not_finite_audio", "the clip holds samples that are not numbers")
+    return mixed
 
 
 def container(data: bytes) -> str:

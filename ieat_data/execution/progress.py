@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ieat_data import logs
 from ieat_data.execution.plan import Node, Plan
+from ieat_data.masking import masked
 from ieat_data.storage.shards import CommitRecord
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Progress:
             self._display.stop()
 
     def note(self, text: str) -> None:
-        self._say(text)
+        self._say(masked(text))
 
     def start(self, name: str) -> None:
         stage = self._stages[name]

@@ -24,6 +24,7 @@ from ieat_data.execution.failures import last_line
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.execution.progress import Progress
+from ieat_data.masking import masked
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
 
@@ -175,7 +176,7 @@ class Runner:
         log = self.plan.logs / f"{task.table}-{task.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as f:
-            f.writelines(traceback.format_exception(error))
+            f.write(masked("".join(traceback.format_exception(error))))
         if not isinstance(error, Retryable) or tries >= TASK_TRIES:
             raise BuildStopped(
                 f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {last_line(error)} "

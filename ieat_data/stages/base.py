@@ -30,6 +30,7 @@ from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.client import Client
 from ieat_data.errors import Retryable, UserError
 from ieat_data.hashing import child_id
+from ieat_data.masking import masked, without_secrets
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.storage.shards import CommitRecord, Part, Table
 
@@ -106,11 +107,15 @@ class Context:
 
     def reject(self, row: str, r: Reject) -> None:
         """Put a row into quarantine."""
-        self.quarantine.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
+        self.quarantine.append({"id": row, "reason": r.reason, **_kept(r)})
 
     def remove(self, row: str, r: Reject) -> None:
         """Put into quarantine a row that would be in the next shard, but is left out."""
-        self.removed.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
+        self.removed.append({"id": row, "reason": r.reason, **_kept(r)})
+
+
+def _kept(r: Reject) -> Row:
+    return {"message": masked(r.message), "payload": without_secrets(_plain(r.payload))}
 
 
 def _plain(value: Any) -> Any:

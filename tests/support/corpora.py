@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from ieat_data.data.audio import duration
 from tests.support.doubles import clip_of
 
 EN = [
@@ -47,7 +48,8 @@ def emilia_tar(path: Path, texts: list[str], language: str, extra: list[tuple[st
         for i, text in enumerate(texts):
             key = f"{language.upper()}_B00000_S0000{i % 2}_W{i:06d}"
             clip = clip_of(text)
-            meta = {"id": key, "wav": f"{key}.mp3", "text": f" {text}", "duration": 3.0, "language": language}
+            meta: dict[str, Any] = {"id": key, "wav": f"{key}.mp3", "text": f" {text}", "language": language}
+            meta |= {"duration": duration(clip)[0]}
             add(f"{key}.json", json.dumps({**meta, "speaker": key[:16], "dnsmos": 3.3}).encode())
             add(f"{key}.flac", clip)
         for name, data in extra:

@@ -1,4 +1,7 @@
-"""Read the corpora: speech into `ingest` (utterances), text into `queries`. Audio bytes are kept unchanged."""
+"""Read the corpora: speech into `ingest` (utterances), text into `queries`. Audio bytes are kept unchanged.
+
+One thing is added: the length in the header of a FLAC file that has none (`data/audio_length.py`).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ from ieat_data.corpora.io.file_versions import file_versions
 from ieat_data.corpora.io.hub import pinned
 from ieat_data.corpora.io.units import Unit
 from ieat_data.corpora.revisions import of_source
-from ieat_data.data.audio import AudioError, decode
+from ieat_data.data.audio import AudioError
+from ieat_data.data.audio_length import compare, hear
 from ieat_data.data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
 from ieat_data.errors import UserError
 from ieat_data.hashing import row_id
@@ -147,13 +151,16 @@ class IngestSettings(StageSettings):
 
     min_s: float = Field(0.4, ge=0, description="shortest clip, seconds")
     max_s: float = Field(30.0, gt=0, description="longest clip, seconds")
+    duration_tolerance_s: float | None = Field(
+        None, gt=0, description="seconds by which a clip may differ from the length its corpus gives; null: by codec"
+    )
 
 
 class Ingest(SourceStage):
     """Clips of speech corpora, decoded once to check them and to get their length."""
 
     name = "ingest"
-    version = 2  # 2: columns in place of JSON
+    version = 3  # 2: columns in place of JSON; 3: clips that are not whole are rejected
     kind = "speech"
     schema = UTTERANCES
     Settings = IngestSettings
@@ -170,22 +177,27 @@ class Ingest(SourceStage):
         return load
 
     def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Row | Reject:
-        return utterance(record, source, self.settings.min_s, self.settings.max_s)
+        limits = self.settings
+        return utterance(record, source, limits.min_s, limits.max_s, limits.duration_tolerance_s)
 
 
-def utterance(record: SpeechRecord, source: Source, min_s: float, max_s: float) -> Row | Reject:
+def utterance(
+    record: SpeechRecord, source: Source, min_s: float, max_s: float, tolerance_s: float | None = None
+) -> Row | Reject:
     """Return a clip of a corpus as columns of `utterances`, or why it is rejected. Lengths in seconds."""
     try:
         # decoding slightly more than the limit shows that a clip exceeds it
-        samples, rate = decode(record.audio, max_s=max_s + 1.0)
+        clip = hear(record.audio, max_s + 1.0)
+        seconds = clip.seconds
+        if seconds <= max_s:
+            compare(clip, _number(record.extra.get("duration")), "the corpus", tolerance_s)
     except AudioError as e:
         return Reject(e.reason, str(e))
-    seconds = len(samples) / rate
     if seconds < min_s:
         return Reject("too_short_audio", f"{seconds:.2f} s")
     if seconds > max_s:
         return Reject("too_long_audio", f"over {max_s:g} s")
-    if is_silent(samples):
+    if is_silent(clip.samples):
         return Reject("silent_audio")
     if not record.text.strip():
         return Reject("empty_transcript")
@@ -196,8 +208,8 @@ def utterance(record: SpeechRecord, source: Source, min_s: float, max_s: float) 
     return {
         "speaker": speaker(record, source),
         "origin": "recorded",
-        "audio": record.audio,
-        "sample_rate": rate,
+        "audio": clip.data,
+        "sample_rate": clip.rate,
         "duration_s": seconds,
         "reference": record.text.strip(),
         **_known(record.extra),

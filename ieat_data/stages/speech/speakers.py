@@ -98,6 +98,7 @@ class PromptClips(SourceStage):
     """
 
     name = "prompt_clips"
+    version = 2  # 2: clips that are not whole are rejected
     kind: Literal["speech", "text"] = "speech"
     schema = SPEAKERS
     Settings = PromptClipsSettings

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ieat_data.config import Pipeline, Profile
+from ieat_data.config import Pipeline, Profile, Source
+from ieat_data.corpora.io.base import SpeechRecord
 from ieat_data.errors import UserError
-from ieat_data.stages.base import Context, Inputs, Task
-from ieat_data.stages.speech.ingest import Ingest, IngestSettings
+from ieat_data.stages.base import Context, Inputs, Reject, Task
+from ieat_data.stages.speech.ingest import Ingest, IngestSettings, utterance
 from tests.support.doubles import clip_of
 
 STAGE = Ingest(IngestSettings())
@@ -108,3 +109,13 @@ def test_a_reader_without_options_says_so(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("wenetspeech4tts", "emilia"))
     with pytest.raises(UserError, match=r"reader 'emilia' has no option 'subsets'; it takes none"):
         tasks(p)
+
+
+@pytest.mark.parametrize(
+    ("said", "tolerance", "fits"), [(3.02, None, True), (3.2, None, False), (6.0, None, False), (3.2, 0.5, True)]
+)
+def test_a_clip_has_the_length_that_its_corpus_says(said: float, tolerance: float | None, fits: bool) -> None:
+    source = Source(name="s", reader="emilia", root=".", language="en", licence="", terms="", non_commercial=False)
+    record = SpeechRecord("k", clip_of("I am here.", 3.0), "I am here.", extra={"duration": said})
+    found = utterance(record, source, 0.4, 30.0, tolerance)
+    assert not isinstance(found, Reject) if fits else found.reason == "duration_mismatch"
