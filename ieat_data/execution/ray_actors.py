@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ieat_data import logs
@@ -15,6 +14,7 @@ from ieat_data.engines.client import Caller
 from ieat_data.engines.usage import BusyClock
 from ieat_data.errors import EngineDown
 from ieat_data.execution.ray_project import arrive
+from ieat_data.storage.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -27,12 +27,12 @@ class EngineActor:
         role: str,
         profile: Mapping[str, Any],
         helpers: Mapping[str, Sequence[str]],
-        log: tuple[Path, str] | None = None,
+        log: tuple[Store, str] | None = None,
     ) -> None:
         import ray
 
         if log is not None:
-            logs.capture(*log)
+            logs.capture(log[0].here, log[1])
         arrive()
         config = Profile.model_validate(profile)
         # by name: a restarted actor looks up the actors that it calls again

@@ -9,6 +9,7 @@ A response can be lost after its request was done. So no failed put is believed:
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import io
 import os
@@ -114,7 +115,7 @@ class S3Store(Store):
     def _size(self, name: str) -> int:
         found = self.find(name)
         if found is None:
-            raise FileNotFoundError(f"{self}/{name}")
+            raise FileNotFoundError(errno.ENOENT, "no such object", f"{self}/{name}")
         return found.size
 
     def range(self, name: str, start: int, end: int) -> bytes:
@@ -220,7 +221,7 @@ class S3Store(Store):
         except FileNotFoundError as e:
             if "NoSuchBucket" in str(e):
                 raise StoreError(f"{self}: there is no bucket {self.bucket} at {_server()}") from None
-            raise FileNotFoundError(where) from None
+            raise FileNotFoundError(errno.ENOENT, "no such object", where) from None
         except (errors.PermissionDeniedError, errors.UnauthenticatedError):
             raise StoreError(
                 f"{where}: {_server()} denies access to {what} it: check AWS_* and the bucket's policy"

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from ieat_data.data import schema
+from ieat_data.data.rows import Reply, SpokenText
 from ieat_data.engines.base import Completion
 from ieat_data.engines.cache import ResponseCache
 from ieat_data.storage import copies, s3
@@ -50,7 +51,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 def rows(n: int = 3) -> pa.Table:
     made = [{"id": f"{i:032x}", "reply": "hm" * i, "attempts": 1, "status": "ok"} for i in range(n)]
-    return schema.to_table(made, schema.REPLIES)
+    return schema.to_table(made, schema.schema_of(Reply))
 
 
 def of(kind: str, fault: str, times: int = 1) -> Callable[[str], str | None]:
@@ -204,7 +205,7 @@ def test_a_store_that_stays_broken_is_one_line_that_names_it(server: S3, bucket:
 def test_random_faults_of_every_kind_lose_no_shard_and_double_none(server: S3, bucket: S3Store) -> None:
     draw = random.Random(7)
     server.fault = lambda request: draw.choice(["500", "reset", "lost"]) if draw.random() < 0.15 else None
-    table, made = Table(bucket / "respond-0123"), {}
+    table, made = Table(bucket / "respond-0123"), dict[str, list[CommitRecord]]()
 
     def write(worker: int) -> None:
         for i in range(8):  # every shard twice
@@ -248,7 +249,7 @@ def test_a_column_is_read_without_the_clips_and_copies_are_bounded(
     table = Table(bucket / "ingest-0123")
     clip = random.Random(0).randbytes(1 << 20)
     spoken = [{"id": f"{i:032x}", "audio": clip, "status": "ok"} for i in range(3)]
-    record = table.commit("s", schema.to_table(spoken, schema.SPOKEN))
+    record = table.commit("s", schema.to_table(spoken, schema.schema_of(SpokenText)))
     monkeypatch.setenv(copies.CACHE_VARIABLE, f"{copies.cache_root()}-another-node")
     server.reads.clear()
     assert table.read(record, ["id", "status"]).column("status").to_pylist() == ["ok"] * 3
