@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ from ieat_data.stages.base import Task
 from ieat_data.storage.shards import CommitRecord
 from ieat_data.storage.store import Store
 
+_TELL_AGAIN_S = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +39,7 @@ class Cluster:
         self._running: dict[Any, Task] = {}
         self._counted = Counted()
         self._asked: Any = None  # the reading of the counter that is on its way
-        self._logs = plan.work / "logs"
+        self._logs, self._note = plan.work / "logs", progress.note
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
             roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
@@ -76,7 +78,10 @@ class Cluster:
         if self._asked is None:
             self._asked = self._meter.read.remote()
         try:
-            self._counted.see(*self._ray.get(self._asked, timeout=0.2))
+            life, counts, told = self._ray.get(self._asked, timeout=0.2)
+            self._counted.see(life, counts)
+            for text in told:
+                self._note(text)
         except GetTimeoutError:  # it starts; the build does not wait for what only the progress shows
             return self._counted.sums
         except RayError as e:
@@ -96,17 +101,28 @@ class Cluster:
 
 
 class _Meter:
-    """Counts the answers that arrive inside running shards, so that the progress line moves."""
+    """Counts the answers that arrive inside running shards, so that the progress line moves; and says why it does not.
+
+    What many tasks say at once (all wait for one server) is passed on once in half a minute.
+    """
 
     def __init__(self) -> None:
         self.life = uuid.uuid4().hex
         self.counts: dict[str, int] = {}
+        self.told: dict[str, float] = {}
+        self.texts: list[str] = []
 
     def add(self, table: str, n: int) -> None:
         self.counts[table] = self.counts.get(table, 0) + n
 
-    def read(self) -> tuple[str, dict[str, int]]:
-        return self.life, self.counts
+    def tell(self, text: str) -> None:
+        if time.monotonic() - self.told.get(text, -_TELL_AGAIN_S) >= _TELL_AGAIN_S:
+            self.told[text] = time.monotonic()
+            self.texts.append(text)
+
+    def read(self) -> tuple[str, dict[str, int], list[str]]:
+        texts, self.texts = self.texts, []
+        return self.life, self.counts, texts
 
 
 class Counted:
@@ -129,4 +145,4 @@ class Counted:
 def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Store) -> Any:
     logs.capture(folder.here)
     arrive()
-    return run_job(job, pools, lambda table, n: meter.add.remote(table, n))
+    return run_job(job, pools, lambda table, n: meter.add.remote(table, n), lambda text: meter.tell.remote(text))
