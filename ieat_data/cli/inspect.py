@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote.")]
+from ieat_data.cli.places import named
+
+FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote, or s3://BUCKET/PREFIX.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -21,24 +23,27 @@ def register(app: typer.Typer) -> None:
 
 def verify(folder: FolderArg) -> None:
     """Check every shard against the manifest: hashes, schema, unique ids, references, counts. Exit 1 on a fault."""
+    from ieat_data.dataset.fetched import fetched
     from ieat_data.dataset.verify import load_manifest
     from ieat_data.dataset.verify import verify as check
 
-    faults = check(folder)
+    there = fetched(folder, anew=True)
+    faults = check(there)
     for fault in faults:
         typer.echo(fault)
     if faults:
-        typer.echo(f"{folder}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
+        typer.echo(f"{named(folder)}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
         raise typer.Exit(1)
-    made = load_manifest(folder)
-    typer.echo(f"{folder}: sound, {made['rows']} samples in {len(made['shards'])} shards", err=True)
+    made = load_manifest(there)
+    typer.echo(f"{named(folder)}: sound, {made['rows']} samples in {len(made['shards'])} shards", err=True)
 
 
 def digest(folder: FolderArg) -> None:
     """Print the content digest of the logical rows (not of the Parquet bytes) alone on stdout."""
+    from ieat_data.dataset.fetched import fetched
     from ieat_data.dataset.verify import content_digest
 
-    sys.stdout.write(content_digest(folder) + "\n")
+    sys.stdout.write(content_digest(fetched(folder)) + "\n")
 
 
 def show(
@@ -54,8 +59,9 @@ def show(
     Example: ieat show data/stage1-2 --task trajectory --language zh
     """
     from ieat_data.cli.show import show_samples
+    from ieat_data.dataset.fetched import fetched
 
-    show_samples(folder, id_, task, language, n, audio)
+    show_samples(fetched(folder), id_, task, language, n, audio)
 
 
 def explain(

@@ -247,11 +247,12 @@ class Table:
         )
         if self._publish(record):
             return record
-        self.store.delete(part)
-        if beside:
-            self.store.delete(beside)
         winner = self.record(shard)
         assert winner is not None
+        if winner.file != part:  # it may be this one after all: its response was lost, and it is rolled up already
+            self.store.delete(part)
+            if beside:
+                self.store.delete(beside)
         return winner
 
     def _publish(self, record: CommitRecord) -> bool:
