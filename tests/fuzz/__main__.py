@@ -43,6 +43,7 @@ def main() -> int:
                 data = last.read_bytes()
                 kept = CORPUS / name / hashlib.sha256(data).hexdigest()[:12]
                 kept.write_bytes(data)
+                print(last.with_name("said").read_text(errors="replace")[-3000:])
                 print(f"{name}: FOUND (status {process.exitcode}): {kept}", flush=True)
                 found += 1
             elif not any((CORPUS / name).iterdir()):
