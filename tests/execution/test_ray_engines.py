@@ -12,6 +12,7 @@ from ieat_data.config import EngineConfig, Profile
 from ieat_data.engines.base import Classify, EmotionScores
 from ieat_data.errors import BuildStopped, EngineDied
 from ieat_data.execution.ray_pools import EnginePools, connected
+from ieat_data.storage.open import at
 
 pytestmark = pytest.mark.long
 FAULTY = "tests.support.faulty_engines:"
