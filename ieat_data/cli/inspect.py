@@ -19,14 +19,33 @@ def register(app: typer.Typer) -> None:
     app.command()(explain)
 
 
-def verify(folder: FolderArg) -> None:
-    """Check every shard against the manifest: hashes, schema, unique ids, references, counts. Exit 1 on a fault."""
-    from ieat_data.dataset.verify import load_manifest
+def verify(
+    folder: FolderArg,
+    deep: Annotated[bool, typer.Option("--deep", help="Decode every clip to its end.")] = False,
+    work: Annotated[
+        Path | None,
+        typer.Option(metavar="WORK", help="Check a work folder, too: tables, records, answers.", show_default=False),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Delete what is damaged and can be built again; ieat build then does."),
+    ] = False,
+) -> None:
+    """Check that a folder holds what its manifest claims, in every byte. Exit 1 on a fault, with a line for each.
+
+    Shards, schema, ids, references, spans, counts, the card, stray files.
+
+    Example: ieat verify data/stage1-2 --deep --work data/stage1-2/.work
+    """
+    from ieat_data.dataset.verify import load_manifest, mend
     from ieat_data.dataset.verify import verify as check
 
-    faults = check(folder)
+    faults = check(folder, deep, work)
     for fault in faults:
         typer.echo(fault)
+    if faults and repair:
+        deleted = mend(folder, work)
+        typer.echo(f"{folder}: {deleted} damaged files deleted: run the ieat build that made it again", err=True)
     if faults:
         typer.echo(f"{folder}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
         raise typer.Exit(1)

@@ -42,7 +42,8 @@ def publish(plan: Plan, out: Path, manifest_copy: Path | None = None) -> dict[st
 
 
 def _json(made: dict[str, Any]) -> bytes:
-    return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
+    signed = {**made, "digest": manifest.manifest_digest(json.loads(json.dumps(made)))}
+    return (json.dumps(signed, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def place(node: Node, folder: Path) -> list[tuple[Path, CommitRecord]]:
