@@ -68,7 +68,7 @@ class Explanation:
                 "reason": s.reason,
                 "message": s.message,
                 "shard": s.shard,
-                "file": str(s.file),
+                "file": f"{s.part.store}/{s.part.file}",
                 "row": s.row,
                 "payload": s.payload,
             }

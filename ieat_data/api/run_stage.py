@@ -22,7 +22,8 @@ from ieat_data.hashing import row_id
 from ieat_data.stages import STAGES, UNIONS
 from ieat_data.stages.base import ExpandStage, MapStage, Row, Stage, Task
 from ieat_data.stages.speech.speakers import clones
-from ieat_data.storage.shards import Table, write_parquet
+from ieat_data.storage.open import at
+from ieat_data.storage.shards import Part, Table, write_parquet
 
 _SHARD = "rows"
 _HEAD = ("id", "status")  # of every table that a stage reads
@@ -141,12 +142,11 @@ class _Workbench:
     def __init__(self, folder: Path, pipeline: Pipeline, profile: Profile) -> None:
         self.folder, self.pipeline, self.profile = folder, pipeline, profile
         self.recording = open_recording(profile.recording) if profile.recording else None
-        self.parts: dict[tuple[str, str], Path] = {}
+        self.parts: dict[tuple[str, str], Part] = {}
 
     def put(self, table: str, rows: pa.Table) -> None:
-        path = self.folder / f"{table}.parquet"
-        write_parquet(path, rows)
-        self.parts[table, _SHARD] = path
+        part = self.parts[table, _SHARD] = Part(at(self.folder), f"{table}.parquet")
+        write_parquet(part.path, rows)
 
     def make(self, table: str) -> None:
         """Make a table that the stage reads as a whole: the profile's speakers."""
@@ -167,16 +167,16 @@ class _Workbench:
             task=Task(name, _SHARD, (_SHARD,), reads),
             pipeline=self.pipeline.model_dump(mode="json"),
             profile=self.profile.model_dump(mode="json"),
-            parts={at: self.parts[at] for at in reads},
+            parts={read: self.parts[read] for read in reads},
             inputs="",
-            folder=table.folder,
-            answers=self.folder / "answers" / name,
+            table=table.store,
+            answers=at(self.folder) / "answers" / name,
             engines=_identities(stage, self.profile, self.recording),
             known=self.recording.folder if self.recording else None,
         )
         pools = _engines(self.profile).pools(job.engines) if self.recording is None and job.engines else {}
         (record,) = run_job(job, pools, lambda table, n: None)
-        self.parts[name, _SHARD] = table.folder / record.file
+        self.parts[name, _SHARD] = table.part(record)
         return table.read(record).to_pylist(), {q["id"]: q["message"] for q in table.quarantined(record)}
 
 

@@ -114,7 +114,7 @@ def made_with(plan: Plan) -> dict[str, str]:
 def _stage(node: Node, pipeline: Pipeline) -> dict[str, Any]:
     said = node.stage.says(pipeline) if node.rejects else {}
     return {
-        "table": node.table.folder.name,
+        "table": node.table.name,
         "shards": len(node.shards),
         "rows": node.rows,
         "ok": sum(r.ok for r in node.records.values()),

@@ -19,7 +19,7 @@ from ieat_data.config import Pipeline, Rule, located
 from ieat_data.decisions.adjudication import Verdict, verdict
 from ieat_data.decisions.log import load, standing
 from ieat_data.hashing import fingerprint
-from ieat_data.storage.shards import replace_file
+from ieat_data.storage.store import Store
 
 REJECTED_IN_REVIEW = "rejected_in_review"
 
@@ -64,22 +64,22 @@ class Verdicts(BaseModel):
     def of_instruction(self, bank: str, item: str, seen: str) -> Verdict | None:
         return self.instructions.get(bank, {}).get(item, {}).get(seen)
 
-    def save(self, folder: Path) -> Path:
-        """Write the verdicts into a folder, in a file named by their hash."""
-        path = folder / f"decisions-{self.digest[:16]}.json"
-        if not path.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            replace_file(path, json.dumps(self.held, ensure_ascii=False).encode())
-        return path
+    def save(self, folder: Store) -> str:
+        """Write the verdicts into a folder, in a file named by their hash; return its name."""
+        name = f"decisions-{self.digest[:16]}.json"
+        if folder.find(name) is None:
+            folder.make()
+            folder.replace(name, json.dumps(self.held, ensure_ascii=False).encode())
+        return name
 
 
 NONE = Verdicts()
 
 
 @functools.cache
-def saved(path: Path | None) -> Verdicts:
-    """Read what `save` wrote; without a path return empty verdicts."""
-    return NONE if path is None else Verdicts.model_validate_json(path.read_bytes())
+def saved(folder: Store, name: str) -> Verdicts:
+    """Read what `save` wrote."""
+    return Verdicts.model_validate_json(folder.read(name))
 
 
 def decisions_dir(pipeline: Pipeline) -> Path:

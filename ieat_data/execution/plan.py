@@ -29,7 +29,11 @@ from ieat_data.source_hash import source_hash
 from ieat_data.stages import UNIONS
 from ieat_data.stages.base import Rule, Stage, Task
 from ieat_data.stages.catalogue import Catalogue, catalogue
-from ieat_data.storage.shards import CommitRecord, Table, replace_file
+from ieat_data.storage.open import at
+from ieat_data.storage.shards import CommitRecord, Table
+from ieat_data.storage.store import Store
+
+_PLAN = "plan.json"  # beside each table: what its rows depend on, and how a corpus was cut
 
 
 @dataclass
@@ -79,8 +83,11 @@ class Node:
 class Plan:
     """The tables of a build in build order."""
 
-    def __init__(self, pipeline: Pipeline, profile: Profile, work: Path, verdicts: Verdicts | None = None) -> None:
-        self.pipeline, self.profile, self.work = _with_revisions(pipeline, profile, work), profile, work
+    def __init__(
+        self, pipeline: Pipeline, profile: Profile, work: Store | Path, verdicts: Verdicts | None = None
+    ) -> None:
+        self.work = at(work)
+        self.pipeline, self.profile = _with_revisions(pipeline, profile, self.work), profile
         # later decisions count for the next build
         self.verdicts = of_pipeline(pipeline) if verdicts is None else verdicts
         # with a recording in the profile, its answers are used and no engine is asked
@@ -115,7 +122,7 @@ class Plan:
     @property
     def logs(self) -> Path:
         """The folder of what the driver, its workers and engines say (`ieat_data/logs.py`)."""
-        return self.work / "logs"
+        return self.work.here / "logs"
 
     @property
     def corpora(self) -> list[Source]:
@@ -158,7 +165,7 @@ class Plan:
             "prompts": prompt_hashes(stage.prompts),
             "engines": {r: self.engine_identities[r] for r in stage.engines},
             "depends": stage.depends(self.pipeline, self.profile),
-            "inputs": {t: self.nodes[t].table.folder.name for t in inputs},
+            "inputs": {t: self.nodes[t].table.name for t in inputs},
         }
         if checks := stage.checks(self.pipeline):
             described = {kind: {c.code: _described(c) for c in listed} for kind, listed in checks.items()}
@@ -169,8 +176,8 @@ class Plan:
             description["decisions"] = decided
         if self.recording is not None and stage.engines:
             description["recording"] = self.recording.digest(name)
-        folder = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
-        node = Node(stage, inputs, description, Table(folder))
+        place = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
+        node = Node(stage, inputs, description, Table(place))
         node.tasks = _persisted(node) or list(stage.tasks(self.shards, self.pipeline, self.profile))
         return node
 
@@ -210,29 +217,28 @@ class Plan:
         return Job(
             task,
             *self._plain,
-            {at: owner.table.folder / owner.records[at[1]].file for at, owner in owners.items()},
+            {read: owner.table.part(owner.records[read[1]]) for read, owner in owners.items()},
             inputs,
-            node.table.folder,
+            node.table.store,
             self.work / "answers" / node.name / task.name,
             {r: self.engine_identities[r] for r in node.stage.engines},
             self.known,
-            self.verdicts_file if "decisions" in node.description else None,
+            (self.work, self.verdicts_file) if "decisions" in node.description else None,
         )
 
     @cached_property
-    def verdicts_file(self) -> Path:
-        """Return the file from which tasks read people's decisions, kept for later inspection of this build."""
+    def verdicts_file(self) -> str:
+        """Return the name of the file, in the work folder, from which tasks read people's decisions."""
         return self.verdicts.save(self.work)
 
     def persist(self) -> None:
         """Write each table's plan beside it. How a corpus is cut is decided once; all other tasks follow from that."""
         for node in self.nodes.values():
             node.table.create()
-            path = node.table.folder / "plan.json"
-            if not path.is_file():
+            if node.table.store.find(_PLAN) is None:
                 units = [asdict(t) for t in node.tasks] if not node.inputs else []
                 plan = {"description": node.description, "tasks": units, "code": self._code(node)}
-                replace_file(path, json.dumps(plan, ensure_ascii=False).encode())
+                node.table.store.replace(_PLAN, json.dumps(plan, ensure_ascii=False).encode())
 
     def _code(self, node: Node) -> dict[str, str]:
         """Return a hash of the code behind each version in a table's description."""
@@ -248,8 +254,7 @@ class Plan:
 
     def unversioned(self, node: Node) -> list[str]:
         """Return the parts of a table whose code has changed since it was made, but whose version has not."""
-        path = node.table.folder / "plan.json"
-        before = json.loads(path.read_text(encoding="utf-8")).get("code", {}) if path.is_file() else {}
+        before = (node.table.store.read_json(_PLAN) or {}).get("code", {})
         now = self._code(node) if before else {}
         return [name for name, code in now.items() if before.get(name, code) != code]
 
@@ -260,26 +265,24 @@ class Plan:
             return "; ".join([so_far, *map(_raise_version, self.unversioned(node))])
         if node.found:
             return "inputs changed"
-        older = sorted(
-            (p for p in (self.work / "tables").glob(f"{node.name}-*/plan.json") if p.parent != node.table.folder),
-            key=lambda p: p.stat().st_mtime,
-        )
-        older = [p for p in older if p.parent.name.rsplit("-", 1)[0] == node.name]
-        if not older:
+        tables = self.work / "tables"
+        others = [n for n in tables.names(f"{node.name}-") if n.rsplit("-", 1)[0] == node.name]
+        begun = {n: found.modified for n in others if n != node.table.name and (found := (tables / n).find(_PLAN))}
+        if not begun:
             return "new"
-        before = json.loads(older[-1].read_text())["description"]
+        before = (tables / max(begun, key=lambda n: begun[n])).read_json(_PLAN)["description"]
         changes = [_worded(c) for c in differences(before, json.loads(json.dumps(node.description)))]
         return "changed: " + "; ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
 
 
-def _with_revisions(pipeline: Pipeline, profile: Profile, work: Path) -> Pipeline:
+def _with_revisions(pipeline: Pipeline, profile: Profile, work: Store) -> Pipeline:
     """Return the pipeline with the commit of each dataset on the hub that it reads.
 
     It is the commit with which the build in `work` began, so that a long build, interrupted and resumed, reads one
     revision.
     """
-    begun = work / "build.json"
-    known = json.loads(begun.read_text(encoding="utf-8"))["pipeline"].get("revisions", {}) if begun.is_file() else {}
+    begun = work.read_json("build.json")
+    known = begun["pipeline"].get("revisions", {}) if begun else {}
     names = (*pipeline.sources.speech, *pipeline.sources.text, *_read_besides(pipeline, profile))
     found = revisions(names, {**known, **pipeline.revisions})
     return pipeline.model_copy(update={"revisions": found}) if found else pipeline
@@ -349,8 +352,6 @@ def _order(names: set[str], pipeline: Pipeline) -> list[str]:
 
 def _persisted(node: Node) -> list[Task] | None:
     """Return how the corpora were cut when the table was begun; None for a new table, or one made from tables."""
-    path = node.table.folder / "plan.json"
-    if node.inputs or not path.is_file():
+    if node.inputs or not (plan := node.table.store.read_json(_PLAN)):
         return None
-    tasks = json.loads(path.read_text())["tasks"]
-    return [Task(t["table"], t["name"], tuple(t["outputs"]), unit=t["unit"]) for t in tasks]
+    return [Task(t["table"], t["name"], tuple(t["outputs"]), unit=t["unit"]) for t in plan["tasks"]]

@@ -194,5 +194,5 @@ class Runner:
             top = ", ".join(f"{n} {k}" for k, n in rejects.most_common(3))
             raise BuildStopped(
                 f"stage {node.name} rejects {bad} of {node.rows} rows, over the limit of {limit:.0%} ({top}): read "
-                f"{node.table.folder}/quarantine-*, or allow more with --set stages.{node.name}.max_reject_rate=…"
+                f"{node.table.store}/quarantine-*, or allow more with --set stages.{node.name}.max_reject_rate=…"
             )

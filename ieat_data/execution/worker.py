@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from ieat_data.config import EngineConfig, Pipeline, Profile
-from ieat_data.decisions.verdicts import saved
+from ieat_data.decisions.verdicts import NONE, saved
 from ieat_data.engines import registry
 from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import Client, EngineClient, Pool
@@ -38,7 +38,9 @@ def perform(job: Job, cache: ResponseCache, client: MakeClient) -> Iterator[tupl
         common = {"identity": job.engines[role], "cache": cache, "wants": registry.wants(role, engine)}
         clients[role] = client(role, engine, common)
     inputs = Inputs(job.parts, known.gates)
-    ctx = Context(pipeline, profile, clients, inputs, saved(job.verdicts), scratch=job.folder)
+    ctx = Context(
+        pipeline, profile, clients, inputs, saved(*job.verdicts) if job.verdicts else NONE, scratch=job.table.here
+    )
     for shard, table in stage.run(job.task, inputs, ctx):
         yield stage, ctx, shard, table
 
@@ -68,7 +70,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
             rejected = [q for q in ctx.quarantine if q["id"] in ids]
             removed, ctx.removed = ctx.removed, []
             records.append(
-                Table(job.folder).commit(
+                Table(job.table).commit(
                     shard,
                     table,
                     quarantine=rejected,

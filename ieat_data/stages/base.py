@@ -32,7 +32,7 @@ from ieat_data.errors import Retryable, UserError
 from ieat_data.hashing import child_id
 from ieat_data.masking import masked, without_secrets
 from ieat_data.stages.forecast import Forecast, Load
-from ieat_data.storage.shards import CommitRecord, Table, read_part
+from ieat_data.storage.shards import CommitRecord, Part, Table
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -66,10 +66,10 @@ class Reject:
 
 
 class Inputs:
-    """The shards that a task reads: (table, shard) → the file that holds it."""
+    """The shards that a task reads, by table and name."""
 
     def __init__(
-        self, parts: Mapping[tuple[str, str], Path], gates: Mapping[str, tuple[str, ...]] | None = None
+        self, parts: Mapping[tuple[str, str], Part], gates: Mapping[str, tuple[str, ...]] | None = None
     ) -> None:
         self._parts = parts
         self.gates = gates or {}  # table → the tables that hold rows of it back, where the pipeline has more than ours
@@ -86,7 +86,7 @@ class Inputs:
 
     def read(self, table: str, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows as Arrow: for a barrier, which must not convert all rows of a build to Python objects."""
-        return read_part(self._parts[table, shard], columns)
+        return self._parts[table, shard].read(columns)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Tables of shards on disk, with one commit protocol that holds for any number of writers, killed at any time.
+"""Tables of shards, with one commit protocol that holds for any number of writers, killed at any time.
 
     TABLE/part-K.ATTEMPT.parquet          the rows; a part that no record names is an orphan
     TABLE/quarantine-K.ATTEMPT.jsonl      payload, reason and traceback of the rows rejected here
@@ -12,10 +12,8 @@ of a shard the first counts, unless the later one has other inputs. So no stale 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import shutil
 import time
 import uuid
@@ -29,6 +27,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ieat_data.data.schema import OK, REJECTED
+from ieat_data.storage.local import LocalStore
+from ieat_data.storage.open import at
+from ieat_data.storage.store import Store
 
 ROLLUP_AT = 64  # number of loose records that justifies a file of their own
 ORPHAN_AGE_S = 3600.0  # a younger part without a record may belong to a running writer
@@ -60,47 +61,8 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def fsync_dir(path: Path) -> None:
-    """Make renames and links in the folder `path` durable."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write and fsync `path` (readers do not see it before a record names it)."""
-    with path.open("wb") as f:
-        f.write(data)
-        f.flush()
-        os.fsync(f.fileno())
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` atomically: a reader sees either the old file or the new one."""
-    tmp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    write_bytes(tmp, data)
-    tmp.replace(path)
-    fsync_dir(path.parent)
-
-
-def create_if_absent(path: Path, data: bytes) -> bool:
-    """Create `path` with `data`, atomically, unless it exists. Return whether this call created it."""
-    tmp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    write_bytes(tmp, data)
-    try:
-        os.link(tmp, path)  # atomic, and fails if the name exists
-    except FileExistsError:
-        return False
-    finally:
-        tmp.unlink(missing_ok=True)
-    fsync_dir(path.parent)
-    return True
-
-
 def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write one Parquet file and fsync it. Columns of encoded audio get neither compression nor dictionaries."""
+    """Write one Parquet file. Columns of encoded audio get neither compression nor dictionaries."""
     with_audio = any("binary" in str(f.type) for f in table.schema)
     plain = [c for c in table.schema.names if not _holds_binary(table.schema.field(c).type)]
     codec = {p: "none" if "bytes" in p or p == "audio" else "zstd" for p in _leaves(table.schema)}
@@ -111,13 +73,29 @@ def write_parquet(path: Path, table: pa.Table) -> None:
         compression=codec,
         use_dictionary=plain or False,
     )
-    with path.open("rb") as f:
-        os.fsync(f.fileno())
 
 
-def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the rows of one shard, only `columns` if given."""
-    return pq.read_table(path, columns=list(columns) if columns is not None else None)
+@dataclass(frozen=True)
+class Part:
+    """The rows of one shard, wherever they are."""
+
+    store: Store
+    file: str
+
+    @property
+    def path(self) -> Path:
+        """Return a local file with the rows: the part itself, or a copy that is kept for a while."""
+        return self.store.path(self.file)
+
+    def open(self) -> pq.ParquetFile:
+        """Open it for reading some of its columns or row groups; the rest is not fetched."""
+        return pq.ParquetFile(self.store.open(self.file))
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the rows, only `columns` if given."""
+        if columns is None:
+            return pq.read_table(self.path)
+        return pq.read_table(self.store.open(self.file), columns=list(columns))
 
 
 def _count(table: pa.Table) -> tuple[int, dict[str, int]]:
@@ -149,12 +127,28 @@ def _leaves(schema: pa.Schema) -> list[str]:
 class Table:
     """One stage's table in the work folder. Stage and fingerprint name its folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.records_dir = folder / "records"
+    def __init__(self, place: Store | Path) -> None:
+        self.store = at(place)
+        self._records = self.store / "records"
+
+    @property
+    def name(self) -> str:
+        """Return the name of its folder: the stage, and the hash of all that its rows depend on."""
+        return self.store.name
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of a table on a file system."""
+        assert isinstance(self.store, LocalStore), self.store
+        return self.store.folder
+
+    @property
+    def records_dir(self) -> Path:
+        """Return the folder of its records on a file system."""
+        return self.folder / "records"
 
     def create(self) -> None:
-        self.records_dir.mkdir(parents=True, exist_ok=True)
+        self._records.make()
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -162,14 +156,14 @@ class Table:
         """Return all commit records by shard."""
         while True:
             try:
-                return self._records(*self._listed())
+                return self._read(*self._listed())
             except FileNotFoundError:  # rolled up since the listing
                 continue
 
-    def _records(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, CommitRecord]:
+    def _read(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, CommitRecord]:
         found: dict[str, CommitRecord] = {}
         for name in (*rolled, *loose):
-            for line in (self.records_dir / name).read_bytes().splitlines():
+            for line in self._records.read(name).splitlines():
                 record = CommitRecord(**json.loads(line))
                 before = found.get(record.shard)
                 if before is None or before.inputs != record.inputs:
@@ -178,26 +172,26 @@ class Table:
 
     def _listed(self) -> tuple[list[str], list[str]]:
         """Return the names of the roll-ups and of the loose records, in reading order."""
-        try:
-            names = sorted(os.listdir(self.records_dir))
-        except FileNotFoundError:
-            return [], []
-        return [n for n in names if n.endswith(".jsonl")], [n for n in names if n.endswith(".json") and n[0] != "."]
+        names = [n for n in self._records.names() if n[0] != "."]
+        return [n for n in names if n.endswith(".jsonl")], [n for n in names if n.endswith(".json")]
 
     def record(self, shard: str) -> CommitRecord | None:
         try:
-            return CommitRecord(**json.loads((self.records_dir / f"{shard}.json").read_bytes()))
+            return CommitRecord(**json.loads(self._records.read(f"{shard}.json")))
         except FileNotFoundError:
             return self.records().get(shard)
 
+    def part(self, record: CommitRecord) -> Part:
+        return Part(self.store, record.file)
+
     def read(self, record: CommitRecord, columns: Sequence[str] | None = None) -> pa.Table:
-        return read_part(self.folder / record.file, columns)
+        return self.part(record).read(columns)
 
     def quarantined(self, record: CommitRecord) -> list[dict[str, Any]]:
         if record.quarantine is None:
             return []
         # not splitlines: payloads may hold U+2028 and similar
-        return [json.loads(x) for x in (self.folder / record.quarantine).read_text("utf-8").split("\n") if x]
+        return [json.loads(x) for x in self.store.read(record.quarantine).decode().split("\n") if x]
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -226,45 +220,46 @@ class Table:
             engines: role → usage.
         """
         attempt = uuid.uuid4().hex[:12]
-        part = self.folder / f"part-{shard}.{attempt}.parquet"
-        write_parquet(part, table)
-        beside = None
+        part, beside = f"part-{shard}.{attempt}.parquet", None
+        with self.store.writing(part) as path:
+            write_parquet(path, table)
+            size, sha256 = path.stat().st_size, sha256_file(path)
         if noted := [*quarantine, *removed]:
-            beside = self.folder / f"quarantine-{shard}.{attempt}.jsonl"
-            write_bytes(beside, "".join(json.dumps(q, ensure_ascii=False) + "\n" for q in noted).encode())
-        fsync_dir(self.folder)
+            beside = f"quarantine-{shard}.{attempt}.jsonl"
+            with self.store.writing(beside) as path:
+                path.write_bytes("".join(json.dumps(q, ensure_ascii=False) + "\n" for q in noted).encode())
         ok, rejects = _count(table)
         rejects.update(Counter(q["reason"] for q in removed))
         record = CommitRecord(
             shard=shard,
-            file=part.name,
+            file=part,
             rows=len(table),
             ok=ok,
-            bytes=part.stat().st_size,
-            sha256=sha256_file(part),
+            bytes=size,
+            sha256=sha256,
             rejects=rejects,
             inputs=inputs,
             summary=dict(summary or {}),
-            quarantine=beside.name if beside else None,
+            quarantine=beside,
             seconds=round(seconds, 3),
             finished=round(time.time(), 3),
             engines=dict(engines or {}),
         )
         if self._publish(record):
             return record
-        part.unlink()
+        self.store.delete(part)
         if beside:
-            beside.unlink()
+            self.store.delete(beside)
         winner = self.record(shard)
         assert winner is not None
         return winner
 
     def _publish(self, record: CommitRecord) -> bool:
-        return create_if_absent(self.records_dir / f"{record.shard}.json", json.dumps(asdict(record)).encode())
+        return self._records.create(f"{record.shard}.json", json.dumps(asdict(record)).encode())
 
     def forget(self, shard: str) -> None:
         """Remove a stale record before its successor is written; the old part becomes an orphan."""
-        (self.records_dir / f"{shard}.json").unlink(missing_ok=True)
+        self._records.delete(f"{shard}.json")
 
     def roll_up(self, at_least: int = ROLLUP_AT) -> None:
         """Merge loose records into one file. Only the build's driver may call this, one call at a time.
@@ -275,18 +270,18 @@ class Table:
         rolled, loose = self._listed()
         if len(loose) < at_least:
             return
-        lines = (json.dumps(json.loads((self.records_dir / name).read_bytes())) for name in loose)
+        lines = (json.dumps(json.loads(self._records.read(name))) for name in loose)
         data = "".join(f"{line}\n" for line in lines).encode()
         number = int(rolled[-1].split(".")[0].removeprefix("rollup-")) + 1 if rolled else 0
         name, taken = f"rollup-{number:05d}.jsonl", []
-        while rolled and (self.records_dir / rolled[-1]).stat().st_size <= len(data):
+        while rolled and (last := self._records.find(rolled[-1])) and last.size <= len(data):
             name = rolled.pop()
-            data = (self.records_dir / name).read_bytes() + data
+            data = self._records.read(name) + data
             taken.append(name)
-        replace_file(self.records_dir / name, data)
+        self._records.replace(name, data)
         # oldest first: if a kill interrupts this, some records exist twice and the log still ends with the newest
         for old in (*reversed(taken[:-1]), *loose):
-            (self.records_dir / old).unlink()
+            self._records.delete(old)
 
     def sweep(self, known: Iterable[CommitRecord] | None = None, older_than_s: float = ORPHAN_AGE_S) -> int:
         """Delete parts, quarantine files and temporary files that no record names. Return how many.
@@ -295,16 +290,14 @@ class Table:
         """
         records = self.records().values() if known is None else known
         named = {n for r in records for n in (r.file, r.quarantine) if n}
-        written = (n for n in os.listdir(self.folder) if n.startswith(("part-", "quarantine-")) and n not in named)
-        scratch = (n for n in os.listdir(self.folder) if n.startswith(".scratch-"))
-        temporary = (n for n in os.listdir(self.records_dir) if n.startswith("."))
+        written = [n for n in self.store.names() if n.startswith(("part-", "quarantine-")) and n not in named]
         swept, now = 0, time.time()
-        for path in [*(self.folder / n for n in written), *(self.records_dir / n for n in temporary)]:
-            with contextlib.suppress(FileNotFoundError):
-                if now - path.stat().st_mtime > older_than_s:
-                    path.unlink()
+        for store, names in ((self.store, written), (self._records, self._records.names("."))):
+            for name in names:
+                if (entry := store.find(name)) and now - entry.modified > older_than_s:
+                    store.delete(name)
                     swept += 1
-        for folder in (self.folder / n for n in scratch):
+        for folder in self.store.here.glob(".scratch-*"):
             # from a killed task: a running one keeps writing into it
             written_s = max((f.stat().st_mtime for f in (folder, *folder.iterdir())), default=now)
             if now - written_s > older_than_s:

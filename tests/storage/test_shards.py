@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ieat_data.data import schema
-from ieat_data.storage import shards
+from ieat_data.storage import local, shards
 from ieat_data.storage.shards import CommitRecord, Table
 
 
@@ -65,12 +65,21 @@ def test_two_processes_on_one_shard_leave_one_record(table: Table) -> None:
     assert [p.name for p in table.folder.glob("part-*")] == [record.file]
 
 
-_STEPS = ("write_parquet", "write_bytes", "fsync_dir", "sha256_file", "create_if_absent", "link", "unlink")
+_STEPS: dict[str, Any] = {  # whose
+    "write_parquet": shards,
+    "sha256_file": shards,
+    "fsync_file": local,
+    "fsync_dir": local,
+    "write_bytes": local,
+    "create_if_absent": local,
+    "link": os,
+    "unlink": Path,
+}
 
 
 def _killed(folder: str, step: str, when: str) -> None:
     """Commit, and die by SIGKILL right before or right after one of its steps."""
-    owner: Any = os if step == "link" else Path if step == "unlink" else shards
+    owner = _STEPS[step]
     real = getattr(owner, step)
 
     def deadly(*args: Any, **kwargs: Any) -> Any:
@@ -127,14 +136,14 @@ def test_a_stale_record_makes_way_for_one_of_other_inputs_wherever_it_lies(table
 def test_roll_ups_stay_few_and_hold_every_record_once(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     made = {}
     written = 0
-    replace_file = shards.replace_file
+    replace_file = local.replace_file
 
     def counted(path: Path, data: bytes) -> None:
         nonlocal written
         written += data.count(b"\n")
         replace_file(path, data)
 
-    monkeypatch.setattr(shards, "replace_file", counted)
+    monkeypatch.setattr(local, "replace_file", counted)
     for i in range(200):
         made[f"s-{i:05d}"] = record = CommitRecord(f"s-{i:05d}", f"part-{i}", 1, 1, 1, "00")
         table._publish(record)

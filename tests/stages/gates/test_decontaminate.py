@@ -60,10 +60,10 @@ def run(folder: Path, shards: list[Rows], **pipeline: Any) -> tuple[Rows, Rows, 
     for i, rows in enumerate(shards):
         shard = f"s-{i:05d}"
         record = inject.commit(shard, to_table(rows, TARGETS))
-        inputs = Inputs({("inject", shard): inject.folder / record.file})
+        inputs = Inputs({("inject", shard): inject.part(record)})
         ((_, made),) = stage.run(Task("decontaminate_targets", shard, (shard,)), inputs, ctx)
         screened += made.to_pylist()
-        parts["decontaminate_targets", shard] = screen.folder / screen.commit(shard, made).file
+        parts["decontaminate_targets", shard] = screen.part(screen.commit(shard, made))
     quarantine, unique = list(ctx.quarantine), []
     ctx.quarantine.clear()
     barrier = Deduplicate(of="inject")
@@ -158,7 +158,7 @@ def test_the_verdicts_of_all_tables_count(tmp_path: Path) -> None:
 
     one = folder.commit("a", to_table([{"id": "1", "status": "rejected"}, {"id": "2", "status": "ok"}], SKETCHES))
     two = folder.commit("b", to_table([{"id": "1", "status": "skipped"}, {"id": "2", "status": "rejected"}], UNIQUE))
-    parts = {("decontaminate_targets", "s"): folder.folder / one.file, ("dedup_targets", "s"): folder.folder / two.file}
+    parts = {("decontaminate_targets", "s"): folder.part(one), ("dedup_targets", "s"): folder.part(two)}
     assert screened_out(Inputs(parts), "inject", "s") == {"1", "2"}
     assert screened_out(Inputs({}), "inject", "s") == frozenset()
 
