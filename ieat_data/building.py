@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -91,10 +90,10 @@ def make_tables(plan: Plan, connect: Connect | None = None) -> None:
     begun: dict[str, Any] = {k: getattr(plan, k).model_dump(mode="json") for k in ("pipeline", "profile")}
     if plan.verdicts:
         begun["decisions"] = plan.verdicts_file
-    plan.work.replace("build.json", json.dumps(begun, indent=1, ensure_ascii=False).encode())
+    plan.work.replace_json("build.json", begun, indent=1)
     remember(plan)
     with logs.kept_in(plan.logs / "build.log"), Progress(plan) as progress:
-        for fault in plan.verdicts.faults:
+        for fault in (*plan.faults, *plan.verdicts.faults):
             progress.note(fault)
         Runner(plan, progress, connect or (InProcess if plan.recording else Cluster)).run()
 

@@ -37,15 +37,15 @@ def verify(
 
     Example: ieat verify data/stage1-2 --deep --work data/stage1-2/.work
     """
-    from ieat_data.dataset.verify import load_manifest, mend
+    from ieat_data.dataset.verify import load_manifest
     from ieat_data.dataset.verify import verify as check
 
-    faults = check(folder, deep, work)
+    beside = folder / ".work"
+    faults = check(folder, deep, work or (beside if repair and beside.is_dir() else None), repair)
     for fault in faults:
         typer.echo(fault)
     if faults and repair:
-        deleted = mend(folder, work)
-        typer.echo(f"{folder}: {deleted} damaged files deleted: run the ieat build that made it again", err=True)
+        typer.echo("what is damaged is deleted: the ieat build that made it makes it again", err=True)
     if faults:
         typer.echo(f"{folder}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
         raise typer.Exit(1)

@@ -21,7 +21,9 @@ from ieat_data.dataset.verification.folder import card_faults, strays
 from ieat_data.dataset.verification.samples import check
 from ieat_data.dataset.verification.totals import totals
 from ieat_data.dataset.verification.words import differs, first_line
+from ieat_data.dataset.verification.work import work_faults
 from ieat_data.errors import UserError
+from ieat_data.storage.open import at
 
 
 def load_manifest(out: Path) -> dict[str, Any]:
@@ -65,12 +67,14 @@ def content_digest(out: Path) -> str:
     return digest(samples(out))
 
 
-def verify(out: Path, deep: bool = False) -> list[str]:
+def verify(out: Path, deep: bool = False, work: Path | None = None, repair: bool = False) -> list[str]:
     """Check a dataset folder against its manifest, whatever bytes stand there.
 
     Args:
         out: the folder, or a manifest elsewhere that leads there.
         deep: decode every clip to its end.
+        work: a work folder that is checked, too.
+        repair: delete damaged shards and parts: the build that made them makes them again.
 
     Returns:
         One line per fault; an empty list if the folder is sound.
@@ -98,10 +102,14 @@ def verify(out: Path, deep: bool = False) -> list[str]:
         summary = _shard(folder, shard, seen, deep, faults)
         if summary is None:
             broken.add(shard["config"])
+            if repair:
+                (folder / shard["path"]).unlink(missing_ok=True)
         else:
             summaries.setdefault(shard["config"], []).append(summary)
     if not broken:
         faults += totals(made, summaries)
+    if work is not None:
+        faults += work_faults(at(work), made, repair)
     return faults
 
 

@@ -20,7 +20,7 @@ from ieat_data.decisions.verdicts import Verdicts, of_pipeline
 from ieat_data.diff import differences
 from ieat_data.engines import registry
 from ieat_data.engines.recording import open_recording
-from ieat_data.errors import UserError
+from ieat_data.errors import Damaged, UserError
 from ieat_data.execution.job import Job
 from ieat_data.hashing import fingerprint
 from ieat_data.paths import prompt_hashes
@@ -87,7 +87,8 @@ class Plan:
         self, pipeline: Pipeline, profile: Profile, work: Store | Path, verdicts: Verdicts | None = None
     ) -> None:
         self.work = at(work)
-        self.pipeline, self.profile = _with_revisions(pipeline, profile, self.work), profile
+        self.faults: list[str] = []  # what is damaged in the work folder and is made again, a line each
+        self.pipeline, self.profile = _with_revisions(pipeline, profile, self._begun()), profile
         # later decisions count for the next build
         self.verdicts = of_pipeline(pipeline) if verdicts is None else verdicts
         # with a recording in the profile, its answers are used and no engine is asked
@@ -99,6 +100,9 @@ class Plan:
             self.nodes[name] = self._node(name)
         for node in self.nodes.values():
             self._load(node)
+
+    def _begun(self) -> dict[str, Any] | None:
+        return _sound_json(self.work, "build.json", self.faults)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -178,7 +182,7 @@ class Plan:
             description["recording"] = self.recording.digest(name)
         place = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
         node = Node(stage, inputs, description, Table(place))
-        node.tasks = _persisted(node) or list(stage.tasks(self.shards, self.pipeline, self.profile))
+        node.tasks = _persisted(node, self.faults) or list(stage.tasks(self.shards, self.pipeline, self.profile))
         return node
 
     def _load(self, node: Node) -> None:
@@ -235,10 +239,10 @@ class Plan:
         """Write each table's plan beside it. How a corpus is cut is decided once; all other tasks follow from that."""
         for node in self.nodes.values():
             node.table.create()
-            if node.table.store.find(_PLAN) is None:
+            if _sound_json(node.table.store, _PLAN) is None:
                 units = [asdict(t) for t in node.tasks] if not node.inputs else []
                 plan = {"description": node.description, "tasks": units, "code": self._code(node)}
-                node.table.store.replace(_PLAN, json.dumps(plan, ensure_ascii=False).encode())
+                node.table.store.replace_json(_PLAN, plan)
 
     def _code(self, node: Node) -> dict[str, str]:
         """Return a hash of the code behind each version in a table's description."""
@@ -254,7 +258,7 @@ class Plan:
 
     def unversioned(self, node: Node) -> list[str]:
         """Return the parts of a table whose code has changed since it was made, but whose version has not."""
-        before = (node.table.store.read_json(_PLAN) or {}).get("code", {})
+        before = (_sound_json(node.table.store, _PLAN) or {}).get("code", {})
         now = self._code(node) if before else {}
         return [name for name, code in now.items() if before.get(name, code) != code]
 
@@ -268,20 +272,29 @@ class Plan:
         tables = self.work / "tables"
         others = [n for n in tables.names(f"{node.name}-") if n.rsplit("-", 1)[0] == node.name]
         begun = {n: found.modified for n in others if n != node.table.name and (found := (tables / n).find(_PLAN))}
-        if not begun:
+        newest = _sound_json(tables / max(begun, key=lambda n: begun[n]), _PLAN) if begun else None
+        if newest is None:
             return "new"
-        before = (tables / max(begun, key=lambda n: begun[n])).read_json(_PLAN)["description"]
-        changes = [_worded(c) for c in differences(before, json.loads(json.dumps(node.description)))]
+        changes = [_worded(c) for c in differences(newest["description"], json.loads(json.dumps(node.description)))]
         return "changed: " + "; ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
 
 
-def _with_revisions(pipeline: Pipeline, profile: Profile, work: Store) -> Pipeline:
+def _sound_json(store: Store, name: str, faults: list[str] | None = None) -> dict[str, Any] | None:
+    """Return what a file of JSON holds; None if it is not there, or damaged: then a line is added to `faults`."""
+    try:
+        return store.read_json(name)
+    except Damaged as e:
+        if faults is not None:
+            faults.append(f"{e}: it is made again")
+        return None
+
+
+def _with_revisions(pipeline: Pipeline, profile: Profile, begun: Mapping[str, Any] | None) -> Pipeline:
     """Return the pipeline with the commit of each dataset on the hub that it reads.
 
-    It is the commit with which the build in `work` began, so that a long build, interrupted and resumed, reads one
-    revision.
+    It is the commit with which the build in the work folder began (`begun`: its build.json), so that a long build,
+    interrupted and resumed, reads one revision.
     """
-    begun = work.read_json("build.json")
     known = begun["pipeline"].get("revisions", {}) if begun else {}
     names = (*pipeline.sources.speech, *pipeline.sources.text, *_read_besides(pipeline, profile))
     found = revisions(names, {**known, **pipeline.revisions})
@@ -350,8 +363,9 @@ def _order(names: set[str], pipeline: Pipeline) -> list[str]:
     return out
 
 
-def _persisted(node: Node) -> list[Task] | None:
+def _persisted(node: Node, faults: list[str]) -> list[Task] | None:
     """Return how the corpora were cut when the table was begun; None for a new table, or one made from tables."""
-    if node.inputs or not (plan := node.table.store.read_json(_PLAN)):
+    plan = _sound_json(node.table.store, _PLAN, faults)
+    if node.inputs or not plan:
         return None
     return [Task(t["table"], t["name"], tuple(t["outputs"]), unit=t["unit"]) for t in plan["tasks"]]

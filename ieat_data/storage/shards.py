@@ -190,8 +190,14 @@ class Table:
     def quarantined(self, record: CommitRecord) -> list[dict[str, Any]]:
         if record.quarantine is None:
             return []
-        # not splitlines: payloads may hold U+2028 and similar
-        return [json.loads(x) for x in self.store.read(record.quarantine).decode().split("\n") if x]
+        try:
+            lines = self.store.read(record.quarantine).split(b"\n")
+        except FileNotFoundError:
+            lines = []
+        found = [_unkeyed(unseal(line, f"{self.store}/{record.quarantine}")) for line in lines if line]
+        if len(found) != record.noted:
+            raise Damaged(f"{self.store}/{record.quarantine}: {len(found)} of {record.noted} rows are there")
+        return found
 
     # -- writing -------------------------------------------------------------------------------------------------
 
