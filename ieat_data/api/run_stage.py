@@ -23,7 +23,8 @@ from ieat_data.stages import STAGES, UNIONS
 from ieat_data.stages.base import ExpandStage, MapStage, Row, Stage, Task
 from ieat_data.stages.speech.speakers import clones
 from ieat_data.storage.open import at
-from ieat_data.storage.shards import Part, Table, write_parquet
+from ieat_data.storage.parts import Part, write_parquet
+from ieat_data.storage.shards import Table
 
 _SHARD = "rows"
 _HEAD = ("id", "status")  # of every table that a stage reads

@@ -11,8 +11,8 @@ from ieat_data.cost.corpora import Stated, corpora
 from ieat_data.cost.estimate import Estimate, estimate
 from ieat_data.cost.figures import Figures, unit_of
 from ieat_data.cost.measured import measured, usage
-from ieat_data.execution.plan import Plan
 from ieat_data.errors import Damaged
+from ieat_data.execution.plan import Plan
 from ieat_data.hashing import fingerprint
 from ieat_data.stages import SOURCE_TABLES
 from ieat_data.storage.shards import CommitRecord

@@ -24,6 +24,7 @@ from ieat_data.dataset.verification.words import differs, first_line
 from ieat_data.dataset.verification.work import work_faults
 from ieat_data.errors import UserError
 from ieat_data.storage.open import at
+from ieat_data.storage.parts import shard_file
 
 
 def load_manifest(out: Path) -> dict[str, Any]:
@@ -58,8 +59,9 @@ def samples(out: Path) -> Iterator[dict[str, Any]]:
     made = load_manifest(out)
     folder = root(out, made)
     for shard in made["shards"]:
-        for batch in pq.ParquetFile(folder / shard["path"]).iter_batches(batch_size=64):
-            yield from batch.to_pylist()
+        with shard_file(folder / shard["path"]).open() as file:
+            for batch in file.iter_batches(batch_size=64):
+                yield from batch.to_pylist()
 
 
 def content_digest(out: Path) -> str:

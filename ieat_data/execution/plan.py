@@ -30,6 +30,7 @@ from ieat_data.stages import UNIONS
 from ieat_data.stages.base import Rule, Stage, Task
 from ieat_data.stages.catalogue import Catalogue, catalogue
 from ieat_data.storage.open import at
+from ieat_data.storage.parts import Part
 from ieat_data.storage.shards import CommitRecord, Table
 from ieat_data.storage.store import Store
 
@@ -45,7 +46,8 @@ class Node:
     description: Mapping[str, Any]  # what the fingerprint hashes
     table: Table
     tasks: list[Task] = field(default_factory=list)
-    found: dict[str, CommitRecord] = field(default_factory=dict)  # from earlier runs: stale, or not yet checked
+    found: dict[str, list[CommitRecord]] = field(default_factory=dict)  # of earlier runs: stale, or not yet checked
+    stale: list[CommitRecord] = field(default_factory=list)  # made from other inputs than those of now
     records: dict[str, CommitRecord] = field(default_factory=dict)  # committed and not stale
     rows: int = 0  # in `records`
     rejects: Counter[str] = field(default_factory=Counter)
@@ -72,8 +74,20 @@ class Node:
             self.rejects.update(record.rejects)
         return new
 
+    def drop(self, record: CommitRecord) -> None:
+        """Take back a record of `records`: its shard has to be made again."""
+        del self.records[record.shard]
+        self.rows -= record.rows
+        self.rejects.subtract(record.rejects)
+        self.stale.append(record)
+
     def done(self, task: Task) -> bool:
         return all(s in self.records for s in task.outputs)
+
+    @property
+    def kept(self) -> list[CommitRecord]:
+        """Return the records that are valid, or may be."""
+        return [*self.records.values(), *(r for records in self.found.values() for r in records)]
 
     @property
     def todo(self) -> list[Task]:
@@ -187,17 +201,70 @@ class Plan:
 
     def _load(self, node: Node) -> None:
         """Load the records that are still valid: those whose inputs are the present shards."""
-        node.found = node.table.records()
+        node.found = node.table.found()
+        for name in sorted(node.table.damaged):
+            self.faults.append(f"{node.table.store}/records/{name}: damaged: what it says is made again")
+        self._lose_missing(node)
         for task in node.tasks if node.found else ():
             self.take_found(node, task)
 
+    def _lose_missing(self, node: Node) -> None:
+        """Leave out the records whose part is gone."""
+        there = frozenset(node.table.store.names("part-")) if node.found else frozenset()
+        for shard, records in list(node.found.items()):
+            for record in [r for r in records if r.file not in there]:
+                self.faults.append(f"{node.table.part(record)}: missing: {node.name}/{shard} is made again")
+                node.stale.append(record)
+                records.remove(record)
+            if not records:
+                del node.found[shard]
+
+    def check_outputs(self) -> None:
+        """Take back the shards of the configs that look touched, and are not as they were committed."""
+        for node in self.configs:
+            for record in list(node.records.values()):
+                part = node.table.part(record)
+                if changed := part.changed(record.bytes, record.sha256, record.finished):
+                    self.faults.append(f"{part}: damaged ({changed}): {node.name}/{record.shard} is made again")
+                    node.drop(record)
+
+    def holder(self, part: Part) -> tuple[Node | None, CommitRecord | None]:
+        """Return the table of a part, and its record, each if the plan has it."""
+        for node in self.nodes.values():
+            if node.table.store == part.store:
+                return node, next((r for r in node.records.values() if r.file == part.file), None)
+        return None, None
+
+    def take_back(self, node: Node, record: CommitRecord) -> None:
+        """Take back a shard whose part is damaged: record and part go, so that it is made again."""
+        node.drop(record)
+        self.forget_stale()
+        node.table.store.delete(record.file)
+
+    def drop_outdated(self) -> None:
+        """Take back the records whose inputs were made again and came out different."""
+        for node in self.nodes.values():
+            for task in node.tasks:
+                records = [node.records[s] for s in task.outputs if s in node.records]
+                if any(r.inputs != self.input_digest(task) for r in records):
+                    for record in records:
+                        node.drop(record)
+
     def take_found(self, node: Node, task: Task) -> None:
         """Accept a task's records that are still valid, if its inputs are known."""
-        found = [node.found[s] for s in task.outputs if s in node.found]
-        if not found or (inputs := self.input_digest(task)) is None:
+        there = [s for s in task.outputs if s in node.found]
+        if not there or (inputs := self.input_digest(task)) is None:
             return
-        for record in node.add(r for r in found if r.inputs == inputs):
-            del node.found[record.shard]
+        for shard in there:
+            records = node.found.pop(shard)
+            node.add(r for r in records if r.inputs == inputs)
+            node.stale += [r for r in records if r.inputs != inputs]
+
+    def forget_stale(self) -> None:
+        """Remove the records whose inputs have changed; nobody will read their parts. For the holder of the lease."""
+        for node in self.nodes.values():
+            node.table.forget(node.stale)
+            node.stale = []
 
     def input_digest(self, task: Task) -> str | None:
         """Return a digest of the shards that a task reads, or None if one of them does not exist yet."""
@@ -267,7 +334,7 @@ class Plan:
         if not node.todo or node.records:
             so_far = "goes on" if node.todo else "all there"
             return "; ".join([so_far, *map(_raise_version, self.unversioned(node))])
-        if node.found:
+        if node.found or node.stale:
             return "inputs changed"
         tables = self.work / "tables"
         others = [n for n in tables.names(f"{node.name}-") if n.rsplit("-", 1)[0] == node.name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ieat_data.storage.shards import sha256_file
+from ieat_data.storage.parts import sha256_file
 
 
 def differs(path: Path, size: int, sha256: str) -> str | None:

@@ -55,22 +55,20 @@ def _json(store: Store, name: str) -> Iterator[str]:
 def _table(table: Table, records: dict[str, CommitRecord], delete: bool) -> Iterator[str]:
     """Yield the faults of a table; fill `records`."""
     yield from _json(table.store, "plan.json")
-    found, damaged = table.sound_records()
-    records.update(found)
-    yield from (f"records/{name}: damaged or edited: its shard is made again" for name in damaged)
-    for record in found.values():
+    records.update(table.records())
+    yield from (f"records/{name}: damaged or edited since it was written" for name in sorted(table.damaged))
+    for record in table.all_records():
         try:
             wrong = differs(table.store.path(record.file), record.bytes, record.sha256)
         except OSError as e:
             wrong = f"cannot be read: {first_line(e)}"
         if wrong:
             yield f"{record.file}: {wrong}"
-            if delete:
-                table.store.delete(record.file)
-        try:
-            table.quarantined(record)
-        except Damaged as e:
-            yield str(e).removeprefix(f"{table.store}/")
+        noted = len(table.quarantined(record))
+        if noted != record.noted:
+            yield f"{record.quarantine}: {noted} of its {record.noted} rows are sound"
+        if delete and (wrong or noted != record.noted):
+            table.store.delete(record.file)  # a shard without its part is made again
 
 
 def _against(
