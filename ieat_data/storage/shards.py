@@ -120,7 +120,10 @@ class Table:
 
     def _sound(self, name: str) -> Iterator[tuple[bytes, CommitRecord]]:
         """Yield the lines and records of a file that are as they were written; note the file if one is not."""
-        for line in self._records.read(name).splitlines():
+        lines = self._records.read(name).splitlines()
+        if not lines:
+            self.damaged.add(name)
+        for line in lines:
             try:
                 yield line, _parsed(line)
             except Damaged:
