@@ -24,6 +24,7 @@ from ieat_data.execution.failures import last_line
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.execution.progress import Progress
+from ieat_data.execution.read import check_sources
 from ieat_data.masking import masked
 from ieat_data.stages.base import Task
 from ieat_data.storage.parts import DamagedPart
@@ -80,6 +81,7 @@ class Runner:
         """
         for node in self.plan.nodes.values():
             self._check_rate(node)
+            check_sources(node)
         if not self._todo():
             return
         executor = self.connect(self.plan, self.progress)
@@ -178,6 +180,7 @@ class Runner:
         for record in new:
             self._tell_of_answers(node, record)
         self._check_rate(node)
+        check_sources(node)
 
     def _tell_of_answers(self, node: Node, record: CommitRecord) -> None:
         """Say which stored answers a task could not use; of files from another version once for the build."""

@@ -20,8 +20,8 @@ from ieat_data.cli import app
 from ieat_data.data.audio import encode_flac
 from ieat_data.data.sample import summarise
 from ieat_data.dataset.manifest import manifest_digest
-from ieat_data.dataset.verify import verify
 from ieat_data.dataset.verification.work import work_faults
+from ieat_data.dataset.verify import verify
 from ieat_data.errors import UserError
 from ieat_data.storage.open import at
 from ieat_data.storage.parts import sha256_file
