@@ -31,6 +31,8 @@ _QUEUED = 10  # calls of other tasks may be before that of an engine that calls 
 _log = logging.getLogger(__name__)
 
 
+_ANSWER_LEAVES_S = 0.2  # before a process ends itself
+
 BlackBox = tuple[Store, str]
 
 
@@ -71,6 +73,7 @@ class EngineActor:
         _log.info("%s is loaded", role)
 
     def ready(self) -> bool:
+        self.gate.wait_open()
         return True
 
     def close(self) -> None:
@@ -98,8 +101,9 @@ class EngineActor:
         for problem in [answers] if isinstance(answers, Exception) else answers if isinstance(answers, list) else []:
             if isinstance(problem, Exception) and faults.breaks_process(problem):
                 _log.error("the device is broken, so this process ends and another one starts: %s", problem)
-                self.gate.ended_by(alone)
-                os._exit(1)
+                self.gate.shut()
+                threading.Timer(_ANSWER_LEAVES_S, os._exit, (1,)).start()
+                return portable(problem), busy_s()
         if isinstance(answers, Exception):
             _log.warning("%s raised", method, exc_info=answers)
             answers = portable(answers)
@@ -114,13 +118,13 @@ class Gate:
 
     def __init__(self, black_box: BlackBox | None) -> None:
         self._black_box, self._changed = black_box, threading.Condition()
-        self._inside, self._alone = 0, False
+        self._inside, self._alone, self._shut = 0, False, False
 
     @contextlib.contextmanager
     def entered(self, alone: str) -> Iterator[None]:
         """Be inside until the block ends; `alone`: the id of a call that shares the engine with no other."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._alone and not (alone and self._inside))
+            self._changed.wait_for(lambda: not self._shut and not self._alone and not (alone and self._inside))
             self._inside += 1
             self._alone = bool(alone)
         self.ended_by(alone)
@@ -137,6 +141,16 @@ class Gate:
         if alone and self._black_box is not None:
             store, name = self._black_box
             store.replace(name, alone.encode())
+
+    def shut(self) -> None:
+        """Let nobody in any more: the process is about to end."""
+        with self._changed:
+            self._shut = True
+
+    def wait_open(self) -> None:
+        """Return when calls are let in; in a process that is about to end, never."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._shut)
 
 
 def portable(error: Exception) -> Exception:
@@ -212,16 +226,20 @@ class RayPool:
                 got, busy_s = self._died(at, alone, e), 0.0
             except Exception as e:  # a lost object, a full disk, an answer that cannot be sent
                 got, busy_s = translated(e), 0.0
+            if isinstance(got, Exception) and faults.breaks_process(got):
+                got = self._back(at, f"its device is broken, so the engine's process ended: {got}", began=True)
             yield i, got, busy_s
 
     def _died(self, at: int, alone: str, error: Exception) -> Exception:
+        began = not alone or _noted(self._black_boxes[at]) in (alone, None)
+        return self._back(at, f"the engine's process died: {' '.join(str(error).split())[:300]}", began)
+
+    def _back(self, at: int, text: str, began: bool) -> Exception:
         """Wait until the replica is there again; return what became of the call."""
         import ray
 
-        began = not alone or _noted(self._black_boxes[at]) in (alone, None)
-        text = f"the engine's process died: {' '.join(str(error).split())[:300]}"
         try:
-            ray.get(self.actors[at].ready.remote())
+            ray.get(self.actors[at].ready.options(max_task_retries=-1).remote())
         except Exception as e:
             return EngineDown(f"{text}; it did not come back: {type(e).__name__}")
         return EngineDied(text, began)
