@@ -18,7 +18,7 @@ from ieat_data.config import Profile, RayConfig, Role
 from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.execution.failures import last_line
-from ieat_data.execution.ray_actors import EngineActor, RayPool
+from ieat_data.execution.ray_actors import EngineActor, RayPool, black_box
 from ieat_data.execution.ray_project import shipped_project
 from ieat_data.execution.ray_watch import Watch
 
@@ -66,7 +66,8 @@ class EnginePools:
                 self._end(self._actors.pop(role))
                 raise BuildStopped(f"engine {role} ({config.engine}) did not start: {last_line(e)}") from e
             self._there.add(role)
-        return RayPool(self._actors[role])
+        actors = self._actors[role]
+        return RayPool(actors, [black_box(self._log(role, i)) for i in range(len(actors))])
 
     def _start(self, role: str, used: Iterable[str]) -> list[Any]:
         config = self._profile.engines[role]  # type: ignore[index]
