@@ -80,7 +80,7 @@ def sketch(n: int, shard: int, folder: Path) -> dict[str, Any]:
 def barrier(folder: Path) -> dict[str, Any]:
     """`dedup_targets` over all of them, its output built and thrown away."""
     records = Table(folder).records()
-    parts = {("decontaminate_targets", s): folder / r.file for s, r in sorted(records.items())}
+    parts = {("decontaminate_targets", s): Table(folder).part(r) for s, r in sorted(records.items())}
     ctx = Context(
         Pipeline(name="bench", sources=Sources(), configs=()), Profile(name="bench", engines={}), scratch=folder
     )

@@ -155,8 +155,8 @@ def stage(group_shards: int, rows: int) -> dict[str, Any]:
                 for task in ("reasoning", "empathy"):
                     made.append(_target(f"{sample[:-1]}{task[0]}", task, emotion, language, draw))
             record = table.commit(f"s-{s:05d}", to_table(made, schema_of(Target)))
-            parts["inject", record.shard] = table.folder / record.file
-        size = sum(p.stat().st_size for p in parts.values())
+            parts["inject", record.shard] = table.part(record)
+        size = sum(p.path.stat().st_size for p in parts.values())
         pipeline = Pipeline(name="bench", sources=Sources(), configs=())
         ctx = Context(pipeline, Profile(name="bench", engines={}))
         whole = Task("reorganise", "group-00000", ("group-00000",), tuple(parts))

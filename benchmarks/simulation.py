@@ -205,7 +205,7 @@ class Simulation:
         return [(r.job.task, WorkerLost(f"node {node}")) for r in lost]
 
     def _commit(self, running: Running) -> list[CommitRecord]:
-        job, table = running.job, Table(running.job.folder)
+        job, table = running.job, Table(running.job.table)
         made = [
             synthetic_corpora.record(job.task.table, s, job.inputs, synthetic_corpora.ROWS, self.draw)
             for s in job.task.outputs

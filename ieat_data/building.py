@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,9 @@ from ieat_data.execution.runner import Connect, Runner
 from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
 from ieat_data.recording.record import record
 from ieat_data.stages import SOURCE_TABLES
-from ieat_data.storage.shards import replace_file
+from ieat_data.storage.open import at
+from ieat_data.storage.parts import DamagedPart
+from ieat_data.storage.store import Store
 
 SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
 
@@ -42,17 +43,17 @@ def preflight(plan: Plan) -> None:
     for node in plan.nodes.values():
         if node.todo:
             faults += node.stage.faults(plan.pipeline, plan.profile, plan.verdicts)
-    plan.work.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(plan.work).free
+    plan.work.make()
+    free = shutil.disk_usage(plan.work.here).free
     if roles and free < SPARE_BYTES:
-        faults.append(f"{plan.work}: {free / 1e9:.1f} GB free on its disk, the minimum is {SPARE_BYTES / 1e9:.1f}")
+        faults.append(f"{plan.work.here}: {free / 1e9:.1f} GB free on its disk, the minimum is {SPARE_BYTES / 1e9:.1f}")
     if faults:
         raise UserError("\n      ".join(dict.fromkeys(faults)))
 
 
 def build(
     plan: Plan,
-    out: Path,
+    out: Store | Path,
     record_to: Path | None = None,
     manifest_copy: Path | None = None,
     connect: Connect | None = None,
@@ -72,11 +73,19 @@ def build(
         if plan.recording is not None:
             raise UserError(f"profile {plan.profile.name} answers from a recording: --record needs real engines")
         plan.known = record_to.absolute() if is_recording(record_to) else None
-    make_tables(plan, connect)
-    if lacking := missing_answers(plan):
-        raise BuildStopped("\n      ".join(lacking))
-    out.mkdir(parents=True, exist_ok=True)
-    made = publish(plan, out, manifest_copy)
+    while True:
+        make_tables(plan, connect)
+        if lacking := missing_answers(plan):
+            raise BuildStopped("\n      ".join(lacking))
+        try:
+            made = publish(plan, at(out), manifest_copy)
+            break
+        except DamagedPart as e:
+            node, held = plan.holder(e.part)
+            if node is None or held is None:
+                raise
+            plan.faults.append(f"{e}: {node.name}/{held.shard} is made again")
+            plan.take_back(node, held)
     if record_to is not None:
         record(plan, record_to)
     return made
@@ -86,16 +95,19 @@ def make_tables(plan: Plan, connect: Connect | None = None) -> None:
     """Build the tables in the work folder: everything except publishing."""
     preflight(plan)
     plan.persist()
+    plan.check_outputs()
+    plan.forget_stale()
     for node in plan.nodes.values():
-        node.table.sweep([*node.records.values(), *node.found.values()])
+        node.table.sweep(node.kept)
     begun: dict[str, Any] = {k: getattr(plan, k).model_dump(mode="json") for k in ("pipeline", "profile")}
     if plan.verdicts:
-        begun["decisions"] = plan.verdicts_file.name
-    replace_file(plan.work / "build.json", json.dumps(begun, indent=1, ensure_ascii=False).encode())
+        begun["decisions"] = plan.verdicts_file
+    plan.work.replace_json("build.json", begun, indent=1)
     remember(plan)
     with logs.kept_in(plan.logs / "build.log"), Progress(plan) as progress:
-        for fault in plan.verdicts.faults:
+        for fault in (*plan.faults, *plan.verdicts.faults):
             progress.note(fault)
+        plan.faults.clear()
         Runner(plan, progress, connect or (InProcess if plan.recording else Cluster)).run()
 
 
@@ -116,11 +128,11 @@ def missing_answers(plan: Plan) -> list[str]:
     return [*lines, f"changed since it was made: {changed}", f"ieat check says more; {RECORD_AGAIN}"]
 
 
-def load_build(work: Path) -> Plan:
+def load_build(place: Store | Path) -> Plan:
     """Return the plan of the last build in a work folder."""
-    path = work / "build.json"
-    if not path.is_file():
+    work = at(place)
+    data = work.read_json("build.json")
+    if data is None:
         raise UserError(f"{work}: no build has begun here (start one with ieat build)")
-    data = json.loads(path.read_text(encoding="utf-8"))
-    verdicts = saved(work / data["decisions"]) if "decisions" in data else NONE
+    verdicts = saved(work, data["decisions"]) if "decisions" in data else NONE
     return Plan(Pipeline.model_validate(data["pipeline"]), Profile.model_validate(data["profile"]), work, verdicts)

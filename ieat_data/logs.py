@@ -46,6 +46,17 @@ class _Terminal(logging.Handler):
             print(self.format(record), file=sys.stderr)
 
 
+class _File(logging.FileHandler):
+    """A file of WORK/logs. If it cannot be written (a full disk), the build goes on without."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 _TERMINAL = _Terminal()
 _TERMINAL.setFormatter(_Masked("%(levelname)s %(name)s: %(message)s"))
 
@@ -92,7 +103,7 @@ def chatty() -> bool:
 def kept_in(file: Path) -> Iterator[None]:
     """Append log messages to `file` until the block ends."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(file, encoding="utf-8")
+    handler = _File(file, encoding="utf-8")
     handler.setFormatter(_FORMAT)
     handler.setLevel(level("info"))
     before = _ROOT.level

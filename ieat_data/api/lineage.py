@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ from ieat_data.data.schema import OK, REJECTED
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.hashing import child_id
 from ieat_data.stages.dialogue.questions import question_id
+from ieat_data.storage.parts import Part
 
 Row = Mapping[str, Any]
 _NAMING = {"parent", "turns", "provenance"}  # columns that name other rows
@@ -36,7 +36,7 @@ class Place:
 
     stage: str
     shard: str
-    file: Path
+    part: Part
     row: Row = field(repr=False)
     says: str = ""
     message: str = ""
@@ -152,7 +152,7 @@ class Lineage:
         """Return the rows of a shard, including removed ones; none if it is not committed."""
         at = node.name, shard
         if at not in self._read and (record := node.records.get(shard)):
-            file = node.table.folder / record.file
+            part = node.table.part(record)
             rows = node.table.read(record, _light(node.stage.schema)).to_pylist()
             said = {q["id"]: q for q in node.table.quarantined(record)}
             there = {row["id"] for row in rows}
@@ -162,14 +162,14 @@ class Lineage:
                 Place(
                     node.name,
                     shard,
-                    file,
+                    part,
                     row,
                     lines.get(row.get("reason") or "", ""),
                     said[row["id"]]["message"],
                     said[row["id"]]["payload"],
                 )
                 if row["id"] in said
-                else Place(node.name, shard, file, row)
+                else Place(node.name, shard, part, row)
                 for row in rows
             ]
         return self._read.get(at, [])

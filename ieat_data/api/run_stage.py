@@ -25,7 +25,9 @@ from ieat_data.stages.base import Row, Stage, Task
 from ieat_data.stages.catalogue import Catalogue, catalogue
 from ieat_data.stages.row_by_row import ExpandStage, RowByRow
 from ieat_data.stages.speech.speakers import clones
-from ieat_data.storage.shards import Table, write_parquet
+from ieat_data.storage.open import at
+from ieat_data.storage.parts import Part, write_parquet
+from ieat_data.storage.shards import Table
 
 _SHARD = "rows"
 _HEAD = ("id", "status")  # of every table that a stage reads
@@ -145,12 +147,11 @@ class _Workbench:
     def __init__(self, folder: Path, pipeline: Pipeline, profile: Profile, known: Catalogue) -> None:
         self.folder, self.pipeline, self.profile, self.known = folder, pipeline, profile, known
         self.recording = open_recording(profile.recording) if profile.recording else None
-        self.parts: dict[tuple[str, str], Path] = {}
+        self.parts: dict[tuple[str, str], Part] = {}
 
     def put(self, table: str, rows: pa.Table) -> None:
-        path = self.folder / f"{table}.parquet"
-        write_parquet(path, rows)
-        self.parts[table, _SHARD] = path
+        part = self.parts[table, _SHARD] = Part(at(self.folder), f"{table}.parquet")
+        write_parquet(part.path, rows)
 
     def make(self, table: str) -> None:
         """Make a table that the stage reads as a whole: the profile's speakers."""
@@ -171,16 +172,16 @@ class _Workbench:
             task=Task(name, _SHARD, (_SHARD,), reads),
             pipeline=self.pipeline.model_dump(mode="json"),
             profile=self.profile.model_dump(mode="json"),
-            parts={at: self.parts[at] for at in reads},
+            parts={read: self.parts[read] for read in reads},
             inputs="",
-            folder=table.folder,
-            answers=self.folder / "answers" / name,
+            table=table.store,
+            answers=at(self.folder) / "answers" / name,
             engines=_identities(stage, self.profile, self.recording),
             known=self.recording.folder if self.recording else None,
         )
         pools = _engines(self.profile).pools(job.engines) if self.recording is None and job.engines else {}
         (record,) = run_job(job, pools, lambda table, n: None)
-        self.parts[name, _SHARD] = table.folder / record.file
+        self.parts[name, _SHARD] = table.part(record)
         return table.read(record).to_pylist(), {q["id"]: q["message"] for q in table.quarantined(record)}
 
 

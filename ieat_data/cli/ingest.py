@@ -33,13 +33,16 @@ def ingest(
     """
     from ieat_data.apps.ingest.ingest import ingest as run
     from ieat_data.apps.ingest.statistics import draw, statistics
+    from ieat_data.cli.places import on_disk
     from ieat_data.dataset.publish import place
-    from ieat_data.storage.shards import replace_file
+    from ieat_data.storage.local import replace_file
+    from ieat_data.storage.open import at
 
-    node = run(source, out.resolve() / ".work", limit, rows_per_shard)
-    placed = {path for path, _ in place(node, out / "data")}
-    for old in set((out / "data").glob("*.parquet")) - placed:
-        old.unlink()
+    node = run(source, on_disk(out, "ieat ingest").resolve() / ".work", limit, rows_per_shard)
+    placed = {name for name, _ in place(node, at(out / "data"))}
+    for old in (out / "data").glob("*.parquet"):
+        if old.name not in placed:
+            old.unlink()
     found = statistics(source, node)
     replace_file(out / "statistics.json", (json.dumps(found.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
     _print(found, out)
@@ -55,13 +58,18 @@ def _print(found: Statistics, out: Path) -> None:
     from rich.table import Table
 
     from ieat_data.cli.show import escape, new_console
+    from ieat_data.execution.read import said
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column()
     for name, value in found.as_json().items():
+        if name == "read":
+            continue
         shown = ", ".join(f"{k}: {n}" for k, n in value.items()) if isinstance(value, dict) else str(value)
         table.add_row(name, escape(shown or "none"))
     console = new_console()
     console.print(table)
+    if found.read:
+        console.print(f"\n{said(found.name, found.read)}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"\nrows {out}/data/*.parquet   rejected {out}/.work/tables/*/quarantine-*", soft_wrap=True)

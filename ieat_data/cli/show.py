@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
+from ieat_data.cli.places import named
 from ieat_data.config import load_project
 from ieat_data.execution.plan import Plan
 from ieat_data.paths import project
@@ -82,9 +83,11 @@ def _project() -> str:
     return f"; project: {load_project(folder).name} in {folder}" if folder else ""
 
 
-def after_build(made: Mapping[str, Any], out: Path) -> None:
+def after_build(made: Mapping[str, Any], place: Path) -> None:
     """Print one screen: what was built, what was rejected, where it is, what to try next."""
-    console = new_console()
+    from ieat_data.execution.read import said
+
+    console, out = new_console(), named(place)
     console.print(
         f"\n[bold]{escape(made['name'])}[/bold]: {made['rows']} samples, {made['audio_s'] / 60:.1f} min of audio"
     )
@@ -109,6 +112,10 @@ def after_build(made: Mapping[str, Any], out: Path) -> None:
         console.print(f"  {stage}: {_inline(reasons)}", markup=False)
     if not rejects:
         console.print("  none")
+    console.print("\n[bold]sources[/bold]")
+    for source in made["sources"]:
+        if source["read"]:
+            console.print(f"  {said(source['name'], source['read'])}", markup=False, highlight=False, soft_wrap=True)
     _review(console, made["review"])
     for role, grade in made["grades"].items():
         console.print(f"\n[yellow]The {role} engine is of {grade} grade: its labels are not for training.[/yellow]")

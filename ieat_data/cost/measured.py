@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from ieat_data.cost.figures import Figure, unit_of
+from ieat_data.errors import Damaged
 from ieat_data.stages import SOURCE_TABLES, STAGES
 from ieat_data.storage.shards import CommitRecord, Table
+from ieat_data.storage.store import Store
 
 ENOUGH = 20  # rows or requests; fewer are no basis for a figure
 
 
-def measured(work: Path, identities: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
+def measured(work: Store, identities: Mapping[str, Mapping[str, Any]]) -> dict[str, Figure]:
     """Return figures by name. `identities`: the engines of the plan by role (`registry.identity`)."""
     records: dict[str, list[CommitRecord]] = defaultdict(list)
     known = json.loads(json.dumps(identities))
@@ -36,11 +37,15 @@ def measured(work: Path, identities: Mapping[str, Mapping[str, Any]]) -> dict[st
     return found
 
 
-def _tables(work: Path) -> Iterator[tuple[str, Mapping[str, Any], Table]]:
-    for path in sorted((work / "tables").glob("*/plan.json")):
-        described = json.loads(path.read_text(encoding="utf-8"))["description"]
-        if described["stage"] in STAGES:
-            yield described["stage"], described["engines"], Table(path.parent)
+def _tables(work: Store) -> Iterator[tuple[str, Mapping[str, Any], Table]]:
+    for name in (work / "tables").names():
+        table = Table(work / "tables" / name)
+        try:
+            described = (table.store.read_json("plan.json") or {}).get("description", {})
+        except Damaged:
+            continue  # what is measured there cannot be told apart
+        if described.get("stage") in STAGES:
+            yield described["stage"], described["engines"], table
 
 
 def usage(records: Iterable[CommitRecord]) -> dict[str, Counter[str]]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from ieat_data.cost.corpora import Stated, corpora
 from ieat_data.cost.estimate import Estimate, estimate
 from ieat_data.cost.figures import Figures, unit_of
 from ieat_data.cost.measured import measured, usage
+from ieat_data.errors import Damaged
 from ieat_data.execution.plan import Plan
 from ieat_data.hashing import fingerprint
 from ieat_data.stages import SOURCE_TABLES
-from ieat_data.storage.shards import CommitRecord, replace_file
+from ieat_data.storage.shards import CommitRecord
+from ieat_data.storage.store import Store
 
 NAME = "cost.json"  # in the work folder: times are not part of what is published or compared
 _NOTHING = Stated({}, {})
@@ -38,16 +39,17 @@ def estimate_plan(
 
 def remember(plan: Plan) -> None:
     """Save the estimate before a build begins; a resumed build keeps the first one."""
-    tables = [node.table.folder.name for node in plan.nodes.values()]
+    tables = [node.table.name for node in plan.nodes.values()]
     if plan.recording is None and not _planned(plan.work, tables):
         planned = {"tables": _key(tables), "planned": estimate_plan(plan).plain()}
-        replace_file(plan.work / NAME, json.dumps(planned, indent=1, ensure_ascii=False).encode())
+        plan.work.replace_json(NAME, planned, indent=1)
 
 
-def _planned(work: Path, tables: Iterable[str]) -> dict[str, Any]:
+def _planned(work: Store, tables: Iterable[str]) -> dict[str, Any]:
     """Return the estimate saved when these tables' build began; empty if there is none, or it is for other tables."""
-    path = work / NAME
-    written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    written: dict[str, Any] = {}
+    with suppress(Damaged):  # an estimate can be made again
+        written = work.read_json(NAME) or {}
     return dict(written["planned"]) if written.get("tables") == _key(tables) else {}
 
 
@@ -57,10 +59,10 @@ def _key(tables: Iterable[str]) -> str:
 
 def compared(plan: Plan) -> dict[str, dict[str, Any]]:
     """Return `compared_tables` of a plan."""
-    return compared_tables(plan.work, {n.table.folder.name: n.records.values() for n in plan.nodes.values()})
+    return compared_tables(plan.work, {n.table.name: n.records.values() for n in plan.nodes.values()})
 
 
-def compared_tables(work: Path, tables: Mapping[str, Iterable[CommitRecord]]) -> dict[str, dict[str, Any]]:
+def compared_tables(work: Store, tables: Mapping[str, Iterable[CommitRecord]]) -> dict[str, dict[str, Any]]:
     """Return by role the planned work and the work of the committed shards. Empty if no engine was asked.
 
     `tables`: the records of each table's folder. `work` is in `unit`, `hours` are those of one replica, `per_s` is

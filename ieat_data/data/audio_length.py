@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import soundfile as sf
+from numpy.typing import NDArray
 
 from ieat_data.data.audio import AudioError, Samples, container, mono, undecodable
 
 # seconds by which the decoded length may differ: coders of MP3 and Opus add and drop up to three frames
 TOLERANCE_S = {"mp3": 0.15, "ogg": 0.15, "flac": 0.05, "wav": 0.05}
-_UNKNOWN_FRAMES = 1 << 40  # libsndfile's number of frames where a header gives none is larger
+UNKNOWN_FRAMES = 1 << 40  # libsndfile's number of frames where a header gives none is larger
 _BLOCK = 1 << 18  # frames read at a time if their number is unknown
 _STREAMED = 0x7FFF0000  # bytes; writers into a pipe put a size above this, or 0, into a WAV header
 _REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
@@ -54,7 +55,7 @@ def hear(data: bytes, max_s: float) -> Heard:
         raise AudioError("damaged_audio", problem)
     try:
         with sf.SoundFile(io.BytesIO(data)) as f:
-            rate, subtype, known = f.samplerate, f.subtype, f.frames < _UNKNOWN_FRAMES
+            rate, subtype, known = f.samplerate, f.subtype, f.frames < UNKNOWN_FRAMES
             limit = int(max_s * rate)
             samples = f.read(limit, dtype="float32", always_2d=True) if known else _streamed(data, limit)
     except (sf.LibsndfileError, ValueError, RuntimeError) as e:
@@ -118,7 +119,7 @@ def ogg_crc(data: bytes) -> int:
     return int(f"{found:032b}"[::-1], 2)
 
 
-class _Forwards(sf.SoundFile):
+class Forwards(sf.SoundFile):
     """After each read soundfile seeks to where it is, which libFLAC cannot in a file of unknown length."""
 
     def seekable(self) -> bool:
@@ -127,7 +128,7 @@ class _Forwards(sf.SoundFile):
 
 def _streamed(data: bytes, limit: int) -> Samples:
     parts, left = [], limit
-    with _Forwards(io.BytesIO(data)) as f:
+    with Forwards(io.BytesIO(data)) as f:
         while left > 0 and len(part := f.read(min(_BLOCK, left), dtype="float32", always_2d=True)):
             parts.append(part)
             left -= len(part)
@@ -139,10 +140,14 @@ def _compare_md5(data: bytes, samples: Samples, subtype: str) -> None:
     said, width = data[26:42], {"PCM_S8": 1, "PCM_16": 2, "PCM_24": 3}.get(subtype, 0)
     if not said.strip(b"\0") or not width:
         return
-    whole = np.rint(samples.astype(np.float64) * (1 << (8 * width - 1))).astype("<i4")
-    raw = whole.tobytes() if width == 4 else whole.view("u1").reshape(-1, 4)[:, :width].tobytes()
+    scaled = samples * np.float32(1 << (8 * width - 1))  # exact: libsndfile divided by this power of two
+    raw = scaled.astype("<i2").tobytes() if width == 2 else _bytes(scaled.astype("<i4"), width)
     if hashlib.md5(raw, usedforsecurity=False).digest() != said:
         raise AudioError("damaged_audio", "its samples do not have the MD5 in its FLAC header")
+
+
+def _bytes(whole: NDArray[np.int32], width: int) -> bytes:
+    return whole.view("u1").reshape(-1, 4)[:, :width].tobytes()
 
 
 def _with_length(data: bytes, frames: int) -> bytes:

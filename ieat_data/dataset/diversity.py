@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from ieat_data.checks.shingles import ngrams, tokens
 from ieat_data.execution.plan import Node, Plan
@@ -111,7 +110,7 @@ def _drawn(node: Node) -> Iterator[dict[str, Any]]:
     below = f"{min(_ALL_IDS * SAMPLED // max(rows, 1), _ALL_IDS - 1):016x}"
     whole = rows <= SAMPLED
     for shard in node.shards:
-        with pq.ParquetFile(node.table.folder / node.records[shard].file) as file:
+        with node.table.part(node.records[shard]).open() as file:
             for i in range(file.num_row_groups):
                 found = file.read_row_group(i, columns=list(_COLUMNS)).to_pylist()
                 fit = [r for r in found if whole or r["id"][:16] < below]

@@ -8,7 +8,6 @@ with its new text under an id of its own: it is spoken and answered again.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ieat_data.config import Pipeline, Rule, located
 from ieat_data.decisions.adjudication import Verdict, verdict
 from ieat_data.decisions.log import load, standing
+from ieat_data.errors import Damaged
 from ieat_data.hashing import fingerprint
-from ieat_data.storage.shards import replace_file
+from ieat_data.storage.store import Store
 
 REJECTED_IN_REVIEW = "rejected_in_review"
 
@@ -64,22 +64,28 @@ class Verdicts(BaseModel):
     def of_instruction(self, bank: str, item: str, seen: str) -> Verdict | None:
         return self.instructions.get(bank, {}).get(item, {}).get(seen)
 
-    def save(self, folder: Path) -> Path:
-        """Write the verdicts into a folder, in a file named by their hash."""
-        path = folder / f"decisions-{self.digest[:16]}.json"
-        if not path.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            replace_file(path, json.dumps(self.held, ensure_ascii=False).encode())
-        return path
+    def save(self, folder: Store) -> str:
+        """Write the verdicts into a folder, in a file named by their hash; return its name."""
+        name = f"decisions-{self.digest[:16]}.json"
+        folder.make()
+        folder.replace_json(name, self.held)  # again each time: what stands there may be damaged
+        return name
 
 
 NONE = Verdicts()
 
 
 @functools.cache
-def saved(path: Path | None) -> Verdicts:
-    """Read what `save` wrote; without a path return empty verdicts."""
-    return NONE if path is None else Verdicts.model_validate_json(path.read_bytes())
+def saved(folder: Store, name: str) -> Verdicts:
+    """Read what `save` wrote.
+
+    Raises:
+        Damaged: it is not there, or not as it was written.
+    """
+    held = folder.read_json(name)
+    if held is None:
+        raise Damaged(f"{folder}/{name}: missing: run the same ieat build again")
+    return Verdicts.model_validate(held)
 
 
 def decisions_dir(pipeline: Pipeline) -> Path:

@@ -14,18 +14,20 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ieat_data.engines import base
 from ieat_data.engines.frames import Damaged, Encoded, pack, unpack
 from ieat_data.hashing import fingerprint
 from ieat_data.masking import masked, without_secrets
+from ieat_data.storage.open import at
+from ieat_data.storage.store import Log, Store
 
 # in the summary of a commit record: the number of stored answers (files) that could not be used, where there were any
 DAMAGED, OUTDATED = "answers_damaged", "answers_outdated"
 
 _SUFFIX, _SUFFIX_BEFORE = ".answers", ".arrows"
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 _KINDS: dict[str, type] = {
     c.__name__: c
     for c in (
@@ -73,39 +75,49 @@ class ResponseCache:
     """The known answers for one shard's task; `put` appends to this attempt's own file.
 
     Args:
-        folder: the task's folder; None keeps new answers in memory only.
+        place: the task's folder; None keeps new answers in memory only.
         recorded: a recording's answers by key. They are not copied into the folder.
     """
 
-    def __init__(self, folder: Path | None, recorded: Mapping[str, Encoded] | None = None) -> None:
-        self.folder = folder
+    def __init__(self, place: Store | Path | None, recorded: Mapping[str, Encoded] | None = None) -> None:
+        self._store = None if place is None else at(place)
         self._known: dict[str, Encoded] = dict(recorded or {})
         self._decoded: dict[str, Any] = {}
-        self._sink: IO[bytes] | None = None
+        self._log: Log | None = None
         self._damaged = self._outdated = 0
-        for path in sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []:
-            if path.suffix == _SUFFIX:
-                self._load(path)
-            self._outdated += path.suffix == _SUFFIX_BEFORE
+        if self._store is not None:
+            self._load_all(self._store)
 
-    def _load(self, path: Path) -> None:
+    def _load_all(self, store: Store) -> None:
+        for name in store.names():
+            if name.endswith(_SUFFIX):
+                self._load(store, name)
+            self._outdated += name.endswith(_SUFFIX_BEFORE)
+
+    def _load(self, store: Store, name: str) -> None:
+        try:
+            data = store.read(name)
+        except OSError as e:
+            _logger.warning("%s/%s: cannot be read: %s", store, name, e)
+            return
         sound: dict[str, Encoded] = {}
         damaged = 0
-        try:
-            for found in unpack(path.read_bytes()):
-                if isinstance(found, Damaged):
-                    damaged += not found.torn  # a kill cut off the tail: everything before it counts
-                else:
-                    sound.setdefault(*found)
-        except OSError as e:
-            _log.warning("%s: cannot be read: %s", path, e)
-            damaged += 1
+        for found in unpack(data):
+            if isinstance(found, Damaged):
+                damaged += not found.torn  # a kill cut off the tail: everything before it counts
+            else:
+                sound.setdefault(*found)
         self._known = {**sound, **self._known}
         if damaged:
             # what is sound moves to a file of its own, so that this damage is told once
             self._damaged += damaged
             self._append(sound)
-            path.unlink(missing_ok=True)
+            store.delete(name)
+
+    @property
+    def store(self) -> Store | None:
+        """The task's folder, or None if nothing is kept."""
+        return self._store
 
     def __contains__(self, key: str) -> bool:
         """Tell whether a request's answer is known. What this version cannot decode is not."""
@@ -132,13 +144,11 @@ class ResponseCache:
         self._append(new)
 
     def _append(self, answers: Mapping[str, Encoded]) -> None:
-        if self.folder is None:
+        if self._store is None:
             return
-        if self._sink is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._sink = (self.folder / f"{uuid.uuid4().hex[:12]}{_SUFFIX}").open("xb")
-        self._sink.write(b"".join(pack(key, answer) for key, answer in answers.items()))
-        self._sink.flush()
+        if self._log is None:
+            self._log = self._store.log(f"{uuid.uuid4().hex[:12]}{_SUFFIX}")
+        self._log.append(b"".join(pack(key, answer) for key, answer in answers.items()))
 
     def take_notes(self) -> dict[str, int]:
         """Return what a commit record says of the stored answers, once: how many could not be used, and why."""
@@ -147,6 +157,6 @@ class ResponseCache:
         return {k: n for k, n in notes.items() if n}
 
     def close(self) -> None:
-        if self._sink is not None:
-            self._sink.close()
-        self._sink = None
+        if self._log is not None:
+            self._log.close()
+        self._log = None

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.stages.base import Task
+from ieat_data.storage.parts import Part
+from ieat_data.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,10 @@ class Job:
     task: Task
     pipeline: Mapping[str, Any]
     profile: Mapping[str, Any]
-    parts: Mapping[tuple[str, str], Path]  # (table, shard) → its file
+    parts: Mapping[tuple[str, str], Part]  # by table and shard
     inputs: str  # digest of the parts, for the record
-    folder: Path
-    answers: Path
+    table: Store  # where the outputs go
+    answers: Store
     engines: Mapping[str, Mapping[str, Any]]  # role → identity
     known: Path | None  # a recording whose answers are not requested again
-    verdicts: Path | None = None  # what people decided, where the stage's rows depend on it
+    verdicts: tuple[Store, str] | None = None  # the file of what people decided, where the stage's rows depend on it

@@ -20,7 +20,7 @@ from ieat_data.decisions.verdicts import Verdicts, of_pipeline
 from ieat_data.diff import differences
 from ieat_data.engines import registry
 from ieat_data.engines.recording import open_recording
-from ieat_data.errors import UserError
+from ieat_data.errors import Damaged, UserError
 from ieat_data.execution.job import Job
 from ieat_data.hashing import fingerprint
 from ieat_data.paths import prompt_hashes
@@ -29,7 +29,12 @@ from ieat_data.source_hash import source_hash
 from ieat_data.stages import UNIONS
 from ieat_data.stages.base import Rule, Stage, Task
 from ieat_data.stages.catalogue import Catalogue, catalogue
-from ieat_data.storage.shards import CommitRecord, Table, replace_file
+from ieat_data.storage.open import at
+from ieat_data.storage.parts import Part
+from ieat_data.storage.shards import CommitRecord, Table
+from ieat_data.storage.store import Store
+
+_PLAN = "plan.json"  # beside each table: what its rows depend on, and how a corpus was cut
 
 
 @dataclass
@@ -41,7 +46,8 @@ class Node:
     description: Mapping[str, Any]  # what the fingerprint hashes
     table: Table
     tasks: list[Task] = field(default_factory=list)
-    found: dict[str, CommitRecord] = field(default_factory=dict)  # from earlier runs: stale, or not yet checked
+    found: dict[str, list[CommitRecord]] = field(default_factory=dict)  # of earlier runs: stale, or not yet checked
+    stale: list[CommitRecord] = field(default_factory=list)  # made from other inputs than those of now
     records: dict[str, CommitRecord] = field(default_factory=dict)  # committed and not stale
     rows: int = 0  # in `records`
     rejects: Counter[str] = field(default_factory=Counter)
@@ -68,8 +74,20 @@ class Node:
             self.rejects.update(record.rejects)
         return new
 
+    def drop(self, record: CommitRecord) -> None:
+        """Take back a record of `records`: its shard has to be made again."""
+        del self.records[record.shard]
+        self.rows -= record.rows
+        self.rejects.subtract(record.rejects)
+        self.stale.append(record)
+
     def done(self, task: Task) -> bool:
         return all(s in self.records for s in task.outputs)
+
+    @property
+    def kept(self) -> list[CommitRecord]:
+        """Return the records that are valid, or may be."""
+        return [*self.records.values(), *(r for records in self.found.values() for r in records)]
 
     @property
     def todo(self) -> list[Task]:
@@ -79,8 +97,12 @@ class Node:
 class Plan:
     """The tables of a build in build order."""
 
-    def __init__(self, pipeline: Pipeline, profile: Profile, work: Path, verdicts: Verdicts | None = None) -> None:
-        self.pipeline, self.profile, self.work = _with_revisions(pipeline, profile, work), profile, work
+    def __init__(
+        self, pipeline: Pipeline, profile: Profile, work: Store | Path, verdicts: Verdicts | None = None
+    ) -> None:
+        self.work = at(work)
+        self.faults: list[str] = []  # what is damaged in the work folder and is made again, a line each
+        self.pipeline, self.profile = _with_revisions(pipeline, profile, self._begun()), profile
         # later decisions count for the next build
         self.verdicts = of_pipeline(pipeline) if verdicts is None else verdicts
         # with a recording in the profile, its answers are used and no engine is asked
@@ -92,6 +114,9 @@ class Plan:
             self.nodes[name] = self._node(name)
         for node in self.nodes.values():
             self._load(node)
+
+    def _begun(self) -> dict[str, Any] | None:
+        return _sound_json(self.work, "build.json", self.faults)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -115,7 +140,7 @@ class Plan:
     @property
     def logs(self) -> Path:
         """The folder of what the driver, its workers and engines say (`ieat_data/logs.py`)."""
-        return self.work / "logs"
+        return self.work.here / "logs"
 
     @property
     def corpora(self) -> list[Source]:
@@ -158,7 +183,7 @@ class Plan:
             "prompts": prompt_hashes(stage.prompts),
             "engines": {r: self.engine_identities[r] for r in stage.engines},
             "depends": stage.depends(self.pipeline, self.profile),
-            "inputs": {t: self.nodes[t].table.folder.name for t in inputs},
+            "inputs": {t: self.nodes[t].table.name for t in inputs},
         }
         if checks := stage.checks(self.pipeline):
             described = {kind: {c.code: _described(c) for c in listed} for kind, listed in checks.items()}
@@ -169,24 +194,77 @@ class Plan:
             description["decisions"] = decided
         if self.recording is not None and stage.engines:
             description["recording"] = self.recording.digest(name)
-        folder = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
-        node = Node(stage, inputs, description, Table(folder))
-        node.tasks = _persisted(node) or list(stage.tasks(self.shards, self.pipeline, self.profile))
+        place = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
+        node = Node(stage, inputs, description, Table(place))
+        node.tasks = _persisted(node, self.faults) or list(stage.tasks(self.shards, self.pipeline, self.profile))
         return node
 
     def _load(self, node: Node) -> None:
         """Load the records that are still valid: those whose inputs are the present shards."""
-        node.found = node.table.records()
+        node.found = node.table.found()
+        for name in sorted(node.table.damaged):
+            self.faults.append(f"{node.table.store}/records/{name}: damaged: what it says is made again")
+        self._lose_missing(node)
         for task in node.tasks if node.found else ():
             self.take_found(node, task)
 
+    def _lose_missing(self, node: Node) -> None:
+        """Leave out the records whose part is gone."""
+        there = frozenset(node.table.store.names("part-")) if node.found else frozenset()
+        for shard, records in list(node.found.items()):
+            for record in [r for r in records if r.file not in there]:
+                self.faults.append(f"{node.table.part(record)}: missing: {node.name}/{shard} is made again")
+                node.stale.append(record)
+                records.remove(record)
+            if not records:
+                del node.found[shard]
+
+    def check_outputs(self) -> None:
+        """Take back the shards of the configs that look touched, and are not as they were committed."""
+        for node in self.configs:
+            for record in list(node.records.values()):
+                part = node.table.part(record)
+                if changed := part.changed(record.bytes, record.sha256, record.finished):
+                    self.faults.append(f"{part}: damaged ({changed}): {node.name}/{record.shard} is made again")
+                    node.drop(record)
+
+    def holder(self, part: Part) -> tuple[Node | None, CommitRecord | None]:
+        """Return the table of a part, and its record, each if the plan has it."""
+        for node in self.nodes.values():
+            if node.table.store == part.store:
+                return node, next((r for r in node.records.values() if r.file == part.file), None)
+        return None, None
+
+    def take_back(self, node: Node, record: CommitRecord) -> None:
+        """Take back a shard whose part is damaged: record and part go, so that it is made again."""
+        node.drop(record)
+        self.forget_stale()
+        node.table.store.delete(record.file)
+
+    def drop_outdated(self) -> None:
+        """Take back the records whose inputs were made again and came out different."""
+        for node in self.nodes.values():
+            for task in node.tasks:
+                records = [node.records[s] for s in task.outputs if s in node.records]
+                if any(r.inputs != self.input_digest(task) for r in records):
+                    for record in records:
+                        node.drop(record)
+
     def take_found(self, node: Node, task: Task) -> None:
         """Accept a task's records that are still valid, if its inputs are known."""
-        found = [node.found[s] for s in task.outputs if s in node.found]
-        if not found or (inputs := self.input_digest(task)) is None:
+        there = [s for s in task.outputs if s in node.found]
+        if not there or (inputs := self.input_digest(task)) is None:
             return
-        for record in node.add(r for r in found if r.inputs == inputs):
-            del node.found[record.shard]
+        for shard in there:
+            records = node.found.pop(shard)
+            node.add(r for r in records if r.inputs == inputs)
+            node.stale += [r for r in records if r.inputs != inputs]
+
+    def forget_stale(self) -> None:
+        """Remove the records whose inputs have changed; nobody will read their parts. For the holder of the lease."""
+        for node in self.nodes.values():
+            node.table.forget(node.stale)
+            node.stale = []
 
     def input_digest(self, task: Task) -> str | None:
         """Return a digest of the shards that a task reads, or None if one of them does not exist yet."""
@@ -210,29 +288,28 @@ class Plan:
         return Job(
             task,
             *self._plain,
-            {at: owner.table.folder / owner.records[at[1]].file for at, owner in owners.items()},
+            {read: owner.table.part(owner.records[read[1]]) for read, owner in owners.items()},
             inputs,
-            node.table.folder,
+            node.table.store,
             self.work / "answers" / node.name / task.name,
             {r: self.engine_identities[r] for r in node.stage.engines},
             self.known,
-            self.verdicts_file if "decisions" in node.description else None,
+            (self.work, self.verdicts_file) if "decisions" in node.description else None,
         )
 
     @cached_property
-    def verdicts_file(self) -> Path:
-        """Return the file from which tasks read people's decisions, kept for later inspection of this build."""
+    def verdicts_file(self) -> str:
+        """Return the name of the file, in the work folder, from which tasks read people's decisions."""
         return self.verdicts.save(self.work)
 
     def persist(self) -> None:
         """Write each table's plan beside it. How a corpus is cut is decided once; all other tasks follow from that."""
         for node in self.nodes.values():
             node.table.create()
-            path = node.table.folder / "plan.json"
-            if not path.is_file():
+            if _sound_json(node.table.store, _PLAN) is None:
                 units = [asdict(t) for t in node.tasks] if not node.inputs else []
                 plan = {"description": node.description, "tasks": units, "code": self._code(node)}
-                replace_file(path, json.dumps(plan, ensure_ascii=False).encode())
+                node.table.store.replace_json(_PLAN, plan)
 
     def _code(self, node: Node) -> dict[str, str]:
         """Return a hash of the code behind each version in a table's description."""
@@ -248,8 +325,7 @@ class Plan:
 
     def unversioned(self, node: Node) -> list[str]:
         """Return the parts of a table whose code has changed since it was made, but whose version has not."""
-        path = node.table.folder / "plan.json"
-        before = json.loads(path.read_text(encoding="utf-8")).get("code", {}) if path.is_file() else {}
+        before = (_sound_json(node.table.store, _PLAN) or {}).get("code", {})
         now = self._code(node) if before else {}
         return [name for name, code in now.items() if before.get(name, code) != code]
 
@@ -258,28 +334,35 @@ class Plan:
         if not node.todo or node.records:
             so_far = "goes on" if node.todo else "all there"
             return "; ".join([so_far, *map(_raise_version, self.unversioned(node))])
-        if node.found:
+        if node.found or node.stale:
             return "inputs changed"
-        older = sorted(
-            (p for p in (self.work / "tables").glob(f"{node.name}-*/plan.json") if p.parent != node.table.folder),
-            key=lambda p: p.stat().st_mtime,
-        )
-        older = [p for p in older if p.parent.name.rsplit("-", 1)[0] == node.name]
-        if not older:
+        tables = self.work / "tables"
+        others = [n for n in tables.names(f"{node.name}-") if n.rsplit("-", 1)[0] == node.name]
+        begun = {n: found.modified for n in others if n != node.table.name and (found := (tables / n).find(_PLAN))}
+        newest = _sound_json(tables / max(begun, key=lambda n: begun[n]), _PLAN) if begun else None
+        if newest is None:
             return "new"
-        before = json.loads(older[-1].read_text())["description"]
-        changes = [_worded(c) for c in differences(before, json.loads(json.dumps(node.description)))]
+        changes = [_worded(c) for c in differences(newest["description"], json.loads(json.dumps(node.description)))]
         return "changed: " + "; ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
 
 
-def _with_revisions(pipeline: Pipeline, profile: Profile, work: Path) -> Pipeline:
+def _sound_json(store: Store, name: str, faults: list[str] | None = None) -> dict[str, Any] | None:
+    """Return what a file of JSON holds; None if it is not there, or damaged: then a line is added to `faults`."""
+    try:
+        return store.read_json(name)
+    except Damaged as e:
+        if faults is not None:
+            faults.append(f"{e}: it is made again")
+        return None
+
+
+def _with_revisions(pipeline: Pipeline, profile: Profile, begun: Mapping[str, Any] | None) -> Pipeline:
     """Return the pipeline with the commit of each dataset on the hub that it reads.
 
-    It is the commit with which the build in `work` began, so that a long build, interrupted and resumed, reads one
-    revision.
+    It is the commit with which the build in the work folder began (`begun`: its build.json), so that a long build,
+    interrupted and resumed, reads one revision.
     """
-    begun = work / "build.json"
-    known = json.loads(begun.read_text(encoding="utf-8"))["pipeline"].get("revisions", {}) if begun.is_file() else {}
+    known = begun["pipeline"].get("revisions", {}) if begun else {}
     names = (*pipeline.sources.speech, *pipeline.sources.text, *_read_besides(pipeline, profile))
     found = revisions(names, {**known, **pipeline.revisions})
     return pipeline.model_copy(update={"revisions": found}) if found else pipeline
@@ -347,10 +430,9 @@ def _order(names: set[str], pipeline: Pipeline) -> list[str]:
     return out
 
 
-def _persisted(node: Node) -> list[Task] | None:
+def _persisted(node: Node, faults: list[str]) -> list[Task] | None:
     """Return how the corpora were cut when the table was begun; None for a new table, or one made from tables."""
-    path = node.table.folder / "plan.json"
-    if node.inputs or not path.is_file():
+    plan = _sound_json(node.table.store, _PLAN, faults)
+    if node.inputs or not plan:
         return None
-    tasks = json.loads(path.read_text())["tasks"]
-    return [Task(t["table"], t["name"], tuple(t["outputs"]), unit=t["unit"]) for t in tasks]
+    return [Task(t["table"], t["name"], tuple(t["outputs"]), unit=t["unit"]) for t in plan["tasks"]]

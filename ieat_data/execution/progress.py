@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -64,8 +65,9 @@ class Progress:
 
     def __exit__(self, *exc: object) -> None:
         if self._display is not None:
-            self._display.update(self._table())
-            self._display.stop()
+            with contextlib.suppress(OSError, ValueError):
+                self._display.update(self._table())
+                self._display.stop()
 
     def note(self, text: str) -> None:
         self._say(masked(text))
@@ -87,6 +89,14 @@ class Progress:
                 self._say(", ".join(moved))
                 for s in self._stages.values():
                     s.told = s.calls
+
+    def lost(self, node: Node, record: CommitRecord) -> None:
+        """Take back a shard that has to be made again."""
+        stage = self._stages[node.name]
+        stage.done -= 1
+        stage.rows -= record.rows
+        stage.rejected -= sum(record.rejects.values())
+        stage.finished = None
 
     def done(self, node: Node, records: Sequence[CommitRecord]) -> None:
         stage = self._stages[node.name]
@@ -114,10 +124,11 @@ class Progress:
     def _say(self, text: str) -> None:
         self._spoke = time.monotonic()
         _log.info(text)
-        if self._display is not None:
-            self._display.update(self._table())
-        else:
-            print(f"[{_clock(self._spoke - self._began)}] {text}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError, ValueError):  # the terminal is closed: WORK/logs has all lines
+            if self._display is not None:
+                self._display.update(self._table())
+            else:
+                print(f"[{_clock(self._spoke - self._began)}] {text}", file=sys.stderr, flush=True)
 
     def _table(self) -> Table:
         from rich.table import Table

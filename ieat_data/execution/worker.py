@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from ieat_data.config import EngineConfig, Pipeline, Profile
-from ieat_data.decisions.verdicts import saved
+from ieat_data.decisions.verdicts import NONE, saved
 from ieat_data.engines import registry
 from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import Client, EngineClient, Pool
@@ -38,13 +38,23 @@ def perform(job: Job, cache: ResponseCache, client: MakeClient) -> Iterator[tupl
         common = {"identity": job.engines[role], "cache": cache, "wants": registry.wants(role, engine)}
         clients[role] = client(role, engine, common)
     inputs = Inputs(job.parts, known.gates)
-    ctx = Context(pipeline, profile, clients, inputs, saved(job.verdicts), scratch=job.folder)
+    ctx = Context(
+        pipeline, profile, clients, inputs, saved(*job.verdicts) if job.verdicts else NONE, scratch=job.table.here
+    )
     for shard, table in stage.run(job.task, inputs, ctx):
         yield stage, ctx, shard, table
 
 
-def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[CommitRecord]:
-    """Run a task with the engines behind `pools`, or from a recording if the profile says so; commit its outputs."""
+def run_job(
+    job: Job,
+    pools: Mapping[str, Pool],
+    progress: Callable[[str, int], None],
+    tell: Callable[[str], None] = _log.warning,
+) -> list[CommitRecord]:
+    """Run a task with the engines behind `pools`, or from a recording if the profile says so; commit its outputs.
+
+    `progress` is called with the table and the number of answers that came, `tell` with why nothing moves.
+    """
     started = time.monotonic()
     _log.info("%s/%s begins", job.task.table, job.task.name)
     replayed = job.profile["recording"] is not None
@@ -56,7 +66,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
             assert job.known is not None
             return ReplayClient(role, recorded, Recording(job.known).header.engines[role], **common)
         asking[role] = EngineClient(
-            pools[role], chunk=engine.chunk, progress=lambda n: progress(job.task.table, n), **common
+            pools[role], chunk=engine.chunk, progress=lambda n: progress(job.task.table, n), tell=tell, **common
         )
         return asking[role]
 
@@ -68,7 +78,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
             rejected = [q for q in ctx.quarantine if q["id"] in ids]
             removed, ctx.removed = ctx.removed, []
             records.append(
-                Table(job.folder).commit(
+                Table(job.table).commit(
                     shard,
                     table,
                     quarantine=rejected,

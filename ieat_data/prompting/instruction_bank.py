@@ -96,7 +96,7 @@ def _instruction(line: str, where: str) -> Instruction:
 
 def append(path: Path, new: Iterable[Instruction]) -> None:
     """Append instructions to a bank; keep the existing lines."""
-    from ieat_data.storage.shards import replace_file
+    from ieat_data.storage.local import replace_file
 
     try:
         old = path.read_bytes() if path.exists() else b""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -19,7 +20,6 @@ from ieat_data.cost.figures import Figures
 from ieat_data.errors import UserError
 from ieat_data.execution.local import InProcessEngines as Here
 from ieat_data.execution.plan import Plan
-from ieat_data.storage.shards import read_part, replace_file
 from tests.support.remote import S3, SECRET, Hub, hub_store, s3_store, told
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -58,7 +58,7 @@ def rows(work: Path, out: Path, name: str) -> list[dict[str, Any]]:
     assert SECRET not in done.output
     parts = sorted((out / "data").glob("*.parquet"))
     assert len(parts) > 1
-    return [row for part in parts for row in read_part(part).to_pylist()]
+    return [row for part in parts for row in pq.read_table(part).to_pylist()]
 
 
 def test_ingest_from_s3_gives_the_rows_of_the_folder(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_a_build_keeps_to_the_commit_that_it_began_with(hub: Hub, tmp_path: Path
     plan = Plan(pipeline(name), PROFILE, tmp_path / "work")
     assert plan.pipeline.revisions == {"hf://datasets/someone/corpora": began}
     plan.persist()
-    replace_file(tmp_path / "work" / "build.json", json.dumps({"pipeline": plan.pipeline.model_dump()}).encode())
+    plan.work.replace("build.json", json.dumps({"pipeline": plan.pipeline.model_dump()}).encode())
     (node,) = plan.nodes.values()
     hub.commit({"chat/train_0.jsonl": b'{"id": "1", "data": ["How do I tell my sister that I move?", "x"]}\n'})
     (again,) = Plan(pipeline(name), PROFILE, tmp_path / "work").nodes.values()

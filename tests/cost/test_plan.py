@@ -18,6 +18,7 @@ from ieat_data.cost.measured import measured, usage
 from ieat_data.cost.report import NAME, compared, estimate_plan
 from ieat_data.engines.base import Completion, Failure, Generate
 from ieat_data.execution.plan import Plan
+from ieat_data.storage.open import at
 from ieat_data.storage.shards import CommitRecord, Table
 from tests.support import corpora, doubles
 from tests.support.in_process import build_here
@@ -177,7 +178,7 @@ def test_the_time_of_a_judge_is_no_time_of_speech(tmp_path: Path) -> None:
 
     committed("inject", requests=60, busy_s=100.0, tokens_in=6000, tokens_out=2000)
     committed("judge_targets", requests=360, busy_s=900.0)
-    found = measured(tmp_path, {"llm": {"model": "m"}})
+    found = measured(at(tmp_path), {"llm": {"model": "m"}})
     assert found["speed.llm"].value == 20
     assert found["tries.judge_targets"].value == 6
     assert found["tokens_out.judge_targets"].value == 2.5 * 20

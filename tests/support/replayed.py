@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from ieat_data.execution.local import InProcess
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.runner import Runner
-from ieat_data.storage.shards import replace_file
 
 
 class Broken(Exception):
@@ -36,10 +34,10 @@ class Breaking(InProcess):
 def begin(out: Path) -> Plan:
     """The plan of the sample, with its work folder made: as a build does it."""
     plan = make_plan("stage1-2", "replay", out, None, [], None)
-    plan.work.mkdir(parents=True, exist_ok=True)
+    plan.work.make()
     plan.persist()
     configs = {"pipeline": plan.pipeline.model_dump(mode="json"), "profile": plan.profile.model_dump(mode="json")}
-    replace_file(plan.work / "build.json", json.dumps(configs).encode())
+    plan.work.replace_json("build.json", configs)
     return plan
 
 

@@ -16,6 +16,7 @@ from ieat_data.dataset import manifest
 from ieat_data.dataset.verify import load_manifest, root
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Node, Plan
+from ieat_data.storage.open import at
 from ieat_data.storage.shards import CommitRecord, Table
 
 
@@ -26,8 +27,9 @@ class Part:
     config: str
     path: Path
 
-    def open(self) -> pq.ParquetFile:
-        return pq.ParquetFile(self.path)
+    def columns(self) -> list[str]:
+        names: list[str] = pq.read_schema(self.path).names
+        return names
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class StageView:
     def schema_names(self, record: CommitRecord) -> list[str]:
         """Return the columns of one of its shards."""
         assert self.table is not None
-        names: list[str] = pq.read_schema(self.table.folder / record.file).names
+        with self.table.part(record).open() as file:
+            names: list[str] = file.schema_arrow.names
         return names
 
 
@@ -83,13 +86,13 @@ def finished(out: Path, work: Path | None = None) -> View:
     if lost := next((p.path for p in parts if not p.path.is_file()), None):
         raise UserError(f"{lost}: missing, the manifest names it (ieat verify {out} says more)")
     stages = {name: _from_manifest(name, s, work / "tables") for name, s in made["stages"].items()}
-    tables = {s.table.folder.name: s.records.values() for s in stages.values() if s.table}
-    return View(made, parts, stages, compared_tables(work, tables), finished=True)
+    tables = {s.table.name: s.records.values() for s in stages.values() if s.table}
+    return View(made, parts, stages, compared_tables(at(work), tables), finished=True)
 
 
 def _from_manifest(name: str, said: Mapping[str, Any], tables: Path) -> StageView:
     table = Table(tables / said["table"])
-    there = table.folder.is_dir()
+    there = table.store.find("plan.json") is not None
     records = table.records() if there else {}
     counts = said["shards"], said["rows"], said["ok"], said["rejects"]
     return StageView(name, *counts, table if there else None, records, said.get("says", {}))
@@ -108,15 +111,16 @@ class Building:
 
     def view(self) -> View:
         for node in self.plan.nodes.values():
-            node.found = {s: r for s, r in node.table.records().items() if s not in node.records}
+            node.found = {s: r for s, r in node.table.found().items() if s not in node.records}
+            node.stale = []
             for task in node.tasks if node.found else ():
                 self.plan.take_found(node, task)
         configs = self.plan.configs
         files = {n.name: [(r.file, r) for r in n.records.values() if r.rows] for n in configs if n.records}
         made = manifest.make(self.plan, files, read_samples=False)
-        parts = [Part(n.name, n.table.folder / r.file) for n in configs for r in n.records.values() if r.rows]
+        parts = [Part(n.name, n.table.part(r).path) for n in configs for r in n.records.values() if r.rows]
         stages = {name: _from_node(node, self.plan.pipeline) for name, node in self.plan.nodes.items()}
-        tables = {n.table.folder.name: n.records.values() for n in self.plan.nodes.values()}
+        tables = {n.table.name: n.records.values() for n in self.plan.nodes.values()}
         done = not any(n.todo for n in self.plan.nodes.values())
         return View(made, parts, stages, compared_tables(self.plan.work, tables), finished=done)
 

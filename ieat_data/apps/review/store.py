@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.decisions.log import Decision, Key, file_name, files, parse, standing
-from ieat_data.storage.shards import fsync_dir
+from ieat_data.storage.local import fsync_dir
 
 _TAIL = 256  # bytes before the offset that must be unchanged, otherwise the file was rewritten
 

@@ -10,7 +10,7 @@ import json
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -23,9 +23,12 @@ from ieat_data.checks.query import check_query
 from ieat_data.checks.speech import is_silent
 from ieat_data.config import Pipeline, Profile, Source, load_source
 from ieat_data.corpora import check_options, reader_class
+from ieat_data.corpora.io.account import merged
 from ieat_data.corpora.io.base import BadRecord, QueryRecord, SpeechRecord
 from ieat_data.corpora.io.file_versions import file_versions
 from ieat_data.corpora.io.hub import pinned
+from ieat_data.corpora.io.roots import Root
+from ieat_data.corpora.io.survey import survey
 from ieat_data.corpora.io.units import Unit
 from ieat_data.corpora.revisions import of_source
 from ieat_data.data.audio import AudioError
@@ -75,29 +78,42 @@ class SourceStage(Stage):
             source, reader = _open(name, self.kind, pipeline)
             left = pipeline.limit
             numbers = itertools.count()
+            planned: list[Task] = []
             for unit in _plan(reader, name, self.rows_per_task(pipeline)):
                 take = unit.rows if left is None else min(left, unit.rows)
                 parts = self.shards_of_task(take, pipeline)
                 shards_of_unit = tuple(f"{source.name}-{next(numbers):05d}" for _ in range(parts))
                 task_unit = {"source": name, "take": take, **asdict(unit)}
-                yield Task(self.name, shards_of_unit[0], shards_of_unit, unit=task_unit)
+                planned.append(Task(self.name, shards_of_unit[0], shards_of_unit, unit=task_unit))
                 left = None if left is None else left - take
                 if left == 0:
                     break
+            if not planned:
+                raise UserError(f"source {name!r}: {reader.root}: holds no record; is it this corpus, and complete?")
+            yield replace(planned[0], unit={**(planned[0].unit or {}), "beside": _beside(reader, name, planned, left)})
+            yield from planned[1:]
 
     def records(self, task: Task, pipeline: Pipeline) -> tuple[Source, Iterator[Any]]:
         """Return the source of a task, and its records."""
+        source, _, records = self.opened(task, pipeline)
+        return source, records
+
+    def opened(self, task: Task, pipeline: Pipeline) -> tuple[Source, Any, Iterator[Any]]:
+        """Return the source of a task, its reader, and its records."""
         unit = dict(task.unit or {})
+        unit.pop("beside", None)
         take, name = unit.pop("take"), unit.pop("source")
         source, reader = _open(name, self.kind, pipeline)
-        return source, itertools.islice(_read(reader, name, Unit(**unit)), take)
+        records = _read(reader, name, Unit(**unit))
+        # a reader that is not cut short comes to its end, where it adds up what it read
+        return source, reader, records if take == unit["rows"] else itertools.islice(records, take)
 
     @abstractmethod
     def check(self, record: Any, source: Source, ctx: Context) -> Any:
         """Return the row of a record, or why it is rejected (`Reject`)."""
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        source, records = self.records(task, ctx.pipeline)
+        source, reader, records = self.opened(task, ctx.pipeline)
         for shard in task.outputs:
             some = itertools.islice(records, ctx.pipeline.rows_per_shard)
             ids, rows, reasons = [], [], []
@@ -106,6 +122,9 @@ class SourceStage(Stage):
                 made, reason = self._checked(ids[-1], record, source, ctx)
                 rows.append(made)
                 reasons.append(reason)
+            if shard == task.outputs[-1]:
+                next(records, None)
+            ctx.notes["read"] = account(task, shard, source, reader)
             yield shard, self.table(ids, rows, [REJECTED if r else OK for r in reasons], reasons)
             ctx.quarantine.clear()  # committed with its shard
 
@@ -132,6 +151,24 @@ def _open(name: str, kind: str, pipeline: Pipeline) -> tuple[Source, Any]:
             raise UserError(f"source {name!r} holds {cls.kind}; list it under sources.{cls.kind} of the pipeline")
         root, *values = (pinned(place, pipeline.revisions) for place in (source.path(), *source.arguments().values()))
         return source, cls(root, source.language, **dict(zip(source.options, values, strict=True)))
+
+
+def account(task: Task, shard: str, source: Source, reader: Any) -> dict[str, Any]:
+    """Return what was read since the shard before: a part of the shard's commit record (`execution/read.py`)."""
+    root = getattr(reader, "root", None)  # a reader of one's own may not have one
+    read = root.account.take() if isinstance(root, Root) else {}
+    beside = (task.unit or {}).get("beside") or {} if shard == task.outputs[0] else {}
+    return {"source": source.name, **merged([beside, read])}
+
+
+def _beside(reader: Any, name: str, tasks: Sequence[Task], left: int | None) -> dict[str, Any]:
+    """Return the account of what a corpus holds besides its units; nothing if only a part of it is wanted."""
+    root = getattr(reader, "root", None)
+    if left is not None or not isinstance(root, Root):
+        return {}
+    with of_source(name):
+        told, audio = survey(root, {str((t.unit or {})["path"]) for t in tasks}, getattr(reader, "also_reads", ()))
+    return {**told.take(), "audio_files": audio}
 
 
 def _plan(reader: Any, name: str, rows: int) -> Iterator[Unit]:

@@ -27,7 +27,7 @@ from ieat_data.errors import UserError
 from ieat_data.hashing import child_id, rank, row_id, top_k
 from ieat_data.stages.base import Context, Inputs, Made, Reject, Stage, StageSettings, Task, guarded
 from ieat_data.stages.forecast import Forecast, Load
-from ieat_data.stages.speech.ingest import SourceStage, speaker, utterance
+from ieat_data.stages.speech.ingest import SourceStage, account, speaker, utterance
 
 
 def clones(profile: Profile) -> bool:
@@ -139,7 +139,8 @@ class PromptClips(SourceStage):
         return {**super().depends(pipeline, profile), "speakers": pipeline.speakers}
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        source, records = self.records(task, ctx.pipeline)
+        source, reader, records = self.opened(task, ctx.pipeline)
+        searched = 0
         best: dict[str, _Candidate] = {}
         unfit: Counter[str] = Counter()
 
@@ -147,7 +148,7 @@ class PromptClips(SourceStage):
         def place(voice: str) -> tuple[str, str]:
             return rank(voice, "speakers", ctx.pipeline.seed)
 
-        for record in records:
+        for searched, record in enumerate(records, 1):  # noqa: B007
             if isinstance(record, BadRecord):
                 unfit[record.reason] += 1
                 continue
@@ -179,6 +180,7 @@ class PromptClips(SourceStage):
                 ),
             )
         ctx.notes["unfit"] = dict(unfit)
+        ctx.notes["read"] = {**account(task, task.name, source, reader), "records": searched}
         kept = [best[v] for v in sorted(best, key=place)]
         yield task.name, self.table([c.id for c in kept], [c.row for c in kept])
 

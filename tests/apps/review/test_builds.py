@@ -19,12 +19,13 @@ from ieat_data.dataset import card
 from ieat_data.dataset.verify import samples, verify
 from ieat_data.decisions.adjudication import Verdict
 from ieat_data.decisions.log import seen_instruction, seen_sample
-from ieat_data.decisions.verdicts import Verdicts, of_folder
+from ieat_data.decisions.verdicts import Verdicts, of_folder, saved
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
 from ieat_data.stages.base import Context
 from ieat_data.stages.dialogue.questions import bank, changes, draw_instruction, written
 from ieat_data.stages.speech.speakers import Voices
+from ieat_data.storage.open import at
 from tests.support import corpora
 from tests.support.in_process import build_here
 
@@ -189,7 +190,7 @@ def test_what_holds_is_fixed_when_the_plan_is_made(tmp_path: Path) -> None:
     verdicts = of_folder(tmp_path / "decisions", "any_reject")
     assert verdicts.rejected("stage1_1") == {"1" * 32: ["a" * 64]}
     assert len(verdicts.faults) == 1
-    path = verdicts.save(tmp_path / "work")
+    kept = at(tmp_path / "work"), verdicts.save(at(tmp_path / "work"))
     store.append("cleo", **of, decision="accept")
     assert of_folder(tmp_path / "decisions", "majority").rejected("stage1_1") == {}
-    assert Verdicts.model_validate_json(path.read_bytes()).rejected("stage1_1") == verdicts.rejected("stage1_1")
+    assert saved(*kept).rejected("stage1_1") == verdicts.rejected("stage1_1")

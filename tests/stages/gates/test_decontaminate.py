@@ -61,10 +61,10 @@ def run(folder: Path, shards: list[Rows], **pipeline: Any) -> tuple[Rows, Rows, 
     for i, rows in enumerate(shards):
         shard = f"s-{i:05d}"
         record = inject.commit(shard, to_table(rows, schema_of(Target)))
-        inputs = Inputs({("inject", shard): inject.folder / record.file})
+        inputs = Inputs({("inject", shard): inject.part(record)})
         ((_, made),) = stage.run(Task("decontaminate_targets", shard, (shard,)), inputs, ctx)
         screened += made.to_pylist()
-        parts["decontaminate_targets", shard] = screen.folder / screen.commit(shard, made).file
+        parts["decontaminate_targets", shard] = screen.part(screen.commit(shard, made))
     quarantine, unique = list(ctx.quarantine), []
     ctx.quarantine.clear()
     barrier = Deduplicate(of="inject")
@@ -157,7 +157,7 @@ def test_the_verdicts_of_all_tables_count(tmp_path: Path) -> None:
     folder.create()
     one = folder.commit("a", table_of(Sketch, ["1", "2"], [None, None], ["rejected", "ok"]))
     two = folder.commit("b", table_of(NearDuplicate, ["1", "2"], [None, None], ["skipped", "rejected"]))
-    parts = {("decontaminate_targets", "s"): folder.folder / one.file, ("dedup_targets", "s"): folder.folder / two.file}
+    parts = {("decontaminate_targets", "s"): folder.part(one), ("dedup_targets", "s"): folder.part(two)}
     assert screened_out(Inputs(parts), "inject", "s") == {"1", "2"}
     assert screened_out(Inputs({}), "inject", "s") == frozenset()
 

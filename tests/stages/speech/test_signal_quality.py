@@ -45,7 +45,7 @@ def test_each_clip_is_measured_and_a_bad_one_says_what_was_measured(tmp_path: Pa
     table.create()
     record = table.commit("s", to_table(rows, schema_of(Utterance)))
     ctx = Context(Pipeline(name="t", sources={}, configs=[]), NOBODY)
-    inputs = Inputs({("ingest", "s"): tmp_path / record.file})
+    inputs = Inputs({("ingest", "s"): table.part(record)})
     ((_, made),) = SignalQuality("recorded_signal_quality", "ingest", "recorded").run(
         Task("recorded_signal_quality", "s", ("s",)), inputs, ctx
     )
