@@ -28,7 +28,8 @@ from ieat_data.stages.dialogue.inject import Felt, Inject
 from ieat_data.stages.dialogue.respond import Respond, Said
 from ieat_data.stages.gates.decontaminate import Decontaminate, Read
 from ieat_data.stages.row_by_row import Child, RowByRow
-from ieat_data.storage.shards import write_parquet
+from ieat_data.storage.open import at
+from ieat_data.storage.parts import Part, write_parquet
 
 WORDS = [
     "I",
@@ -101,7 +102,7 @@ def tables(folder: Path, n: int) -> Inputs:
     statuses = [REJECTED if i % 20 == 0 else OK for i in range(n)]
     for name, (cls, made) in rows.items():
         write_parquet(folder / f"{name}.parquet", table_of(cls, ids, made, statuses))
-    return Inputs({(name, "s"): folder / f"{name}.parquet" for name in rows})
+    return Inputs({(name, "s"): Part(at(folder), f"{name}.parquet") for name in rows})
 
 
 def seconds(stage: RowByRow[Any, Any], inputs: Inputs) -> float:
