@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 from ieat_data import logs
 from ieat_data.config import Pipeline, Profile
 from ieat_data.cost.report import remember
-from ieat_data.dataset.publish import publish
+from ieat_data.dataset.publish import publish, same_dataset
 from ieat_data.decisions.verdicts import NONE, saved
 from ieat_data.engines import registry
 from ieat_data.engines.base import NOT_RECORDED
@@ -24,6 +25,7 @@ from ieat_data.execution.runner import Connect, Runner
 from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
 from ieat_data.recording.record import record
 from ieat_data.stages import SOURCE_TABLES
+from ieat_data.storage.lease import Lease, holding
 from ieat_data.storage.open import at
 from ieat_data.storage.store import Store
 
@@ -73,21 +75,40 @@ def build(
         if plan.recording is not None:
             raise UserError(f"profile {plan.profile.name} answers from a recording: --record needs real engines")
         plan.known = record_to.absolute() if is_recording(record_to) else None
-    make_tables(plan, connect)
-    if lacking := missing_answers(plan):
-        raise BuildStopped("\n      ".join(lacking))
-    made = publish(plan, at(out), manifest_copy)
-    if record_to is not None:
-        record(plan, record_to)
+    folder = at(out)
+    same_dataset(plan, folder)
+    preflight(plan)
+    options = {plan.work: "--work", folder: "--out"}
+    with holding(options, f"ieat build {plan.pipeline.name}", _tell) as lease:
+        make_tables(plan, connect, lease)
+        if lacking := missing_answers(plan):
+            raise BuildStopped("\n      ".join(lacking))
+        lease.check()
+        made = publish(plan, folder, manifest_copy, lease.check)
+        if record_to is not None:
+            record(plan, record_to)
     return made
 
 
-def make_tables(plan: Plan, connect: Connect | None = None) -> None:
-    """Build the tables in the work folder: everything except publishing."""
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def make_tables(plan: Plan, connect: Connect | None = None, lease: Lease | None = None) -> None:
+    """Build the tables in the work folder: everything except publishing.
+
+    Args:
+        plan: what to build.
+        connect: opens the executor.
+        lease: on the work folder; None where nobody else can be in it.
+    """
     preflight(plan)
+    if lease is not None and _was_changed(plan, lease):
+        plan.load()
     plan.persist()
+    plan.forget_stale()
     for node in plan.nodes.values():
-        node.table.sweep([*node.records.values(), *node.found.values()])
+        node.table.sweep(node.kept)
     begun: dict[str, Any] = {k: getattr(plan, k).model_dump(mode="json") for k in ("pipeline", "profile")}
     if plan.verdicts:
         begun["decisions"] = plan.verdicts_file
@@ -96,7 +117,14 @@ def make_tables(plan: Plan, connect: Connect | None = None) -> None:
     with logs.kept_in(plan.logs / "build.log"), Progress(plan) as progress:
         for fault in plan.verdicts.faults:
             progress.note(fault)
-        Runner(plan, progress, connect or (InProcess if plan.recording else Cluster)).run()
+        Runner(plan, progress, connect or (InProcess if plan.recording else Cluster), lease).run()
+
+
+def _was_changed(plan: Plan, lease: Lease) -> bool:
+    """Whether another build may have committed between the planning and the taking of the lease."""
+    seen = plan.lease_seen
+    before = (seen.epoch, seen.holder is not None) if seen else (0, False)
+    return before != (lease.epochs[plan.work] - 1, False)
 
 
 def missing_answers(plan: Plan) -> list[str]:

@@ -29,6 +29,7 @@ from ieat_data.source_hash import source_hash
 from ieat_data.stages import UNIONS
 from ieat_data.stages.base import Rule, Stage, Task
 from ieat_data.stages.catalogue import Catalogue, catalogue
+from ieat_data.storage import lease
 from ieat_data.storage.open import at
 from ieat_data.storage.shards import CommitRecord, Table
 from ieat_data.storage.store import Store
@@ -45,7 +46,8 @@ class Node:
     description: Mapping[str, Any]  # what the fingerprint hashes
     table: Table
     tasks: list[Task] = field(default_factory=list)
-    found: dict[str, CommitRecord] = field(default_factory=dict)  # from earlier runs: stale, or not yet checked
+    found: dict[str, list[CommitRecord]] = field(default_factory=dict)  # of earlier runs: stale, or not yet checked
+    stale: list[CommitRecord] = field(default_factory=list)  # made from other inputs than those of now
     records: dict[str, CommitRecord] = field(default_factory=dict)  # committed and not stale
     rows: int = 0  # in `records`
     rejects: Counter[str] = field(default_factory=Counter)
@@ -76,6 +78,11 @@ class Node:
         return all(s in self.records for s in task.outputs)
 
     @property
+    def kept(self) -> list[CommitRecord]:
+        """Return the records that are valid, or may be."""
+        return [*self.records.values(), *(r for records in self.found.values() for r in records)]
+
+    @property
     def todo(self) -> list[Task]:
         return [t for t in self.tasks if not self.done(t)]
 
@@ -95,7 +102,13 @@ class Plan:
         # a recording whose answers are not requested again
         self.known: Path | None = self.recording.folder if self.recording else None
         self.nodes: dict[str, Node] = {}
-        for name in stages_of(pipeline):
+        self.load()
+
+    def load(self) -> None:
+        """Read which tables and shards there are, and how corpora were cut; again where another build has ended."""
+        self.lease_seen = lease.read(self.work)
+        self.nodes.clear()
+        for name in stages_of(self.pipeline):
             self.nodes[name] = self._node(name)
         for node in self.nodes.values():
             self._load(node)
@@ -183,17 +196,25 @@ class Plan:
 
     def _load(self, node: Node) -> None:
         """Load the records that are still valid: those whose inputs are the present shards."""
-        node.found = node.table.records()
+        node.found = node.table.found()
         for task in node.tasks if node.found else ():
             self.take_found(node, task)
 
     def take_found(self, node: Node, task: Task) -> None:
         """Accept a task's records that are still valid, if its inputs are known."""
-        found = [node.found[s] for s in task.outputs if s in node.found]
-        if not found or (inputs := self.input_digest(task)) is None:
+        there = [s for s in task.outputs if s in node.found]
+        if not there or (inputs := self.input_digest(task)) is None:
             return
-        for record in node.add(r for r in found if r.inputs == inputs):
-            del node.found[record.shard]
+        for shard in there:
+            records = node.found.pop(shard)
+            node.add(r for r in records if r.inputs == inputs)
+            node.stale += [r for r in records if r.inputs != inputs]
+
+    def forget_stale(self) -> None:
+        """Remove the records whose inputs have changed; nobody will read their parts. For the holder of the lease."""
+        for node in self.nodes.values():
+            node.table.forget(node.stale)
+            node.stale = []
 
     def input_digest(self, task: Task) -> str | None:
         """Return a digest of the shards that a task reads, or None if one of them does not exist yet."""
@@ -263,7 +284,7 @@ class Plan:
         if not node.todo or node.records:
             so_far = "goes on" if node.todo else "all there"
             return "; ".join([so_far, *map(_raise_version, self.unversioned(node))])
-        if node.found:
+        if node.found or node.stale:
             return "inputs changed"
         tables = self.work / "tables"
         others = [n for n in tables.names(f"{node.name}-") if n.rsplit("-", 1)[0] == node.name]

@@ -25,6 +25,7 @@ from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.stages.base import Task
+from ieat_data.storage.lease import Lease
 from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
 
 TASK_TRIES = 5  # of a task whose worker or engine died; faults of rows are handled inside the stage
@@ -59,8 +60,8 @@ Connect = Callable[[Plan, Progress], Executor]
 class Runner:
     """Runs one build. `connect` is called when there is something to do."""
 
-    def __init__(self, plan: Plan, progress: Progress, connect: Connect) -> None:
-        self.plan, self.progress, self.connect = plan, progress, connect
+    def __init__(self, plan: Plan, progress: Progress, connect: Connect, lease: Lease | None = None) -> None:
+        self.plan, self.progress, self.connect, self.lease = plan, progress, connect, lease
         self._depth = {name: i for i, name in enumerate(plan.nodes)}
         self._order = itertools.count()  # among tasks of one stage: first come, first served
         # tasks whose inputs exist: one heap for each set of engines
@@ -139,17 +140,16 @@ class Runner:
         return heapq.heappop(self._ready[min(lanes)[2]])[2] if lanes else None
 
     def _committed_before(self, node: Node, task: Task) -> bool:
-        """Accept the records that were waiting until the task's inputs were known; drop stale ones."""
+        """Accept the records that were waiting until the task's inputs were known."""
         self.plan.take_found(node, task)
-        for shard in task.outputs:
-            if node.found.pop(shard, None):
-                node.table.forget(shard)
         return node.done(task)
 
     def _committed(self, node: Node, new: Sequence[CommitRecord]) -> None:
         _log.debug("%s: %s committed", node.name, ", ".join(r.shard for r in new))
         self._loose[node.name] += len(new)
         if self._loose[node.name] >= ROLLUP_AT:
+            if self.lease is not None:
+                self.lease.check()
             node.table.roll_up()
             self._loose[node.name] = 0
         self.progress.done(node, new)

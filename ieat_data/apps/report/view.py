@@ -109,7 +109,8 @@ class Building:
 
     def view(self) -> View:
         for node in self.plan.nodes.values():
-            node.found = {s: r for s, r in node.table.records().items() if s not in node.records}
+            node.found = {s: r for s, r in node.table.found().items() if s not in node.records}
+            node.stale = []
             for task in node.tasks if node.found else ():
                 self.plan.take_found(node, task)
         configs = self.plan.configs
