@@ -314,8 +314,9 @@ class Table:
         found = []
         for name in loose:
             with contextlib.suppress(FileNotFoundError):  # taken by another roll-up
-                found.append(_parsed(self._records.read(name)))
-        data = b"".join(_encoded(r) + b"\n" for r in sorted(found, key=lambda r: r.finished))
+                line = self._records.read(name)
+                found.append((json.loads(line)["finished"], line))
+        data = b"".join(line + b"\n" for _, line in sorted(found))
         number, absorbed = _number(rolled[-1]) + 1 if rolled else 0, []
         while rolled and (last := self._records.find(rolled[-1])) and last.size <= len(data):
             name = rolled.pop()
