@@ -5,6 +5,8 @@ OUT ?= data/stage1-2
 VENV := .venv
 IEAT := $(VENV)/bin/ieat
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+FAULTS ?= 200
+SEED ?= 0
 OTHER_PYARROW ?= 17.0.0
 TINY := $(CURDIR)/.tiny
 NO_MODEL := not models and not engines and not gpu and not slow and not browser
@@ -17,7 +19,7 @@ TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources reference docs check test test-unit test-fast test-engines test-browser test-slow test-gpu bench bench-scale evaluate-checks evaluate-judge lint lock clean
+	sample-sources reference docs check test test-unit test-fast test-engines test-browser test-slow test-faults test-gpu fuzz audit bench bench-scale evaluate-checks evaluate-judge lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -96,6 +98,9 @@ test-browser: setup ## the pages in a real Chromium (apt-get install chromium, o
 
 test-slow: setup $(TINY)/qwen3/model.safetensors ## what takes minutes: clusters of two nodes, speech engines killed in a whole build
 	$(ON_CPU) $(VENV)/bin/python -m pytest -m slow tests/execution/test_ray.py tests/execution/test_ray_project.py tests/engines/test_whole_builds.py tests/apps/report/test_size.py
+
+test-faults: setup ## kill, damage and confuse FAULTS builds through Ray: nothing lost, nothing doubled (KINDS=a,b SEED=n)
+	$(VENV)/bin/python -m tests.faults --faults $(FAULTS) --seed $(SEED) --kinds "$(KINDS)"
 
 test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROFILE=my-gpu.yaml make test-gpu
 	@test -n "$(IEAT_GPU_PROFILE)" || { echo "IEAT_GPU_PROFILE names no profile, see docs/gpu.md" >&2; exit 2; }

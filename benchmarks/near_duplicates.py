@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.checks.shingles import PLACES, shingles, signature
 from ieat_data.config import Pipeline, Profile, Sources
-from ieat_data.data.schema import OK, SKETCHES, to_table
+from ieat_data.data.rows import Sketch
+from ieat_data.data.schema import OK, schema_of, to_table
 from ieat_data.hashing import row_id
 from ieat_data.stages.base import Context, Inputs
 from ieat_data.stages.gates.dedup import Deduplicate
@@ -69,10 +70,10 @@ def sketch(n: int, shard: int, folder: Path) -> dict[str, Any]:
         rows.append({"id": row, "answered": found.view(np.uint64).tolist(), "answered_scope": 1, "status": OK})
         seconds += time.process_time() - began
         if len(rows) == shard:
-            table.commit(f"s-{made:06d}", to_table(rows, SKETCHES))
+            table.commit(f"s-{made:06d}", to_table(rows, schema_of(Sketch)))
             made, rows = made + 1, []
     if rows:
-        table.commit(f"s-{made:06d}", to_table(rows, SKETCHES))
+        table.commit(f"s-{made:06d}", to_table(rows, schema_of(Sketch)))
     return {"texts": n, "made_near": near, "us_a_text": round(1e6 * seconds / n, 1), "signature_bytes": PLACES}
 
 

@@ -26,7 +26,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.config import Pipeline, Profile, Sources
-from ieat_data.data.schema import OK, TARGETS, to_table
+from ieat_data.data.rows import Target
+from ieat_data.data.schema import OK, schema_of, to_table
 from ieat_data.hashing import top_k
 from ieat_data.stages.base import Context, Inputs, Task
 from ieat_data.stages.dialogue.dialogues import form, most_used
@@ -153,7 +154,7 @@ def stage(group_shards: int, rows: int) -> dict[str, Any]:
                 sample, emotion, language = next(samples)
                 for task in ("reasoning", "empathy"):
                     made.append(_target(f"{sample[:-1]}{task[0]}", task, emotion, language, draw))
-            record = table.commit(f"s-{s:05d}", to_table(made, TARGETS))
+            record = table.commit(f"s-{s:05d}", to_table(made, schema_of(Target)))
             parts["inject", record.shard] = table.part(record)
         size = sum(p.path.stat().st_size for p in parts.values())
         pipeline = Pipeline(name="bench", sources=Sources(), configs=())

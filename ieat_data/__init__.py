@@ -8,8 +8,8 @@
     print(ieat_data.explain("data/sample", "71b5"))               # how a row came about, or why it was rejected
     ieat_data.run_stage("respond", rows, "cpu")                   # ten rows through one stage
 
-`Stage`, `MapStage`, `Reject` and `Engine` are what stages and engines of your own are made of. A fault that you can
-mend is a `UserError` of one line.
+`Stage`, `MapStage`, `row`, `Joined`, `Reject` and `Engine` are what stages and engines of your own are made of. A fault
+that you can mend is a `UserError` of one line.
 
 Names are imported when they are first used: `import ieat_data` alone loads neither Ray nor PyArrow nor any engine.
 """
@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     from ieat_data.api.dataset import Dataset, load
     from ieat_data.api.explain import Explanation, explain
     from ieat_data.api.run_stage import run_stage
+    from ieat_data.data.columns import Joined, row
     from ieat_data.engines.base import Engine
     from ieat_data.errors import UserError
-    from ieat_data.stages.base import MapStage, Reject, Stage
+    from ieat_data.stages.base import Reject, Stage
+    from ieat_data.stages.row_by_row import MapStage
 
 __all__ = [
     "Dataset",
     "Engine",
     "Explanation",
+    "Joined",
     "MapStage",
     "Reject",
     "Stage",
@@ -39,6 +42,7 @@ __all__ = [
     "build",
     "explain",
     "load",
+    "row",
     "run_stage",
 ]
 
@@ -52,8 +56,10 @@ _HOME = {
     "run_stage": "ieat_data.api.run_stage",
     "Engine": "ieat_data.engines.base",
     "UserError": "ieat_data.errors",
-    "MapStage": "ieat_data.stages.base",
+    "Joined": "ieat_data.data.columns",
+    "MapStage": "ieat_data.stages.row_by_row",
     "Reject": "ieat_data.stages.base",
+    "row": "ieat_data.data.columns",
     "Stage": "ieat_data.stages.base",
 }
 

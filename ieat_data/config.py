@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from ieat_data import paths
 from ieat_data.errors import UserError, did_you_mean
+from ieat_data.masking import hold_named
 from ieat_data.renamed import RENAMED_KEYS, now_called
 
 Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
@@ -65,6 +66,11 @@ class Profile(Strict):
     engines: Mapping[Role, EngineConfig] = Field(description="who plays each role")
     shards_in_flight: int = Field(2, ge=1, description="shards worked on at the same time")
     ray: RayConfig = RayConfig()
+
+    def model_post_init(self, context: Any) -> None:
+        """Make the keys that engines are given known, so that no message of this process shows one."""
+        for engine in self.engines.values():
+            hold_named(engine.settings)
 
     def voices(self, language: str) -> tuple[str, ...]:
         """Return the voices of the TTS engine in a language; none if there is no such engine."""

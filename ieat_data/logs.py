@@ -11,6 +11,7 @@ terminal nothing appears but warnings, unless `ieat -v` or `IEAT_LOG=debug` asks
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import socket
@@ -19,12 +20,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ieat_data.errors import UserError
+from ieat_data.masking import masked
 
 VARIABLE = "IEAT_LOG"
 PROGRESS = "ieat_data.progress"  # on the terminal already
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _ROOT = logging.getLogger("ieat_data")
-_FORMAT = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+
+
+class _Masked(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+_FORMAT = _Masked("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
 
 _captured: Path | None = None
 
@@ -49,7 +58,19 @@ class _File(logging.FileHandler):
 
 
 _TERMINAL = _Terminal()
-_TERMINAL.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+_TERMINAL.setFormatter(_Masked("%(levelname)s %(name)s: %(message)s"))
+
+
+class _Stream(io.TextIOWrapper):
+    """Standard output or error of a worker, with secrets masked. What C libraries print does not pass here."""
+
+    def __init__(self, number: int) -> None:
+        binary = open(number, "wb", closefd=False)  # noqa: SIM115
+        super().__init__(binary, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+    def write(self, text: str) -> int:
+        super().write(masked(text))
+        return len(text)
 
 
 def level(default: str) -> int:
@@ -113,8 +134,7 @@ def capture(folder: Path, name: str = "") -> None:
         stream.flush()
         os.dup2(to, number)  # the descriptor itself: C libraries write there
     os.close(to)
-    sys.stdout = open(1, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = _Stream(1), _Stream(2)
     _ROOT.handlers.clear()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_FORMAT)

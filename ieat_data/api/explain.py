@@ -12,7 +12,6 @@ from ieat_data.building import load_build
 from ieat_data.data.schema import OK, REJECTED, SKIPPED
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
-from ieat_data.stages import CONFIGS
 
 _SHOWN = 12  # characters of an id in the text
 _LINE = 100  # characters of a row's text
@@ -117,7 +116,8 @@ def explain(out: str | Path, id: str, *, work: str | Path | None = None) -> Expl
         raise UserError(f"{out}: {len(found)} rows have an id that begins with {id!r}: {some} …")
     steps = tuple(lineage.of(found[0]))
     origins = {s.id: Origin(s.id, s.row["source"], s.row["key"]) for s in steps if s.row.get("key")}
-    samples = (Sample(s.id, s.stage, _published(plan, s)) for s in steps if s.stage in CONFIGS and s.status == OK)
+    configs = {node.name for node in plan.configs}
+    samples = (Sample(s.id, s.stage, _published(plan, s)) for s in steps if s.stage in configs and s.status == OK)
     return Explanation(found[0], tuple(origins.values()), steps, tuple(samples))
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from ieat_data.api.build import configs
-from ieat_data.config import Pipeline, Profile, validate
-from ieat_data.data.schema import OK, to_table
+from ieat_data.config import Pipeline, Profile
+from ieat_data.data.rows import Nothing
+from ieat_data.data.schema import OK, schema_of, to_table
 from ieat_data.engines import registry
 from ieat_data.engines.local import LocalEngines
 from ieat_data.engines.recording import Recording, open_recording
@@ -19,8 +20,10 @@ from ieat_data.errors import UserError, did_you_mean
 from ieat_data.execution.job import Job
 from ieat_data.execution.worker import run_job
 from ieat_data.hashing import row_id
-from ieat_data.stages import STAGES, UNIONS
-from ieat_data.stages.base import ExpandStage, MapStage, Row, Stage, Task
+from ieat_data.stages import STAGES
+from ieat_data.stages.base import Row, Stage, Task
+from ieat_data.stages.catalogue import Catalogue, catalogue
+from ieat_data.stages.row_by_row import ExpandStage, RowByRow
 from ieat_data.stages.speech.speakers import clones
 from ieat_data.storage.open import at
 from ieat_data.storage.shards import Part, Table, write_parquet
@@ -45,7 +48,8 @@ def run_stage(
     replays a recording loads none. Answers are not kept.
 
     Args:
-        name: a stage that works row by row, such as `transcribe`, `emotion`, `respond` or `inject`.
+        name: a stage that works row by row, such as `transcribe`, `emotion`, `respond` or `inject`; or one of your
+            own as a pipeline names it (`my_stages:Brief`).
         rows: dicts with the columns that the stage reads; more columns do no harm. A row without `id` gets one by its
             position. A row whose `status` is not `ok` is returned unchanged.
         profile: the engines: a name under `pipelines/profiles/`, or a YAML file.
@@ -64,20 +68,21 @@ def run_stage(
         >>> rows = [{"language": "en", "text": "I lost my keys again and I feel so stupid."}]
         >>> ieat_data.run_stage("respond", rows, "cpu")[0]["reply"]
     """
-    stage = _row_by_row(name)
     laid_over = {f"stages.{name}.{key}": value for key, value in (settings or {}).items()}
     chosen, who = configs(pipeline, profile, laid_over)
-    where = f"pipeline {chosen.name}: stages.{name}"
-    validate(stage.Settings, chosen.stages.get(name, {}), where)
+    if name not in STAGES and ":" in name:
+        chosen = chosen.model_copy(update={"stages": {name: {}, **chosen.stages}})
+    known = catalogue(chosen)
+    stage = _row_by_row(name, known).configured(chosen)
     given = _with_ids(name, rows)
     fit = [row for row in given if row["status"] == OK]
     with tempfile.TemporaryDirectory(prefix="ieat-") as folder:
-        job = _Workbench(Path(folder), chosen, who)
+        job = _Workbench(Path(folder), chosen, who, known)
         for table in stage.inputs:
             job.put(table, _input(name, table, stage, fit))
         for table in stage.broadcast:
             job.make(table)
-        made, messages = job.run(name)
+        made, messages = job.run(stage.name)
     for row in made:
         if row["id"] in messages:
             row["message"] = messages[row["id"]]
@@ -87,12 +92,12 @@ def run_stage(
     return [{**row, **next(done)} if row["status"] == OK else row for row in given]
 
 
-def _row_by_row(name: str) -> MapStage | ExpandStage:
-    stage = STAGES.get(name)
+def _row_by_row(name: str, catalogue: Catalogue) -> RowByRow[Any, Any]:
+    stage = catalogue.stages.get(catalogue.table(name))
     if stage is None:
-        raise UserError(f"run_stage({name!r}): no such stage{did_you_mean(name, STAGES)}")
-    if not isinstance(stage, (MapStage, ExpandStage)):
-        known = ", ".join(n for n, s in STAGES.items() if isinstance(s, (MapStage, ExpandStage)))
+        raise UserError(f"run_stage({name!r}): no such stage{did_you_mean(name, catalogue.stages)}")
+    if not isinstance(stage, RowByRow):
+        known = ", ".join(n for n, s in catalogue.stages.items() if isinstance(s, RowByRow))
         raise UserError(
             f"run_stage({name!r}): this stage reads a corpus or regroups whole tables: run it in a build; these work "
             f"row by row: {known}"
@@ -109,9 +114,9 @@ def _with_ids(name: str, rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     return given
 
 
-def _input(name: str, table: str, stage: MapStage | ExpandStage, rows: Sequence[Row]) -> pa.Table:
+def _input(name: str, table: str, stage: RowByRow[Any, Any], rows: Sequence[Row]) -> pa.Table:
     """Return the columns that the stage reads from one table, with that table's types."""
-    schema = STAGES[UNIONS.get(table, (table,))[0]].schema
+    schema = schema_of(stage.reads.get(table, Nothing))
     wanted = [f for f in schema if f.name in (*_HEAD, *stage.columns.get(table, ()))]
     for i, row in enumerate(rows):
         if missing := [c for c in _columns(stage) if c not in row]:
@@ -130,17 +135,16 @@ def _input(name: str, table: str, stage: MapStage | ExpandStage, rows: Sequence[
     return to_table([{c: row[c] for c in names} for row in rows], pa.schema(wanted))
 
 
-def _columns(stage: MapStage | ExpandStage) -> list[str]:
+def _columns(stage: RowByRow[Any, Any]) -> list[str]:
     """Return the columns that the stage reads from any table."""
-    read = (c for t in stage.inputs for c in stage.columns.get(t, ()))
-    return list(dict.fromkeys(read))
+    return list(dict.fromkeys(c for columns in stage.columns.values() for c in columns))
 
 
 class _Workbench:
     """Tables of one shard each in a temporary folder, and the tasks that read and make them."""
 
-    def __init__(self, folder: Path, pipeline: Pipeline, profile: Profile) -> None:
-        self.folder, self.pipeline, self.profile = folder, pipeline, profile
+    def __init__(self, folder: Path, pipeline: Pipeline, profile: Profile, known: Catalogue) -> None:
+        self.folder, self.pipeline, self.profile, self.known = folder, pipeline, profile, known
         self.recording = open_recording(profile.recording) if profile.recording else None
         self.parts: dict[tuple[str, str], Part] = {}
 
@@ -159,7 +163,7 @@ class _Workbench:
 
     def run(self, name: str) -> tuple[list[Row], dict[str, str]]:
         """Run a stage's task; return its rows, and the messages about the rejected ones by id."""
-        stage = STAGES[name]
+        stage = self.known.stages[name]
         reads = tuple((t, _SHARD) for t in (*stage.inputs, *stage.broadcast) if (t, _SHARD) in self.parts)
         table = Table(self.folder / name)
         table.create()

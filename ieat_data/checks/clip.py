@@ -15,6 +15,7 @@ from ieat_data.checks.base import Check, failing, first_line
 from ieat_data.config import Strict
 from ieat_data.data.audio import Samples
 from ieat_data.data.mix import loudness
+from ieat_data.data.rows import Signal
 
 _FRAME_S = 0.02
 _SILENT_DB = -40.0  # of a frame, relative to the loud ones of its clip (their 95th percentile)
@@ -32,17 +33,6 @@ class ClipLimits(Strict):
     max_trailing_s: float | None = Field(2.5, ge=0, description="silence after the last sound, seconds")
     min_lufs: float | None = Field(-50.0, description="integrated loudness, LUFS (ITU-R BS.1770)")
     max_lufs: float | None = Field(-6.0, description="integrated loudness, LUFS")
-
-
-@dataclass(frozen=True)
-class Signal:
-    """The measurements. Shares are of the clip's length."""
-
-    clipped: float
-    silence: float
-    leading_s: float
-    trailing_s: float
-    lufs: float
 
 
 def measure(samples: Samples, rate: int) -> Signal:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from pathlib import Path
-from typing import Annotated
+from types import TracebackType
+from typing import Annotated, NoReturn
 
 import typer
 
+from ieat_data import stopping
 from ieat_data.cli import build, check, doctor, export, ingest, inspect, instructions, models, report, review, sources
 from ieat_data.cli.faults import line
 from ieat_data.errors import UserError
 from ieat_data.logs import on_terminal
+from ieat_data.masking import masked
 from ieat_data.paths import use_project
 
 _log = logging.getLogger(__name__)
+_RESUME = {"build", "ingest", "models"}  # what they have done stays, and the same command goes on from there
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +35,7 @@ app = typer.Typer(
 
 @app.callback()
 def settings(
+    context: typer.Context,
     project: Annotated[
         Path | None,
         typer.Option(
@@ -44,6 +50,7 @@ def settings(
     ] = False,
 ) -> None:
     """Set the project folder and the level of messages for all commands."""
+    stopping.resumes(context.invoked_subcommand in _RESUME)
     on_terminal(verbose)
     if project is not None:
         use_project(project)
@@ -55,20 +62,38 @@ app.add_typer(models.app, name="models")
 app.add_typer(instructions.app, name="instructions")
 
 
+def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    print(masked("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr, end="")
+
+
 def main() -> None:
-    """Run `ieat`: an error that the user can fix is one line, with exit code 2; one of the file system, with 1."""
+    """Run `ieat`: an error that the user can fix is one line, with exit code 2; one of the file system, with 1.
+
+    A signal ends it with 128 + its number.
+    """
+    sys.excepthook = _told
+    stopping.install()
     try:
         app(standalone_mode=True)
-    except UserError as e:
-        print(f"ieat: {e}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as e:
-        told = line(e)
-        if told is None:
+    except SystemExit as e:
+        if stopping.received() is None or not e.code:  # a server is ended by a signal, and has done its work then
             raise
-        _log.debug("refused by the operating system", exc_info=True)
-        print(f"ieat: {told}", file=sys.stderr)
-        sys.exit(1)
+    except BaseException as e:
+        if stopping.received() is None:
+            _failed(e)
+    stopping.leave()
+
+
+def _failed(error: BaseException) -> NoReturn:
+    if isinstance(error, UserError):
+        print(masked(f"ieat: {error}"), file=sys.stderr)
+        sys.exit(2)
+    told = line(error) if isinstance(error, OSError) else None
+    if told is None:
+        raise error
+    _log.debug("refused by the operating system", exc_info=True)
+    print(masked(f"ieat: {told}"), file=sys.stderr)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -51,13 +51,18 @@ def _print(found: Statistics, out: Path) -> None:
     from rich.table import Table
 
     from ieat_data.cli.show import escape, new_console
+    from ieat_data.execution.read import said
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column()
     for name, value in found.as_json().items():
+        if name == "read":
+            continue
         shown = ", ".join(f"{k}: {n}" for k, n in value.items()) if isinstance(value, dict) else str(value)
         table.add_row(name, escape(shown or "none"))
     console = new_console()
     console.print(table)
+    if found.read:
+        console.print(f"\n{said(found.name, found.read)}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"\nrows {out}/data/*.parquet   rejected {out}/.work/tables/*/quarantine-*", soft_wrap=True)

@@ -56,7 +56,7 @@ def list_banks() -> None:
     table = new_table("task", "language", *STATUSES, "all")
     for path in shipped():
         task, language, _ = path.name.split(".")
-        counts = Counter(row["status"] for row in judged(task, language, verdicts))
+        counts = Counter(one.status for one in judged(task, language, verdicts))
         table.add_row(task, language, *(str(counts[s] or "") for s in STATUSES), str(counts.total()))
     new_console().print(table)
 

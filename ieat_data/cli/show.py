@@ -84,6 +84,8 @@ def _project() -> str:
 
 def after_build(made: Mapping[str, Any], out: Path) -> None:
     """Print one screen: what was built, what was rejected, where it is, what to try next."""
+    from ieat_data.execution.read import said
+
     console = new_console()
     console.print(
         f"\n[bold]{escape(made['name'])}[/bold]: {made['rows']} samples, {made['audio_s'] / 60:.1f} min of audio"
@@ -109,6 +111,10 @@ def after_build(made: Mapping[str, Any], out: Path) -> None:
         console.print(f"  {stage}: {_inline(reasons)}", markup=False)
     if not rejects:
         console.print("  none")
+    console.print("\n[bold]sources[/bold]")
+    for source in made["sources"]:
+        if source["read"]:
+            console.print(f"  {said(source['name'], source['read'])}", markup=False, highlight=False, soft_wrap=True)
     _review(console, made["review"])
     for role, grade in made["grades"].items():
         console.print(f"\n[yellow]The {role} engine is of {grade} grade: its labels are not for training.[/yellow]")

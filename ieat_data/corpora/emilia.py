@@ -36,12 +36,12 @@ class EmiliaReader:
         """Yield units of `rows_per_unit` clips. Read the tars' headers or scan the JSON lines; read no clip."""
 
         def units(path: str) -> Iterator[Unit]:
-            cut = json_records.units if path.endswith(RAW) else tar_units
+            cut = json_records.units if path.lower().endswith(RAW) else tar_units
             return cut(self.root, path, rows_per_unit)
 
         yield from in_order(self.root, files_of_one_form(self.root, TARS, RAW), units)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
         """Yield the clips of `unit`, one in memory at a time."""
-        read = read_raw if unit.path.endswith(RAW) else read_tar
+        read = read_raw if unit.path.lower().endswith(RAW) else read_tar
         yield from read(self.root, unit, self.language)

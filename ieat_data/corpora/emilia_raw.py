@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 
 from ieat_data.corpora.emilia_meta import MAX_AUDIO_BYTES, own_id, speech_record
 from ieat_data.corpora.io.base import BadRecord, SpeechRecord
-from ieat_data.corpora.io.files import MAX_PAYLOAD, bad_record, record_key
-from ieat_data.corpora.io.json_records import FieldError, Span, load, unit_spans
+from ieat_data.corpora.io.files import bad_record, record_key
+from ieat_data.corpora.io.json_records import FieldError, Span, load, lost_text, unit_spans
 from ieat_data.corpora.io.roots import File, FileGone, Root
 from ieat_data.corpora.io.segments import relative_path
 from ieat_data.corpora.io.units import Unit
@@ -34,7 +34,7 @@ def _record(root: Root, file: File, ordinal: int, span: Span, language: str) -> 
         audio = _clip(root, beside.as_posix())
         return speech_record(record, record_key(file.path, ordinal, name), audio, language)
     except FieldError as e:
-        payload = raw or file.read(span.start, min(span.stop - span.start, MAX_PAYLOAD))
+        payload = raw or lost_text(root, file, span, e)
         return bad_record(file.path, ordinal, name, e.reason, f"{name or f'record {ordinal}'}: {e}", payload)
 
 

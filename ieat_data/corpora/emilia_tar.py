@@ -11,29 +11,59 @@ from ieat_data.corpora.io.files import bad_record, exactly, record_key
 from ieat_data.corpora.io.json_records import FieldError
 from ieat_data.corpora.io.roots import File, Root
 from ieat_data.corpora.io.tar import MESSAGES, Group, groups
-from ieat_data.corpora.io.units import Unit
+from ieat_data.corpora.io.units import SourceError, Unit
 
 MAX_JSON_BYTES = 1 << 20
+MAX_LONE = 100_000  # keys in memory: a few archives of Emilia
 AUDIO_EXTENSIONS = ("mp3", "flac", "wav")
 _EXTENSIONS = frozenset(("json", *AUDIO_EXTENSIONS))
 
 
 def tar_units(root: Root, path: str, rows_per_unit: int) -> Iterator[Unit]:
-    """Yield units of `rows_per_unit` clips. Read the members' headers, none of their data."""
+    """Yield units of `rows_per_unit` clips, which cover the archive. Read the members' headers, none of their data.
+
+    Raises:
+        SourceError: a clip's JSON and audio are not next to each other.
+    """
     with root.open(path) as file:
         if file.size == 0:
             yield file.unit(0, 0, 1, 0)
             return
-        start = end = rows = index = 0
+        start = rows = index = 0
+        order = _Order(path)
         for group in groups(file, 0, file.size, _EXTENSIONS):
+            order.check(group)
             if rows == rows_per_unit:
-                yield file.unit(start, end, rows, index)
-                index, rows = index + rows, 0
-            if rows == 0:
-                start = group.start
-            rows, end = rows + 1, group.end
+                yield file.unit(start, group.start, rows, index)
+                start, index, rows = group.start, index + rows, 0
+            rows += 1
+        order.close()
         if rows:
-            yield file.unit(start, end, rows, index)
+            yield file.unit(start, file.size, rows, index)
+
+
+class _Order:
+    """Notices an archive in which all JSON comes first and all audio later."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lone: set[str] = set()  # keys of JSON without audio next to it, at most MAX_LONE
+        self._pairs = self._apart = 0
+
+    def check(self, group: Group) -> None:
+        if "json" not in group.members:
+            self._apart += group.key in self._lone
+        elif len(group.members) > 1:
+            self._pairs += 1
+        elif len(self._lone) < MAX_LONE:
+            self._lone.add(group.key)
+
+    def close(self) -> None:
+        if self._apart > max(1, self._pairs):
+            raise SourceError(
+                f"{self._path}: JSON and audio of {self._apart} clips are not next to each other, as WebDataset has "
+                "them; unpack it and pack it again with: tar --sort=name -cf NEW.tar FOLDER"
+            )
 
 
 def read_tar(root: Root, unit: Unit, language: str) -> Iterator[SpeechRecord | BadRecord]:
@@ -42,9 +72,15 @@ def read_tar(root: Root, unit: Unit, language: str) -> Iterator[SpeechRecord | B
         if file.size == 0:
             yield bad_record(unit.path, unit.index, "", "empty_file", "the archive holds 0 bytes; fetch it again")
             return
-        found = groups(file, unit.start, unit.end, _EXTENSIONS)
+        account = root.account
+        account.begin()
+        found = groups(file, unit.start, unit.end, _EXTENSIONS, account=account)
         for ordinal, group in enumerate(exactly(unit, found), unit.index):
+            account.read(group.size)
+            if group.problem == "damaged_archive":
+                account.lose(file.path, group.start, group.end - group.start)
             yield _record(file, ordinal, group, language)
+        account.end(unit.path, unit.end - unit.start)
 
 
 def _record(file: File, ordinal: int, group: Group, language: str) -> SpeechRecord | BadRecord:
@@ -55,7 +91,8 @@ def _record(file: File, ordinal: int, group: Group, language: str) -> SpeechReco
         return bad_record(file.path, ordinal, name, reason, f"{where}: {message}", payload)
 
     if group.problem:
-        return bad(group.problem, MESSAGES[group.problem], file.read(group.start, 2048))
+        lost = f" (bytes {group.start} to {group.end})" if group.problem not in ("unsafe_name", "not_a_file") else ""
+        return bad(group.problem, MESSAGES[group.problem] + lost, file.read(group.start, 2048))
     meta = group.members.get("json")
     clip = next((group.members[e] for e in AUDIO_EXTENSIONS if e in group.members), None)
     if meta is not None and meta.size > MAX_JSON_BYTES:

@@ -20,7 +20,7 @@ def files_of_one_form(root: Root, *forms: Form, keep: Callable[[str], bool] = la
         SourceError: there are files of two forms, or none.
     """
     paths = corpus_files(root, tuple(suffix for form in forms for suffix in form), keep)
-    there = [form for form in forms if any(path.endswith(form) for path in paths)]
+    there = [form for form in forms if any(path.lower().endswith(form) for path in paths)]
     if len(there) > 1:
         both = " and ".join(f"**/*{form[0]}" for form in there)
         raise SourceError(f"{root}: holds {both}, two forms of this corpus; set `root` to the folder of one of them")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ieat_data.corpora.io.base import BadRecord, SpeechRecord
-from ieat_data.corpora.io.files import bad_record, exactly, is_storable, record_key
+from ieat_data.corpora.io.files import bad_record, exactly, is_storable, meant, record_key
 from ieat_data.corpora.io.json_records import FieldError, Span, array_spans, load
 from ieat_data.corpora.io.open import root_at
 from ieat_data.corpora.io.roots import File, Root
@@ -93,7 +93,8 @@ class GigaSpeechReader:
         """Yield units of `rows_per_unit` segments of the subset. Read the JSON once, one recording's part at a time."""
         name = self.root.only or "GigaSpeech.json"
         if self.root.entry(name) is None:
-            raise SourceError(f"{self.root}: holds no {name}; set `root` to the folder of the download")
+            hint = meant(self.root, lambda r: r.entry(name) is not None)
+            raise SourceError(f"{self.root}: holds no {name}{hint or '; set `root` to the folder of the download'}")
         with self.root.open(name) as file:
             end = rows = 0
             first: Segment | None = None
@@ -163,7 +164,9 @@ class GigaSpeechReader:
             written = written_text(text)
             start = seconds(segment.get("begin_time"), "begin_time")
             duration = round(seconds(segment.get("end_time"), "end_time") - start, 8)
-            data = recordings.cut(relative_path(audio.get("path")), start, duration, RATE)
+            md5 = audio.get("md5")
+            path = relative_path(audio.get("path"))
+            data = recordings.cut(path, start, duration, RATE, md5=md5 if isinstance(md5, str) else "")
         except FieldError as e:
             raw = _dumped(segment) or file.read(item.span.start, 2048)
             return bad_record(file.path, item.ordinal, name, e.reason, f"{name or f'segment {item.ordinal}'}: {e}", raw)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ieat_data.corpora.io.base import BadRecord, SpeechRecord
-from ieat_data.corpora.io.files import bad_record, exactly, in_order, is_storable, record_key
+from ieat_data.corpora.io.files import bad_record, exactly, in_order, is_storable, meant, record_key
 from ieat_data.corpora.io.gzip_lines import Line, lines, lines_from
 from ieat_data.corpora.io.json_records import FieldError, parse
-from ieat_data.corpora.io.open import root_at, root_beside
+from ieat_data.corpora.io.open import one_account, root_at, root_beside
 from ieat_data.corpora.io.roots import Root
-from ieat_data.corpora.io.segments import Recordings, relative_path, seconds
+from ieat_data.corpora.io.segments import TOLERANCE_S, Recordings, relative_path, seconds
 from ieat_data.corpora.io.units import SourceError, Unit
 from ieat_data.errors import did_you_mean
 
@@ -48,7 +48,7 @@ class LibriHeavyReader:
             raise SourceError(f"option subset: {subset!r} is not a training subset{hint}")
         self.root = root_at(root)
         self.language = language
-        self._audio_root = root_beside(self.root, audio_root)
+        self._audio_root = one_account(self.root, root_beside(self.root, audio_root))
         self._prefix = prefix.rstrip("/") + "/" if prefix else ""
         if not self._audio_root.is_folder():
             raise SourceError(f"option audio_root: {self._audio_root}: no such folder; set it to LibriLight's folder")
@@ -60,7 +60,8 @@ class LibriHeavyReader:
         """Yield units of `rows_per_unit` cuts. Decompress every manifest once; parse no cut."""
         for name in self._names:
             if self.root.entry(name) is None:
-                raise SourceError(f"{self.root}: holds no {name}; fetch it, or set the option subset")
+                hint = meant(self.root, lambda r, name=name: r.entry(name) is not None)  # type: ignore[misc]
+                raise SourceError(f"{self.root}: holds no {name}{hint or '; fetch it, or set the option subset'}")
         yield from in_order(self.root, self._names, lambda name: self._units(name, rows_per_unit))
 
     def _units(self, name: str, rows_per_unit: int) -> Iterator[Unit]:
@@ -105,22 +106,31 @@ class LibriHeavyReader:
             if source.startswith(self._prefix):
                 source = source[len(self._prefix) :]
             source = relative_path(source)
-            data = recordings.cut(source, start, duration)
+            data = recordings.cut(source, start, duration, channels=1)
+            _check_whole(supervision, duration)
         except FieldError as e:
             return bad_record(path, ordinal, name, e.reason, f"{name or f'cut {ordinal}'}: {e}", line.raw)
         return SpeechRecord(
             key=record_key(path, ordinal, name),
             audio=data,
             text=text.strip(),
-            speaker=speaker if isinstance(speaker, str) and is_storable(speaker) else "",
+            speaker=_name(speaker),
             language=self.language,
             extra={"recording": source, "start": start, "duration": duration},
         )
 
 
+def _name(speaker: Any) -> str:
+    if isinstance(speaker, int) and not isinstance(speaker, bool):
+        return str(speaker)  # LibriVox numbers its readers
+    return speaker if isinstance(speaker, str) and is_storable(speaker) else ""
+
+
 def _supervision(cut: dict[str, Any]) -> dict[str, Any]:
     if cut.get("type", "MonoCut") != "MonoCut":
         raise FieldError("not_mono_cut", f"the cut has the type {str(cut['type'])[:40]!r}, not one recording")
+    if cut.get("channel", 0) not in (0, [0]):
+        raise FieldError("several_channels", f"the cut is of channel {str(cut['channel'])[:40]}")
     supervisions = cut.get("supervisions")
     if not isinstance(supervisions, list) or len(supervisions) != 1:
         n = len(supervisions) if isinstance(supervisions, list) else 0
@@ -128,6 +138,14 @@ def _supervision(cut: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(supervisions[0], dict):
         raise FieldError("bad_field", "the supervision is not an object")
     return supervisions[0]
+
+
+def _check_whole(supervision: dict[str, Any], duration: float) -> None:
+    begins = seconds(supervision.get("start", 0.0), "start")
+    lasts = seconds(supervision.get("duration", duration), "duration")
+    if begins > TOLERANCE_S or abs(lasts - duration) > TOLERANCE_S:
+        message = f"the text is of {begins:g} to {begins + lasts:g} s of the cut, which lasts {duration:g} s"
+        raise FieldError("partial_supervision", message)
 
 
 def _text(supervision: dict[str, Any]) -> str:

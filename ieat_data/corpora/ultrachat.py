@@ -43,7 +43,7 @@ class UltraChatReader(JsonReader):
         """Yield units of `rows_per_unit` records. Scan the JSON once, or read the footers of the Parquet files."""
 
         def cut(path: str) -> Iterator[Unit]:
-            if path.endswith(PARQUET):
+            if path.lower().endswith(PARQUET):
                 return parquet.units(self.root, path, rows_per_unit, COLUMNS[:1], "UltraChat 200k")
             return units(self.root, path, rows_per_unit)
 
@@ -51,7 +51,7 @@ class UltraChatReader(JsonReader):
 
     def read(self, unit: Unit) -> Iterator[QueryRecord | BadRecord]:
         """Yield the queries of `unit`, one record in memory at a time; of Parquet a few rows of two columns."""
-        if not unit.path.endswith(PARQUET):
+        if not unit.path.lower().endswith(PARQUET):
             yield from super().read(unit)
             return
         for ordinal, row in parquet.read_rows(self.root, unit, COLUMNS):
@@ -60,12 +60,12 @@ class UltraChatReader(JsonReader):
     def file_versions(self) -> list[list[object]]:
         """Return the versions of the files that are read: those of the split if there are splits."""
         paths = self._paths()
-        one = bool(self.root.only) or not paths[0].endswith(PARQUET)
+        one = bool(self.root.only) or not paths[0].lower().endswith(PARQUET)
         return file_versions(self.root) if one else file_versions(self.root, paths)
 
     def _paths(self) -> list[str]:
         paths = files_of_one_form(self.root, LINES, PARQUET, keep=is_corpus_file)
-        if paths[0].endswith(PARQUET):
+        if paths[0].lower().endswith(PARQUET):
             return paths if self._split == ALL else parquet.of_split(self.root, paths, self._split or TRAIN)
         if self._split is not None:
             raise SourceError(f"option split: {self.root} holds JSON lines, which have no splits; remove the option")

@@ -17,7 +17,7 @@ from typing import ClassVar
 from ieat_data.corpora.io import gzip_stream, tar
 from ieat_data.corpora.io.base import BadRecord, SpeechRecord
 from ieat_data.corpora.io.file_versions import file_versions
-from ieat_data.corpora.io.files import bad_record, exactly, in_order, record_key
+from ieat_data.corpora.io.files import bad_record, exactly, in_order, meant, record_key
 from ieat_data.corpora.io.names import is_unsafe
 from ieat_data.corpora.io.open import root_at
 from ieat_data.corpora.io.packs import ARCHIVE, Index, Piece, Utterance, index_pack, packs, piece_name, pieces
@@ -44,6 +44,7 @@ class WenetSpeech4TTSReader:
     """
 
     kind: ClassVar[str] = "speech"
+    also_reads: ClassVar[tuple[str, ...]] = (".lst",)
 
     def __init__(self, root: Root | Path | str, language: str, subsets: Sequence[str] | None = None) -> None:
         self.root = root_at(root)
@@ -74,8 +75,8 @@ class WenetSpeech4TTSReader:
                 raise SourceError(f"{self.root}: holds no {name}/*{ARCHIVE} and no {name}/*/wavs; is it downloaded?")
         if not there:
             raise SourceError(
-                f"{self.root}: holds none of {', '.join(f'{s}/*{ARCHIVE}' for s in SUBSETS)} and no */*/wavs; "
-                "is it this corpus, and is the download complete?"
+                f"{self.root}: holds none of {', '.join(f'{s}/*{ARCHIVE}' for s in SUBSETS)} and no */*/wavs"
+                + (meant(self.root, _fits) or "; is it this corpus, and is the download complete?")
             )
         last = max(SUBSETS.index(s) for s in self.subsets or there)
         return [s for s in there if SUBSETS.index(s) <= last]
@@ -145,7 +146,7 @@ class WenetSpeech4TTSReader:
             if listed := self._list(folder, "scores"):
                 index.set_scores(scores(self.root, listed))
             ordinal = itertools.count()
-            for n, piece in enumerate(pieces(self.root, pack, version), 1):
+            for n, piece in enumerate(pieces(self.root, pack, version, self.root.account), 1):
                 found = None if piece.problem else index.find(piece.id)
                 if found and piece.kind == "txt" and found.txt == n and found.wav is not None:
                     continue  # goes into the record of its recording
@@ -194,6 +195,10 @@ class WenetSpeech4TTSReader:
             language=self.language,
             extra={"subset": pack.split("/")[0], **score},
         )
+
+
+def _fits(root: Root) -> bool:
+    return any(packs(root, subset) for subset in SUBSETS)
 
 
 def lines(root: Root, path: str, version: str = "") -> Iterator[bytes]:

@@ -20,7 +20,7 @@ from ieat_data.data.audio import AudioError, Samples, container, mono, undecodab
 
 # seconds by which the decoded length may differ: coders of MP3 and Opus add and drop up to three frames
 TOLERANCE_S = {"mp3": 0.15, "ogg": 0.15, "flac": 0.05, "wav": 0.05}
-_UNKNOWN_FRAMES = 1 << 40  # libsndfile's number of frames where a header gives none is larger
+UNKNOWN_FRAMES = 1 << 40  # libsndfile's number of frames where a header gives none is larger
 _BLOCK = 1 << 18  # frames read at a time if their number is unknown
 _STREAMED = 0x7FFF0000  # bytes; writers into a pipe put a size above this, or 0, into a WAV header
 _REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
@@ -54,7 +54,7 @@ def hear(data: bytes, max_s: float) -> Heard:
         raise AudioError("damaged_audio", problem)
     try:
         with sf.SoundFile(io.BytesIO(data)) as f:
-            rate, subtype, known = f.samplerate, f.subtype, f.frames < _UNKNOWN_FRAMES
+            rate, subtype, known = f.samplerate, f.subtype, f.frames < UNKNOWN_FRAMES
             limit = int(max_s * rate)
             samples = f.read(limit, dtype="float32", always_2d=True) if known else _streamed(data, limit)
     except (sf.LibsndfileError, ValueError, RuntimeError) as e:
@@ -118,7 +118,7 @@ def ogg_crc(data: bytes) -> int:
     return int(f"{found:032b}"[::-1], 2)
 
 
-class _Forwards(sf.SoundFile):
+class Forwards(sf.SoundFile):
     """After each read soundfile seeks to where it is, which libFLAC cannot in a file of unknown length."""
 
     def seekable(self) -> bool:
@@ -127,7 +127,7 @@ class _Forwards(sf.SoundFile):
 
 def _streamed(data: bytes, limit: int) -> Samples:
     parts, left = [], limit
-    with _Forwards(io.BytesIO(data)) as f:
+    with Forwards(io.BytesIO(data)) as f:
         while left > 0 and len(part := f.read(min(_BLOCK, left), dtype="float32", always_2d=True)):
             parts.append(part)
             left -= len(part)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ieat_data.data.audio import Samples
+from ieat_data.data.rows import Span
 
 PEAK = 0.89  # -1 dBFS: the loudest sample after matching
 _MAX_GAIN_DB = 20.0  # a clip that needs more gain is noise, not speech
@@ -48,13 +49,12 @@ def match_loudness(question: Samples, utterance: Samples, rate: int) -> tuple[Sa
     return matched * scale, utterance * scale
 
 
-def join(pieces: list[Piece], rate: int) -> tuple[Samples, list[dict[str, object]]]:
-    """Join the pieces in order; return the samples and the pieces' spans in seconds."""
-    spans: list[dict[str, object]] = []
+def join(pieces: list[Piece], rate: int, audio: int = 0) -> tuple[Samples, list[Span]]:
+    """Join the pieces in order; return the samples and the pieces' spans in the sample's clip number `audio`."""
+    spans: list[Span] = []
     at = 0
     for p in pieces:
         end = at + len(p.samples)
-        times = {"start_s": round(at / rate, 6), "end_s": round(end / rate, 6)}
-        spans.append({**times, "kind": p.kind, "ref": p.ref, "speaker": p.speaker, "clip": p.clip})
+        spans.append(Span(audio, round(at / rate, 6), round(end / rate, 6), p.kind, p.ref, p.speaker, p.clip))
         at = end
     return np.concatenate([p.samples for p in pieces]).astype(np.float32), spans

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
+
+_MARKUP = re.compile(r"[&<>\\`*\[\]!#|~$]|(?<!\w)_|_(?!\w)")
 
 
 def data_files(files: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
@@ -22,13 +25,13 @@ def render(manifest: Mapping[str, Any]) -> str:
     for shard in manifest["shards"]:
         files[shard["config"]].append(shard["path"])
     head = {
-        "pretty_name": f"IEAT {manifest['name']}",
+        "pretty_name": f"IEAT {_line(manifest['name'])}",
         "language": sorted(manifest["counts"]["language"]),
         "task_categories": ["audio-text-to-text"],
         "configs": data_files(files),
     }
     lines = ["---", yaml.safe_dump(head, allow_unicode=True, sort_keys=False).strip(), "---", ""]
-    lines += [f"# IEAT {manifest['name']}", ""]
+    lines += [f"# IEAT {plain(manifest['name'])}", ""]
     lines += [
         "Training data made by Injected Emotional-Attribution Thinking: the user's emotion, heard from the voice, is "
         "written into the think body, and the model reasons on to its cause and answers.",
@@ -57,7 +60,7 @@ def render(manifest: Mapping[str, Any]) -> str:
         lines += ["`speech_tokens` are null: the profile of this build has no codec.", ""]
     lines += ["## Manual filtering", "", _reviewed(manifest["review"]), ""]
     lines += ["## Sources", "", "| source | licence | terms |", "|---|---|---|"]
-    lines += [f"| {s['name']} | {s['licence']} | {s['terms']} |" for s in manifest["sources"]]
+    lines += [f"| {plain(s['name'])} | {plain(s['licence'])} | {plain(s['terms'])} |" for s in manifest["sources"]]
     if manifest["non_commercial"]:
         lines += ["", "At least one source is for **non-commercial** use only."]
     lines += ["", "`manifest.json` says the rest: shards with hashes, models, prompts, seeds, rejects by reason.", ""]
@@ -75,4 +78,13 @@ def _reviewed(review: Mapping[str, Any]) -> str:
 
 
 def _inline(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{k}: {v}" for k, v in counts.items())
+    return ", ".join(f"{plain(k)}: {v}" for k, v in counts.items())
+
+
+def plain(text: str) -> str:
+    """Return what a corpus or a source file says as text on one line, which Markdown and HTML show as it is."""
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", _line(text))
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

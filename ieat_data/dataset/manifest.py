@@ -17,6 +17,7 @@ from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW
 from ieat_data.engines import registry
 from ieat_data.engines.cpu import cpu
 from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.read import read_of
 from ieat_data.paths import prompt_hashes
 from ieat_data.stages import STAGES
 from ieat_data.stages.dialogue.questions import written
@@ -73,14 +74,18 @@ def make(
         "exact": all(_exact(i) for i in plan.engine_identities.values()),
         "grades": grades,
         "prompts": prompt_hashes(["**/*"]),
-        "sources": [
-            {k: getattr(s, k) for k in ("name", "reader", "language", "licence", "terms", "non_commercial", "homepage")}
-            for s in plan.sources
-        ],
+        "sources": _sources(plan),
         "non_commercial": any(s.non_commercial for s in plan.sources),
         "recording": plan.recording.describe() if plan.recording else None,
         "made_with": made_with(plan),
     }
+
+
+def _sources(plan: Plan) -> list[dict[str, Any]]:
+    """Return the sources with their terms and what was read of them; null for one that stages read themselves."""
+    terms = ("name", "reader", "language", "licence", "terms", "non_commercial", "homepage")
+    read = read_of(plan.nodes.values())
+    return [{**{k: getattr(s, k) for k in terms}, "read": read.get(s.name)} for s in plan.sources]
 
 
 def content_digest(plan: Plan) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from ieat_data.engines import base
 from ieat_data.engines.frames import Damaged, Encoded, pack, unpack
 from ieat_data.hashing import fingerprint
+from ieat_data.masking import masked, without_secrets
 from ieat_data.storage.open import at
 from ieat_data.storage.store import Log, Store
 
@@ -50,7 +51,9 @@ def answer_key(method: str, request: Any, engine: Mapping[str, Any]) -> str:
 
 def encode(answer: Any) -> Encoded:
     """Convert an answer to its stored form."""
-    value = asdict(answer)
+    value = without_secrets(asdict(answer))
+    if isinstance(answer, base.Failure):
+        value["message"] = masked(answer.message)
     audio = value.pop("audio", None)
     return Encoded(type(answer).__name__, json.dumps(value, ensure_ascii=False), audio)
 
@@ -109,6 +112,11 @@ class ResponseCache:
             self._damaged += damaged
             self._append(sound)
             store.delete(name)
+
+    @property
+    def store(self) -> Store | None:
+        """The task's folder, or None if nothing is kept."""
+        return self._store
 
     def __contains__(self, key: str) -> bool:
         """Tell whether a request's answer is known. What this version cannot decode is not."""

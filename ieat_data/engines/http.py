@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from ieat_data.engines.base import Failure
 from ieat_data.errors import EngineDown, UserError, did_you_mean
+from ieat_data.masking import hold, masked
 
 # settings of HttpClient: they say whom to ask and how, but do not change the answers
 NEUTRAL_SETTINGS = frozenset(
@@ -125,6 +126,7 @@ class HttpClient:
             raise UserError(f"engine {engine}: `base_urls` names no server; set e.g. [http://localhost:8000/v1]")
         self._servers = [_Server(_base_url(engine, url)) for url in urls]
         self._key = _api_key(engine, api_key_env)
+        hold(self._key)
         self._served = False  # has any request succeeded?
         self._turn, self._lock, self._batch = 0, threading.Lock(), threading.local()
         workers = int(_positive(engine, "concurrency", concurrency))
@@ -275,10 +277,8 @@ class HttpClient:
         return stop.wait(seconds)
 
     def _short(self, text: str) -> str:
-        """Return a server's message on one line, without the key (some repeat it) and terminal control characters."""
-        if self._key:
-            text = text.replace(self._key, "…")
-        line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        """Return a server's message on one line, without keys (some repeat them) and terminal control characters."""
+        line = " ".join("".join(c if c.isprintable() else " " for c in masked(text)).split())
         return line if len(line) <= _MESSAGE_CHARS else f"{line[:_MESSAGE_CHARS]}…"
 
 

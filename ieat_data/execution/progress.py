@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ieat_data import logs
 from ieat_data.execution.plan import Node, Plan
+from ieat_data.masking import masked
 from ieat_data.storage.shards import CommitRecord
 
 if TYPE_CHECKING:
@@ -63,11 +65,12 @@ class Progress:
 
     def __exit__(self, *exc: object) -> None:
         if self._display is not None:
-            self._display.update(self._table())
-            self._display.stop()
+            with contextlib.suppress(OSError, ValueError):
+                self._display.update(self._table())
+                self._display.stop()
 
     def note(self, text: str) -> None:
-        self._say(text)
+        self._say(masked(text))
 
     def start(self, name: str) -> None:
         stage = self._stages[name]
@@ -113,10 +116,11 @@ class Progress:
     def _say(self, text: str) -> None:
         self._spoke = time.monotonic()
         _log.info(text)
-        if self._display is not None:
-            self._display.update(self._table())
-        else:
-            print(f"[{_clock(self._spoke - self._began)}] {text}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError, ValueError):  # the terminal is closed: WORK/logs has all lines
+            if self._display is not None:
+                self._display.update(self._table())
+            else:
+                print(f"[{_clock(self._spoke - self._began)}] {text}", file=sys.stderr, flush=True)
 
     def _table(self) -> Table:
         from rich.table import Table

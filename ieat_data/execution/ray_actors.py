@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import pickle
 import random
+import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ieat_data import logs
+from ieat_data import faults, logs
 from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.client import Caller
 from ieat_data.engines.usage import BusyClock
-from ieat_data.errors import EngineDown
+from ieat_data.errors import EngineDied, EngineDown
+from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_project import arrive
 
 _log = logging.getLogger(__name__)
+
+
+def black_box(log: tuple[Path, str] | None) -> Path | None:
+    """Return the file in which an actor with this log notes which call runs alone in it."""
+    return None if log is None else log[0] / f"{log[1]}.alone"
 
 
 class EngineActor:
@@ -40,6 +51,7 @@ class EngineActor:
         _log.info("loading %s: %s", role, config.engines[role].engine)  # type: ignore[index]
         self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
         self.clock = BusyClock()
+        self.gate = Gate(black_box(log))
         _log.info("%s is loaded", role)
 
     def ready(self) -> bool:
@@ -50,38 +62,128 @@ class EngineActor:
         if close := getattr(self.engine, "close", None):
             close()
 
-    def call(self, method: str, requests: list[Any]) -> tuple[list[Any], float]:
-        """Return the answers, and the engine's seconds for them."""
-        with self.clock.call() as busy_s:
-            answers: list[Any] = getattr(self.engine, method)(requests)
-        _log.debug("%s: %d answers in %.2f s", method, len(answers), busy_s())
+    def call(self, method: str, requests: list[Any], alone: str = "") -> tuple[list[Any] | Exception, float]:
+        """Return the answers, or the exception that the engine raised, and the engine's seconds for them.
+
+        A process whose device is broken ends itself here: another one takes over, and the call is made again.
+
+        Args:
+            method: the engine's batch call.
+            requests: what to ask.
+            alone: an id of this call, which then waits until no other runs, and holds off others.
+        """
+        with self.gate.entered(alone), self.clock.call() as busy_s:
+            try:
+                answers = getattr(self.engine, method)(requests)
+            except Exception as e:
+                answers = e
+        for problem in [answers] if isinstance(answers, Exception) else answers if isinstance(answers, list) else []:
+            if isinstance(problem, Exception) and faults.breaks_process(problem):
+                _log.error("the device is broken, so this process ends and another one starts: %s", problem)
+                self.gate.ended_by(alone)
+                os._exit(1)
+        if isinstance(answers, Exception):
+            _log.warning("%s raised", method, exc_info=answers)
+            answers = portable(answers)
+        else:
+            _log.debug("%s: answers in %.2f s", method, busy_s())
         return answers, busy_s()
 
 
+class Gate:
+    """Lets calls into an engine together, or one alone. Who is in alone stands in a file, for whom survives a death."""
+
+    def __init__(self, black_box: Path | None) -> None:
+        self._black_box, self._changed = black_box, threading.Condition()
+        self._inside, self._alone = 0, False
+
+    @contextlib.contextmanager
+    def entered(self, alone: str) -> Iterator[None]:
+        """Be inside until the block ends; `alone`: the id of a call that shares the engine with no other."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone and not (alone and self._inside))
+            self._inside += 1
+            self._alone = bool(alone)
+        if alone and self._black_box is not None:
+            self._black_box.write_text(alone, encoding="utf-8")
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._alone = self._alone and not alone
+                self._changed.notify_all()
+
+    def ended_by(self, alone: str) -> None:
+        """Note that this call ends the process, though the engine has come back from it."""
+        if alone and self._black_box is not None:
+            self._black_box.write_text(alone, encoding="utf-8")
+
+
+def portable(error: Exception) -> Exception:
+    """Return an exception that another process can read: this one, or its name and text."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+
+
 class RayPool:
-    """Distributes calls over the actors of one engine; two calls wait at each, so that none runs idle."""
+    """Distributes calls over the actors of one engine; two calls wait at each, so that none runs idle.
 
-    def __init__(self, actors: Sequence[Any]) -> None:
-        self.actors = actors
+    Args:
+        actors: the replicas.
+        black_boxes: the file of each, which names the call that runs alone in it.
+        exclusive: make each call alone in its process.
+    """
 
-    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
+    def __init__(self, actors: Sequence[Any], black_boxes: Sequence[Path | None] = (), exclusive: bool = False) -> None:
+        self.actors, self._exclusive = actors, exclusive
+        self._black_boxes = list(black_boxes) or [None] * len(actors)
+
+    def alone(self) -> RayPool:
+        """Return one of the replicas, in which nothing else runs during a call."""
+        at = random.randrange(len(self.actors))
+        return RayPool([self.actors[at]], [self._black_boxes[at]], exclusive=True)
+
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any] | Exception, float]]:
         import ray
         from ray.exceptions import RayActorError
 
         # shuffled for each run: with more actors than calls, all tasks would otherwise use the first few
-        actors = random.sample(self.actors, len(self.actors))
+        order = random.sample(range(len(self.actors)), len(self.actors))
         waiting = list(range(len(chunks)))[::-1]
-        running: dict[Any, tuple[int, int]] = {}
-        load = [0] * len(actors)
+        running: dict[Any, tuple[int, int, str]] = {}
+        load = dict.fromkeys(order, 0)
         while waiting or running:
-            while waiting and min(load) < 2:
-                at, i = load.index(min(load)), waiting.pop()
-                running[actors[at].call.remote(method, list(chunks[i]))] = (i, at)
+            while waiting and min(load.values()) < 2:
+                at, i = min(order, key=lambda n: load[n]), waiting.pop()
+                # not again by Ray: a request that kills the process would kill it as often
+                ask = self.actors[at].call.options(max_task_retries=0)
+                alone = uuid.uuid4().hex if self._exclusive else ""
+                running[ask.remote(method, list(chunks[i]), alone)] = (i, at, alone)
                 load[at] += 1
             (ref, *_), _ = ray.wait(list(running), num_returns=1)
-            i, at = running.pop(ref)
+            i, at, alone = running.pop(ref)
             load[at] -= 1
             try:
-                yield i, *ray.get(ref)
+                got, busy_s = ray.get(ref)
             except RayActorError as e:
-                raise EngineDown(f"the engine's process died: {e}") from e
+                got, busy_s = self._died(at, alone, e), 0.0
+            except Exception as e:  # a lost object, a full disk, an answer that cannot be sent
+                got, busy_s = translated(e), 0.0
+            yield i, got, busy_s
+
+    def _died(self, at: int, alone: str, error: Exception) -> Exception:
+        """Wait until the replica is there again; return what became of the call."""
+        import ray
+
+        box = self._black_boxes[at]
+        began = not alone or box is None or (box.is_file() and box.read_text(encoding="utf-8") == alone)
+        text = f"the engine's process died: {' '.join(str(error).split())[:300]}"
+        try:
+            ray.get(self.actors[at].ready.remote())
+        except Exception as e:
+            return EngineDown(f"{text}; it did not come back: {type(e).__name__}")
+        return EngineDied(text, began)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import time
+import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ieat_data import logs
+from ieat_data import logs, stopping
 from ieat_data.errors import UserError
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan
@@ -20,6 +24,9 @@ from ieat_data.execution.worker import run_job
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import CommitRecord
 
+_TELL_AGAIN_S = 30.0
+_log = logging.getLogger(__name__)
+
 
 class Cluster:
     """Joins or starts Ray.
@@ -30,7 +37,9 @@ class Cluster:
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self._running: dict[Any, Task] = {}
-        self._logs = plan.logs
+        self._counted = Counted()
+        self._asked: Any = None  # the reading of the counter that is on its way
+        self._logs, self._note = plan.logs, progress.note
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
             roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
@@ -42,7 +51,7 @@ class Cluster:
             here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 self._ray.get_runtime_context().get_node_id(), soft=False
             )
-            self._meter = self._ray.remote(num_cpus=0, scheduling_strategy=here)(_Meter).remote()
+            self._meter = self._ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_Meter).remote()
             self._run_job = self._ray.remote(num_cpus=0, max_retries=0)(_run_job)
             self._open = stack.pop_all()
 
@@ -59,11 +68,26 @@ class Cluster:
 
     def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=1.0)
+        self._engines.watch.check()  # otherwise each of its tasks would be done again, where nothing is
+        stopping.check()
         return [(self._running.pop(ref), self._result(ref)) for ref in done]
 
     def answers(self) -> Mapping[str, int]:
-        counts: Mapping[str, int] = self._ray.get(self._meter.read.remote())
-        return counts
+        from ray.exceptions import GetTimeoutError, RayError
+
+        if self._asked is None:
+            self._asked = self._meter.read.remote()
+        try:
+            life, counts, told = self._ray.get(self._asked, timeout=0.2)
+            self._counted.see(life, counts)
+            for text in told:
+                self._note(text)
+        except GetTimeoutError:  # it starts; the build does not wait for what only the progress shows
+            return self._counted.sums
+        except RayError as e:
+            _log.info("the counter of answers died and starts anew: %s", type(e).__name__)
+        self._asked = None
+        return self._counted.sums
 
     def close(self) -> None:
         self._open.close()
@@ -77,19 +101,48 @@ class Cluster:
 
 
 class _Meter:
-    """Counts the answers that arrive inside running shards, so that the progress line moves."""
+    """Counts the answers that arrive inside running shards, so that the progress line moves; and says why it does not.
+
+    What many tasks say at once (all wait for one server) is passed on once in half a minute.
+    """
 
     def __init__(self) -> None:
+        self.life = uuid.uuid4().hex
         self.counts: dict[str, int] = {}
+        self.told: dict[str, float] = {}
+        self.texts: list[str] = []
 
     def add(self, table: str, n: int) -> None:
         self.counts[table] = self.counts.get(table, 0) + n
 
-    def read(self) -> dict[str, int]:
-        return self.counts
+    def tell(self, text: str) -> None:
+        if time.monotonic() - self.told.get(text, -_TELL_AGAIN_S) >= _TELL_AGAIN_S:
+            self.told[text] = time.monotonic()
+            self.texts.append(text)
+
+    def read(self) -> tuple[str, dict[str, int], list[str]]:
+        texts, self.texts = self.texts, []
+        return self.life, self.counts, texts
+
+
+class Counted:
+    """Sums of a counter that may die and begin at nothing: what was read of each of its lives."""
+
+    def __init__(self) -> None:
+        self._lives: dict[str, Mapping[str, int]] = {}
+
+    def see(self, life: str, counts: Mapping[str, int]) -> None:
+        self._lives[life] = counts
+
+    @property
+    def sums(self) -> Mapping[str, int]:
+        total: Counter[str] = Counter()
+        for counts in self._lives.values():
+            total.update(counts)
+        return total
 
 
 def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Path) -> Any:
     logs.capture(folder)
     arrive()
-    return run_job(job, pools, lambda table, n: meter.add.remote(table, n))
+    return run_job(job, pools, lambda table, n: meter.add.remote(table, n), lambda text: meter.tell.remote(text))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import signal
 import socket
 import time
 import uuid
@@ -11,17 +13,23 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ieat_data.config import Profile, Role
+from ieat_data import processes, stopping
+from ieat_data.config import Profile, RayConfig, Role
 from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.execution.failures import last_line
-from ieat_data.execution.ray_actors import EngineActor, RayPool
+from ieat_data.execution.ray_actors import EngineActor, RayPool, black_box
 from ieat_data.execution.ray_project import shipped_project
+from ieat_data.execution.ray_watch import Watch
 
 CALL_TRIES = 3  # retries of an engine's call
 ENGINE_RESTARTS = 50  # within weeks, a node dies more than once
 ENGINE_CLOSES_S = 30.0  # time for engines to end what they started; a hanging one is not waited for
+ENGINE_STOPS_S = 3.0  # the same after a signal
+_RAY_ENDS_S = 3.0  # time for Ray's processes to end, once it is told
 _STILL_LOADING_S = 60.0  # between lines that say that a model is still loading
+
+_log = logging.getLogger(__name__)
 
 
 class EnginePools:
@@ -29,6 +37,7 @@ class EnginePools:
 
     def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None], logs: Path | None = None) -> None:
         self._ray, self._profile, self._say, self._logs = ray, profile, say, logs
+        self.watch = Watch(ray, joined=profile.ray.address is not None)
         self._actors: dict[str, list[Any]] = {}
         self._there: set[str] = set()
 
@@ -57,7 +66,8 @@ class EnginePools:
                 self._end(self._actors.pop(role))
                 raise BuildStopped(f"engine {role} ({config.engine}) did not start: {last_line(e)}") from e
             self._there.add(role)
-        return RayPool(self._actors[role])
+        actors = self._actors[role]
+        return RayPool(actors, [black_box(self._log(role, i)) for i in range(len(actors))])
 
     def _start(self, role: str, used: Iterable[str]) -> list[Any]:
         config = self._profile.engines[role]  # type: ignore[index]
@@ -83,13 +93,18 @@ class EnginePools:
         return None if self._logs is None else (self._logs, f"engine-{_actor_name(role, i)}")
 
     def _wait(self, role: str, actors: list[Any]) -> None:
-        began, waiting = time.monotonic(), [a.ready.remote() for a in actors]
+        began = spoke = time.monotonic()
+        waiting = [a.ready.remote() for a in actors]
         while waiting:
-            done, waiting = self._ray.wait(waiting, num_returns=len(waiting), timeout=_STILL_LOADING_S)
+            done, waiting = self._ray.wait(waiting, num_returns=len(waiting), timeout=1.0)
+            self.watch.check()
+            stopping.check()
             self._ray.get(done)
-            if waiting:
+            now = time.monotonic()
+            if waiting and now - spoke > _STILL_LOADING_S:
+                spoke = now
                 there = f"{len(actors) - len(waiting)} of {len(actors)}"
-                self._say(f"still loading {role}: {there} there after {(time.monotonic() - began) / 60:.0f} min")
+                self._say(f"still loading {role}: {there} there after {(now - began) / 60:.0f} min")
 
     def close(self) -> None:
         """End all engines."""
@@ -98,10 +113,13 @@ class EnginePools:
         self._there.clear()
 
     def _end(self, actors: list[Any]) -> None:
+        if self.watch.lost():
+            return
         # engines may have processes of their own, which would survive and keep a GPU's memory
         closed = [actor.close.remote() for actor in actors]
         if closed:
-            self._ray.wait(closed, num_returns=len(closed), timeout=ENGINE_CLOSES_S)
+            grace_s = ENGINE_CLOSES_S if stopping.received() is None else ENGINE_STOPS_S
+            self._ray.wait(closed, num_returns=len(closed), timeout=grace_s)
         for actor in actors:
             self._ray.kill(actor)
 
@@ -116,8 +134,6 @@ def connected(profile: Profile) -> Iterator[Any]:
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # by default Ray reports usage to its makers
-    import logging
-
     import ray
 
     config = profile.ray
@@ -127,32 +143,48 @@ def connected(profile: Profile) -> Iterator[Any]:
         "log_to_driver": False,
         "namespace": f"ieat-{uuid.uuid4().hex[:12]}",
     }
-    if config.address:
-        try:
-            _reach(config.address)
-            with shipped_project(local=False) as sent:
-                ray.init(address=config.address, **quiet, **sent)
-        except (OSError, RuntimeError, ValueError) as e:
-            raise UserError(
-                f"profile {profile.name}: ray.address {config.address!r} cannot be joined: {' '.join(str(e).split())} "
-                "(is the cluster up, with this version of Ray and Python, and the same RAY_AUTH_MODE and token? "
-                "see docs/gpu.md)"
-            ) from None
-    else:
-        # `local`: the profile does not ask for a cluster that happens to run on this machine, or for RAY_ADDRESS
-        with shipped_project(local=True) as sent:
-            ray.init(
-                address="local",
-                num_cpus=config.num_cpus,
-                object_store_memory=config.object_store_mb << 20,
-                include_dashboard=False,
-                **quiet,
-                **sent,
-            )
     try:
+        with stopping.kept():
+            if config.address:
+                _join(ray, profile, config.address, quiet)
+            else:
+                _start_here(ray, config, quiet)
         yield ray
     finally:
-        ray.shutdown()
+        try:
+            ray.shutdown()
+        finally:
+            if not config.address:
+                processes.end(processes.own, _RAY_ENDS_S)
+
+
+def _join(ray: Any, profile: Profile, address: str, quiet: dict[str, Any]) -> None:
+    try:
+        _reach(address)
+        with shipped_project(local=False) as sent:
+            ray.init(address=address, **quiet, **sent)
+    except (OSError, RuntimeError, ValueError) as e:
+        raise UserError(
+            f"profile {profile.name}: ray.address {address!r} cannot be joined: {' '.join(str(e).split())} "
+            "(is the cluster up, with this version of Ray and Python, and the same RAY_AUTH_MODE and token? "
+            "see docs/gpu.md)"
+        ) from None
+
+
+def _start_here(ray: Any, config: RayConfig, quiet: dict[str, Any]) -> None:
+    if left := processes.end(processes.orphans, grace_s=_RAY_ENDS_S):
+        _log.warning("ended %d processes that a killed build had left", left)
+    # `local`: the profile does not ask for a cluster that happens to run on this machine, or for RAY_ADDRESS.
+    # A terminal that closes must not end Ray before the driver has ended it
+    with shipped_project(local=True) as sent, stopping.kept_from_children(signal.SIGHUP), processes.marked():
+        ray.init(
+            address="local",
+            num_cpus=config.num_cpus,
+            object_store_memory=config.object_store_mb << 20,
+            include_dashboard=False,
+            **quiet,
+            **sent,
+        )
 
 
 def _reach(address: str) -> None:

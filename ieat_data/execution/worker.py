@@ -45,8 +45,16 @@ def perform(job: Job, cache: ResponseCache, client: MakeClient) -> Iterator[tupl
         yield stage, ctx, shard, table
 
 
-def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], None]) -> list[CommitRecord]:
-    """Run a task with the engines behind `pools`, or from a recording if the profile says so; commit its outputs."""
+def run_job(
+    job: Job,
+    pools: Mapping[str, Pool],
+    progress: Callable[[str, int], None],
+    tell: Callable[[str], None] = _log.warning,
+) -> list[CommitRecord]:
+    """Run a task with the engines behind `pools`, or from a recording if the profile says so; commit its outputs.
+
+    `progress` is called with the table and the number of answers that came, `tell` with why nothing moves.
+    """
     started = time.monotonic()
     _log.info("%s/%s begins", job.task.table, job.task.name)
     replayed = job.profile["recording"] is not None
@@ -58,7 +66,7 @@ def run_job(job: Job, pools: Mapping[str, Pool], progress: Callable[[str, int], 
             assert job.known is not None
             return ReplayClient(role, recorded, Recording(job.known).header.engines[role], **common)
         asking[role] = EngineClient(
-            pools[role], chunk=engine.chunk, progress=lambda n: progress(job.task.table, n), **common
+            pools[role], chunk=engine.chunk, progress=lambda n: progress(job.task.table, n), tell=tell, **common
         )
         return asking[role]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pydantic import Field, model_validator
 
 from ieat_data.config import Strict, read_yaml, validate
+from ieat_data.data.rows import CriterionScore
 from ieat_data.engines.base import Choose, Chosen
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
@@ -60,16 +60,6 @@ def load_judge(root: Folder, task: str, language: str) -> JudgeFile:
     return validate(JudgeFile, read_yaml(path), str(path))
 
 
-@dataclass(frozen=True)
-class Given:
-    """The most likely number with the scale rising and with it falling, and the mean of both expectations."""
-
-    criterion: str
-    first: int
-    second: int
-    expected: float
-
-
 def judge_requests(
     file: JudgeFile, turns: Sequence[Turn], question: str | None, answer: str, descriptor: Descriptor
 ) -> list[Choose]:
@@ -81,13 +71,13 @@ def judge_requests(
     ]
 
 
-def read_numbers(file: JudgeFile, answers: Sequence[Chosen]) -> list[Given]:
+def read_numbers(file: JudgeFile, answers: Sequence[Chosen]) -> list[CriterionScore]:
     """Return the numbers of each criterion, from the answers to `judge_requests`."""
     given = []
     for i, criterion in enumerate(file.criteria):
         both = [dict(zip(file.scale, a.probabilities, strict=True)) for a in answers[2 * i : 2 * i + 2]]
         first, second = (max(p, key=lambda n: (p[n], -n)) for p in both)
-        given.append(Given(criterion, first, second, sum(n * x for p in both for n, x in p.items()) / 2))
+        given.append(CriterionScore(criterion, first, second, sum(n * x for p in both for n, x in p.items()) / 2))
     return given
 
 

@@ -1,7 +1,8 @@
 """What a stage is: a frozen description (inputs, engines, prompts, settings) and a function over one shard.
 
-Three kinds: `MapStage` (the same rows in the same order, new columns), `ExpandStage` (children with a `parent`) and
-plain `Stage` for those that read a source or regroup rows behind a barrier. The runner owns caching, retry and commit.
+Three kinds: `MapStage` (the same rows in the same order, new columns), `ExpandStage` (children with a `parent`), both
+in `row_by_row.py`, and plain `Stage` for those that read a source or regroup rows behind a barrier. The runner owns
+caching, retry and commit.
 
 Everything that is special about a stage stands on its class: what it reads and makes, what it would cost (`estimate`),
 what can be known to fail before it runs (`faults`), what the manifest and the report say of it. Plan, preflight,
@@ -17,24 +18,28 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from ieat_data import faults
 from ieat_data.config import Pipeline, Profile, Strict, validate
-from ieat_data.data.schema import OK, REJECTED, SKIPPED, to_table
+from ieat_data.data.columns import columns, from_table, sources
+from ieat_data.data.schema import schema_of, table_of
 from ieat_data.decisions.verdicts import NONE, Verdicts
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.client import Client
-from ieat_data.errors import Retryable, UserError
-from ieat_data.hashing import child_id
+from ieat_data.errors import UserError
+from ieat_data.faults import Kind
+from ieat_data.masking import masked, without_secrets
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.storage.shards import CommitRecord, Part, Table
 
 Row = dict[str, Any]
 T = TypeVar("T")
+R = TypeVar("R")  # a row class (data/columns.py)
 _PAYLOAD_CHARS = 4000  # of a quarantined value; audio stays in its own table
 
 
@@ -64,6 +69,15 @@ class Reject:
     payload: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[R]):
+    """A whole row of a table. If it is not ok, any column may be None."""
+
+    id: str
+    status: str
+    row: R
+
+
 class Inputs:
     """The shards that a task reads, by table and name."""
 
@@ -79,9 +93,18 @@ class Inputs:
     def has(self, table: str, shard: str) -> bool:
         return (table, shard) in self._parts
 
-    def rows(self, table: str, shard: str, columns: Sequence[str] | None = None) -> list[Row]:
-        rows: list[Row] = self.read(table, shard, columns).to_pylist()
-        return rows
+    def rows(self, view: type[R], table: str, shard: str) -> list[R]:
+        """Return what a row class says of each row of a shard: its own columns, or those that it names of others."""
+        taken = sources(view)
+        names = {name: taken[name][1] if name in taken else name for name in columns(view)}
+        read = self.read(table, shard, list(dict.fromkeys(names.values())))
+        return from_table(view, pa.table({name: read.column(c) for name, c in names.items()}))
+
+    def stored(self, cls: type[R], table: str, shard: str) -> list[Stored[R]]:
+        """Return the rows of a shard with all columns; `cls` is the table's row class."""
+        read = self.read(table, shard, ["id", "status", *columns(cls)])
+        ids, statuses = (read.column(c).to_pylist() for c in ("id", "status"))
+        return list(map(Stored, ids, statuses, from_table(cls, read.select(list(columns(cls))))))
 
     def read(self, table: str, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows as Arrow: for a barrier, which must not convert all rows of a build to Python objects."""
@@ -106,11 +129,15 @@ class Context:
 
     def reject(self, row: str, r: Reject) -> None:
         """Put a row into quarantine."""
-        self.quarantine.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
+        self.quarantine.append({"id": row, "reason": r.reason, **_kept(r)})
 
     def remove(self, row: str, r: Reject) -> None:
         """Put into quarantine a row that would be in the next shard, but is left out."""
-        self.removed.append({"id": row, "reason": r.reason, "message": r.message, "payload": _plain(r.payload)})
+        self.removed.append({"id": row, "reason": r.reason, **_kept(r)})
+
+
+def _kept(r: Reject) -> Row:
+    return {"message": masked(r.message), "payload": without_secrets(_plain(r.payload))}
 
 
 def _plain(value: Any) -> Any:
@@ -154,7 +181,7 @@ class Made(Protocol):
 
 
 class Stage(ABC):
-    """A table's maker. Subclasses set the class variables and implement `run` and `estimate`.
+    """A table's maker. Subclasses set the class variables (`name`, `row`, ...) and implement `run` and `estimate`.
 
     Stages that are one idea over different tables are instances of one class: `Deduplicate("inject")`.
     """
@@ -166,6 +193,7 @@ class Stage(ABC):
     optional: tuple[str, ...] = ()  # tables that are made and read only if the pipeline asks for them
     engines: ClassVar[tuple[str, ...]] = ()
     prompts: ClassVar[tuple[str, ...]] = ()  # globs under prompts/
+    row: ClassVar[type[Any]]  # the class of its table's rows (data/rows.py), which makes the schema
     schema: ClassVar[pa.Schema]
     Settings: ClassVar[type[StageSettings]] = StageSettings
     expected: ClassVar[frozenset[str]] = frozenset()  # reject reasons that are no sign of trouble
@@ -182,6 +210,11 @@ class Stage(ABC):
     clips: Literal["recorded", "spoken", "either"] = "either"
 
     settings: Any  # an instance of `Settings`
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "row" in vars(cls) and "schema" not in vars(cls):
+            cls.schema = schema_of(cls.row)
 
     def __init__(self, settings: Any = None) -> None:
         self.settings = self.Settings() if settings is None else settings
@@ -258,6 +291,19 @@ class Stage(ABC):
             return {}
         return {"audio_s": round(pc.sum(table.column("duration_s")).as_py() or 0.0, 3)}
 
+    def table(
+        self,
+        ids: Sequence[str],
+        rows: Sequence[Any],
+        statuses: Sequence[str] | None = None,
+        reasons: Sequence[str | None] | None = None,
+    ) -> pa.Table:
+        """Return rows (None: without values) as a shard of this stage's table; by default all are ok."""
+        try:
+            return table_of(self.row, ids, rows, statuses, reasons)
+        except ValueError as e:
+            raise UserError(f"stage {self.name!r}: {e}") from None
+
     @abstractmethod
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         """Yield (shard, its table) for each of the task's outputs."""
@@ -268,92 +314,18 @@ def groups(shards: Sequence[str], size: int) -> list[tuple[str, tuple[str, ...]]
     return [(f"group-{i // size:05d}", tuple(shards[i : i + size])) for i in range(0, len(shards), size)]
 
 
-class MapStage(Stage):
-    """The same rows in the same order. `columns`: those read from each input (`id` and `status` are always read)."""
-
-    columns: Mapping[str, tuple[str, ...]]
-
-    @abstractmethod
-    def process(self, rows: list[Row], ctx: Context) -> Sequence[Row | Reject | None]:
-        """Return new columns for each row, or why it is rejected; None for one that the stage is not for."""
-
-    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        read = {t: c for t, c in self.columns.items() if t not in self.optional or inputs.has(t, task.name)}
-        merged = merge(inputs, task.name, read)
-        fit = [r for r in merged if r["status"] == OK]
-        results = dict(zip((r["id"] for r in fit), guarded(lambda some: self.process(some, ctx), fit), strict=True))
-        out: list[Row] = []
-        for row in merged:
-            result = results.get(row["id"])
-            if result is None:
-                out.append({"id": row["id"], "status": SKIPPED})
-            elif isinstance(result, Reject):
-                ctx.reject(row["id"], _with_payload(result, row))
-                out.append({"id": row["id"], "status": REJECTED, "reason": result.reason})
-            else:
-                out.append({"id": row["id"], **result, "status": OK})
-        yield task.name, to_table(out, self.schema)
-
-
-class ExpandStage(Stage):
-    """Children of rows, in the order of their parents; a child that fails keeps its place."""
-
-    columns: Mapping[str, tuple[str, ...]]
-
-    @abstractmethod
-    def process(self, rows: list[Row], ctx: Context) -> list[list[Row | tuple[Row, Reject]]]:
-        """Return the children of each row: a child, or (its known columns, why it is rejected)."""
-
-    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        fit = [r for r in merge(inputs, task.name, self.columns) if r["status"] == OK]
-        out: list[Row] = []
-        results = guarded(lambda some: self.process(some, ctx), fit)
-        for parent, children in zip(fit, results, strict=True):
-            if isinstance(children, Reject):
-                children = [({"id": child_id(parent["id"], self.name, "failed"), "parent": parent["id"]}, children)]
-            for child in children:
-                if isinstance(child, tuple):
-                    row, why = child
-                    ctx.reject(row["id"], _with_payload(why, row))
-                    out.append({**row, "status": REJECTED, "reason": why.reason})
-                else:
-                    out.append({**child, "status": OK})
-        yield task.name, to_table(out, self.schema)
-
-
-def merge(inputs: Inputs, shard: str, columns: Mapping[str, Sequence[str]]) -> list[Row]:
-    """Return the rows of aligned shards, each as one row; `status` is ok if it is ok in all of them."""
-    merged: list[Row] = []
-    for i, (table, names) in enumerate(columns.items()):
-        rows = inputs.rows(table, shard, ["id", "status", *names])
-        if i == 0:
-            merged = rows
-            continue
-        for row, more in zip(merged, rows, strict=True):
-            if row["id"] != more["id"]:
-                raise ValueError(f"{table}/{shard} does not align: it has {more['id']} in place of {row['id']}")
-            status = row["status"] if row["status"] != OK else more["status"]
-            row.update(more, status=status)
-    return merged
-
-
 def guarded(process: Callable[[list[T]], Sequence[Any]], rows: list[T]) -> list[Any]:
     """Return `process(rows)`; if that raises, process row by row, so that only the failing row becomes a reject."""
     if not rows:
         return []
     try:
         return list(process(rows))
-    except (Retryable, UserError):  # not the fault of a row
-        raise
-    except Exception:
+    except Exception as e:
+        if faults.of_exception(e) in (Kind.SERVICE, Kind.SETUP):
+            raise  # not the fault of a row
         if len(rows) == 1:
             return [Reject("internal_error", traceback.format_exc())]
         return [result for row in rows for result in guarded(process, [row])]
-
-
-def _with_payload(r: Reject, row: Row) -> Reject:
-    payload = r.payload if r.payload is not None else {k: v for k, v in row.items() if not isinstance(v, bytes)}
-    return Reject(r.reason, r.message, payload)
 
 
 def retry(
@@ -362,10 +334,11 @@ def retry(
     """Ask for each item until its answer is no `Reject`, at most `attempts` times; return (last answer, attempts made).
 
     All items of one round are asked together, so that an engine's batches stay full. An answer that a recording lacks
-    will not appear later, so that item is not asked again.
+    will not appear later, and what is proven to bring the engine down is not tried with another seed.
     """
     answers: list[tuple[Any, int]] = [(Reject("not_asked"), 0)] * len(items)
     open_items = list(range(len(items)))
+    final = {NOT_RECORDED, *faults.NOT_AGAIN}
     for attempt in range(attempts):
         if not open_items:
             break
@@ -373,9 +346,9 @@ def retry(
         still_open = []
         for i, answer in zip(open_items, got, strict=True):
             before = answers[i][0]
-            if isinstance(answer, Reject) and answer.reason != NOT_RECORDED:
+            if isinstance(answer, Reject) and answer.reason not in final:
                 still_open.append(i)
-            elif isinstance(answer, Reject) and attempt:
+            elif isinstance(answer, Reject) and attempt and answer.reason == NOT_RECORDED:
                 answer = replace(answer, message=f"try {attempt} is rejected now ({before.reason}); {answer.message}")
             answers[i] = (answer, attempt + 1)
         open_items = still_open

@@ -7,6 +7,7 @@ import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ieat_data.config import Pipeline
 from ieat_data.data.schema import SAMPLES
@@ -14,10 +15,11 @@ from ieat_data.errors import UserError, did_you_mean
 from ieat_data.plugins import Kind
 from ieat_data.renamed import RENAMED_STAGES, now_called
 from ieat_data.stages import CONFIGS, SOURCE_TABLES, STAGES, UNIONS
-from ieat_data.stages.base import ExpandStage, MapStage, Stage
+from ieat_data.stages.base import Stage
 from ieat_data.stages.gates.tables import GATES
+from ieat_data.stages.row_by_row import RowByRow
 
-_NEEDS = ("name", "schema", "estimate()", "run()", "configured()")
+_NEEDS = ("name", "row", "estimate()", "run()", "configured()")
 _TABLE = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -47,6 +49,11 @@ class Catalogue:
 _OURS = Catalogue(STAGES, {}, GATES)
 
 
+def row_of(stages: Mapping[str, Stage], table: str) -> type[Any]:
+    """Return the class of a table's rows."""
+    return stages[UNIONS.get(table, (table,))[0]].row
+
+
 def catalogue(pipeline: Pipeline) -> Catalogue:
     """Return the stages that a pipeline may use. Raises UserError for a name that nobody has, or that is no stage."""
     blocks = tuple(name for name in pipeline.stages if name not in STAGES)
@@ -73,6 +80,12 @@ def _with_own(pipeline: str, blocks: tuple[str, ...], configs: tuple[str, ...]) 
         if unknown := [t for t in stage.inputs if t not in (*every, *UNIONS)]:
             hint = did_you_mean(unknown[0], (*every, *UNIONS))
             raise UserError(f"pipeline {pipeline}: stages: {stage.key!r} reads {unknown[0]!r}, which is no table{hint}")
+        for table, cls in stage.reads.items() if isinstance(stage, RowByRow) else ():
+            if (rows := row_of(every, table)) is not cls:
+                raise UserError(
+                    f"pipeline {pipeline}: stages: {stage.key!r} reads {table!r} as {cls.__name__}: its rows are "
+                    f"{rows.__name__}"
+                )
     read = {t for stage in own.values() for t in stage.inputs}
     for stage in own.values():
         if not (stage.gate_of or stage.key in configs or stage.name in read):
@@ -116,15 +129,15 @@ def _gated(known: Catalogue, gates: Sequence[Stage], pipeline: str) -> Catalogue
 
 
 def _can_read(stage: Stage, table: str) -> bool:
-    row_by_row = isinstance(stage, (MapStage, ExpandStage)) and table in stage.columns
+    row_by_row = isinstance(stage, RowByRow) and table in (*stage.inputs, *stage.optional)
     return row_by_row or bool({*GATES.get(table, ())} & {*stage.optional})
 
 
 def _reading(stage: Stage, gate: Stage) -> Stage:
     """Return a stage that passes by what a gate rejects."""
     other = copy.copy(stage)
-    if isinstance(other, (MapStage, ExpandStage)) and gate.gate_of in other.columns:
-        other.inputs, other.columns = (*other.inputs, gate.name), {**other.columns, gate.name: ()}
+    if isinstance(other, RowByRow) and gate.gate_of in (*other.inputs, *other.optional):
+        other.inputs = (*other.inputs, gate.name)
     else:
         other.optional = (*other.optional, gate.name)
     return other

@@ -277,7 +277,7 @@ class Table:
     def _rolled_up(self, record: CommitRecord) -> bool:
         while True:
             try:
-                logs = self._listed()[0]
+                logs = self._records.names("rollup-")
                 key = _key(record) if logs else 0
                 return any(key in _keys(self._records, name) for name in logs)
             except FileNotFoundError:  # merged since the listing

@@ -14,7 +14,8 @@ from ieat_data.engines.registry import ENGINES, engine_class
 from ieat_data.paths import PROJECT_FILE, shipped
 from ieat_data.plugins import load
 from ieat_data.stages import CONFIGS, STAGES, UNIONS
-from ieat_data.stages.base import ExpandStage, MapStage, Stage, StageSettings
+from ieat_data.stages.base import Stage, StageSettings
+from ieat_data.stages.row_by_row import ExpandStage, MapStage
 from ieat_data.stages.speech.ingest import SourceStage
 from scripts.reference.keys import keys
 from scripts.reference.markdown import bare, codes, page, table

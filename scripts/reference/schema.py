@@ -1,27 +1,17 @@
-"""docs/reference/schema.md: the columns of a sample and of every table, with the words of columns.yaml."""
+"""docs/reference/schema.md: the columns of a sample and of every table, with the words of ieat_data/data/rows.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
-import yaml
 
 from ieat_data.data import schema as schemas
+from ieat_data.data.columns import Kind, columns
+from ieat_data.data.rows import Sample
 from ieat_data.stages import CONFIGS, STAGES
 from scripts.reference.markdown import bare, code, page, sentence, table
-
-WORDS = Path(__file__).with_name("columns.yaml")
-
-
-@cache
-def words() -> dict[str, str]:
-    """Return the words for columns: by name, or by `TABLE.name` where a table means something else by it."""
-    found: dict[str, str] = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
-    return found
 
 
 def make() -> str:
@@ -29,54 +19,41 @@ def make() -> str:
 A dataset's `data/CONFIG/*.parquet` have the columns of a sample; `datasets.load_dataset` reads them as they are. The
 schema's version is **{schemas.VERSION}** (`schema_version` in `manifest.json`).
 
-The tables below it lie in the work folder (`OUT/.work/tables/`), a table for each stage. Each has `id`, `status` and
-`reason`. `status` is `ok`, `rejected` (here, for `reason`) or `skipped` (an earlier stage rejected it): a row keeps
-its place, with nulls, so that the shards of all tables align. Times are in seconds, rates in Hz.
+The tables below it lie in the work folder (`OUT/.work/tables/`), a table for each stage. Each has `id` (32 hex digits,
+made from the content that the row comes from), `status` and `reason`. `status` is `ok`, `rejected` (here, for `reason`)
+or `skipped` (an earlier stage rejected it): a row keeps its place, with nulls, so that the shards of all tables align.
+Times are in seconds, rates in Hz. A table's rows are of the class that stands beside its name, in
+`ieat_data.data.rows`.
 """
-    tables = [s for name, stage in STAGES.items() if name not in CONFIGS for s in _table(name, stage.schema)]
-    return page("Schema", intro, "## A sample", columns("sample", schemas.SAMPLES), "## Tables", *tables)
+    tables = [s for name, stage in STAGES.items() if name not in CONFIGS for s in _table(name, stage.row)]
+    return page("Schema", intro, "## A sample", listed(Sample), "## Tables", *tables)
 
 
-def _table(name: str, schema: pa.Schema) -> Iterator[str]:
-    own = [f for f in schema if f.name not in ("id", "status", "reason")]
+def _table(name: str, cls: type[Any]) -> Iterator[str]:
     yield f"### {name}"
-    yield f"Made by the stage [`{name}`](stages.md#{name})." + (
-        "" if own else " No columns of its own: it says which rows stay."
-    )
-    yield columns(name, own)
+    yield f"Made by the stage [`{name}`](stages.md#{name}). Its rows: `{cls.__name__}`. " + sentence(cls.__doc__ or "")
+    yield listed(cls)
 
 
-def columns(where: str, fields: Any) -> str:
+def listed(cls: type[Any]) -> str:
     """Return the columns as a table, nested ones with dotted names."""
-    return table(("column", "type", "meaning"), (_row(where, path, f.type) for path, f in walk(fields)))
+    return table(
+        ("column", "type", "meaning"),
+        ((code(path), _type(kind.arrow), bare(sentence(kind.words))) for path, kind in walk(columns(cls))),
+    )
 
 
-def _row(where: str, path: str, kind: pa.DataType) -> tuple[str, str, str]:
-    return code(path), _kind(kind), bare(sentence(words()[known(where, path)]))
+def walk(kinds: Mapping[str, Kind], prefix: str = "") -> Iterator[tuple[str, Kind]]:
+    """Yield (dotted name, kind) of each column and what is nested in it."""
+    for name, kind in kinds.items():
+        path = prefix + name + ("[]" if kind.item else "")
+        yield path, kind
+        nested = kind.row or (kind.item and kind.item.row)
+        if nested:
+            yield from walk(columns(nested), f"{path}.")
 
 
-def known(where: str, path: str) -> str:
-    """Return the key of columns.yaml for a column: the most special one that is there. Raises KeyError."""
-    name = path.replace("[]", "")
-    options = [f"{where}.{name}", *(".".join(name.split(".")[i:]) for i in range(name.count(".") + 1))]
-    found = next((o for o in options if o in words()), None)
-    if found is None:
-        raise KeyError(f"scripts/reference/columns.yaml has no words for {path!r} of {where}")
-    return found
-
-
-def walk(fields: Any, prefix: str = "") -> Iterator[tuple[str, pa.Field]]:
-    """Yield (dotted name, field) of each column and what is nested in it."""
-    for field in fields:
-        kind, path = field.type, prefix + field.name
-        if pa.types.is_list(kind):
-            kind, path = kind.value_type, f"{path}[]"
-        yield path, field
-        if pa.types.is_struct(kind):
-            yield from walk(kind, f"{path}.")
-
-
-def _kind(kind: pa.DataType) -> str:
-    if pa.types.is_list(kind):
-        return f"list of {_kind(kind.value_type)}"
-    return "struct" if pa.types.is_struct(kind) else code(kind)
+def _type(arrow: pa.DataType) -> str:
+    if pa.types.is_list(arrow):
+        return f"list of {_type(arrow.value_type)}"
+    return "struct" if pa.types.is_struct(arrow) else code(arrow)

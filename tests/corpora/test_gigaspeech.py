@@ -161,7 +161,7 @@ def test_segments_that_cannot_be_used_keep_their_place(corpus: Path) -> None:
         ("path", "../corpus/audio/podcast/P0001/POD1000000001.opus", "unsafe_path"),
         ("path", "audio/none.opus", "missing_audio"),
         ("path", 7, "bad_field"),
-        ("path", "GigaSpeech.json", "undecodable_audio"),
+        ("path", "GigaSpeech.json", "damaged_recording"),
     ],
 )
 def test_recordings_that_cannot_be_read(corpus: Path, key: str, value: Any, reason: str) -> None:
@@ -367,3 +367,13 @@ def test_a_large_row_group_is_read_in_bounded_memory(tmp_path: Path) -> None:
         for _ in reader.read(unit):
             peak, n = max(peak, pa.total_allocated_bytes() - before), n + 1
     assert n == 300 and peak < 48 << 20
+
+
+def test_a_recording_that_does_not_have_its_md5_is_rejected(corpus: Path) -> None:
+    path = corpus / "audio/podcast/P0001/POD1000000001.opus"
+    data = bytearray(path.read_bytes())
+    data[-40] ^= 1
+    path.write_bytes(data)
+    records = read(GigaSpeechReader(corpus, "en"))
+    assert [k for k in kinds(records[:7]) if k != "not_speech"] == ["damaged_recording"] * 4
+    assert kinds(records[7:])[0] == "YOU1000000002_S0000000"

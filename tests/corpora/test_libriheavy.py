@@ -256,3 +256,35 @@ def test_a_bomb_is_read_in_bounded_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert kinds(records) == ["01_first_book_64kb_0", "record_too_large", "01_first_book_64kb_0"]
     assert peak < 10 << 20
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "reason"),
+    [
+        ("supervisions.0.start", 1.5, "partial_supervision"),
+        ("supervisions.0.duration", 1.0, "partial_supervision"),
+        ("channel", 1, "several_channels"),
+        ("channel", [0, 1], "several_channels"),
+    ],
+)
+def test_a_text_that_is_not_of_the_whole_mono_cut_is_rejected(tmp_path: Path, at: str, value: Any, reason: str) -> None:
+    reader = manifest(tmp_path, [changed(cuts()[0], at, value), cuts()[1]])
+    first, second = read(reader)
+    assert isinstance(first, BadRecord) and first.reason == reason
+    assert isinstance(second, SpeechRecord)
+
+
+def test_a_chapter_of_two_channels_is_rejected(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    sf.write(out, np.zeros((16_000 * 60, 2)), 16_000, format="FLAC")
+    reader = manifest(tmp_path, [changed(cuts()[0], "recording.sources.0.source", "download/librilight/two.flac")])
+    shutil.copytree(SAMPLE / "librilight", tmp_path / "audio")
+    (tmp_path / "audio/two.flac").write_bytes(out.getvalue())
+    (record,) = read(LibriHeavyReader(tmp_path, "en", "small", "audio"))
+    assert isinstance(record, BadRecord) and record.reason == "several_channels"
+    assert reader.root.account is reader._audio_root.account
+
+
+def test_a_reader_who_has_a_number_keeps_it(tmp_path: Path) -> None:
+    (record,) = read(manifest(tmp_path, [changed(cuts()[0], "supervisions.0.speaker", 100)]))
+    assert isinstance(record, SpeechRecord) and record.speaker == "100"

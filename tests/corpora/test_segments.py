@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -144,3 +145,48 @@ def test_recordings_that_cannot_be_read(tmp_path: Path) -> None:
                 recordings.cut(path, 8.0, 1.0)
             assert e.value.reason == reason
             assert samples(recordings.cut("whole.flac", 8.0, 1.0)).size == 16_000, "the next is read all the same"
+
+
+def test_a_recording_is_compared_with_its_md5_once_and_all_its_segments_are_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = (SAMPLE / POD).read_bytes()
+    (tmp_path / "a.opus").write_bytes(data)
+    right, wrong = hashlib.md5(data).hexdigest(), hashlib.md5(b"other").hexdigest()
+    checked, check = [], Recordings._check_bytes
+    monkeypatch.setattr(Recordings, "_check_bytes", lambda *given: (checked.append(given[1]), check(*given)))
+    with Recordings(root_at(tmp_path)) as recordings:
+        assert recordings.cut("a.opus", 1, 2, md5=right.upper()) == recordings.cut("a.opus", 1, 2, md5=right)
+        assert checked == ["a.opus"]
+    with Recordings(root_at(tmp_path)) as recordings:
+        for start in (1, 4):
+            with pytest.raises(FieldError, match="MD5") as e:
+                recordings.cut("a.opus", start, 2, md5=wrong)
+            assert e.value.reason == "damaged_recording"
+        assert checked == ["a.opus", "a.opus"]
+
+
+def test_a_damaged_page_of_an_opus_recording_is_found_without_an_md5(tmp_path: Path) -> None:
+    data = bytearray((SAMPLE / POD).read_bytes())
+    data[len(data) // 2] ^= 0x40
+    (tmp_path / "a.opus").write_bytes(data)
+    assert sf.info(io.BytesIO(data)).duration == pytest.approx(27.5)  # the decoder sees nothing
+    with Recordings(root_at(tmp_path)) as recordings, pytest.raises(FieldError, match="fails its checksum"):
+        recordings.cut("a.opus", 1, 2)
+
+
+def test_a_flac_recording_without_a_length_is_cut_to_the_bit(tmp_path: Path) -> None:
+    whole = tone(16_000, 20)
+    out = io.BytesIO()
+    sf.write(out, whole, 16_000, format="FLAC")
+    data = bytearray(out.getvalue())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(data)
+    with Recordings(root_at(tmp_path)) as recordings:
+        for start, duration in ((12.3, 3.25), (0, 1.5), (3.0, 0.75), (19.5, 0.52)):
+            first = int(start * 16_000 + 0.5)
+            cut = samples(recordings.cut("a.flac", start, duration))
+            assert np.array_equal(cut, whole[first : first + int(duration * 16_000 + 0.5)])
+        with pytest.raises(FieldError, match="ends before"):
+            recordings.cut("a.flac", 19, 3)

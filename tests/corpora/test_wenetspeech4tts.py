@@ -344,8 +344,8 @@ def test_huge_members_cost_no_memory_and_bombs_end(tmp_path: Path, monkeypatch: 
         huge = tarfile.TarInfo(f"{name}/wavs/{utterance(0)}.wav")
         huge.size = MAX_AUDIO_BYTES + 1
         f.write(huge.tobuf(tarfile.GNU_FORMAT))
-        for _ in range(0, huge.size + 511, 512 << 10):
-            f.write(bytes(512 << 10))
+        for _ in range(0, huge.size + 511, 512):
+            f.write(bytes(512))
         f.write(tarred(txts(name, 0) + pack_files(name, 1)))
     reader = WenetSpeech4TTSReader(tmp_path, "zh")
     tracemalloc.start()

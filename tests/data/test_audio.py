@@ -95,10 +95,10 @@ def test_spans_say_what_lies_where() -> None:
     ]
     samples, spans = join(pieces, RATE)
     assert len(samples) == 3.5 * RATE
-    assert [(s["kind"], s["start_s"], s["end_s"], s["ref"]) for s in spans] == [
+    assert [(s.kind, s.start_s, s.end_s, s.ref) for s in spans] == [
         ("question", 0.0, 1.0, "q1"),
         ("gap", 1.0, 1.5, None),
         ("utterance", 1.5, 3.5, "u"),
     ]
-    at = round(spans[2]["start_s"] * RATE)
+    at = round(spans[2].start_s * RATE)
     assert np.array_equal(samples[at:], tone(2))

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from ieat_data.apps.instructions.examine import examine
 from ieat_data.cli import app
 from ieat_data.config import Instructions, load_pipeline, load_profile
+from ieat_data.data.rows import Speaker
 from ieat_data.errors import UserError
 from ieat_data.prompting.instruction_bank import LANGUAGES, TASKS, Instruction, path_of, read, shipped
 from ieat_data.stages.base import Context
@@ -30,7 +31,7 @@ def test_the_paper_s_500_are_there_and_sound(task: str, language: str) -> None:
     assert len([i for i in held if i.status in DEFAULT]) >= 500
     assert all(i.origin for i in held)
     rows = bank(task, language, DEFAULT)
-    assert [r["text"] for r in rows] == [i.text for i in held if i.status in DEFAULT]
+    assert [r.text for r in rows] == [i.text for i in held if i.status in DEFAULT]
 
 
 def row(id_: str, text: str, status: str = "checked") -> str:
@@ -121,8 +122,8 @@ def test_a_pipeline_says_which_statuses_are_drawn(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("ieat_data.prompting.instruction_bank.prompts_dir", lambda: tmp_path)
     bank.cache_clear()
     try:
-        assert [r["text"] for r in bank("reasoning", "en", DEFAULT)] == ["text 2", "text 3"]
-        assert [r["text"] for r in bank("reasoning", "en", ("accepted",))] == ["text 3"]
+        assert [r.text for r in bank("reasoning", "en", DEFAULT)] == ["text 2", "text 3"]
+        assert [r.text for r in bank("reasoning", "en", ("accepted",))] == ["text 3"]
         assert [p.name for p in shipped()] == ["reasoning.en.jsonl"]
         with pytest.raises(UserError, match=r"trajectory.zh.jsonl: no instruction with status checked or accepted"):
             bank("trajectory", "zh", DEFAULT)
@@ -145,18 +146,16 @@ def test_an_instruction_knows_its_bank() -> None:
 
 
 def test_an_instruction_that_goes_changes_no_other_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    ctx = Context(
-        load_pipeline("stage1-2"), load_profile("cpu"), shared={"voices": Voices([{"voice": "ann", "language": "en"}])}
-    )
+    ctx = Context(load_pipeline("stage1-2"), load_profile("cpu"), shared={"voices": Voices([Speaker("ann", "en")])})
     rows = [f"{n:032x}" for n in range(60)]
 
     def draws() -> list[str]:
-        return [draw_instruction(r, "reasoning", "en", ctx)["id"] for r in rows]
+        return [draw_instruction(r, "reasoning", "en", ctx).id for r in rows]
 
     before = draws()
     assert len(set(before)) > 45, "of 500, spread"
     gone = before[0]
-    left = tuple(i for i in bank("reasoning", "en", DEFAULT) if i["id"] != gone)
+    left = tuple(i for i in bank("reasoning", "en", DEFAULT) if i.id != gone)
     monkeypatch.setattr("ieat_data.stages.dialogue.questions.bank", lambda *_: left)
     after = draws()
     assert after[0] != gone

@@ -10,9 +10,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+import ieat_data
 from ieat_data import paths, source_hash
 from ieat_data.apps.report.view import view_of
 from ieat_data.apps.report.write import write
+from ieat_data.building import load_build
 from ieat_data.config import Pipeline, Sources, load_pipeline, load_profile
 from ieat_data.cost.report import estimate_plan
 from ieat_data.dataset.verify import samples, verify
@@ -25,11 +27,12 @@ from tests.support.in_process import build_here
 pytestmark = pytest.mark.long
 
 STAGES_OF_MY_OWN = '''
-import pyarrow as pa
+from dataclasses import replace
 
-from ieat_data.data.schema import table
+from ieat_data import Joined, MapStage, Reject, row
+from ieat_data.data.rows import Nothing, Reply, Sample, Transcript, Utterance
 from ieat_data.hashing import child_id
-from ieat_data.stages.base import MapStage, Reject, StageSettings
+from ieat_data.stages.base import StageSettings
 from ieat_data.stages.forecast import Load
 from ieat_data.stages.samples.compose import SampleStage
 
@@ -38,14 +41,23 @@ class Settings(StageSettings):
     word: str = "bus"
 
 
-class NoBuses(MapStage):
+@row
+class Said(Joined):
+    language: str = Utterance.language
+    text: str = Transcript.text
+
+
+@row
+class Letters:
+    letters: int
+
+
+class NoBuses(MapStage[Said, Letters]):
     """Holds back who speaks of a bus."""
 
     name = "no_buses"
-    inputs = ("utterances", "transcribe")
-    columns = {"utterances": ("language",), "transcribe": ("text",)}
+    reads = {"utterances": Utterance, "transcribe": Transcript}
     gate_of = "transcribe"
-    schema = table(("letters", pa.int32()))
     Settings = Settings
 
     def estimate(self, forecast):
@@ -53,23 +65,30 @@ class NoBuses(MapStage):
         return Load(heard, heard)
 
     def process(self, rows, ctx):
-        return [self.look(row["text"]) for row in rows]
+        return [self.look(said.text) for said in rows]
+
+    def reasons(self):
+        return {"a_bus": "somebody takes a bus"}
 
     def look(self, text):
-        return Reject("a_bus") if self.settings.word in text else {"letters": len(text)}
+        return Reject("a_bus") if self.settings.word in text else Letters(len(text))
 
 
-class ShortReplies(NoBuses):
+@row
+class Replied(Joined):
+    reply: str = Reply.reply
+
+
+class ShortReplies(MapStage[Replied, Nothing]):
     """Holds back long replies."""
 
     name = "short_replies"
-    inputs = ("respond",)
-    columns = {"respond": ("reply",)}
+    reads = {"respond": Reply}
     gate_of = "respond"
-    schema = table()
+    estimate = NoBuses.estimate
 
     def process(self, rows, ctx):
-        return [Reject("long") if len(row["reply"]) > 30 else {} for row in rows]
+        return [Reject("long") if len(replied.reply) > 30 else Nothing() for replied in rows]
 
 
 class Twice(SampleStage):
@@ -83,13 +102,12 @@ class Twice(SampleStage):
         return Load(made.ok, made.ok, made.audio_s, made.bytes)
 
     def samples(self, name, inputs, ctx):
-        for row in inputs.rows("stage1_1", name):
-            yield {**row, "id": child_id(row["id"], self.name, 0)}
+        for sample in inputs.rows(Sample, "stage1_1", name):
+            yield replace(sample, id=child_id(sample.id, self.name, 0))
 
 
-class Half(MapStage):
+class Half(MapStage[Said, Nothing]):
     name = "half"
-    schema = table()
 
 
 class Taken(Twice):
@@ -109,6 +127,49 @@ class Aside(NoBuses):
 class Last(NoBuses):
     name = "last"
     gate_of = "tokenise"
+
+
+class Mistaken(NoBuses):
+    """Takes replies for transcripts."""
+
+    name = "mistaken"
+    reads = {"utterances": Utterance, "respond": Transcript}
+
+
+class Dicts(NoBuses):
+    """Gives what stages gave before."""
+
+    name = "dicts"
+
+    def look(self, text):
+        return {"letters": 1}
+
+
+class Unknown(NoBuses):
+    """Makes a column that its row has not."""
+
+    name = "unknown"
+
+    def look(self, text):
+        return Letters(letter=1)
+
+
+class Misread(NoBuses):
+    """Asks for a column that it does not read."""
+
+    name = "misread"
+
+    def process(self, rows, ctx):
+        return [Letters(len(said.txt)) for said in rows]
+
+
+class WrongType(NoBuses):
+    """Makes a text of a number."""
+
+    name = "wrong_type"
+
+    def look(self, text):
+        return Letters(text)
 '''
 
 
@@ -209,6 +270,7 @@ def test_it_is_costed_and_reported(project: Project) -> None:
         ),
         (["my_stages:Aside"], [], "nothing reads the table of 'my_stages:Aside': name the stage under configs"),
         (["my_stages:Last"], [], "'my_stages:Last': gate_of 'tokenise': no stage reads such rows"),
+        (["my_stages:Mistaken"], [], "'my_stages:Mistaken' reads 'respond' as Transcript: its rows are Reply"),
         ([], ["my_stages:NoBuses"], "configs: 'my_stages:NoBuses' makes no samples, so it is no config"),
     ],
 )
@@ -216,6 +278,57 @@ def test_a_wrong_stage_is_one_line(project: Project, stages: list[str], configs:
     with pytest.raises(UserError, match=message) as e:
         project.plan({name: {} for name in stages}, ("stage1_1", *configs))
     assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Dicts", r"stage 'dicts': process\(\) gave a dict, expected Letters, Reject or None"),
+        ("Unknown", r"stage 'unknown': Letters.__init__\(\) got an unexpected .* 'letter' \(its columns: letters\)"),
+        ("Misread", r"stage 'misread': Said has no column 'txt' \(did you mean 'text'\?\)"),
+        ("WrongType", r"stage 'wrong_type': column letters of Letters is int32: .*"),
+    ],
+)
+def test_a_wrong_column_stops_the_stage_in_one_line_and_rejects_no_rows(
+    project: Project, name: str, message: str
+) -> None:
+    rows = [{"language": "en", "text": "I lost my keys."}]
+    with pytest.raises(UserError, match=message) as e:
+        ieat_data.run_stage(f"my_stages:{name}", rows, project.made.profile)
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("Transcript.text", "Transcript.txt", "my_stages:NoBuses.* cannot be imported: .* has no attribute 'txt'"),
+        ("Transcript.text", "Reply.reply", "Said.text is a column of Reply, and NoBuses.reads has no such table"),
+        ("letters: int", "letters: set", "Letters.letters: <class 'set'> is no column type: use str, float, int"),
+    ],
+)
+def test_a_wrong_column_is_told_when_the_class_is_read(project: Project, old: str, new: str, message: str) -> None:
+    project.write(old, new)
+    with pytest.raises(UserError, match=message) as e:
+        project.plan({"my_stages:NoBuses": {}})
+    assert "\n" not in str(e.value)
+
+
+def test_rows_go_through_a_stage_of_one_s_own_without_a_build(project: Project) -> None:
+    rows = [{"language": "en", "text": "I took the bus."}, {"language": "en", "text": "I walked."}]
+    made = ieat_data.run_stage("my_stages:NoBuses", rows, project.made.profile)
+    assert [(r["status"], r["reason"], r["letters"]) for r in made] == [("rejected", "a_bus", None), ("ok", None, 9)]
+    (walked,) = ieat_data.run_stage("my_stages:NoBuses", rows[1:], project.made.profile, settings={"word": "walk"})
+    assert walked["reason"] == "a_bus"
+
+
+def test_explain_knows_its_samples_and_what_its_reasons_mean(project: Project) -> None:
+    project.build({"my_stages:NoBuses": {}}, ("stage1_1", "my_stages:Twice"))
+    out, work = project.folder / "out", project.folder / "work"
+    told = ieat_data.explain(out, next(s["id"] for s in samples(out)), work=work)
+    assert {s.config for s in told.samples} == {"stage1_1", "twice"}
+    (node,) = (n for n in load_build(work).nodes.values() if n.name == "no_buses")
+    (bus,) = (q for record in node.records.values() for q in node.table.quarantined(record))
+    assert "rejected by no_buses: a_bus; Somebody takes a bus" in str(ieat_data.explain(out, bus["id"], work=work))
 
 
 def test_without_stages_of_its_own_a_pipeline_has_ours(project: Project) -> None:

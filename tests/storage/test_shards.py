@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ieat_data.data import schema
+from ieat_data.data.rows import Reply, SpokenText
 from ieat_data.storage import local, shards
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.shards import CommitRecord, Table
@@ -18,7 +19,7 @@ from ieat_data.storage.shards import CommitRecord, Table
 
 def rows(n: int = 3) -> pa.Table:
     made = [{"id": f"{i:032x}", "reply": "hm" * i, "attempts": 1, "status": "ok"} for i in range(n - 1)]
-    return schema.to_table([*made, {"id": "f" * 32, "status": "rejected", "reason": "loop"}], schema.REPLIES)
+    return schema.to_table([*made, {"id": "f" * 32, "status": "rejected", "reason": "loop"}], schema.schema_of(Reply))
 
 
 @pytest.fixture
@@ -199,7 +200,7 @@ def test_audio_is_in_small_row_groups(tmp_path: Path) -> None:
 
     made = [{"id": f"{i:032x}", "audio": b"x" * 100, "status": "ok"} for i in range(100)]
     path = tmp_path / "a.parquet"
-    shards.write_parquet(path, schema.to_table(made, schema.SPOKEN))
+    shards.write_parquet(path, schema.to_table(made, schema.schema_of(SpokenText)))
     meta = pq.read_metadata(path)
     assert meta.num_row_groups == 4
     columns = {meta.row_group(0).column(i).path_in_schema: meta.row_group(0).column(i) for i in range(meta.num_columns)}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from ieat_data.masking import masked, without_secrets
+
 State = Literal["ok", "note", "fault"]
 
 
@@ -28,7 +30,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, part: str, what: str, text: str, /, state: State = "ok", **data: Any) -> None:
-        self.findings.append(Finding(part, what, " ".join(text.split()), state, data))
+        self.findings.append(Finding(part, what, masked(" ".join(text.split())), state, without_secrets(data)))
 
     @property
     def faults(self) -> list[Finding]:

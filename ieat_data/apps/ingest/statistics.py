@@ -10,6 +10,7 @@ from typing import Any
 
 from ieat_data.data.schema import OK
 from ieat_data.execution.plan import Node
+from ieat_data.execution.read import read_of
 
 _COLUMNS = ("language", "speaker", "duration_s", "sample_rate", "text", "reference", "status", "reason")
 
@@ -27,6 +28,8 @@ class Statistics:
     durations: Counter[int] = field(default_factory=Counter)  # clips by whole seconds
     sample_rates: Counter[int] = field(default_factory=Counter)  # Hz
     characters: int = 0
+    name: str = ""  # of the source
+    read: dict[str, Any] = field(default_factory=dict)  # `execution/read.py`: what was lost, what is not used
 
     def add(self, row: dict[str, Any]) -> None:
         if row["status"] != OK:
@@ -48,6 +51,7 @@ class Statistics:
             "rejects": dict(self.rejects.most_common()),
             "languages": dict(self.languages),
             "characters": self.characters,
+            "read": {k: self.read[k] for k in ("records", "bytes", "lost", "told") if k in self.read},
         }
         if self.durations:
             found |= {
@@ -62,7 +66,8 @@ class Statistics:
 
 def statistics(source: str, node: Node) -> Statistics:
     """Compute the statistics of a finished table. Read its light columns, a batch at a time."""
-    found = Statistics(source)
+    ((name, read),) = read_of([node]).items() or [(source, {})]
+    found = Statistics(source, name=name, read=read)
     for row in _rows(node):
         found.add(row)
     return found

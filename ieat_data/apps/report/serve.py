@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 import threading
 import time
@@ -136,7 +135,6 @@ def serve(out: Path, work: Path | None, host: str, port: int, say: Callable[[str
     Raises:
         UserError: there is nothing to show, or the port is taken.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a manager's stop also removes the temporary folder
     with running(out, work, host, port, say) as bound:
         say(f"{address(bound)} shows {out} (Ctrl-C stops it)")
         try:

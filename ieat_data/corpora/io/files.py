@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from ieat_data.corpora.io.base import BadRecord
-from ieat_data.corpora.io.names import printable
-from ieat_data.corpora.io.roots import Root
+from ieat_data.corpora.io.names import printable, shown
+from ieat_data.corpora.io.roots import Root, is_url
 from ieat_data.corpora.io.units import SourceError, Unit
 
 T = TypeVar("T")
 
 CHUNK = 1 << 20  # bytes read at once while scanning
 MAX_PAYLOAD = 64 << 10  # bytes of a broken record that go to quarantine
+_LOOKED_AT = 32  # folders in which a file is looked for that is not where it should be
 MAX_NAME = 200  # characters of a corpus's own id that go into a key
 
 
@@ -32,7 +34,7 @@ class Readable(Protocol):
 
 
 def corpus_files(root: Root, suffixes: tuple[str, ...], keep: Callable[[str], bool] = lambda name: True) -> list[str]:
-    """Return the sorted paths below `root` that end in one of `suffixes`, without hidden files.
+    """Return the sorted paths below `root` that end in one of `suffixes` (in any case), without hidden files.
 
     `root` may be a single file.
 
@@ -44,18 +46,62 @@ def corpus_files(root: Root, suffixes: tuple[str, ...], keep: Callable[[str], bo
     found = sorted(
         path
         for path, _, _ in root.walk()
-        if path.endswith(suffixes) and not any(p.startswith(".") for p in path.split("/")) and keep(path.split("/")[-1])
+        if path.lower().endswith(suffixes)
+        and not any(p.startswith(".") for p in path.split("/"))
+        and keep(path.split("/")[-1])
     )
     if not found and not root.exists():
         raise SourceError(f"{root}: no such folder; set `root` in the source manifest to the folder of the corpus")
     if not found:
         wanted = " or ".join(f"**/*{suffix}" for suffix in suffixes)
-        raise SourceError(f"{root}: holds no file {wanted}; is it this corpus, and is the download complete?")
+        hint = meant(root, lambda r: any(c.name.lower().endswith(suffixes) for c in r.children("")))
+        raise SourceError(
+            f"{root}: holds no file {wanted}{hint or '; is it this corpus, and is the download complete?'}"
+        )
     return found
 
 
+def meant(root: Root, fits: Callable[[Root], bool]) -> str:
+    """Return `; did you mean …?` with the folder above or below `root` that `fits`, or "" if none does."""
+    names = [".."]
+    try:
+        names += [c.name for c in root.children("") if c.kind != "file"][:_LOOKED_AT]
+        for name in names:
+            if fits(near := root.beside(name)):
+                return f"; did you mean its folder {name}/?" if name != ".." else f"; did you mean {_plain(near)}?"
+    except SourceError:  # of another folder: it may not be ours to read
+        return ""
+    return ""
+
+
+def meant_for(root: Root, path: str) -> str:
+    """Return `; did you mean …?` with the root near `root` below which the file `path` does lie, or ""."""
+    parts = path.split("/")
+    if root.at_once > 1:  # each look at a store costs a request
+        return ""
+    for n in range(1, min(4, len(parts))):
+        if root.entry("/".join(parts[n:])):
+            return f"; did you mean {_plain(root.beside('/'.join(['..'] * n)))} as its root?"
+    for child in root.children("")[:_LOOKED_AT]:
+        if child.kind != "file" and root.entry(f"{child.name}/{path}"):
+            return f"; did you mean {_plain(root.beside(child.name))} as its root?"
+    return ""
+
+
+def _plain(root: Root) -> str:
+    """Return where `root` is, without `..`."""
+    return str(root) if is_url(str(root)) else os.path.normpath(str(root))
+
+
 def in_order(root: Root, items: Sequence[T], units: Callable[[T], Iterator[Unit]]) -> Iterator[Unit]:
-    """Yield `units` of all items, in the items' order. Cut several items of a remote corpus at once."""
+    """Yield `units` of all items, in the items' order. Cut several items of a remote corpus at once.
+
+    Raises:
+        SourceError: a name is not UTF-8, so it can stand in no key.
+    """
+    for item in items:
+        if isinstance(item, str) and not is_storable(item):
+            raise SourceError(f"{root}: the name of {shown(item)} is not UTF-8; rename it")
     if root.at_once == 1 or len(items) == 1:
         yield from itertools.chain.from_iterable(map(units, items))
         return
@@ -102,14 +148,15 @@ def is_storable(text: str) -> bool:
 
 
 def exactly(unit: Unit, records: Iterable[T]) -> Iterator[T]:
-    """Yield the first `unit.rows` of `records`.
+    """Yield the first `unit.rows` of `records`, and let their reader come to its end.
 
     Raises:
         SourceError: there are fewer, so the file is not the one that was planned.
     """
-    missing = unit.rows
-    for record in itertools.islice(records, unit.rows):
+    missing, found = unit.rows, iter(records)
+    for record in itertools.islice(found, unit.rows):
         missing -= 1
         yield record
+    next(found, None)
     if missing:
         raise SourceError(f"{unit.path}: has fewer records than when it was planned; restore it or plan again")

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ieat_data.corpora.io.remote import MOST, RemoteRoot
-from ieat_data.corpora.io.roots import Child, Entry, File, FileGone, Root
+from ieat_data.corpora.io.roots import Child, Entry, File, FileGone, Odd, Root
 from ieat_data.corpora.io.units import SourceError
 
 _URL = re.compile(
@@ -67,7 +67,7 @@ class HubRoot(RemoteRoot):
         info = self._info(self._key(path))
         return info is not None and info["type"] == "directory"
 
-    def walk(self, path: str = "") -> Iterator[Entry]:
+    def walk(self, path: str = "", odd: Odd | None = None) -> Iterator[Entry]:
         path = path or self.only or ""
         try:
             found = self._asked(lambda: self._fs.find(self._full(self._key(path)), detail=True))

@@ -27,12 +27,13 @@ from ieat_data.corpora.io.files import (
 )
 from ieat_data.corpora.io.open import root_at
 from ieat_data.corpora.io.roots import File, Root
-from ieat_data.corpora.io.units import Unit
+from ieat_data.corpora.io.units import SourceError, Unit
 from ieat_data.errors import RowError
 
 MAX_RECORD_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
+_HEAD_BYTES = 64 << 10
 _STRUCTURE = re.compile(rb'[\[\]{},"]')
 # possessive quantifiers keep no backtracking state: a megabyte of escapes costs no memory
 _IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
@@ -40,6 +41,7 @@ _IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _FLAT = rb'[^\[\]{}"]++|"(?:[^"\\]++|\\.)*+"'
 _LEVEL = rb"%s|\[(?:%s)*+\]|\{(?:%s)*+\}" % (_FLAT, _FLAT, _FLAT)
 _CLOSED = re.compile(rb"(?:%s|\[(?:%s)*+\]|\{(?:%s)*+\})*+" % (_FLAT, _LEVEL, _LEVEL), re.DOTALL)
+_KINDS = {list: "an array", str: "a string", int: "a number", float: "a number"}
 _MESSAGES = {
     "empty_file": "the file holds 0 bytes; fetch it again",
     "truncated": "the file ends inside this record; is the download complete?",
@@ -63,8 +65,20 @@ class Span:
 
 
 def layout(file: File) -> tuple[str, int]:
-    """Return (`lines` or `array`, offset where the first record may begin)."""
-    begin = len(_BOM) if file.read(0, len(_BOM)) == _BOM else 0
+    """Return (`lines` or `array`, offset where the first record may begin).
+
+    Raises:
+        SourceError: the file is in another encoding, or each of its records is over many lines.
+    """
+    head = file.read(0, _HEAD_BYTES)
+    _check_encoding(file, head)
+    begin = len(_BOM) if head.startswith(_BOM) else 0
+    first, _, rest = head[begin:].lstrip(_BLANK).partition(b"\n")
+    if first.strip(_BLANK) == b"{" and rest.lstrip(_BLANK).startswith(b'"'):
+        raise SourceError(
+            f"{file.path}: is pretty-printed, with each record over many lines; one line a record is wanted, as "
+            "jq -c . FILE > NEW writes it"
+        )
     pos, array = begin, -1
     while pos < file.size:
         chunk = file.read(pos, 4096)
@@ -76,8 +90,24 @@ def layout(file: File) -> tuple[str, int]:
                 array = pos
                 continue
             # an array of objects or an empty one; any other line that begins with a bracket is a broken line
-            return ("array", array) if array >= 0 and byte in b"{]" else ("lines", begin)
+            one = array >= 0 and byte in b"{]" and not (rest.lstrip(_BLANK).startswith(b"[") and _is_array(first))
+            return ("array", array) if one else ("lines", begin)
     return ("array", array) if array >= 0 else ("lines", begin)
+
+
+def _check_encoding(file: File, head: bytes) -> None:
+    wide = head[:4]
+    if wide[:2] in (b"\xff\xfe", b"\xfe\xff") or (len(wide) == 4 and wide.count(0) in (2, 3) and wide != bytes(4)):
+        raise SourceError(f"{file.path}: is UTF-16 or UTF-32; make it UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW")
+    if len(head) >= 64 and not head[:64].strip(b"\0"):
+        raise SourceError(f"{file.path}: begins with zeros, so its download was broken off; fetch it again")
+
+
+def _is_array(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def line_spans(file: File, start: int, end: int) -> Iterator[Span]:
@@ -188,14 +218,24 @@ def parse(raw: bytes) -> Any:
     Raises:
         FieldError: it cannot be parsed; `reason` is the reject code.
     """
+    raw = raw.removeprefix(_BOM)  # of a file that was appended
     if not raw:
         raise FieldError("empty_record", "an empty line or array element")
+    if b"\0\0\0\0" in raw:
+        raise FieldError("damaged_file", f"{raw.count(0)} zeros in it: a broken download; fetch the file again")
     try:
         return json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as e:
         raise FieldError("not_utf8", f"not UTF-8: {e.reason} at byte {e.start}") from None
     except (ValueError, RecursionError) as e:
         raise FieldError("bad_json", f"not JSON: {e}") from None
+
+
+def lost_text(root: Root, file: File, span: Span, why: FieldError) -> bytes:
+    """Return the beginning of a record that cannot be parsed; note a hole in the file."""
+    if why.reason == "damaged_file":
+        root.account.lose(file.path, span.start, span.stop - span.start)
+    return file.read(span.start, min(span.stop - span.start, MAX_PAYLOAD))
 
 
 def units(root: Root, path: str, rows_per_unit: int) -> Iterator[Unit]:
@@ -222,8 +262,16 @@ def unit_spans(root: Root, unit: Unit) -> Iterator[tuple[File, int, Span]]:
     with root.open(unit.path, unit.version, unit.end) as file:
         empty = [Span(0, 0, 0, "empty_file")] if file.size == 0 else None
         found = empty or spans(file, unit.start, unit.end)
+        account, covered = root.account, unit.start
+        account.begin()
         for ordinal, span in enumerate(exactly(unit, found), unit.index):
+            account.tell("separator", size=span.start - covered)
+            account.read(span.end - span.start)
+            covered = span.end
             yield file, ordinal, span
+        if not file.read(covered, unit.end - covered).strip(_BLANK + b"]"):
+            account.tell("separator", size=unit.end - covered)  # the end of an array
+        account.end(unit.path, unit.end - unit.start)
 
 
 def is_corpus_file(name: str) -> bool:
@@ -264,13 +312,13 @@ class JsonReader(ABC):
         try:
             record, raw = load(file, span)
             if not isinstance(record, dict):
-                raise FieldError("bad_field", "the record is not an object")
+                raise FieldError("bad_field", f"the record is {_KINDS.get(type(record), 'no object')}, no object {{…}}")
             given = record.get("id")
             name = str(given) if isinstance(given, (str, int)) and len(str(given)) <= 4096 else ""
             name = name if is_storable(name) else ""
             return query(file.path, ordinal, name, self.extract(record))
         except FieldError as e:
-            payload = raw or file.read(span.start, min(span.stop - span.start, MAX_PAYLOAD))
+            payload = raw or lost_text(self.root, file, span, e)
             return bad_record(file.path, ordinal, name, e.reason, f"record {ordinal}: {e}", payload)
 
 
@@ -286,4 +334,14 @@ def query(path: str, ordinal: int, name: str, text: Any) -> QueryRecord:
         raise FieldError("empty_text", "the user's first turn is empty")
     if not is_storable(text):
         raise FieldError("not_utf8", "the user's first turn holds half a character (a lone surrogate)")
-    return QueryRecord(record_key(path, ordinal, name), text.strip())
+    return QueryRecord(record_key(path, ordinal, name), _plain(text).strip())
+
+
+# Line ends that were escaped twice, where no code or path goes on behind them; and separators that other programs
+# take for the end of a line, but a person does not say.
+_ESCAPED = re.compile(r"(?:\\[nr])+(?=[^\x00-\x7f]|\s|$)")
+_SEPARATORS = re.compile("[\v\f\x85\u2028\u2029]")
+
+
+def _plain(text: str) -> str:
+    return _SEPARATORS.sub(" ", _ESCAPED.sub("\n", text)) if "\\" in text or _SEPARATORS.search(text) else text

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from ieat_data.corpora.io.roots import Child, Entry, File, FileGone, Root
+from ieat_data.corpora.io.names import shown
+from ieat_data.corpora.io.roots import Child, Entry, File, FileGone, NotFetched, Odd, Root
 from ieat_data.corpora.io.units import SourceError
 from ieat_data.storage.shards import sha256_file
 
@@ -42,7 +43,7 @@ class LocalRoot(Root):
         self._path = path
 
     def __str__(self) -> str:
-        return str(self._path)
+        return shown(str(self._path))  # a name on disk need not be UTF-8
 
     @cached_property
     def only(self) -> str | None:
@@ -63,16 +64,30 @@ class LocalRoot(Root):
     def is_folder(self, path: str = "") -> bool:
         return (self._path / path).is_dir()
 
-    def walk(self, path: str = "") -> Iterator[Entry]:
+    def walk(self, path: str = "", odd: Odd | None = None) -> Iterator[Entry]:
         if one := self.entry(self.only if self.only and not path else path):
             yield one
             return
-        for folder, folders, names in os.walk(self._path / path):
+        tell = odd or (lambda code, name: None)
+
+        def below(folder: str) -> str:
+            found = Path(folder).relative_to(self._path).as_posix()
+            return "" if found == "." else f"{found}/"
+
+        def unlisted(e: OSError) -> None:
+            tell("unlisted_folder", below(e.filename))
+
+        for folder, folders, names in os.walk(self._path / path, onerror=unlisted):
             folders.sort()
-            below = Path(folder).relative_to(self._path).as_posix()
+            for name in folders:
+                if (Path(folder) / name).is_symlink():
+                    tell("linked_folder", f"{below(folder)}{name}")
             for name in sorted(names):
-                if found := self.entry(name if below == "." else f"{below}/{name}"):
+                full = f"{below(folder)}{name}"
+                if found := self.entry(full):
                     yield found
+                else:
+                    tell("dangling_link" if (Path(folder) / name).is_symlink() else "not_a_file", full)
 
     def children(self, path: str) -> list[Child]:
         if not self.is_folder(path):
@@ -81,7 +96,7 @@ class LocalRoot(Root):
             with os.scandir(self._path / path) as found:
                 return [_child(e) for e in sorted(found, key=lambda e: e.name)]
         except OSError as e:
-            raise SourceError(f"{self._path / path}: cannot be listed ({e.strerror})") from None
+            raise SourceError(f"{shown(str(self._path / path))}: cannot be listed ({e.strerror})") from None
 
     def sha256(self, path: str) -> str:
         return sha256_file(self._folder / path)
@@ -100,11 +115,16 @@ class LocalRoot(Root):
             fd = os.open(full, os.O_RDONLY | os.O_NONBLOCK)
         except (OSError, ValueError) as e:
             why = e.strerror if isinstance(e, OSError) else "the name is not valid"
-            raise FileGone(f"{full}: cannot be opened ({why}); was it moved since the plan?") from None
+            raise FileGone(f"{shown(str(full))}: cannot be opened ({why}); was it moved since the plan?") from None
         try:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
-                raise FileGone(f"{full}: is not a file; was it moved since the plan?")
+                raise FileGone(f"{shown(str(full))}: is not a file; was it moved since the plan?")
+            if full.with_name(f"{full.name}.aria2").exists():
+                raise NotFetched(
+                    f"{full}: its download is not finished ({full.name}.aria2 lies beside it); finish it with the same "
+                    "command, or delete both"
+                )
             yield LocalFile(path, found.st_size, fd)
         finally:
             os.close(fd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MAX_MEMBER_NAME = 4096
+AUDIO_SUFFIXES = (".mp3", ".flac", ".wav", ".opus", ".ogg")
 
 
 def is_unsafe(name: str) -> bool:
@@ -15,3 +16,8 @@ def is_unsafe(name: str) -> bool:
 def printable(text: str) -> str:
     """Replace each unprintable character by `?`, so that a corpus's text can stand in a key, a line or a file."""
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def shown(path: str) -> str:
+    r"""Return a path with bytes that are no UTF-8 as `\udcff`, so that it can be printed."""
+    return path.encode("utf-8", "backslashreplace").decode()

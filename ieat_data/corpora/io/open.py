@@ -38,3 +38,9 @@ def root_beside(root: Root, place: str) -> Root:
         return root_at(place)
     path = Path(place).expanduser()
     return root_at(path) if path.is_absolute() else root.beside(place)
+
+
+def one_account(root: Root, other: Root) -> Root:
+    """Return `other`, a second root of the same corpus, with the account of `root`."""
+    other.account = root.account  # a cached property
+    return other

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from ieat_data.corpora.io.account import Account
 from ieat_data.corpora.io.gzip_stream import GzipStream
 from ieat_data.corpora.io.names import is_unsafe
 from ieat_data.corpora.io.roots import FileGone, Root
@@ -19,7 +20,7 @@ from ieat_data.corpora.io.tar import members
 
 ARCHIVE = ".tar.gz"
 MAX_TXT_BYTES = 64 << 10  # the timestamps of a minute of speech take 6 KB
-_PIECE = re.compile(r"(?:.*/)?(?:wavs/([^/.][^/]*)\.(wav)|txts/([^/.][^/]*)\.(txt))")
+_PIECE = re.compile(r"(?:.*/)?(?:wavs/([^/.][^/]*)\.((?i:wav))|txts/([^/.][^/]*)\.((?i:txt)))")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Piece:
 def piece_name(path: str) -> tuple[str, str] | None:
     """Return (`wav` or `txt`, the utterance's id) for a file in a pack; None for any other file."""
     match = _PIECE.fullmatch(path)
-    return (match[2] or match[4], match[1] or match[3]) if match else None
+    return ((match[2] or match[4]).lower(), match[1] or match[3]) if match else None
 
 
 def packs(root: Root, folder: str) -> list[str]:
@@ -54,28 +55,45 @@ def packs(root: Root, folder: str) -> list[str]:
     return sorted(archives | {t for t in trees if t + ARCHIVE not in archives})
 
 
-def pieces(root: Root, pack: str, version: str = "") -> Iterator[Piece]:
-    """Yield the content of the pack `pack` (a path below `root`) in a fixed order. Skip other files."""
-    return archive_pieces(root, pack, version) if pack.endswith(ARCHIVE) else tree_pieces(root, pack)
+def pieces(root: Root, pack: str, version: str = "", account: Account | None = None) -> Iterator[Piece]:
+    """Yield the content of the pack `pack` (a path below `root`) in a fixed order. Tell other files to `account`."""
+    account = account or Account()
+    return archive_pieces(root, pack, version, account) if pack.endswith(ARCHIVE) else tree_pieces(root, pack, account)
 
 
-def archive_pieces(root: Root, pack: str, version: str) -> Iterator[Piece]:
+def archive_pieces(root: Root, pack: str, version: str, account: Account) -> Iterator[Piece]:
     """Yield the pieces of an archive in its order; if it ends early, the last piece has a problem."""
+    account.begin()
     with root.open(pack, version) as file:
-        stream, end = GzipStream(file), 0
-        for member in members(stream, 0, stream.size):
-            end = member.data + member.size
+        stream, end, after = GzipStream(file), 0, 0
+        for member in members(stream, 0, stream.size, account):
+            end, after = member.data + member.size, member.end
+            size = member.end - member.start
             read = partial(_of_member, stream, member.data, member.size)
             if member.problem:
+                account.read(size)
+                if member.problem == "damaged_archive":
+                    account.lose(pack, member.start, size)
                 yield Piece("", member.name, member.size, read, member.problem)
             elif name := piece_name(member.name):
+                account.read(size)
                 yield Piece(*name, member.size, read)
+            else:
+                hidden = member.name.rsplit("/", 1)[-1].startswith(".")
+                account.tell("hidden_member" if hidden else "other_member", f"{pack}: {member.name}", size)
+        account.read(min(0, stream.size - after))  # what the last member lacks
+        account.end(pack, stream.size)
         if stream.problem or end > stream.size:
             yield Piece("", "", 0, lambda n: b"", stream.problem or "truncated_tar")
 
 
-def tree_pieces(root: Root, pack: str) -> Iterator[Piece]:
+def tree_pieces(root: Root, pack: str, account: Account) -> Iterator[Piece]:
     """Yield the pieces of an extracted archive, sorted by name. Do not follow links in it: the archive made them."""
+    for child in root.children(pack):
+        if child.name not in ("wavs", "txts"):
+            account.tell("hidden_file" if child.name.startswith(".") else "other_file", f"{pack}/{child.name}")
+        elif child.kind == "file":
+            account.tell("other_file", f"{pack}/{child.name}")
     there = {c.name: c.kind for c in root.children(pack)}
     for kind in ("wavs", "txts"):
         if there.get(kind) == "other":
@@ -86,6 +104,7 @@ def tree_pieces(root: Root, pack: str) -> Iterator[Piece]:
             path = f"{kind}/{child.name}"
             name = piece_name(path)
             if name is None or child.kind == "folder":
+                account.tell("hidden_file" if child.name.startswith(".") else "other_file", f"{pack}/{path}")
                 continue
             problem = "" if child.kind == "file" else "not_a_file"
             problem = "unsafe_name" if is_unsafe(child.name) else problem

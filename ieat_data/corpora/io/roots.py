@@ -9,19 +9,30 @@ from __future__ import annotations
 import io
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal, NamedTuple
 
+from ieat_data.corpora.io.account import Account
+from ieat_data.corpora.io.names import AUDIO_SUFFIXES
 from ieat_data.corpora.io.units import SourceError, Unit
 
 URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_POINTER, _POINTER_BYTES = b"version https://git-lfs.github.com/spec/v1", 1024
 _STREAMED = 1 << 20  # bytes that a stream reads at a time
+
+
+Odd = Callable[[str, str], None]
 
 
 class FileGone(SourceError):
     """A file that does not exist or cannot be opened."""
+
+
+class NotFetched(SourceError):
+    """A name without its content: a git-lfs pointer, a download that has not ended."""
 
 
 class Entry(NamedTuple):
@@ -73,6 +84,11 @@ class Root(ABC):
 
     at_once = 1  # files worth scanning in parallel while a corpus is planned
 
+    @cached_property
+    def account(self) -> Account:
+        """What was read here and what was left out, as shared code notes it."""
+        return Account()
+
     @property
     @abstractmethod
     def only(self) -> str | None:
@@ -86,8 +102,12 @@ class Root(ABC):
     def is_folder(self, path: str = "") -> bool: ...
 
     @abstractmethod
-    def walk(self, path: str = "") -> Iterator[Entry]:
-        """Yield all files in and below `path` (or the file `path`), those of one folder sorted by name."""
+    def walk(self, path: str = "", odd: Odd | None = None) -> Iterator[Entry]:
+        """Yield all files in and below `path` (or the file `path`), those of one folder sorted by name.
+
+        `odd` is called with a code of `account.TOLD` and the name of whatever else is there: links to nothing, linked
+        folders (which are not followed), folders that cannot be listed, pipes.
+        """
 
     @abstractmethod
     def children(self, path: str) -> list[Child]:
@@ -125,6 +145,10 @@ class Root(ABC):
         with self._open(path, until) as file:
             if version and file.version != version:
                 raise SourceError(f"{self}: {path} has changed since it was planned; plan the source again")
+            if file.size <= _POINTER_BYTES and file.read(0, len(_POINTER)) == _POINTER:
+                raise NotFetched(f"{self}: {path} is a git-lfs pointer, not the file; run: git lfs pull")
+            audio = path.lower().endswith(AUDIO_SUFFIXES)
+            (self.account.opened if audio else self.account.visited).add(path)
             yield file
 
 

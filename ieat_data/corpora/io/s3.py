@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ieat_data.corpora.io.remote import MOST, RemoteRoot
-from ieat_data.corpora.io.roots import Child, Entry, File, FileGone, Root
+from ieat_data.corpora.io.roots import Child, Entry, File, FileGone, Odd, Root
 from ieat_data.corpora.io.units import SourceError
 
 _URL = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]+)((?:/.*)?)", re.IGNORECASE | re.DOTALL)
@@ -46,7 +46,7 @@ class S3Root(RemoteRoot):
     def is_folder(self, path: str = "") -> bool:
         return any(self._pages(self._below(path), MaxKeys=1))
 
-    def walk(self, path: str = "") -> Iterator[Entry]:
+    def walk(self, path: str = "", odd: Odd | None = None) -> Iterator[Entry]:
         path = path or self.only or ""
         if path and (one := self.entry(path)):
             yield one

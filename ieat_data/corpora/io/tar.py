@@ -11,19 +11,22 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ieat_data.corpora.io.account import Account
 from ieat_data.corpora.io.files import CHUNK, Readable
 from ieat_data.corpora.io.names import is_unsafe
 
 BLOCK = 512
+RECORD = 20 * BLOCK  # most writers pad an archive to a multiple of this
 MAX_EXTENDED_HEADER = 1 << 20  # bytes of a PAX or GNU long-name header
 MESSAGES = {
     "corrupt_tar": "damaged tar header; reading continues after it",
+    "damaged_archive": "zeros in place of members, which are lost: a broken download; fetch the archive again",
     "truncated_tar": "the archive ends inside this member; is the download complete?",
     "unsafe_name": "a member's name is absolute, leaves its folder or holds unprintable characters",
     "not_a_file": "a member is a link or a device, not a file",
 }
 _PAX_RECORD = re.compile(rb"(\d{1,9}) ([^=\n]+)=")
-_SPLIT = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)", re.DOTALL)
+_SPLIT = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)", re.DOTALL)  # at the first dot
 _WITHOUT_DATA = (tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE)
 
 
@@ -31,8 +34,8 @@ _WITHOUT_DATA = (tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRT
 class Member:
     """Bytes [start, end) of the archive are one member, its data at [data, data + size).
 
-    `problem` is a reason code: `corrupt_tar` or `truncated_tar` (the extent is then the damaged region, and `name` is
-    empty if no header could be read), `unsafe_name` or `not_a_file`.
+    `problem` is a reason code: `corrupt_tar`, `damaged_archive` or `truncated_tar` (the extent is then the damaged
+    region, and `name` is empty if no header could be read), `unsafe_name` or `not_a_file`.
     """
 
     name: str
@@ -44,7 +47,7 @@ class Member:
 
     @property
     def damaged(self) -> bool:
-        return self.problem in ("corrupt_tar", "truncated_tar")
+        return self.problem in ("corrupt_tar", "damaged_archive", "truncated_tar")
 
 
 @dataclass
@@ -56,6 +59,13 @@ class Group:
     end: int
     members: dict[str, Member] = field(default_factory=dict)
     problem: str = ""
+    size: int = 0  # bytes of its members, with headers and padding
+    last: Member | None = None
+
+    def add(self, member: Member) -> None:
+        self.size += member.end - member.start
+        self.end, self.last = member.end, member
+        self.problem = self.problem or member.problem
 
 
 class _Damaged(Exception):
@@ -173,42 +183,83 @@ def _skip_zeros(file: Readable, start: int, end: int) -> int:
     return end
 
 
-def members(file: Readable, start: int, end: int) -> Iterator[Member]:
+def _is_end_mark(file: Readable, start: int, after: int, end: int) -> bool:
+    """Tell whether the zeros [start, after) end an archive: two blocks, and padding up to a multiple of RECORD.
+
+    Between archives (`cat a.tar b.tar`) they must fit exactly. More zeros at the end of a file are what a download
+    leaves that was broken off after its file had been given its full size.
+    """
+    size, follows = after - start, after < min(end, file.size) or end < file.size
+    if not follows:
+        return size < RECORD + 2 * BLOCK
+    try:
+        _header(file.read(after, BLOCK))
+    except _Damaged:
+        return False
+    return size == 2 * BLOCK or (after % RECORD == 0 and 2 * BLOCK <= size < RECORD + 2 * BLOCK)
+
+
+def members(file: Readable, start: int, end: int, account: Account | None = None) -> Iterator[Member]:
     """Yield the members whose headers lie in [start, end), including damaged regions, without directories.
 
-    Reading continues after an end mark if data follows (`cat a.tar b.tar`; a zeroed block): written data must not
-    disappear silently.
+    Reading continues after an end mark if data follows (`cat a.tar b.tar`). Any other zeros are a damaged region, with
+    what remains of a member after them. What is not yielded is told to `account`, so that all bytes add up.
 
     The end of a stream is unknown until it is reached: its last member is then not reported as truncated; its data is
     shorter than its size.
     """
-    pos = start
+    account = account or Account()
+    pos, whole = start, False
     while pos < min(end, file.size):
         if file.read(pos, min(BLOCK, end - pos)).strip(b"\0") == b"":
-            pos = _skip_zeros(file, pos, end)
+            after = min(_skip_zeros(file, pos, end), file.size)
+            whole = _is_end_mark(file, pos, after, end)
+            if whole:
+                account.tell("end_mark", size=after - pos)
+            else:
+                after = min(_next_header(file, after, end), file.size)
+                yield Member("", pos, pos, 0, after, "damaged_archive")
+                whole = True  # nothing more is to be told of the end
+            pos = after
             continue
+        whole = False
         try:
             member = _member_at(file, pos, end)
         except _Damaged:
+            whole = True  # in any case it is told what is broken
             after = min(_next_header(file, pos + BLOCK, end), file.size)
             yield Member("", pos, pos, 0, after, "truncated_tar" if file.size - pos < BLOCK else "corrupt_tar")
             pos = after
             continue
         if member is None:  # a global PAX header: its own block and its data
-            pos += BLOCK + _padded(_header(file.read(pos, BLOCK)).size)
+            after = min(pos + BLOCK + _padded(_header(file.read(pos, BLOCK)).size), end)
+            account.tell("global_header", size=after - pos)
+            pos = after
             continue
         if member.problem == "truncated_tar":
             # the size runs past the end: either the file is truncated, or the size is wrong and more members follow
-            after = _next_header(file, member.data, end)
+            after = min(_next_header(file, member.data, end), file.size)
             problem = "truncated_tar" if after >= file.size else "corrupt_tar"
             member = Member(member.name, member.start, member.data, member.size, after, problem)
+            whole = True
         pos = member.end
         if not member.name.endswith("/") or member.problem:
             yield member
+        else:
+            account.tell("folder", size=member.end - member.start)
+    if end >= file.size and not whole:
+        account.tell("no_end_mark", file.path)
 
 
-def groups(file: Readable, start: int, end: int, extensions: frozenset[str], required: int = 2) -> Iterator[Group]:
-    """Yield the samples in [start, end), which begins at a sample. Skip members with other extensions.
+def groups(
+    file: Readable,
+    start: int,
+    end: int,
+    extensions: frozenset[str],
+    required: int = 2,
+    account: Account | None = None,
+) -> Iterator[Group]:
+    """Yield the samples in [start, end), which begins at a sample. Tell members with other extensions to `account`.
 
     Args:
         file: the archive.
@@ -216,35 +267,65 @@ def groups(file: Readable, start: int, end: int, extensions: frozenset[str], req
         end: byte offset where to stop.
         extensions: of the wanted members.
         required: how many wanted members make a sample complete. A damaged region is reported with the sample that it
-            broke if that is incomplete, else alone.
+            broke if that is incomplete or its last member ends in the region's zeros, else alone.
+        account: for what is left out.
 
     Memory: one sample's headers.
     """
+    account = account or Account()
     group: Group | None = None
-    for member in members(file, start, end):
+    for member in members(file, start, end, account):
+        name = _split(member.name, extensions, group.key if group else None)
         if member.damaged:
-            match = _SPLIT.fullmatch(member.name)
-            same = match is not None and group is not None and group.key == match[1]
-            if group is not None and (same or (not member.name and len(group.members) < required)):
-                group.end, group.problem = member.end, member.problem
-            else:
+            same = name is not None and group is not None and group.key == name[0]
+            if group is None or not (
+                same or (not member.name and len(group.members) < required) or _runs_into(file, group.last, member)
+            ):
                 if group is not None:
                     yield group
-                group = Group(match[1] if match else member.name, member.start, member.end, {}, member.problem)
+                group = Group(name[0] if name else member.name, member.start, member.end)
+            group.problem = member.problem
+            group.add(member)
             yield group
             group = None
             continue
-        match = _SPLIT.fullmatch(member.name)
-        extension = match[2].lower() if match else ""
-        if match is None or extension not in extensions:
+        if name is None or name[1] not in extensions:
+            hidden = member.name.rsplit("/", 1)[-1].startswith(".")
+            place = f"{file.path}: {member.name}"
+            account.tell("hidden_member" if hidden else "other_member", place, member.end - member.start)
             continue
-        if group is not None and (group.key != match[1] or extension in group.members):
+        key, extension = name
+        if group is not None and (group.key != key or extension in group.members):
             yield group
             group = None
         if group is None:
-            group = Group(match[1], member.start, member.end)
+            group = Group(key, member.start, member.end)
         group.members[extension] = member
-        group.end = member.end
-        group.problem = group.problem or member.problem
+        group.add(member)
     if group is not None:
         yield group
+
+
+def _split(name: str, extensions: frozenset[str], present: str | None) -> tuple[str, str] | None:
+    """Return (key, extension in lower case) of a member's name.
+
+    WebDataset's key ends at the first dot. Where that gives no wanted extension, as in `take_1.2.mp3`, it ends at the
+    last dot, unless the member belongs to the `present` sample (`K.seg.json` beside `K.json`).
+    """
+    match = _SPLIT.fullmatch(name)
+    if match is None:
+        return None
+    key, extension = match[1], match[2].lower()
+    if extension not in extensions and key != present:
+        longer, _, last = name.rpartition(".")
+        if last.lower() in extensions:
+            return longer, last.lower()
+    return key, extension
+
+
+def _runs_into(file: Readable, last: Member | None, zeros: Member) -> bool:
+    """Tell whether the data of the member before a region of zeros end in zeros, too: the hole began inside it."""
+    if last is None or zeros.problem != "damaged_archive" or last.end != zeros.start:
+        return False
+    n = min(last.size, BLOCK)
+    return n > 0 and not file.read(last.data + last.size - n, n).strip(b"\0")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import Field
@@ -17,18 +17,20 @@ from ieat_data.checks.catalogue import KINDS
 from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.think import Accepted, accept
 from ieat_data.config import Pipeline, Profile, languages_of
-from ieat_data.data.schema import TARGETS
+from ieat_data.data.columns import Joined, blank, row
+from ieat_data.data.rows import Dialogue, Emotion, EmotionLabel, Reply, Target, Transcript, Turn, Utterance
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure, Generate
 from ieat_data.hashing import child_id, number, seed, share
-from ieat_data.prompting.base import InjectedPrompt, Language, Turn
+from ieat_data.prompting.base import InjectedPrompt, Language
+from ieat_data.prompting.base import Turn as PromptTurn
 from ieat_data.stages.asking import prompt_faults, prompts_of, sampling
-from ieat_data.stages.base import Context, ExpandStage, Reject, Row, Rule, StageSettings, retry
+from ieat_data.stages.base import Context, Reject, Rule, Stage, StageSettings, retry
 from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
 from ieat_data.stages.dialogue.reorganise import Reorganise
 from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.row_by_row import Child, ExpandStage
 
-Child = Row | tuple[Row, Reject]
 InjectedTask = Literal["reasoning", "empathy", "trajectory"]
 
 UNSURE_BELOW = 0.6
@@ -50,18 +52,19 @@ class InjectSettings(StageSettings):
 
 
 @dataclass(frozen=True)
-class Target:
-    """One target to make."""
+class Draft:
+    """A target to make."""
 
-    row: Row  # the columns known before the model is asked
+    id: str
+    row: Target  # with the columns known before the model is asked
     task: InjectedTask
     language: Language
-    turns: tuple[Turn, ...]
+    turns: tuple[PromptTurn, ...]
     question: str | None
     prompt: InjectedPrompt
 
 
-class Injection(ExpandStage):
+class Injection(Stage):
     """What both stages share: request the targets of all parents at once, keep those that pass the checks."""
 
     broadcast = ("speakers",)
@@ -75,7 +78,6 @@ class Injection(ExpandStage):
         "models/*.yaml",
         "labels.yaml",
     )
-    schema = TARGETS
 
     def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
         languages = languages_of(pipeline)
@@ -100,50 +102,41 @@ class Injection(ExpandStage):
     def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
         return changes(verdicts, pipeline.instructions.statuses)
 
-    def target(self, parent: str, task: InjectedTask, language: Language, turns: Sequence[Row], ctx: Context) -> Target:
-        """Draw the question and build the prompt. `turns`: rows of schema.TURN."""
+    def draft(self, parent: str, task: InjectedTask, language: Language, turns: Sequence[Turn], ctx: Context) -> Draft:
+        """Draw the question and build the prompt."""
         row_id, salt = child_id(parent, self.name, task), ctx.pipeline.seed
         drawn = draw_instruction(row_id, task, language, ctx) if task in QUESTIONED else None
-        question = drawn["text"] if drawn else None
-        said = tuple(
-            Turn(t["transcript"], t["emotion"]["label"], t.get("reply") or "", t["emotion"]["score"]) for t in turns
-        )
+        question = drawn.text if drawn else None
+        said = tuple(PromptTurn(t.transcript, t.emotion.label, t.reply or "", t.emotion.score) for t in turns)
         phrasing = number("phrasing", row_id, salt)
         prompt = prompts_of(ctx.profile).inject(task, language, said, question, phrasing, self.settings.unsure_below)
-        row = {
-            "id": row_id,
-            "parent": parent,
-            "task": task,
-            "language": language,
-            "turns": list(turns),
-            "instruction": drawn,
-        }
-        return Target(row, task, language, said, question, prompt)
+        known = blank(Target, parent=parent, task=task, language=language, turns=tuple(turns), instruction=drawn)
+        return Draft(row_id, known, task, language, said, question, prompt)
 
-    def make(self, targets: Sequence[Target], ctx: Context) -> list[Child]:
+    def make(self, drafts: Sequence[Draft], ctx: Context) -> list[Child[Target]]:
         """Ask until accepted or out of attempts."""
         wanted = sampling(ctx, "thinking", self.settings.max_tokens)
 
-        def draw(target: Target, attempt: int) -> int:
-            return seed(target.row["id"], self.name, attempt, ctx.pipeline.seed)
+        def draw(draft: Draft, attempt: int) -> int:
+            return seed(draft.id, self.name, attempt, ctx.pipeline.seed)
 
-        def ask(tries: list[tuple[Target, int]]) -> list[Accepted | Reject]:
+        def ask(tries: list[tuple[Draft, int]]) -> list[Accepted | Reject]:
             requests = [Generate(t.prompt.segments, wanted, draw(t, n), t.prompt.shared) for t, n in tries]
-            answers = ctx.engines["llm"].generate(requests, [t.row["id"] for t, _ in tries])
+            answers = ctx.engines["llm"].generate(requests, [t.id for t, _ in tries])
             return [_checked(t, a, ctx) for (t, _), a in zip(tries, answers, strict=True)]
 
-        made: list[Child] = []
-        for target, (verdict, tries) in zip(targets, retry(targets, self.settings.attempts, ask), strict=True):
-            row = {**target.row, "attempts": tries, "seed": draw(target, max(tries - 1, 0))}
+        made: list[Child[Target]] = []
+        for draft, (verdict, tries) in zip(drafts, retry(drafts, self.settings.attempts, ask), strict=True):
+            tried = replace(draft.row, attempts=tries, seed=draw(draft, max(tries - 1, 0)))
             if isinstance(verdict, Reject):
-                made.append((row, verdict))
-                continue
-            text = {"think": verdict.think, "injected_chars": verdict.injected_chars, "answer": verdict.answer}
-            made.append({**row, **text})
+                made.append(Child(draft.id, tried, verdict))
+            else:
+                text = {"think": verdict.think, "injected_chars": verdict.injected_chars, "answer": verdict.answer}
+                made.append(Child(draft.id, replace(tried, **text)))
         return made
 
 
-def _checked(target: Target, answer: Any, ctx: Context) -> Accepted | Reject:
+def _checked(target: Draft, answer: Any, ctx: Context) -> Accepted | Reject:
     if isinstance(answer, Failure):
         return Reject(answer.reason, answer.message)
     verdict = accept(
@@ -164,25 +157,33 @@ def _checked(target: Target, answer: Any, ctx: Context) -> Accepted | Reject:
     return Reject(verdict.reason, payload={**payload, "injected": target.prompt.injected, "parts": answer.parts})
 
 
-def _by_parent(rows: Sequence[Row], made: Sequence[Child]) -> list[list[Child]]:
-    children: dict[str, list[Child]] = {r["id"]: [] for r in rows}
+def _by_parent(rows: Sequence[Joined], made: Sequence[Child[Target]]) -> list[list[Child[Target]]]:
+    children: dict[str, list[Child[Target]]] = {r.id: [] for r in rows}
     for child in made:
-        row = child[0] if isinstance(child, tuple) else child
-        children[row["parent"]].append(child)
-    return [children[r["id"]] for r in rows]
+        children[child.row.parent].append(child)
+    return [children[r.id] for r in rows]
 
 
-class Inject(Injection):
+@row
+class Felt(Joined):
+    """What a user said and how."""
+
+    language: Language = Utterance.language
+    text: str = Transcript.text
+    label: str = EmotionLabel.label
+    score: float = EmotionLabel.score
+
+
+class Inject(Injection, ExpandStage[Felt, Target]):
     """Reasoning and empathy on single utterances that passed stage 1-1."""
 
     name = "inject"
     version = 3
-    inputs = ("utterances", "transcribe", "respond", "emotion")
-    columns: Mapping[str, tuple[str, ...]] = {
-        "utterances": ("language",),
-        "transcribe": ("text",),
-        "respond": (),
-        "emotion": ("label", "score"),
+    reads: Mapping[str, type[Any]] = {
+        "utterances": Utterance,
+        "transcribe": Transcript,
+        "respond": Reply,
+        "emotion": EmotionLabel,
     }
     Settings = InjectSettings
 
@@ -205,25 +206,22 @@ class Inject(Injection):
         parents = labelled.ok * (replied.ok / replied.rows if replied.rows else 0.0)
         return forecast.llm(self.name, parents * sum(self.per_parent(forecast).values()), self.settings.max_tokens)
 
-    def process(self, rows: list[Row], ctx: Context) -> list[list[Child]]:
+    def process(self, rows: list[Felt], ctx: Context) -> list[list[Child[Target]]]:
         settings: InjectSettings = self.settings
         shares = self.shares(ctx.pipeline)
-        targets: list[Target] = []
+        drafts: list[Draft] = []
         salt = ctx.pipeline.seed
-        for row in rows:
-            neutral = row["label"] == "neutral"
-            if neutral and share("neutral", row["id"], salt) >= settings.neutral_share:
+        for said in rows:
+            neutral = said.label == "neutral"
+            if neutral and share("neutral", said.id, salt) >= settings.neutral_share:
                 continue
-            turn = {
-                "utterance": row["id"],
-                "transcript": row["text"],
-                "emotion": {"label": row["label"], "score": row["score"], "source": ctx.profile.engines["ser"].engine},
-            }
+            emotion = Emotion(said.label, said.score, ctx.profile.engines["ser"].engine)
+            turn = blank(Turn, utterance=said.id, transcript=said.text, emotion=emotion)
             for task, part in shares.items():
                 used = settings.neutral_reasoning_share if neutral and task == "reasoning" else 1.0
-                if share("task", task, row["id"], salt) < part * used:
-                    targets.append(self.target(row["id"], task, row["language"], [turn], ctx))
-        return _by_parent(rows, self.make(targets, ctx))
+                if share("task", task, said.id, salt) < part * used:
+                    drafts.append(self.draft(said.id, task, said.language, [turn], ctx))
+        return _by_parent(rows, self.make(drafts, ctx))
 
 
 class InjectDialoguesSettings(StageSettings):
@@ -236,13 +234,21 @@ class InjectDialoguesSettings(StageSettings):
     trajectory_share: float = Field(1.0, ge=0, le=1, description="dialogues that get a trajectory target")
 
 
-class InjectDialogues(Injection):
+@row
+class Talk(Joined):
+    """A dialogue."""
+
+    language: Language = Dialogue.language
+    turns: tuple[Turn, ...] = Dialogue.turns
+    regenerate: bool = Dialogue.regenerate
+
+
+class InjectDialogues(Injection, ExpandStage[Talk, Target]):
     """Trajectory and reasoning over dialogues; a new last reply if the pipeline asks for one."""
 
     name = "inject_dialogues"
     version = 3
-    inputs = ("reorganise",)
-    columns: Mapping[str, tuple[str, ...]] = {"reorganise": ("language", "turns", "regenerate")}
+    reads: Mapping[str, type[Any]] = {"reorganise": Dialogue}
     Settings = InjectDialoguesSettings
 
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
@@ -261,16 +267,16 @@ class InjectDialogues(Injection):
         rows = forecast.loads["reorganise"].ok * sum(self.per_parent(forecast).values())
         return forecast.llm(self.name, rows, self.settings.max_tokens)
 
-    def process(self, rows: list[Row], ctx: Context) -> list[list[Child]]:
+    def process(self, rows: list[Talk], ctx: Context) -> list[list[Child[Target]]]:
         settings: InjectDialoguesSettings = self.settings
         shares: dict[InjectedTask, float] = {
             "trajectory": settings.trajectory_share,
             "reasoning": settings.reasoning_share,
         }
-        targets: list[Target] = []
-        for row in rows:
-            wanted = [t for t, p in shares.items() if share("task", t, row["id"], ctx.pipeline.seed) < p]
-            if row["regenerate"]:
+        drafts: list[Draft] = []
+        for talk in rows:
+            wanted = [t for t, p in shares.items() if share("task", t, talk.id, ctx.pipeline.seed) < p]
+            if talk.regenerate:
                 wanted.append("empathy")
-            targets += [self.target(row["id"], task, row["language"], row["turns"], ctx) for task in wanted]
-        return _by_parent(rows, self.make(targets, ctx))
+            drafts += [self.draft(talk.id, task, talk.language, talk.turns, ctx) for task in wanted]
+        return _by_parent(rows, self.make(drafts, ctx))

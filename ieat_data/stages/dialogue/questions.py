@@ -4,66 +4,81 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile
-from ieat_data.data.schema import OK, QUESTIONS, SPOKEN, to_table
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import Instruction, Language, Question, SpokenText
+from ieat_data.data.schema import OK
 from ieat_data.decisions.log import seen_instruction
 from ieat_data.decisions.verdicts import NONE, Verdicts
 from ieat_data.errors import UserError
 from ieat_data.hashing import child_id, fingerprint, number, pick, rank, share
-from ieat_data.prompting.instruction_bank import TASKS, Instruction, path_of, read
-from ieat_data.stages.base import Context, Inputs, MapStage, Reject, Row, Stage, StageSettings, Task
+from ieat_data.prompting.instruction_bank import TASKS, path_of, read
+from ieat_data.prompting.instruction_bank import Instruction as BankLine
+from ieat_data.stages.base import Context, Inputs, Reject, Stage, StageSettings, Task
 from ieat_data.stages.dialogue.forecast import targets
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES, screened_out
+from ieat_data.stages.row_by_row import MapStage
 from ieat_data.stages.speech.speakers import voices
 from ieat_data.stages.speech.speaking import Line, Speaking, speak_rows
 
 QUESTIONED = TASKS
 
 
-def written(task: str, language: str) -> tuple[Instruction, ...]:
+def written(task: str, language: str) -> tuple[BankLine, ...]:
     """Return all instructions of a task and language as in their bank; none if there is no bank."""
     path = path_of(task, language)
     return tuple(read(path)) if path.is_file() else ()
 
 
+@dataclass(frozen=True)
+class Judged:
+    """An instruction after people's decisions. An edited one has an id of its own; `drawn_as` is the one of before."""
+
+    id: str
+    text: str
+    status: str
+    drawn_as: str
+
+
 @functools.cache
-def bank(task: str, language: str, statuses: tuple[str, ...], verdicts: Verdicts = NONE) -> tuple[Row, ...]:
+def bank(task: str, language: str, statuses: tuple[str, ...], verdicts: Verdicts = NONE) -> tuple[Judged, ...]:
     """Return the instructions of a task and language that may be drawn.
 
-    People's decisions on the present text override the status of its line. An edited instruction has the new text and
-    an id of its own; `drawn_as` is the id by which it is drawn.
+    People's decisions on the present text override the status of its line.
 
     Raises:
         UserError: there is none.
     """
-    usable = tuple(row for row in judged(task, language, verdicts) if row["status"] in statuses)
+    usable = tuple(one for one in judged(task, language, verdicts) if one.status in statuses)
     if not usable:
         name = path_of(task, language).name
         raise UserError(f"prompts/instructions/{name}: no instruction with status {' or '.join(statuses)}")
     return usable
 
 
-def judged(task: str, language: str, verdicts: Verdicts) -> list[Row]:
+def judged(task: str, language: str, verdicts: Verdicts) -> list[Judged]:
     """Return all instructions of a bank after people's decisions."""
     return [_as_judged(one, f"{task}.{language}", verdicts) for one in written(task, language)]
 
 
-def _as_judged(one: Instruction, name: str, verdicts: Verdicts) -> Row:
-    row = {"id": one.id, "text": one.text, "status": one.status, "drawn_as": one.id}
+def _as_judged(one: BankLine, name: str, verdicts: Verdicts) -> Judged:
+    line = Judged(one.id, one.text, one.status, one.id)
     held = verdicts.of_instruction(name, one.id, seen_instruction(name, one.id, one.text))
     if held is None:
-        return row
+        return line
     match held.outcome(one.text):
         case "edited":
-            return {**row, "id": f"{one.id}~{fingerprint(held.text)[:8]}", "text": held.text, "status": "accepted"}
+            return Judged(f"{one.id}~{fingerprint(held.text)[:8]}", held.text, "accepted", one.id)
         case outcome:
-            return {**row, "status": outcome}
+            return replace(line, status=outcome)
 
 
 def bank_faults(banks: Iterable[tuple[str, str]], statuses: tuple[str, ...], verdicts: Verdicts = NONE) -> list[str]:
@@ -85,7 +100,7 @@ def changes(verdicts: Verdicts, statuses: tuple[str, ...]) -> dict[str, dict[str
         other = {}
         for one, now in zip(written(task, language), judged(task, language, verdicts), strict=True):
             before = one.text if one.status in statuses else None
-            after = now["text"] if now["status"] in statuses else None
+            after = now.text if now.status in statuses else None
             if before != after:
                 other[one.id] = after
         if other:
@@ -93,18 +108,18 @@ def changes(verdicts: Verdicts, statuses: tuple[str, ...]) -> dict[str, dict[str
     return found
 
 
-def draw_instruction(row: str, task: str, language: str, ctx: Context) -> Row:
+def draw_instruction(row: str, task: str, language: str, ctx: Context) -> Instruction:
     """Return text, speaker and placement for one target, by hash of its id."""
     salt, config = ctx.pipeline.seed, ctx.pipeline.instructions
     # the smallest hash of row and id, not an index: adding or removing an instruction changes no other draw
     usable = bank(task, language, config.statuses, ctx.verdicts)
-    text = min(usable, key=lambda i: rank(i["drawn_as"], "instruction", row, salt))
+    text = min(usable, key=lambda i: rank(i.drawn_as, "instruction", row, salt))
     placement = config.placement
     if placement == "joined":
         before = share("placement", row, salt) < config.before_share
         placement = "joined_before" if before else "joined_after"  # type: ignore[assignment]
     speaker = pick(voices(ctx).of(language), "instruction speaker", row, salt)
-    return {"id": text["id"], "text": text["text"], "speaker": speaker, "placement": placement}
+    return Instruction(text.id, text.text, speaker, placement)
 
 
 def question_id(instruction: str, speaker: str) -> str:
@@ -124,7 +139,7 @@ class Questions(Stage):
     name = "questions"
     inputs = ("inject", "inject_dialogues")
     optional = (*GATES["inject"], *GATES["inject_dialogues"])
-    schema = QUESTIONS
+    row = Question
     Settings = QuestionsSettings
 
     def estimate(self, forecast: Forecast) -> Load:
@@ -145,7 +160,7 @@ class Questions(Stage):
         yield Task(self.name, "all", tuple(f"questions-{i:05d}" for i in range(self.settings.shards)), reads)
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        buckets: dict[str, dict[str, Row]] = {shard: {} for shard in task.outputs}
+        buckets: dict[str, dict[str, Question]] = {shard: {} for shard in task.outputs}
         seen: set[tuple[str, str]] = set()
         for table, shard in task.reads:
             if table not in self.inputs:
@@ -160,38 +175,38 @@ class Questions(Stage):
                 seen.add(pair)
                 key = question_id(*pair)
                 bucket = task.outputs[number("bucket", key) % len(task.outputs)]
-                buckets[bucket][key] = {
-                    "id": key,
-                    "instruction_id": drawn["id"],
-                    "language": drawn["language"],
-                    "text": drawn["text"],
-                    "speaker": drawn["speaker"],
-                    "status": OK,
-                }
+                buckets[bucket][key] = Question(drawn["id"], drawn["language"], drawn["text"], drawn["speaker"])
         for shard, rows in buckets.items():
-            yield shard, to_table([rows[k] for k in sorted(rows)], self.schema)
+            yield shard, self.table(sorted(rows), [rows[k] for k in sorted(rows)])
 
 
-def _drawn(targets: pa.Table) -> list[Row]:
+def _drawn(targets: pa.Table) -> list[dict[str, Any]]:
     """Return the distinct questions that accepted targets of one shard drew."""
     fit = targets.filter(pc.and_(pc.equal(targets["status"], OK), pc.is_valid(targets["instruction"])))
     columns = {name: pc.struct_field(fit["instruction"], name) for name in ("id", "text", "speaker")}
     distinct = pa.table({**columns, "language": fit["language"]}).group_by([*columns, "language"]).aggregate([])
-    rows: list[Row] = distinct.to_pylist()
+    rows: list[dict[str, Any]] = distinct.to_pylist()
     return rows
 
 
-class SpeakQuestions(Speaking, MapStage):
+@row
+class Drawn(Joined):
+    """A question, and who asks it."""
+
+    language: Language = Question.language
+    text: str = Question.text
+    speaker: str = Question.speaker
+
+
+class SpeakQuestions(Speaking, MapStage[Drawn, SpokenText]):
     """Each drawn pair is spoken once."""
 
     name = "speak_questions"
-    inputs = ("questions",)
-    columns: Mapping[str, tuple[str, ...]] = {"questions": ("language", "text", "speaker")}
-    schema = SPOKEN
+    reads: Mapping[str, type[Any]] = {"questions": Question}
 
     def estimate(self, forecast: Forecast) -> Load:
         return forecast.spoken(self.name, forecast.loads["questions"].ok, self.engines)
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
-        lines = [Line(r["id"], r["text"], r["language"], r["speaker"]) for r in rows]
+    def process(self, rows: list[Drawn], ctx: Context) -> list[SpokenText | Reject]:
+        lines = [Line(r.id, r.text, r.language, r.speaker) for r in rows]
         return speak_rows(lines, self.name, self.settings, ctx)

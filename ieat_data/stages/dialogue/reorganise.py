@@ -8,21 +8,43 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile
-from ieat_data.data.schema import DIALOGUES, OK, to_table
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import Dialogue, Language, Target, Turn, Utterance
+from ieat_data.data.schema import OK
 from ieat_data.hashing import child_id, top_k
-from ieat_data.stages.base import Context, Inputs, Made, Row, Stage, StageSettings, Task, groups
+from ieat_data.stages.base import Context, Inputs, Made, Stage, StageSettings, Task, groups
 from ieat_data.stages.dialogue.dialogues import form, most_used
 from ieat_data.stages.dialogue.forecast import in_dialogues, turns
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES, screened_out
 
-_COLUMNS = ["id", "parent", "task", "language", "turns", "think", "injected_chars", "answer", "status"]
+
+@row
+class Single(Joined):
+    """A target that may become a turn."""
+
+    parent: str = Target.parent
+    task: str = Target.task
+    language: Language = Target.language
+    turns: tuple[Turn, ...] = Target.turns
+    think: str = Target.think
+    injected_chars: int = Target.injected_chars
+    answer: str = Target.answer
+
+
+@row
+class Voice:
+    """Whose utterance it is."""
+
+    id: str
+    speaker: str | None = Utterance.speaker
 
 
 class ReorganiseSettings(StageSettings):
@@ -42,7 +64,7 @@ class Reorganise(Stage):
     name = "reorganise"
     inputs = ("inject", "utterances")
     optional = GATES["inject"]
-    schema = DIALOGUES
+    row = Dialogue
     Settings = ReorganiseSettings
     section = "dialogues"
 
@@ -71,54 +93,51 @@ class Reorganise(Stage):
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         settings: ReorganiseSettings = self.settings
-        accepted = _accepted(task, inputs)
+        accepted = _accepted(inputs)
         taken = top_k(accepted, round(settings.share * len(accepted)), "reorganise", ctx.pipeline.seed)
         speakers = _speakers(inputs) if settings.same_speaker else {}
         pools: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         for sample in taken:
-            row = accepted[sample]
-            pools[row["language"], speakers.get(row["parent"], "")][sample] = row["turns"][0]["emotion"]["label"]
-        rows: list[Row] = []
+            target = accepted[sample].target
+            pools[target.language, speakers.get(target.parent, "")][sample] = target.turns[0].emotion.label
+        made: dict[str, Dialogue] = {}
         use = Counter(accepted=len(accepted), pool=len(taken))
-        for (language, _), pool in sorted(pools.items()):
+        for _, pool in sorted(pools.items()):
             use["possible"] += most_used(Counter(pool.values()), max(settings.turns))
             for samples in form(pool, settings.turns):
                 use["used"] += len(samples)
-                rows.append(
-                    {
-                        "id": child_id(samples[0], self.name, ",".join(samples[1:])),
-                        "language": language,
-                        "turns": [_turn(accepted[s]) for s in samples],
-                        "regenerate": settings.last_reply == "regenerate",
-                        "status": OK,
-                    }
-                )
+                turns = tuple(accepted[s].turn() for s in samples)
+                dialogue = Dialogue(accepted[samples[0]].target.language, turns, settings.last_reply == "regenerate")
+                made[child_id(samples[0], self.name, ",".join(samples[1:]))] = dialogue
         ctx.notes["samples"] = dict(use)
-        yield task.name, to_table(sorted(rows, key=lambda r: r["id"]), self.schema)
+        yield task.name, self.table(sorted(made), [made[d] for d in sorted(made)])
 
 
-def _accepted(task: Task, inputs: Inputs) -> dict[str, Row]:
-    found: dict[str, Row] = {}
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """An empathy target, and the shard of its utterance."""
+
+    target: Single
+    shard: str
+
+    def turn(self) -> Turn:
+        """Return it as a turn of a dialogue: the utterance with the reply and think that were made for it alone."""
+        t = self.target
+        return replace(
+            t.turns[0], sample=t.id, shard=self.shard, think=t.think, injected_chars=t.injected_chars, reply=t.answer
+        )
+
+
+def _accepted(inputs: Inputs) -> dict[str, _Accepted]:
+    found: dict[str, _Accepted] = {}
     for shard in inputs.shards("inject"):
         out = screened_out(inputs, "inject", shard)
-        for row in inputs.rows("inject", shard, _COLUMNS):
-            if row["status"] == OK and row["task"] == "empathy" and row["id"] not in out:
-                found[row["id"]] = {**row, "shard": shard}
+        for target in inputs.rows(Single, "inject", shard):
+            if target.status == OK and target.task == "empathy" and target.id not in out:
+                found[target.id] = _Accepted(target, shard)
     return found
 
 
 def _speakers(inputs: Inputs) -> dict[str, str]:
-    rows = (r for s in inputs.shards("utterances") for r in inputs.rows("utterances", s, ["id", "speaker"]))
-    return {r["id"]: r["speaker"] or r["id"] for r in rows}
-
-
-def _turn(target: Row) -> Row:
-    """Return one turn of a dialogue: the utterance with the reply and think that were made for it alone."""
-    return {
-        **target["turns"][0],
-        "sample": target["id"],
-        "shard": target["shard"],
-        "think": target["think"],
-        "injected_chars": target["injected_chars"],
-        "reply": target["answer"],
-    }
+    rows = (r for s in inputs.shards("utterances") for r in inputs.rows(Voice, "utterances", s))
+    return {r.id: r.speaker or r.id for r in rows}

@@ -5,16 +5,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from ieat_data.config import Language, Strict, read_yaml, validate
-from ieat_data.data.schema import SPOKEN
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import SpokenText, Target, Turn
 from ieat_data.hashing import pick, share
 from ieat_data.paths import prompts_dir
-from ieat_data.stages.base import Context, MapStage, Reject, Row
+from ieat_data.stages.base import Context, Reject
 from ieat_data.stages.dialogue.forecast import targets
 from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.row_by_row import MapStage
 from ieat_data.stages.speech.speakers import voices
 from ieat_data.stages.speech.speaking import Line, Speaking, SpeakingSettings, speak_rows
 
@@ -46,30 +49,36 @@ class SpeakRepliesSettings(SpeakingSettings):
     share: float = Field(1.0, ge=0, le=1, description="of the accepted empathetic replies, by hash")
 
 
-class SpeakReplies(Speaking, MapStage):
+@row
+class Answered(Joined):
+    """A target that may be spoken."""
+
+    task: str = Target.task
+    language: Language = Target.language
+    turns: tuple[Turn, ...] = Target.turns
+    answer: str = Target.answer
+
+
+class SpeakReplies(Speaking, MapStage[Answered, SpokenText]):
     """A pipeline with a block `speak_replies` has them; a reply that cannot be spoken goes out as text alone."""
 
     name = "speak_replies"
-    inputs = ("targets",)
-    columns: Mapping[str, tuple[str, ...]] = {"targets": ("task", "language", "turns", "answer")}
+    reads: Mapping[str, type[Any]] = {"targets": Target}
     prompts = ("tones.yaml",)
-    schema = SPOKEN
     Settings = SpeakRepliesSettings
 
     def estimate(self, forecast: Forecast) -> Load:
         rows = sum(targets(forecast, stage, "empathy") for stage in ("inject", "inject_dialogues"))
         return forecast.spoken(self.name, rows * float(self.settings.share), self.engines)
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject | None]:
+    def process(self, rows: list[Answered], ctx: Context) -> list[SpokenText | Reject | None]:
         settings: SpeakRepliesSettings = self.settings
-        wanted = [
-            r for r in rows if r["task"] == "empathy" and share(self.name, r["id"], ctx.pipeline.seed) < settings.share
-        ]
-        lines = [Line(r["id"], r["answer"], r["language"], replier(r["language"], ctx), _tone(r)) for r in wanted]
+        wanted = [r for r in rows if r.task == "empathy" and share(self.name, r.id, ctx.pipeline.seed) < settings.share]
+        lines = [Line(r.id, r.answer, r.language, replier(r.language, ctx), _tone(r)) for r in wanted]
         made = dict(zip((x.id for x in lines), speak_rows(lines, self.name, settings, ctx), strict=True))
-        return [made.get(r["id"]) for r in rows]
+        return [made.get(r.id) for r in rows]
 
 
-def _tone(row: Row) -> str | None:
+def _tone(target: Answered) -> str | None:
     """Return the instruction for the user's last emotion."""
-    return tones().tones.get(row["turns"][-1]["emotion"]["label"], {}).get(row["language"])
+    return tones().tones.get(target.turns[-1].emotion.label, {}).get(target.language)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import Field
 
@@ -10,13 +11,15 @@ from ieat_data.checks.catalogue import KINDS
 from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.reply import accept_reply
 from ieat_data.config import Pipeline, Profile, languages_of
-from ieat_data.data.schema import REPLIES
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import Language, Reply, Transcript, Utterance
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Completion, Failure, Generate
 from ieat_data.hashing import seed
 from ieat_data.stages.asking import prompt_faults, prompts_of, sampling
-from ieat_data.stages.base import Context, MapStage, Reject, Row, Rule, StageSettings, retry
+from ieat_data.stages.base import Context, Reject, Rule, StageSettings, retry
 from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.row_by_row import MapStage
 
 
 class RespondSettings(StageSettings):
@@ -26,16 +29,22 @@ class RespondSettings(StageSettings):
     max_tokens: int = Field(256, ge=1, description="of the reply")
 
 
-class Respond(MapStage):
+@row
+class Said(Joined):
+    """What a user said."""
+
+    language: Language = Utterance.language
+    text: str = Transcript.text
+
+
+class Respond(MapStage[Said, Reply]):
     """The LLM's natural reply to a transcript or a query."""
 
     name = "respond"
     version = 3
-    inputs = ("utterances", "transcribe")
-    columns: Mapping[str, tuple[str, ...]] = {"utterances": ("language",), "transcribe": ("text",)}
+    reads: Mapping[str, type[Any]] = {"utterances": Utterance, "transcribe": Transcript}
     engines = ("llm",)
     prompts = ("tasks/respond.*.yaml", "models/*.yaml")
-    schema = REPLIES
     Settings = RespondSettings
 
     def estimate(self, forecast: Forecast) -> Load:
@@ -50,27 +59,27 @@ class Respond(MapStage):
     def reasons(self) -> Mapping[str, str]:
         return {**KINDS["reply"], **KINDS["completion"]}
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+    def process(self, rows: list[Said], ctx: Context) -> list[Reply | Reject]:
         wanted = sampling(ctx, "answering", self.settings.max_tokens)
 
-        def ask(tries: list[tuple[Row, int]]) -> list[str | Reject]:
+        def ask(tries: list[tuple[Said, int]]) -> list[str | Reject]:
             requests = []
-            for row, attempt in tries:
-                prompt = prompts_of(ctx.profile).respond(row["language"], row["text"])
-                draw = seed(row["id"], self.name, attempt, ctx.pipeline.seed)
+            for said, attempt in tries:
+                prompt = prompts_of(ctx.profile).respond(said.language, said.text)
+                draw = seed(said.id, self.name, attempt, ctx.pipeline.seed)
                 requests.append(Generate(prompt.segments, wanted, draw, prompt.shared))
-            answers = ctx.engines["llm"].generate(requests, [row["id"] for row, _ in tries])
-            return [_checked(row, a, ctx) for (row, _), a in zip(tries, answers, strict=True)]
+            answers = ctx.engines["llm"].generate(requests, [said.id for said, _ in tries])
+            return [_checked(said, a, ctx) for (said, _), a in zip(tries, answers, strict=True)]
 
         results = retry(rows, self.settings.attempts, ask)
-        return [r if isinstance(r, Reject) else {"reply": r, "attempts": n} for r, n in results]
+        return [r if isinstance(r, Reject) else Reply(r, n) for r, n in results]
 
 
-def _checked(row: Row, answer: Completion | Failure, ctx: Context) -> str | Reject:
+def _checked(said: Said, answer: Completion | Failure, ctx: Context) -> str | Reject:
     if isinstance(answer, Failure):
         return Reject(answer.reason, answer.message)
-    examples = prompts_of(ctx.profile).examples("respond", row["language"])
-    verdict = accept_reply(row["language"], row["text"], answer, examples, own_checks(ctx.pipeline))
+    examples = prompts_of(ctx.profile).examples("respond", said.language)
+    verdict = accept_reply(said.language, said.text, answer, examples, own_checks(ctx.pipeline))
     if isinstance(verdict, str):
         return verdict
-    return Reject(verdict.reason, payload={"text": row["text"], "answer": answer.parts})
+    return Reject(verdict.reason, payload={"text": said.text, "answer": answer.parts})

@@ -6,7 +6,8 @@ bodies come from a bank and repeat).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,10 +15,12 @@ import numpy as np
 from ieat_data.checks import contamination
 from ieat_data.checks.shingles import number, shingles, signature
 from ieat_data.config import Pipeline, Profile
-from ieat_data.data.schema import SKETCHES
-from ieat_data.stages.base import Context, Made, MapStage, Reject, Row
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import Language, Pair, Reply, Sketch, Target, Transcript, Turn, Utterance
+from ieat_data.stages.base import Context, Made, Reject
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import JUDGED
+from ieat_data.stages.row_by_row import MapStage
 
 SAID, ANSWERED = "said", "answered"
 
@@ -32,32 +35,66 @@ class Texts(NamedTuple):
     felt: Sequence[str] = ()
 
 
-def _reply(row: Row) -> Texts:
-    return Texts("response", row["language"], [row["text"]], [row["reply"]])
+class Read(Joined, ABC):
+    """What is read of a row, and its texts."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def texts(self) -> Texts: ...
 
 
-def _target(row: Row) -> Texts:
-    own = row["think"][row["injected_chars"] :]
-    felt = [t["emotion"]["label"] for t in row["turns"]]
-    said = [t["transcript"] for t in row["turns"]]
-    return Texts(row["task"], row["language"], said, [own, row["answer"]], felt)
+@row
+class Replied(Read):
+    """Of a reply."""
+
+    reply: str = Reply.reply
+    language: Language = Utterance.language
+    text: str = Transcript.text
+
+    def texts(self) -> Texts:
+        return Texts("response", self.language, [self.text], [self.reply])
 
 
-def _pair(row: Row) -> Texts:
-    return Texts("pairs", row["language"], [row["text"]], [])
+@row
+class Targeted(Read):
+    """Of a target."""
+
+    task: str = Target.task
+    language: Language = Target.language
+    turns: tuple[Turn, ...] = Target.turns
+    think: str = Target.think
+    injected_chars: int = Target.injected_chars
+    answer: str = Target.answer
+
+    def texts(self) -> Texts:
+        own = self.think[self.injected_chars :]
+        felt = [t.emotion.label for t in self.turns]
+        said = [t.transcript for t in self.turns]
+        return Texts(self.task, self.language, said, [own, self.answer], felt)
 
 
-_TARGET = ("task", "language", "turns", "think", "injected_chars", "answer")
-# table → the columns to read, and the function that finds a row's texts in it
-_TEXTS: Mapping[str, tuple[Mapping[str, tuple[str, ...]], Callable[[Row], Texts]]] = {
-    "respond": ({"respond": ("reply",), "utterances": ("language",), "transcribe": ("text",)}, _reply),
-    "inject": ({"inject": _TARGET}, _target),
-    "inject_dialogues": ({"inject_dialogues": _TARGET}, _target),
-    "pairs": ({"ingest": ("language",), "pairs": ("text",)}, _pair),
+@row
+class Paired(Read):
+    """Of a pair of speech and text."""
+
+    language: Language = Utterance.language
+    text: str = Pair.text
+
+    def texts(self) -> Texts:
+        return Texts("pairs", self.language, [self.text], [])
+
+
+# table → what is read of its rows, and the tables that it is read from
+_READS: Mapping[str, tuple[type[Read], Mapping[str, type[Any]]]] = {
+    "respond": (Replied, {"respond": Reply, "utterances": Utterance, "transcribe": Transcript}),
+    "inject": (Targeted, {"inject": Target}),
+    "inject_dialogues": (Targeted, {"inject_dialogues": Target}),
+    "pairs": (Paired, {"ingest": Utterance, "pairs": Pair}),
 }
 
 
-class Decontaminate(MapStage):
+class Decontaminate(MapStage[Read, Sketch]):
     """Reject samples with a benchmark's text; make signatures of the rest.
 
     Args:
@@ -65,15 +102,14 @@ class Decontaminate(MapStage):
             same.
     """
 
-    schema = SKETCHES
     expected: ClassVar[frozenset[str]] = frozenset({"contaminated"})
     section = "screened.contamination"
 
     def __init__(self, of: str, settings: Any = None) -> None:
         super().__init__(settings)
         self.of, self.name = of, f"decontaminate_{JUDGED[of]}"
-        self.columns, self._texts = _TEXTS[of]
-        self.inputs = tuple(self.columns)
+        self.view, self.reads = _READS[of]
+        self.inputs = tuple(self.reads)
 
     def about(self) -> str:
         return f"{JUDGED[self.of].capitalize()}: those that hold a benchmark's text stay behind."
@@ -99,10 +135,10 @@ class Decontaminate(MapStage):
         rejected = sum(m.rejects["contaminated"] for m in made)
         return {"files": checked, **pipeline.contamination_limits.model_dump(), "rejected": rejected}
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
-        return [self._screen(self._texts(row), ctx.pipeline) for row in rows]
+    def process(self, rows: list[Read], ctx: Context) -> list[Sketch | Reject]:
+        return [self._screen(read.texts(), ctx.pipeline) for read in rows]
 
-    def _screen(self, texts: Texts, pipeline: Pipeline) -> Row | Reject:
+    def _screen(self, texts: Texts, pipeline: Pipeline) -> Sketch | Reject:
         if pipeline.contamination:
             limits = contamination.Limits(**pipeline.contamination_limits.model_dump())
             benchmark = contamination.benchmarks(pipeline.contamination, limits)[texts.language]
@@ -111,14 +147,14 @@ class Decontaminate(MapStage):
                     return Reject("contaminated", f"{hit.where} ({hit.how})", text)
         alike = pipeline.near_duplicates
         if alike is None:
-            return {}
+            return Sketch()
         n = alike.words if texts.language == "en" else alike.characters
         same_task = f"{texts.task} {texts.language}"
         scopes = {SAID: f"{SAID} {same_task} {' '.join(texts.felt)}", ANSWERED: f"{ANSWERED} {same_task}"}
-        row: Row = {}
+        made: dict[str, Any] = {}
         for kind, said in ((SAID, texts.said), (ANSWERED, texts.answered)):
             found = shingles(said, texts.language, n)
             if len(found):
-                row[kind] = signature(found).view(np.uint64).tolist()
-                row[f"{kind}_scope"] = number(scopes[kind])
-        return row
+                made[kind] = tuple(signature(found).view(np.uint64).tolist())
+                made[f"{kind}_scope"] = number(scopes[kind])
+        return Sketch(**made)

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from ieat_data.checks.shingles import PLACES
 from ieat_data.config import Pipeline, Profile
-from ieat_data.data.schema import OK, REJECTED, SKIPPED, UNIQUE, to_table
-from ieat_data.stages.base import Context, Inputs, Made, Reject, Row, Stage, Task
+from ieat_data.data.columns import Joined
+from ieat_data.data.rows import NearDuplicate
+from ieat_data.data.schema import OK, REJECTED, SKIPPED
+from ieat_data.stages.base import Context, Inputs, Made, Reject, Stage, Task
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.clusters import Clusters, Duplicate
 from ieat_data.stages.gates.decontaminate import ANSWERED, SAID
@@ -35,7 +37,7 @@ class Deduplicate(Stage):
         of: the table whose rows are held back.
     """
 
-    schema = UNIQUE
+    row = NearDuplicate
     expected: ClassVar[frozenset[str]] = frozenset({"near_duplicate"})
     section = "screened.near_duplicates"
 
@@ -77,24 +79,25 @@ class Deduplicate(Stage):
             at, duplicates = 0, clusters.duplicates()
             following = next(duplicates, None)
             for shard in task.outputs:
-                rows = inputs.rows(self.inputs[0], shard, ["id", "status"])
+                rows = inputs.rows(Joined, self.inputs[0], shard)
                 found: dict[int, Duplicate] = {}
                 while following is not None and following.row < at + len(rows):
                     found[following.row - at] = following
                     following = next(duplicates, None)
-                yield shard, to_table([self._row(r, found.get(i), clusters, ctx) for i, r in enumerate(rows)], UNIQUE)
+                yield shard, self._shard(rows, found, clusters, ctx)
                 ctx.quarantine.clear()  # it holds only this shard's: a whole build's would not fit into memory
                 at += len(rows)
 
-    def _row(self, row: Row, found: Duplicate | None, clusters: Clusters, ctx: Context) -> Row:
-        if row["status"] != OK:
-            return {"id": row["id"], "status": SKIPPED}
-        if found is None:
-            return {"id": row["id"], "status": OK}
-        of, kind = clusters.name(found.of), KINDS[found.kind]
-        ctx.reject(row["id"], Reject("near_duplicate", f"of {of}: {kind} {found.similarity:.2f}"))
-        more = {"duplicate_of": of, "alike": kind, "similarity": round(found.similarity, 3)}
-        return {"id": row["id"], **more, "status": REJECTED, "reason": "near_duplicate"}
+    def _shard(self, rows: list[Joined], found: dict[int, Duplicate], clusters: Clusters, ctx: Context) -> pa.Table:
+        made: list[NearDuplicate | None] = [None] * len(rows)
+        statuses = [OK if r.status == OK else SKIPPED for r in rows]
+        reasons: list[str | None] = [None] * len(rows)
+        for i, duplicate in found.items():
+            of, kind = clusters.name(duplicate.of), KINDS[duplicate.kind]
+            ctx.reject(rows[i].id, Reject("near_duplicate", f"of {of}: {kind} {duplicate.similarity:.2f}"))
+            made[i] = NearDuplicate(of, kind, round(duplicate.similarity, 3))
+            statuses[i], reasons[i] = REJECTED, "near_duplicate"
+        return self.table([r.id for r in rows], made, statuses, reasons)
 
 
 def _signatures(table: pa.Table) -> tuple[list[str], list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]]:

@@ -8,26 +8,37 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.agreement import kappa
-from ieat_data.data.schema import JUDGED
+from ieat_data.data.columns import Joined, plain, row
+from ieat_data.data.rows import Instruction, Judgement, Language, Target, Turn
 from ieat_data.engines.base import Choose, Failure
 from ieat_data.paths import prompts_dir
-from ieat_data.prompting.base import Turn
+from ieat_data.prompting.base import Turn as PromptTurn
 from ieat_data.prompting.judging import JudgeFile, judge_requests, load_judge, read_numbers
 from ieat_data.stages.asking import prompts_of
-from ieat_data.stages.base import Context, Made, MapStage, Reject, Row
+from ieat_data.stages.base import Context, Made, Reject
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates import tables
+from ieat_data.stages.row_by_row import MapStage
 
 _STEP = 0.25  # the manifest counts scores by quarters
-_TARGET = ("task", "language", "turns", "instruction", "answer")
 
 
-class LlmJudge(MapStage):
+@row
+class Answered(Joined):
+    """A target as the judge sees it."""
+
+    task: str = Target.task
+    language: Language = Target.language
+    turns: tuple[Turn, ...] = Target.turns
+    instruction: Instruction | None = Target.instruction
+    answer: str = Target.answer
+
+
+class LlmJudge(MapStage[Answered, Judgement]):
     """The LLM rates each target, criterion by criterion.
 
     Args:
@@ -36,15 +47,13 @@ class LlmJudge(MapStage):
 
     engines = ("llm",)
     prompts = ("judge/*.yaml", "models/*.yaml", "labels.yaml")
-    schema = JUDGED
     expected = frozenset({"judged_low"})
     section = "judge"
 
     def __init__(self, of: str, settings: Any = None) -> None:
         super().__init__(settings)
         self.of, self.name = of, f"judge_{tables.JUDGED[of]}"
-        self.inputs, self.optional = (of,), tables.COMPARED[of]
-        self.columns = {of: _TARGET, **dict.fromkeys(self.optional, ())}
+        self.inputs, self.reads, self.optional = (of,), {of: Target}, tables.COMPARED[of]
 
     def asked_for(self, pipeline: Pipeline) -> bool:
         return pipeline.judge is not None
@@ -59,25 +68,26 @@ class LlmJudge(MapStage):
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
         return agreement_of(made, pipeline.judge.min_score) if pipeline.judge else None
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
-        asked = [_requests(row, ctx) for row in rows]
-        of = [row["id"] for row, requests in zip(rows, asked, strict=True) for _ in requests]
+    def process(self, rows: list[Answered], ctx: Context) -> list[Judgement | Reject]:
+        asked = [_requests(target, ctx) for target in rows]
+        of = [target.id for target, requests in zip(rows, asked, strict=True) for _ in requests]
         answers = iter(ctx.engines["llm"].choose([r for requests in asked for r in requests], of))
         return [
-            self._scored(row, [next(answers) for _ in requests], ctx) for row, requests in zip(rows, asked, strict=True)
+            self._scored(target, [next(answers) for _ in requests], ctx)
+            for target, requests in zip(rows, asked, strict=True)
         ]
 
-    def _scored(self, row: Row, answers: list[Any], ctx: Context) -> Row | Reject:
+    def _scored(self, target: Answered, answers: list[Any], ctx: Context) -> Judgement | Reject:
         if failed := next((a for a in answers if isinstance(a, Failure)), None):
             return Reject(failed.reason, failed.message)
-        scores = read_numbers(_file(row), answers)
+        scores = read_numbers(_file(target), answers)
         for s in scores:
-            _count(ctx, "agreement", f"{row['task']}.{s.criterion}", f"{s.first},{s.second}")
+            _count(ctx, "agreement", f"{target.task}.{s.criterion}", f"{s.first},{s.second}")
         score = sum(s.expected for s in scores) / len(scores)
-        _count(ctx, "scores", row["task"], f"{int(score / _STEP) * _STEP:.2f}")
-        made = {"scores": [asdict(s) for s in scores], "score": score}
+        _count(ctx, "scores", target.task, f"{int(score / _STEP) * _STEP:.2f}")
+        made = Judgement(tuple(scores), score)
         limit = ctx.pipeline.judge.min_score if ctx.pipeline.judge else None
-        return Reject("judged_low", f"{score:.2f}", made) if limit is not None and score < limit else made
+        return Reject("judged_low", f"{score:.2f}", plain(made)) if limit is not None and score < limit else made
 
 
 def _count(ctx: Context, kind: str, name: str, what: str) -> None:
@@ -85,18 +95,18 @@ def _count(ctx: Context, kind: str, name: str, what: str) -> None:
     counts[what] = counts.get(what, 0) + 1
 
 
-def _file(row: Row) -> JudgeFile:
-    return load_judge(prompts_dir(), row["task"], row["language"])
+def _file(target: Answered) -> JudgeFile:
+    return load_judge(prompts_dir(), target.task, target.language)
 
 
-def _requests(row: Row, ctx: Context) -> list[Choose]:
+def _requests(target: Answered, ctx: Context) -> list[Choose]:
     labels = prompts_of(ctx.profile).labels
     turns = [
-        Turn(t["transcript"], labels.words(t["emotion"]["label"], row["language"]).word, t.get("reply") or "")
-        for t in row["turns"]
+        PromptTurn(t.transcript, labels.words(t.emotion.label, target.language).word, t.reply or "")
+        for t in target.turns
     ]
-    question = row["instruction"]["text"] if row["instruction"] else None
-    return judge_requests(_file(row), turns, question, row["answer"], prompts_of(ctx.profile).descriptor)
+    question = target.instruction.text if target.instruction else None
+    return judge_requests(_file(target), turns, question, target.answer, prompts_of(ctx.profile).descriptor)
 
 
 def agreement_of(made: Sequence[Made], min_score: float | None) -> dict[str, Any]:

@@ -14,58 +14,98 @@ import pyarrow as pa
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import content_hash, decode, encode_flac
+from ieat_data.data.columns import Joined, row, to_arrays
 from ieat_data.data.features import SAMPLE_SCHEMA
 from ieat_data.data.mix import Piece, join
+from ieat_data.data.rows import (
+    Audio,
+    Dialogue,
+    Emotion,
+    Instruction,
+    Language,
+    Message,
+    Provenance,
+    Sample,
+    Span,
+    SpokenText,
+    Target,
+    Transcript,
+    UsedUtterance,
+    Utterance,
+)
 from ieat_data.data.sample import summarise
-from ieat_data.data.schema import OK, to_table
+from ieat_data.data.schema import OK
 from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW, Verdicts
-from ieat_data.stages.base import Context, Inputs, Row, Stage, Task, groups
+from ieat_data.stages.base import Context, Inputs, Stage, Stored, Task, groups
 from ieat_data.stages.dialogue.forecast import turns
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.reviewed import kept
 from ieat_data.stages.gates.tables import screened_out
+from ieat_data.stages.row_by_row import joined
 
 RATE = 16_000  # Hz, of every clip in the dataset
 
-_UTTERANCE = ["id", "source", "key", "language", "speaker", "origin", "audio", "reference"]
+
+@row
+class Heard(Joined):
+    """An utterance with its transcript."""
+
+    source: str = Utterance.source
+    key: str = Utterance.key
+    language: Language = Utterance.language
+    speaker: str = Utterance.speaker
+    origin: str = Utterance.origin
+    audio: bytes = Utterance.audio
+    reference: str = Utterance.reference
+    text: str = Transcript.text
+    metric: str = Transcript.metric
+    error_rate: float = Transcript.error_rate
+
+
+@row
+class Clip(Joined):
+    """A text that was spoken."""
+
+    speaker: str = SpokenText.speaker
+    audio: bytes = SpokenText.audio
 
 
 class Utterances:
     """The utterances of one shard at a time, with their transcripts: a group's dialogues are read shard by shard."""
 
     def __init__(self, inputs: Inputs, wanted: Mapping[str, set[str]] | None = None) -> None:
-        self.by_id: dict[str, Row] = {}
+        self.by_id: dict[str, Heard] = {}
+        self._shards: dict[str, str] = {}
         for shard in inputs.shards("utterances"):
-            heard = {r["id"]: r for r in inputs.rows("transcribe", shard, ["id", "text", "metric", "error_rate"])}
-            for row in inputs.rows("utterances", shard, _UTTERANCE):
-                if wanted is None or row["id"] in wanted.get(shard, ()):
-                    self.by_id[row["id"]] = {**heard[row["id"]], **row, "shard": shard}
+            for heard in joined(inputs, shard, Heard, {"utterances": Utterance, "transcribe": Transcript}):
+                if wanted is None or heard.id in wanted.get(shard, ()):
+                    self.by_id[heard.id], self._shards[heard.id] = heard, shard
 
     def clip(self, utterance: str) -> Piece:
-        row = self.by_id[utterance]
-        return piece("utterance", row["audio"], utterance, row["speaker"])
+        heard = self.by_id[utterance]
+        return piece("utterance", heard.audio, utterance, heard.speaker)
 
-    def origin(self, utterance: str) -> Row:
-        row = self.by_id[utterance]
-        kept = {k: row[k] for k in ("source", "key", "origin", "shard", "metric", "error_rate")}
-        return {"utterance": utterance, "corpus_text": row["reference"], **kept}
+    def used(self, utterance: str) -> UsedUtterance:
+        h = self.by_id[utterance]
+        shard = self._shards[utterance]
+        return UsedUtterance(utterance, h.source, h.key, h.origin, shard, h.reference, h.metric, h.error_rate)
 
 
-class Sample:
+class Composition:
     """A sample that is being composed."""
 
-    def __init__(self, row_id: str, task: str, stage: str, language: str, utterances: Utterances) -> None:
-        self.row: Row = {"id": row_id, "task": task, "training_stage": stage, "language": language}
-        self.messages: list[Row] = []
-        self.audios: list[Row] = []
-        self.spans: list[Row] = []
-        self.used: list[str] = []
+    def __init__(self, row_id: str, task: str, stage: str, language: Language, utterances: Utterances) -> None:
+        self._id, self._task, self._stage, self._language = row_id, task, stage, language
+        self._messages: list[Message] = []
+        self._audios: list[Audio] = []
+        self._spans: list[Span] = []
+        self._used: list[str] = []
         self._utterances = utterances
 
-    def user(self, pieces: list[Piece], transcript: str, kind: str = "speech", emotion: Row | None = None) -> None:
+    def user(self, pieces: list[Piece], transcript: str, kind: str = "speech", emotion: Emotion | None = None) -> None:
         index = self._audio(pieces)
-        self.used += [p.ref for p in pieces if p.kind == "utterance" and p.ref]
-        self._say("user", kind, "", train=False, transcript=transcript, audio=index, emotion=emotion)
+        self._used += [p.ref for p in pieces if p.kind == "utterance" and p.ref]
+        self._messages.append(Message("user", kind, "", transcript=transcript, audio=index, emotion=emotion))
 
     def assistant(
         self,
@@ -76,47 +116,55 @@ class Sample:
         spoken: Piece | None = None,
     ) -> None:
         index = self._audio([spoken]) if spoken else None
-        self._say("assistant", "reply", text, train=train, think=think, injected_chars=injected_chars, audio=index)
+        self._messages.append(
+            Message("assistant", "reply", text, audio=index, think=think, injected_chars=injected_chars, train=train)
+        )
 
     def _audio(self, pieces: list[Piece]) -> int:
-        samples, spans = join(pieces, RATE)
-        index = len(self.audios)
-        self.audios.append({"bytes": encode_flac(samples, RATE), "path": f"{self.row['id']}-{index}.flac"})
-        self.spans += [{"audio": index, **span} for span in spans]
+        index = len(self._audios)
+        samples, spans = join(pieces, RATE, index)
+        self._audios.append(Audio(encode_flac(samples, RATE), f"{self._id}-{index}.flac"))
+        self._spans += spans
         return index
 
-    def _say(self, role: str, kind: str, content: str, **rest: Any) -> None:
-        self.messages.append({"role": role, "kind": kind, "content": content, **rest})
+    def finish(self, parent: str, attempts: int, seed: int | None, instruction: Instruction | None = None) -> Sample:
+        used = tuple(self._utterances.used(u) for u in self._used)
+        return Sample(
+            id=self._id,
+            task=self._task,
+            training_stage=self._stage,
+            language=self._language,
+            n_turns=sum(m.kind == "speech" for m in self._messages),
+            messages=tuple(self._messages),
+            audios=tuple(self._audios),
+            spans=tuple(self._spans),
+            instruction=instruction,
+            provenance=Provenance(parent, attempts, seed, used),
+        )
 
-    def finish(self, parent: str, attempts: int, seed: int | None, instruction: Row | None = None) -> Row:
-        origins = [self._utterances.origin(u) for u in self.used]
-        return {
-            **self.row,
-            "n_turns": sum(m["kind"] == "speech" for m in self.messages),
-            "messages": self.messages,
-            "audios": self.audios,
-            "spans": self.spans,
-            "instruction": instruction,
-            "provenance": {"parent": parent, "attempts": attempts, "seed": seed, "utterances": origins},
-        }
+
+def samples_table(samples: Iterable[Sample]) -> pa.Table:
+    """Return a shard of samples, in the order of their ids."""
+    rows = sorted(samples, key=lambda s: s.id)
+    return pa.Table.from_arrays(to_arrays(Sample, rows), schema=SAMPLE_SCHEMA)
 
 
 class SampleStage(Stage):
     """A stage that makes samples, so that a pipeline may name it as a config. Your own stage implements `samples`."""
 
+    row = Sample
     schema = SAMPLE_SCHEMA
     expected = frozenset({REJECTED_IN_REVIEW})
 
     @abstractmethod
-    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
+    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Sample]:
         """Yield the samples of a task: of the shard or the group `name`. Ids are unique in the whole dataset."""
 
     def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
         return verdicts.rejected(self.name)
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        rows = kept(self.samples(task.name, inputs, ctx), self.name, ctx)
-        yield task.name, to_table(sorted(rows, key=lambda r: r["id"]), self.schema)
+        yield task.name, samples_table(kept(self.samples(task.name, inputs, ctx), self.name, ctx))
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         return summarise(table)
@@ -165,29 +213,28 @@ def piece(kind: str, encoded: bytes, ref: str, speaker: str) -> Piece:
     return Piece(kind, decode(encoded, RATE)[0], ref, speaker, content_hash(encoded))
 
 
-def accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Row]:
+def accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Stored[Target]]:
     """Yield the accepted targets of a task in a shard, without those that the gates rejected."""
     out = screened_out(inputs, table, shard)
-    for row in inputs.rows(table, shard):
-        if row["status"] == OK and row["task"] == task and row["id"] not in out:
-            yield row
+    for target in inputs.stored(Target, table, shard):
+        if target.status == OK and target.row.task == task and target.id not in out:
+            yield target
 
 
-def wanted_by(rows: Iterable[Row]) -> dict[str, set[str]]:
+def wanted_by(rows: Iterable[Dialogue | Target]) -> dict[str, set[str]]:
     """Return the utterances that dialogues need, by shard."""
     wanted: dict[str, set[str]] = {}
-    for row in rows:
-        for turn in row["turns"]:
-            wanted.setdefault(turn["shard"], set()).add(turn["utterance"])
+    for dialogue in rows:
+        for turn in dialogue.turns:
+            wanted.setdefault(turn.shard or "", set()).add(turn.utterance)
     return wanted
 
 
-def spoken_of(inputs: Inputs, table: str, wanted: set[str]) -> dict[str, Row]:
+def spoken_of(inputs: Inputs, table: str, wanted: set[str]) -> dict[str, Clip]:
     """Return the wanted clips of a table of spoken texts; of a shard without any, read only the ids."""
-    found: dict[str, Row] = {}
+    found: dict[str, Clip] = {}
     for shard in inputs.shards(table):
-        ids = inputs.rows(table, shard, ["id", "status"])
-        if any(r["id"] in wanted and r["status"] == OK for r in ids):
-            rows = inputs.rows(table, shard, ["id", "speaker", "audio", "status"])
-            found.update({r["id"]: r for r in rows if r["id"] in wanted and r["status"] == OK})
+        if any(r.id in wanted and r.status == OK for r in inputs.rows(Joined, table, shard)):
+            clips = inputs.rows(Clip, table, shard)
+            found.update({c.id: c for c in clips if c.id in wanted and c.status == OK})
     return found

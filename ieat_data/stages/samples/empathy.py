@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ieat_data.data.mix import Piece
+from ieat_data.data.rows import Dialogue, Sample, Target, Turn
 from ieat_data.hashing import child_id
-from ieat_data.stages.base import Context, Inputs, Row
+from ieat_data.stages.base import Context, Inputs, Stored
 from ieat_data.stages.dialogue.forecast import in_dialogues, targets
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
-from ieat_data.stages.samples.compose import Compose, Sample, Utterances, accepted, piece, spoken_of, wanted_by
+from ieat_data.stages.samples.compose import (
+    Clip,
+    Compose,
+    Composition,
+    Utterances,
+    accepted,
+    piece,
+    spoken_of,
+    wanted_by,
+)
 
 
 class Empathy(Compose):
@@ -28,47 +39,47 @@ class Empathy(Compose):
         singles = targets(forecast, "inject", "empathy") - in_dialogues(forecast)
         return self.forecast_samples(forecast, singles, dialogues, asked=False)
 
-    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
-        dialogues = [d for g in inputs.shards("reorganise") for d in inputs.rows("reorganise", g)]
+    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Sample]:
+        dialogues = [d for g in inputs.shards("reorganise") for d in inputs.stored(Dialogue, "reorganise", g)]
+        singles = {t.sample or "" for d in dialogues for t in d.row.turns}
         if inputs.has("inject", name):
-            yield from self._single(name, inputs, {t["sample"] for d in dialogues for t in d["turns"]})
+            yield from self._single(name, inputs, singles)
             return
-        anew = {t["parent"]: t for t in accepted(inputs, "inject_dialogues", name, "empathy")}
-        utterances = Utterances(inputs, wanted_by(dialogues))
-        replies = {t["sample"] for d in dialogues for t in d["turns"]} | {t["id"] for t in anew.values()}
-        spoken = spoken_of(inputs, "speak_replies", replies)
+        anew = {t.row.parent: t for t in accepted(inputs, "inject_dialogues", name, "empathy")}
+        utterances = Utterances(inputs, wanted_by(d.row for d in dialogues))
+        spoken = spoken_of(inputs, "speak_replies", singles | {t.id for t in anew.values()})
         for d in dialogues:
-            last = anew.get(d["id"])
-            if d["regenerate"] and last is None:
+            new = anew.get(d.id)
+            if d.row.regenerate and new is None:
                 continue  # its new last reply was rejected and is in quarantine
-            sample = Sample(child_id(d["id"], self.name, 0), "empathy", "stage1_2", d["language"], utterances)
-            turns = [*d["turns"][:-1], {**d["turns"][-1], **_reply(last)}]
-            for turn in turns:
-                sample.user([utterances.clip(turn["utterance"])], turn["transcript"], emotion=turn["emotion"])
-                clip = _said(spoken.get(turn["sample"]))
-                sample.assistant(turn["reply"], True, turn["think"], turn["injected_chars"], clip)
-            yield sample.finish(d["id"], last["attempts"] if last else 1, last["seed"] if last else None)
+            sample = Composition(child_id(d.id, self.name, 0), "empathy", "stage1_2", d.row.language, utterances)
+            *earlier, last = d.row.turns
+            for turn in (*earlier, _with_reply(last, new) if new else last):
+                sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
+                clip = _said(spoken.get(turn.sample or ""))
+                sample.assistant(turn.reply or "", True, turn.think, turn.injected_chars, clip)
+            yield sample.finish(d.id, new.row.attempts if new else 1, new.row.seed if new else None)
 
-    def _single(self, name: str, inputs: Inputs, in_dialogues: set[str]) -> Iterator[Row]:
+    def _single(self, name: str, inputs: Inputs, in_dialogues: set[str]) -> Iterator[Sample]:
         utterances = Utterances(inputs)
-        targets = [t for t in accepted(inputs, "inject", name, "empathy") if t["id"] not in in_dialogues]
-        spoken = spoken_of(inputs, "speak_replies", {t["id"] for t in targets})
-        for target in targets:
-            (turn,) = target["turns"]
-            sample = Sample(child_id(target["id"], self.name, 0), "empathy", "stage1_2", target["language"], utterances)
-            sample.user([utterances.clip(turn["utterance"])], turn["transcript"], emotion=turn["emotion"])
-            clip = _said(spoken.get(target["id"]))
-            sample.assistant(target["answer"], True, target["think"], target["injected_chars"], clip)
-            yield sample.finish(target["parent"], target["attempts"], target["seed"])
+        targets = [t for t in accepted(inputs, "inject", name, "empathy") if t.id not in in_dialogues]
+        spoken = spoken_of(inputs, "speak_replies", {t.id for t in targets})
+        for stored in targets:
+            target = stored.row
+            (turn,) = target.turns
+            sample = Composition(child_id(stored.id, self.name, 0), "empathy", "stage1_2", target.language, utterances)
+            sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
+            clip = _said(spoken.get(stored.id))
+            sample.assistant(target.answer, True, target.think, target.injected_chars, clip)
+            yield sample.finish(target.parent, target.attempts, target.seed)
 
 
-def _reply(target: Row | None) -> Row:
-    if target is None:
-        return {}
-    said = {"reply": target["answer"], "think": target["think"], "injected_chars": target["injected_chars"]}
-    return {"sample": target["id"], **said}
+def _with_reply(turn: Turn, target: Stored[Target]) -> Turn:
+    """Return a turn with the reply that was made anew."""
+    made = target.row
+    return replace(turn, sample=target.id, reply=made.answer, think=made.think, injected_chars=made.injected_chars)
 
 
-def _said(reply: Row | None) -> Piece | None:
+def _said(reply: Clip | None) -> Piece | None:
     """Return a spoken reply as a piece of audio."""
-    return piece("reply", reply["audio"], reply["id"], reply["speaker"]) if reply else None
+    return piece("reply", reply.audio, reply.id, reply.speaker) if reply else None

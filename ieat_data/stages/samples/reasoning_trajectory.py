@@ -9,13 +9,24 @@ from typing import Any, Literal
 import numpy as np
 
 from ieat_data.data.mix import Piece, match_loudness
+from ieat_data.data.rows import Sample, Target
 from ieat_data.hashing import child_id, share
-from ieat_data.stages.base import Context, Inputs, Row
+from ieat_data.stages.base import Context, Inputs, Stored
 from ieat_data.stages.dialogue.forecast import targets
 from ieat_data.stages.dialogue.questions import question_id
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
-from ieat_data.stages.samples.compose import RATE, Compose, Sample, Utterances, accepted, piece, spoken_of, wanted_by
+from ieat_data.stages.samples.compose import (
+    RATE,
+    Clip,
+    Compose,
+    Composition,
+    Utterances,
+    accepted,
+    piece,
+    spoken_of,
+    wanted_by,
+)
 
 _ABOUT = {
     "reasoning": "Why does the user feel so? On single utterances and on dialogues.",
@@ -47,46 +58,48 @@ class Questioned(Compose):
         singles = targets(forecast, "inject", self.task) if self.single else 0.0
         return self.forecast_samples(forecast, singles, targets(forecast, "inject_dialogues", self.task), asked=True)
 
-    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
+    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Sample]:
         table = "inject" if inputs.has("inject", name) else "inject_dialogues"
         targets = list(accepted(inputs, table, name, self.task))
-        utterances = Utterances(inputs, wanted_by(targets) if table == "inject_dialogues" else None)
-        questions = spoken_of(inputs, "speak_questions", {_question(t) for t in targets})
+        utterances = Utterances(inputs, wanted_by(t.row for t in targets) if table == "inject_dialogues" else None)
+        questions = spoken_of(inputs, "speak_questions", {_question(t.row) for t in targets})
         for target in targets:
-            spoken = questions.get(_question(target))
+            spoken = questions.get(_question(target.row))
             if spoken is not None:  # a question that could not be spoken is in quarantine
                 yield self._sample(target, spoken, utterances, ctx)
 
-    def _sample(self, target: Row, spoken: Row, utterances: Utterances, ctx: Context) -> Row:
-        drawn = target["instruction"]
-        sample = Sample(child_id(target["id"], self.name, 0), self.task, "stage1_2", target["language"], utterances)
-        question = piece("question", spoken["audio"], drawn["id"], drawn["speaker"])
-        *history, last = target["turns"]
+    def _sample(self, stored: Stored[Target], spoken: Clip, utterances: Utterances, ctx: Context) -> Sample:
+        target, drawn = stored.row, stored.row.instruction
+        assert drawn is not None
+        sample = Composition(child_id(stored.id, self.name, 0), self.task, "stage1_2", target.language, utterances)
+        question = piece("question", spoken.audio, drawn.id, drawn.speaker)
+        *history, last = target.turns
         for turn in history:
-            sample.user([utterances.clip(turn["utterance"])], turn["transcript"], emotion=turn["emotion"])
-            sample.assistant(turn["reply"], False, turn["think"], turn["injected_chars"])
-        clip = utterances.clip(last["utterance"])
-        if drawn["placement"] == "own_turn":
-            sample.user([clip], last["transcript"], emotion=last["emotion"])
-            if last["reply"]:
-                sample.assistant(last["reply"], False, last["think"], last["injected_chars"])
-            sample.user([question], drawn["text"], kind="question")
+            sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
+            sample.assistant(turn.reply or "", False, turn.think, turn.injected_chars)
+        clip = utterances.clip(last.utterance)
+        if drawn.placement == "own_turn":
+            sample.user([clip], last.transcript, emotion=last.emotion)
+            if last.reply:
+                sample.assistant(last.reply, False, last.think, last.injected_chars)
+            sample.user([question], drawn.text, kind="question")
         else:
             asked, said = match_loudness(question.samples, clip.samples, RATE)
             low, high = ctx.pipeline.instructions.gap_s
-            gap_s = low + (high - low) * share("gap", target["id"], ctx.pipeline.seed)
+            gap_s = low + (high - low) * share("gap", stored.id, ctx.pipeline.seed)
             gap = Piece("gap", np.zeros(round(gap_s * RATE), np.float32))
             parts = [
-                (replace(question, samples=asked), drawn["text"]),
-                (replace(clip, samples=said), last["transcript"]),
+                (replace(question, samples=asked), drawn.text),
+                (replace(clip, samples=said), last.transcript),
             ]
-            if drawn["placement"] == "joined_after":
+            if drawn.placement == "joined_after":
                 parts.reverse()
-            transcript = (" " if target["language"] == "en" else "").join(text for _, text in parts)
-            sample.user([parts[0][0], gap, parts[1][0]], transcript, emotion=last["emotion"])
-        sample.assistant(target["answer"], True, target["think"], target["injected_chars"])
-        return sample.finish(target["parent"], target["attempts"], target["seed"], drawn)
+            transcript = (" " if target.language == "en" else "").join(text for _, text in parts)
+            sample.user([parts[0][0], gap, parts[1][0]], transcript, emotion=last.emotion)
+        sample.assistant(target.answer, True, target.think, target.injected_chars)
+        return sample.finish(target.parent, target.attempts, target.seed, drawn)
 
 
-def _question(target: Row) -> str:
-    return question_id(target["instruction"]["id"], target["instruction"]["speaker"])
+def _question(target: Target) -> str:
+    assert target.instruction is not None
+    return question_id(target.instruction.id, target.instruction.speaker)

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import Emotion, EmotionLabel, Reply, Sample
 from ieat_data.data.schema import OK
 from ieat_data.hashing import child_id
-from ieat_data.stages.base import Context, Inputs, Row
+from ieat_data.stages.base import Context, Inputs
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES, screened_out
-from ieat_data.stages.samples.compose import Compose, Sample, Utterances
+from ieat_data.stages.samples.compose import Compose, Composition, Utterances
+
+
+@row
+class Felt(Joined):
+    """The emotion of an utterance."""
+
+    label: str = EmotionLabel.label
+    score: float = EmotionLabel.score
 
 
 class Response(Compose):
@@ -23,16 +33,16 @@ class Response(Compose):
     def estimate(self, forecast: Forecast) -> Load:
         return self.forecast_samples(forecast, forecast.left("respond"), 0.0, asked=False)
 
-    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Row]:
+    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Sample]:
         utterances = Utterances(inputs)
-        emotions = {r["id"]: r for r in inputs.rows("emotion", name, ["id", "label", "score", "status"])}
+        emotions = {f.id: f for f in inputs.rows(Felt, "emotion", name)}
         out = screened_out(inputs, "respond", name)
-        for reply in inputs.rows("respond", name):
-            if reply["status"] != OK or reply["id"] in out:
+        for reply in inputs.stored(Reply, "respond", name):
+            if reply.status != OK or reply.id in out:
                 continue
-            said, felt = utterances.by_id[reply["id"]], emotions[reply["id"]]
-            emotion = {"label": felt["label"], "score": felt["score"], "source": ctx.profile.engines["ser"].engine}
-            sample = Sample(child_id(said["id"], self.name, 0), "response", self.name, said["language"], utterances)
-            sample.user([utterances.clip(said["id"])], said["text"], emotion=emotion if felt["status"] == OK else None)
-            sample.assistant(reply["reply"], train=True)
-            yield sample.finish(said["id"], reply["attempts"], None)
+            said, felt = utterances.by_id[reply.id], emotions[reply.id]
+            emotion = Emotion(felt.label, felt.score, ctx.profile.engines["ser"].engine)
+            sample = Composition(child_id(said.id, self.name, 0), "response", self.name, said.language, utterances)
+            sample.user([utterances.clip(said.id)], said.text, emotion=emotion if felt.status == OK else None)
+            sample.assistant(reply.row.reply, train=True)
+            yield sample.finish(said.id, reply.row.attempts, None)

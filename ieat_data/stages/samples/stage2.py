@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -12,27 +13,51 @@ from pydantic import Field
 
 from ieat_data.config import Pipeline
 from ieat_data.data.audio import container, content_hash, duration
+from ieat_data.data.columns import Joined, row
 from ieat_data.data.features import SAMPLE_SCHEMA
+from ieat_data.data.rows import (
+    Audio,
+    Language,
+    Message,
+    Pair,
+    Provenance,
+    Sample,
+    Span,
+    SpeechTokens,
+    UsedUtterance,
+    Utterance,
+)
 from ieat_data.data.sample import summarise
-from ieat_data.data.schema import OK, REJECTED, to_table
+from ieat_data.data.schema import OK, REJECTED
 from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW, Verdicts
 from ieat_data.hashing import child_id, share
-from ieat_data.stages.base import Context, Inputs, Row, Stage, StageSettings, Task, merge
+from ieat_data.stages.base import Context, Inputs, Stage, StageSettings, Task
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.reviewed import kept
 from ieat_data.stages.gates.tables import GATES, screened_out
-
-_COLUMNS = {
-    "ingest": (
-        *("source", "key", "language", "speaker", "audio", "duration_s", "reference"),
-        *("corpus_id", "recording", "start_s", "segment_s"),
-    ),
-    "pairs": ("text",),
-    "tokenize": ("tokens",),
-}
-
+from ieat_data.stages.row_by_row import joined
+from ieat_data.stages.samples.compose import samples_table
 
 _ROUNDED_S = 0.01  # by which times in corpora may overlap
+_READS: Mapping[str, type[Any]] = {"ingest": Utterance, "pairs": Pair, "tokenize": SpeechTokens}
+
+
+@row
+class Spoken(Joined):
+    """An utterance with its text and tokens."""
+
+    source: str = Utterance.source
+    key: str = Utterance.key
+    language: Language = Utterance.language
+    speaker: str = Utterance.speaker
+    audio: bytes = Utterance.audio
+    reference: str = Utterance.reference
+    corpus_id: str | None = Utterance.corpus_id
+    recording: str | None = Utterance.recording
+    start_s: float | None = Utterance.start_s
+    segment_s: float | None = Utterance.segment_s
+    text: str = Pair.text
+    tokens: tuple[int, ...] | None = SpeechTokens.tokens
 
 
 class Stage2Settings(StageSettings):
@@ -44,8 +69,9 @@ class Stage2Settings(StageSettings):
 class Stage2(Stage):
     """What the three stages share: they read aligned shards of utterances, texts and tokens."""
 
-    inputs = ("ingest", "pairs", "tokenize")
+    inputs = tuple(_READS)
     optional = GATES["pairs"]
+    row = Sample
     schema = SAMPLE_SCHEMA
     Settings = Stage2Settings
     expected = frozenset({REJECTED_IN_REVIEW})
@@ -66,61 +92,59 @@ class Stage2(Stage):
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         out = screened_out(inputs, "pairs", task.name)
-        merged = merge(inputs, task.name, _COLUMNS)
-        heard = [{**r, "status": REJECTED} if r["id"] in out else r for r in merged]
-        rows = list(self.samples(heard, task.name))
+        rows = joined(inputs, task.name, Spoken, _READS)
+        heard = [replace(u, status=REJECTED) if u.id in out else u for u in rows]
         part = self.settings.share
-        drawn = [r for r in rows if share(self.name, r["id"], ctx.pipeline.seed) < part]
-        judged = kept(drawn, self.name, ctx)
-        yield task.name, to_table(sorted(judged, key=lambda r: r["id"]), self.schema)
+        drawn = [s for s in self.samples(heard, task.name) if share(self.name, s.id, ctx.pipeline.seed) < part]
+        yield task.name, samples_table(kept(drawn, self.name, ctx))
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         return summarise(table)
 
-    def samples(self, rows: Sequence[Row], shard: str) -> Iterator[Row]:
+    def samples(self, rows: Sequence[Spoken], shard: str) -> Iterator[Sample]:
         """Yield the samples of utterances, which come in corpus order and include those that an earlier stage rejected.
 
         By default one sample per accepted utterance.
         """
-        for row in rows:
-            if row["status"] == OK:
-                yield self.sample(self.messages(row), [row], shard)
+        for spoken in rows:
+            if spoken.status == OK:
+                yield self.sample(self.messages(spoken), [spoken], shard)
 
-    def messages(self, row: Row) -> list[Row]:
+    def messages(self, spoken: Spoken) -> list[Message]:
         """Return the two turns of a sample of one utterance."""
         raise TypeError(f"{type(self).__name__} has no messages")
 
-    def sample(self, messages: Sequence[Row], heard: Sequence[Row], shard: str) -> Row:
+    def sample(self, messages: Sequence[Message], heard: Sequence[Spoken], shard: str) -> Sample:
         """Return a sample of these messages, whose clips are those of `heard`."""
         first = heard[0]
-        row_id = child_id(first["id"], self.name, 0)
-        audios, spans, origins = [], [], []
+        row_id = child_id(first.id, self.name, 0)
+        audios, spans, used = [], [], []
         for i, u in enumerate(heard):
-            audios.append({"bytes": u["audio"], "path": f"{row_id}-{i}.{container(u['audio'])}"})
-            span = {"audio": i, "start_s": 0.0, "end_s": duration(u["audio"])[0], "kind": "utterance"}
-            spans.append({**span, "ref": u["id"], "speaker": u["speaker"], "clip": content_hash(u["audio"])})
-            origin = {k: u[k] for k in ("source", "key")}
-            origins.append(
-                {"utterance": u["id"], "origin": "recorded", "shard": shard, "corpus_text": u["reference"], **origin}
-            )
-        return {
-            "id": row_id,
-            "task": self.task,
-            "training_stage": "stage2",
-            "language": first["language"],
-            "n_turns": 1,
-            "messages": list(messages),
-            "audios": audios,
-            "spans": spans,
-            "provenance": {"parent": first["id"], "attempts": 1, "utterances": origins},
-        }
+            audios.append(Audio(u.audio, f"{row_id}-{i}.{container(u.audio)}"))
+            spans.append(Span(i, 0.0, duration(u.audio)[0], "utterance", u.id, u.speaker, content_hash(u.audio)))
+            used.append(UsedUtterance(u.id, u.source, u.key, "recorded", shard, u.reference))
+        return Sample(
+            id=row_id,
+            task=self.task,
+            training_stage="stage2",
+            language=first.language,
+            n_turns=1,
+            messages=tuple(messages),
+            audios=tuple(audios),
+            spans=tuple(spans),
+            instruction=None,
+            provenance=Provenance(first.id, attempts=1, seed=None, utterances=tuple(used)),
+        )
 
 
-def _spoken(role: str, row: Row, audio: int, train: bool) -> Row:
-    """Return speech as a message, with its text if it is the assistant's own."""
-    content = row["text"] if role == "assistant" else ""
-    said = {"role": role, "kind": "speech", "content": content, "transcript": row["text"], "audio": audio}
-    return {**said, "train": train, "speech_tokens": row["tokens"]}
+def _user(u: Spoken) -> Message:
+    """Return what the user says."""
+    return Message("user", "speech", "", transcript=u.text, audio=0, speech_tokens=u.tokens)
+
+
+def _assistant(u: Spoken, audio: int) -> Message:
+    """Return what the assistant says: speech, with its text."""
+    return Message("assistant", "speech", u.text, transcript=u.text, audio=audio, train=True, speech_tokens=u.tokens)
 
 
 class Alignment(Stage2):
@@ -129,9 +153,8 @@ class Alignment(Stage2):
     name = "stage2_alignment"
     task = "alignment"
 
-    def messages(self, row: Row) -> list[Row]:
-        answer = {"role": "assistant", "kind": "reply", "content": row["text"], "train": True}
-        return [_spoken("user", row, 0, False), answer]
+    def messages(self, spoken: Spoken) -> list[Message]:
+        return [_user(spoken), Message("assistant", "reply", spoken.text, train=True)]
 
 
 class Synthesis(Stage2):
@@ -140,9 +163,8 @@ class Synthesis(Stage2):
     name = "stage2_synthesis"
     task = "synthesis"
 
-    def messages(self, row: Row) -> list[Row]:
-        asked = {"role": "user", "kind": "text", "content": row["text"], "train": False}
-        return [asked, _spoken("assistant", row, 0, True)]
+    def messages(self, spoken: Spoken) -> list[Message]:
+        return [Message("user", "text", spoken.text), _assistant(spoken, 0)]
 
 
 class ContinuationSettings(Stage2Settings):
@@ -164,25 +186,23 @@ class Continuation(Stage2):
     def rows_share(self, forecast: Forecast) -> float:
         return forecast.figures.get("follows.pairs")
 
-    def samples(self, rows: Sequence[Row], shard: str) -> Iterator[Row]:
+    def samples(self, rows: Sequence[Spoken], shard: str) -> Iterator[Sample]:
         for one, two in pairwise(rows):
-            if one["status"] == two["status"] == OK and follows(one, two, self.settings.max_gap_s):
-                yield self.sample(
-                    [_spoken("user", one, 0, False), _spoken("assistant", two, 1, True)], [one, two], shard
-                )
+            if one.status == two.status == OK and follows(one, two, self.settings.max_gap_s):
+                yield self.sample([_user(one), _assistant(two, 1)], [one, two], shard)
 
 
-def follows(one: Row, two: Row, max_gap_s: float) -> bool:
+def follows(one: Spoken, two: Spoken, max_gap_s: float) -> bool:
     """Tell whether `two` is what the speaker of `one` said next.
 
     By the times of both in their recording if the corpus has them, else by Emilia's numbers (`…_W000029`,
     `…_W000030`).
     """
-    if one["speaker"] != two["speaker"]:
+    if one.speaker != two.speaker:
         return False
-    if one["start_s"] is not None and two["start_s"] is not None:
-        same = one["recording"] == two["recording"]
-        return bool(same and -_ROUNDED_S <= two["start_s"] - one["start_s"] - one["segment_s"] <= max_gap_s)
-    numbers = [re.fullmatch(r"(.*)_W(\d+)", x["corpus_id"] or "") for x in (one, two)]
+    if one.start_s is not None and two.start_s is not None:
+        same = one.recording == two.recording
+        return same and -_ROUNDED_S <= two.start_s - one.start_s - (one.segment_s or 0.0) <= max_gap_s
+    numbers = [re.fullmatch(r"(.*)_W(\d+)", x.corpus_id or "") for x in (one, two)]
     first, second = numbers
     return bool(first and second and first[1] == second[1] and int(second[2]) == int(first[2]) + 1)

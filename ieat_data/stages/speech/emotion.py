@@ -10,11 +10,13 @@ from typing import Any
 import pyarrow as pa
 from pydantic import Field
 
-from ieat_data.data.schema import EMOTIONS
-from ieat_data.engines.base import Classify, Failure
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import EmotionLabel, LabelScore, Transcript, Utterance
+from ieat_data.engines.base import Classify, EmotionScores, Failure
 from ieat_data.stages.asking import prompts_of
-from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
+from ieat_data.stages.base import Context, Reject, StageSettings
 from ieat_data.stages.forecast import Ask, Forecast, Load
+from ieat_data.stages.row_by_row import MapStage
 
 
 class EmotionSettings(StageSettings):
@@ -24,15 +26,23 @@ class EmotionSettings(StageSettings):
     max_peers: int = Field(8, ge=0, description="clips of the same speaker that give an engine the speaker's norm")
 
 
-class Emotion(MapStage):
+@row
+class Clip(Joined):
+    """A clip and what is said in it."""
+
+    audio: bytes = Utterance.audio
+    language: str = Utterance.language
+    speaker: str = Utterance.speaker
+    text: str = Transcript.text
+
+
+class Emotion(MapStage[Clip, EmotionLabel]):
     """Asks the profile's emotion engine. `other` and `<unk>` are not labels: such a clip is not used in stage 1-2."""
 
     name = "emotion"
-    inputs = ("utterances", "transcribe")
-    columns: Mapping[str, tuple[str, ...]] = {"utterances": ("audio", "language", "speaker"), "transcribe": ("text",)}
+    reads: Mapping[str, type[Any]] = {"utterances": Utterance, "transcribe": Transcript}
     engines = ("ser",)
     prompts = ("labels.yaml",)
-    schema = EMOTIONS
     Settings = EmotionSettings
     expected = frozenset({"not_an_emotion", "low_confidence"})
 
@@ -44,38 +54,38 @@ class Emotion(MapStage):
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         return {"labels": dict(Counter(table.column("label").drop_null().to_pylist()))}
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+    def process(self, rows: list[Clip], ctx: Context) -> list[EmotionLabel | Reject]:
         engine = ctx.engines["ser"]
-        by_speaker: dict[str, list[Row]] = {}
-        for row in rows:
-            by_speaker.setdefault(row["speaker"], []).append(row)
+        by_speaker: dict[str, list[Clip]] = {}
+        for clip in rows:
+            by_speaker.setdefault(clip.speaker, []).append(clip)
         requests = []
-        for row in rows:
-            peers = [p["audio"] for p in by_speaker[row["speaker"]] if p["id"] != row["id"]]
+        for clip in rows:
+            peers = [p.audio for p in by_speaker[clip.speaker] if p.id != clip.id]
             requests.append(
                 Classify(
-                    row["audio"],
-                    row["language"],
-                    row["text"] if engine.wants_transcript else "",
+                    clip.audio,
+                    clip.language,
+                    clip.text if engine.wants_transcript else "",
                     tuple(peers[: self.settings.max_peers]) if engine.wants_peers else (),
                 )
             )
-        return [self._labelled(a, ctx) for a in engine.classify(requests, [r["id"] for r in rows])]
+        return [self._labelled(a, ctx) for a in engine.classify(requests, [r.id for r in rows])]
 
-    def _labelled(self, answer: object, ctx: Context) -> Row | Reject:
+    def _labelled(self, answer: EmotionScores | Failure, ctx: Context) -> EmotionLabel | Reject:
         if isinstance(answer, Failure):
             return Reject(answer.reason, answer.message)
-        scores = dict(sorted(answer.scores.items()))  # type: ignore[attr-defined]
+        scores = dict(sorted(answer.scores.items()))
         ranked = sorted(scores, key=lambda k: (-scores[k], k))
         best, second = scores[ranked[0]], scores[ranked[1]] if len(ranked) > 1 else 0.0
         if ranked[0] not in prompts_of(ctx.profile).labels.names:
             return Reject("not_an_emotion", payload=scores)
         if best < self.settings.min_score:
             return Reject("low_confidence", f"{ranked[0]} {best:.3f}", scores)
-        return {
-            "label": ranked[0],
-            "score": best,
-            "margin": best - second,
-            "scores": [{"label": k, "score": v} for k, v in scores.items()],
-            "details": json.dumps(dict(sorted(answer.details.items()))),  # type: ignore[attr-defined]
-        }
+        return EmotionLabel(
+            label=ranked[0],
+            score=best,
+            margin=best - second,
+            scores=tuple(LabelScore(k, v) for k, v in scores.items()),
+            details=json.dumps(dict(sorted(answer.details.items()))),
+        )

@@ -10,7 +10,7 @@ import json
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -23,18 +23,23 @@ from ieat_data.checks.query import check_query
 from ieat_data.checks.speech import is_silent
 from ieat_data.config import Pipeline, Profile, Source, load_source
 from ieat_data.corpora import check_options, reader_class
+from ieat_data.corpora.io.account import merged
 from ieat_data.corpora.io.base import BadRecord, QueryRecord, SpeechRecord
 from ieat_data.corpora.io.file_versions import file_versions
 from ieat_data.corpora.io.hub import pinned
+from ieat_data.corpora.io.roots import Root
+from ieat_data.corpora.io.survey import survey
 from ieat_data.corpora.io.units import Unit
 from ieat_data.corpora.revisions import of_source
 from ieat_data.data.audio import AudioError
 from ieat_data.data.audio_length import compare, hear
-from ieat_data.data.schema import OK, QUERIES, REJECTED, UTTERANCES, to_table
+from ieat_data.data.columns import blank
+from ieat_data.data.rows import Query, Utterance
+from ieat_data.data.schema import OK, REJECTED
 from ieat_data.errors import UserError
 from ieat_data.hashing import row_id
 from ieat_data.plugins import own_source
-from ieat_data.stages.base import Context, Inputs, Reject, Row, Rule, Stage, StageSettings, Task, guarded
+from ieat_data.stages.base import Context, Inputs, Reject, Rule, Stage, StageSettings, Task, guarded
 from ieat_data.stages.forecast import Forecast, Load
 
 
@@ -73,51 +78,68 @@ class SourceStage(Stage):
             source, reader = _open(name, self.kind, pipeline)
             left = pipeline.limit
             numbers = itertools.count()
+            planned: list[Task] = []
             for unit in _plan(reader, name, self.rows_per_task(pipeline)):
                 take = unit.rows if left is None else min(left, unit.rows)
                 parts = self.shards_of_task(take, pipeline)
                 shards_of_unit = tuple(f"{source.name}-{next(numbers):05d}" for _ in range(parts))
                 task_unit = {"source": name, "take": take, **asdict(unit)}
-                yield Task(self.name, shards_of_unit[0], shards_of_unit, unit=task_unit)
+                planned.append(Task(self.name, shards_of_unit[0], shards_of_unit, unit=task_unit))
                 left = None if left is None else left - take
                 if left == 0:
                     break
+            if not planned:
+                raise UserError(f"source {name!r}: {reader.root}: holds no record; is it this corpus, and complete?")
+            yield replace(planned[0], unit={**(planned[0].unit or {}), "beside": _beside(reader, name, planned, left)})
+            yield from planned[1:]
 
     def records(self, task: Task, pipeline: Pipeline) -> tuple[Source, Iterator[Any]]:
         """Return the source of a task, and its records."""
+        source, _, records = self.opened(task, pipeline)
+        return source, records
+
+    def opened(self, task: Task, pipeline: Pipeline) -> tuple[Source, Any, Iterator[Any]]:
+        """Return the source of a task, its reader, and its records."""
         unit = dict(task.unit or {})
+        unit.pop("beside", None)
         take, name = unit.pop("take"), unit.pop("source")
         source, reader = _open(name, self.kind, pipeline)
-        return source, itertools.islice(_read(reader, name, Unit(**unit)), take)
+        records = _read(reader, name, Unit(**unit))
+        # a reader that is not cut short comes to its end, where it adds up what it read
+        return source, reader, records if take == unit["rows"] else itertools.islice(records, take)
 
     @abstractmethod
-    def check(self, record: Any, source: Source, ctx: Context) -> Row | Reject:
-        """Return the columns of a record, or why it is rejected."""
+    def check(self, record: Any, source: Source, ctx: Context) -> Any:
+        """Return the row of a record, or why it is rejected (`Reject`)."""
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        source, records = self.records(task, ctx.pipeline)
+        source, reader, records = self.opened(task, ctx.pipeline)
         for shard in task.outputs:
             some = itertools.islice(records, ctx.pipeline.rows_per_shard)
-            yield shard, to_table([self._row(r, source, ctx) for r in some], self.schema)
+            ids, rows, reasons = [], [], []
+            for record in some:
+                ids.append(row_id(source.name, record.key))
+                made, reason = self._checked(ids[-1], record, source, ctx)
+                rows.append(made)
+                reasons.append(reason)
+            if shard == task.outputs[-1]:
+                next(records, None)
+            ctx.notes["read"] = account(task, shard, source, reader)
+            yield shard, self.table(ids, rows, [REJECTED if r else OK for r in reasons], reasons)
             ctx.quarantine.clear()  # committed with its shard
 
-    def _row(self, record: Any, source: Source, ctx: Context) -> Row:
-        row = {
-            "id": row_id(source.name, record.key),
-            "source": source.name,
-            "key": record.key,
-            "language": source.language,
-        }
-        result: Row | Reject
+    def _checked(self, id_: str, record: Any, source: Source, ctx: Context) -> tuple[Any, str | None]:
+        """Return the row of a record, and why it is rejected."""
         if isinstance(record, BadRecord):
-            result = Reject(record.reason, record.message, record.payload)
+            result: Any = Reject(record.reason, record.message, record.payload)
         else:
             (result,) = guarded(lambda rs: [self.check(r, source, ctx) for r in rs], [record])
-        if isinstance(result, Reject):
-            payload = result.payload if result.payload is not None else record.text
-            ctx.reject(row["id"], Reject(result.reason, result.message, {**row, "payload": payload}))
-            return {**row, "status": REJECTED, "reason": result.reason}
-        return {**row, **result, "status": OK}
+        if not isinstance(result, Reject):
+            return result, None
+        known = {"source": source.name, "key": record.key, "language": source.language}
+        payload = result.payload if result.payload is not None else record.text
+        ctx.reject(id_, Reject(result.reason, result.message, {"id": id_, **known, "payload": payload}))
+        return blank(self.row, **known), result.reason
 
 
 def _open(name: str, kind: str, pipeline: Pipeline) -> tuple[Source, Any]:
@@ -129,6 +151,24 @@ def _open(name: str, kind: str, pipeline: Pipeline) -> tuple[Source, Any]:
             raise UserError(f"source {name!r} holds {cls.kind}; list it under sources.{cls.kind} of the pipeline")
         root, *values = (pinned(place, pipeline.revisions) for place in (source.path(), *source.arguments().values()))
         return source, cls(root, source.language, **dict(zip(source.options, values, strict=True)))
+
+
+def account(task: Task, shard: str, source: Source, reader: Any) -> dict[str, Any]:
+    """Return what was read since the shard before: a part of the shard's commit record (`execution/read.py`)."""
+    root = getattr(reader, "root", None)  # a reader of one's own may not have one
+    read = root.account.take() if isinstance(root, Root) else {}
+    beside = (task.unit or {}).get("beside") or {} if shard == task.outputs[0] else {}
+    return {"source": source.name, **merged([beside, read])}
+
+
+def _beside(reader: Any, name: str, tasks: Sequence[Task], left: int | None) -> dict[str, Any]:
+    """Return the account of what a corpus holds besides its units; nothing if only a part of it is wanted."""
+    root = getattr(reader, "root", None)
+    if left is not None or not isinstance(root, Root):
+        return {}
+    with of_source(name):
+        told, audio = survey(root, {str((t.unit or {})["path"]) for t in tasks}, getattr(reader, "also_reads", ()))
+    return {**told.take(), "audio_files": audio}
 
 
 def _plan(reader: Any, name: str, rows: int) -> Iterator[Unit]:
@@ -162,7 +202,7 @@ class Ingest(SourceStage):
     name = "ingest"
     version = 3  # 2: columns in place of JSON; 3: clips that are not whole are rejected
     kind = "speech"
-    schema = UTTERANCES
+    row = Utterance
     Settings = IngestSettings
     clips = "recorded"
 
@@ -176,15 +216,15 @@ class Ingest(SourceStage):
             load.bytes += seconds * c.bytes_per_s(forecast.figures)
         return load
 
-    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Row | Reject:
+    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Utterance | Reject:
         limits = self.settings
         return utterance(record, source, limits.min_s, limits.max_s, limits.duration_tolerance_s)
 
 
 def utterance(
     record: SpeechRecord, source: Source, min_s: float, max_s: float, tolerance_s: float | None = None
-) -> Row | Reject:
-    """Return a clip of a corpus as columns of `utterances`, or why it is rejected. Lengths in seconds."""
+) -> Utterance | Reject:
+    """Return a clip of a corpus as a row of `utterances`, or why it is rejected. Lengths in seconds."""
     try:
         # decoding slightly more than the limit shows that a clip exceeds it
         clip = hear(record.audio, max_s + 1.0)
@@ -205,18 +245,21 @@ def utterance(
         return Reject("control_text", payload=record.text)
     if record.language and record.language.lower() != source.language:
         return Reject("other_language", record.language)
-    return {
-        "speaker": speaker(record, source),
-        "origin": "recorded",
-        "audio": clip.data,
-        "sample_rate": clip.rate,
-        "duration_s": seconds,
-        "reference": record.text.strip(),
+    return Utterance(
+        source=source.name,
+        key=record.key,
+        language=source.language,
+        speaker=speaker(record, source),
+        origin="recorded",
+        audio=clip.data,
+        sample_rate=clip.rate,
+        duration_s=seconds,
+        reference=record.text.strip(),
         **_known(record.extra),
-    }
+    )
 
 
-def _known(extra: Mapping[str, Any]) -> Row:
+def _known(extra: Mapping[str, Any]) -> dict[str, Any]:
     """Return a corpus's other facts about a clip: those that stages read as columns, the rest as JSON."""
     rest = dict(extra)
     numbers = {column: _number(rest.pop(name, None)) for name, column in _NUMBERS.items()}
@@ -251,7 +294,7 @@ class Queries(SourceStage):
 
     name = "queries"
     kind = "text"
-    schema = QUERIES
+    row = Query
     Settings = QueriesSettings
 
     def estimate(self, forecast: Forecast) -> Load:
@@ -263,7 +306,7 @@ class Queries(SourceStage):
     def reasons(self) -> Mapping[str, str]:
         return KINDS["query"]
 
-    def check(self, record: QueryRecord, source: Source, ctx: Context) -> Row | Reject:
+    def check(self, record: QueryRecord, source: Source, ctx: Context) -> Query | Reject:
         text = record.text.strip()
         reason = check_query(text, source.language, own=own_checks(ctx.pipeline).get("query", ()))
-        return Reject(reason, payload=text) if reason else {"text": text}
+        return Reject(reason, payload=text) if reason else Query(source.name, record.key, source.language, text)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from pydantic import Field
 
-from ieat_data.data.schema import MOS
-from ieat_data.engines.base import Failure, Rate
-from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import OpinionScores, Signal, Utterance
+from ieat_data.engines.base import Failure, Quality, Rate
+from ieat_data.stages.base import Context, Reject, StageSettings
 from ieat_data.stages.forecast import Ask, Forecast, Load
+from ieat_data.stages.row_by_row import MapStage
 from ieat_data.stages.speech.signal_quality import JudgesClips
 
 
@@ -20,14 +23,19 @@ class MosSettings(StageSettings):
     min_overall: float = Field(2.4, ge=1, le=5, description="overall quality below which a clip is not used")
 
 
-class Mos(JudgesClips, MapStage):
+@row
+class Clip(Joined):
+    """What is rated."""
+
+    audio: bytes = Utterance.audio
+
+
+class Mos(JudgesClips, MapStage[Clip, OpinionScores]):
     """The quality of each clip (1 to 5), rated by the profile's engine for it."""
 
     name = "mos"
-    inputs = ("utterances", "signal_quality")
-    columns: Mapping[str, tuple[str, ...]] = {"utterances": ("audio",), "signal_quality": ()}
+    reads: Mapping[str, type[Any]] = {"utterances": Utterance, "signal_quality": Signal}
     engines = ("mos",)
-    schema = MOS
     Settings = MosSettings
     section = "audio_checks.mos"
     measured = ("overall",)
@@ -36,14 +44,13 @@ class Mos(JudgesClips, MapStage):
         clips = forecast.union("utterances")
         return Load(clips.ok, clips.ok, asks={"mos": Ask(clips.ok, clips.audio_s)})
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
-        answers = ctx.engines["mos"].rate([Rate(r["audio"]) for r in rows], [r["id"] for r in rows])
+    def process(self, rows: list[Clip], ctx: Context) -> list[OpinionScores | Reject]:
+        answers = ctx.engines["mos"].rate([Rate(r.audio) for r in rows], [r.id for r in rows])
         return [self._rated(a) for a in answers]
 
-    def _rated(self, answer: object) -> Row | Reject:
+    def _rated(self, answer: Quality | Failure) -> OpinionScores | Reject:
         if isinstance(answer, Failure):
             return Reject(answer.reason, answer.message)
-        scores = asdict(answer)  # type: ignore[call-overload]
-        if scores["overall"] < self.settings.min_overall:
-            return Reject("low_mos", f"{scores['overall']:.2f}", scores)
-        return dict(scores)
+        if answer.overall < self.settings.min_overall:
+            return Reject("low_mos", f"{answer.overall:.2f}", asdict(answer))
+        return OpinionScores(answer.overall, answer.signal, answer.background)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from pydantic import Field
 
-from ieat_data.data.schema import VOICES
-from ieat_data.engines.base import Compare, Failure
-from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import Signal, Utterance, VoiceMatch
+from ieat_data.engines.base import Compare, Failure, Similarity
+from ieat_data.stages.base import Context, Reject, StageSettings
 from ieat_data.stages.forecast import Ask, Forecast, Load
+from ieat_data.stages.row_by_row import MapStage
 from ieat_data.stages.speech.signal_quality import JudgesClips
 from ieat_data.stages.speech.speakers import voices
 
@@ -21,15 +24,21 @@ class SameSpeakerSettings(StageSettings):
     min_similarity: float = Field(0.4, ge=-1, le=1, description="of a spoken query's voice and that of its prompt")
 
 
-class SameSpeaker(JudgesClips, MapStage):
+@row
+class SpokenQuery(Joined):
+    """A clip, and the voice that speaks in it."""
+
+    audio: bytes = Utterance.audio
+    speaker: str = Utterance.speaker
+
+
+class SameSpeaker(JudgesClips, MapStage[SpokenQuery, VoiceMatch]):
     """Does a spoken query sound like the clip that its voice was cloned from?"""
 
     name = "same_speaker"
-    inputs = ("synthesize", "synthesized_signal_quality")
+    reads: Mapping[str, type[Any]] = {"synthesize": Utterance, "synthesized_signal_quality": Signal}
     broadcast = ("speakers",)
-    columns: Mapping[str, tuple[str, ...]] = {"synthesize": ("audio", "speaker"), "synthesized_signal_quality": ()}
     engines = ("speaker",)
-    schema = VOICES
     Settings = SameSpeakerSettings
     section = "audio_checks.speaker"
     measured = ("similarity",)
@@ -39,19 +48,19 @@ class SameSpeaker(JudgesClips, MapStage):
         spoken = forecast.loads["synthesize"]
         return Load(spoken.ok, spoken.ok, asks={"speaker": Ask(spoken.ok, spoken.audio_s)})
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+    def process(self, rows: list[SpokenQuery], ctx: Context) -> list[VoiceMatch | Reject]:
         known = voices(ctx, clips=True)
-        prompts = {r["speaker"]: known.prompt(r["speaker"]) for r in rows}
-        cloned = [(r, p) for r in rows if (p := prompts[r["speaker"]]) is not None]
+        prompts = {r.speaker: known.prompt(r.speaker) for r in rows}
+        cloned = [(r, p) for r in rows if (p := prompts[r.speaker]) is not None]
         answers = ctx.engines["speaker"].compare(
-            [Compare(r["audio"], p.audio) for r, p in cloned], [r["id"] for r, _ in cloned]
+            [Compare(r.audio, p.audio) for r, p in cloned], [r.id for r, _ in cloned]
         )
-        judged = {r["id"]: self._compared(a) for (r, _), a in zip(cloned, answers, strict=True)}
-        return [judged.get(r["id"], {}) for r in rows]
+        judged = {r.id: self._compared(a) for (r, _), a in zip(cloned, answers, strict=True)}
+        return [judged.get(r.id, VoiceMatch(None)) for r in rows]
 
-    def _compared(self, answer: object) -> Row | Reject:
+    def _compared(self, answer: Similarity | Failure) -> VoiceMatch | Reject:
         if isinstance(answer, Failure):
             return Reject(answer.reason, answer.message)
-        found = asdict(answer)  # type: ignore[call-overload]
-        low = found["similarity"] < self.settings.min_similarity
-        return Reject("other_speaker", f"{found['similarity']:.2f}", found) if low else dict(found)
+        if answer.similarity < self.settings.min_similarity:
+            return Reject("other_speaker", f"{answer.similarity:.2f}", asdict(answer))
+        return VoiceMatch(answer.similarity)

@@ -9,9 +9,11 @@ from pydantic import Field
 
 from ieat_data.checks.query import dedup_key
 from ieat_data.config import Pipeline, Profile
-from ieat_data.data.schema import OK, REJECTED, SELECTION, SKIPPED, to_table
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import Nothing, Query
+from ieat_data.data.schema import OK, REJECTED, SKIPPED
 from ieat_data.hashing import fingerprint, top_k
-from ieat_data.stages.base import Context, Inputs, Row, Stage, StageSettings, Task
+from ieat_data.stages.base import Context, Inputs, Stage, StageSettings, Task
 from ieat_data.stages.forecast import Forecast, Load
 
 
@@ -21,12 +23,21 @@ class SelectSettings(StageSettings):
     per_source: int | None = Field(None, ge=1, description="queries kept of each source; none: all")
 
 
+@row
+class Candidate(Joined):
+    """A query to choose from."""
+
+    source: str = Query.source
+    language: str = Query.language
+    text: str = Query.text
+
+
 class Select(Stage):
     """The queries to be spoken: each once, and no more than wanted. Its shards align with those of `queries`."""
 
     name = "select"
     inputs = ("queries",)
-    schema = SELECTION
+    row = Nothing
     Settings = SelectSettings
     expected = frozenset({"duplicate", "not_sampled"})
 
@@ -44,30 +55,29 @@ class Select(Stage):
             yield Task(self.name, "all", names, tuple(("queries", s) for s in names))
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        columns = ["id", "source", "language", "text", "status"]
         reason: dict[str, str] = {}
         first: dict[str, str] = {}
         pools: dict[str, list[str]] = {}
         for shard in task.outputs:
-            for row in inputs.rows("queries", shard, columns):
-                if row["status"] != OK:
+            for query in inputs.rows(Candidate, "queries", shard):
+                if query.status != OK:
                     continue
-                key = fingerprint(dedup_key(row["text"], row["language"]))[:32]
+                key = fingerprint(dedup_key(query.text, query.language))[:32]
                 # the smallest id stays, so that the choice does not depend on the order of files
-                if first.setdefault(key, row["id"]) != row["id"]:
-                    loser = max(first[key], row["id"])
-                    first[key] = min(first[key], row["id"])
+                if first.setdefault(key, query.id) != query.id:
+                    loser = max(first[key], query.id)
+                    first[key] = min(first[key], query.id)
                     reason[loser] = "duplicate"
-                pools.setdefault(row["source"], []).append(row["id"])
+                pools.setdefault(query.source, []).append(query.id)
         if (k := self.settings.per_source) is not None:
             for source, ids in pools.items():
                 fit = [i for i in ids if i not in reason]
                 kept = set(top_k(fit, k, "select", source, ctx.pipeline.seed))
                 reason.update({i: "not_sampled" for i in fit if i not in kept})
         for shard in task.outputs:
-            out: list[Row] = []
-            for row in inputs.rows("queries", shard, ["id", "status"]):
-                why = reason.get(row["id"])
-                status = SKIPPED if row["status"] != OK else REJECTED if why else OK
-                out.append({"id": row["id"], "status": status, "reason": why})
-            yield shard, to_table(out, self.schema)
+            rows = inputs.rows(Joined, "queries", shard)
+            why = [reason.get(r.id) for r in rows]
+            statuses = [
+                SKIPPED if r.status != OK else REJECTED if said else OK for r, said in zip(rows, why, strict=True)
+            ]
+            yield shard, self.table([r.id for r in rows], [None] * len(rows), statuses, why)

@@ -12,9 +12,11 @@ from ieat_data.checks.clip import ClipLimits, Heard, fault, measure
 from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.config import Pipeline
 from ieat_data.data.audio import AudioError, decode
-from ieat_data.data.schema import SIGNALS
-from ieat_data.stages.base import Context, Made, MapStage, Reject, Row, Rule, Stage, StageSettings
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import Signal, Utterance
+from ieat_data.stages.base import Context, Made, Reject, Rule, Stage, StageSettings
 from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.row_by_row import MapStage
 
 SIGNAL = ("lufs", "clipped", "silence", "leading_s", "trailing_s")  # columns of the measurements
 
@@ -37,7 +39,14 @@ class JudgesClips(Stage):
         return found or None
 
 
-class SignalQuality(JudgesClips, MapStage):
+@row
+class Clip(Joined):
+    """What is measured."""
+
+    audio: bytes = Utterance.audio
+
+
+class SignalQuality(JudgesClips, MapStage[Clip, Signal]):
     """Clips are measured: loudness, clipping, silence.
 
     Spoken queries were measured when they were spoken, to try again where that went wrong; what was measured of the
@@ -49,14 +58,13 @@ class SignalQuality(JudgesClips, MapStage):
         clips: whose they are.
     """
 
-    schema = SIGNALS
     Settings = ListenSettings
     section = "audio_checks.signal"
     measured = SIGNAL
 
     def __init__(self, name: str, of: str, clips: Literal["recorded", "spoken"], settings: Any = None) -> None:
         super().__init__(settings)
-        self.name, self.inputs, self.columns, self.clips = name, (of,), {of: ("audio",)}, clips
+        self.name, self.inputs, self.reads, self.clips = name, (of,), {of: Utterance}, clips
 
     def about(self) -> str:
         return f"{self.clips.capitalize()} clips are measured: loudness, clipping, silence."
@@ -71,14 +79,14 @@ class SignalQuality(JudgesClips, MapStage):
     def reasons(self) -> Mapping[str, str]:
         return KINDS["clip"]
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
+    def process(self, rows: list[Clip], ctx: Context) -> list[Signal | Reject]:
         own = own_checks(ctx.pipeline).get("clip", ())
-        return [self._measured(row["audio"], own) for row in rows]
+        return [self._measured(clip.audio, own) for clip in rows]
 
-    def _measured(self, audio: bytes, own: Sequence[Check[Heard]]) -> Row | Reject:
+    def _measured(self, audio: bytes, own: Sequence[Check[Heard]]) -> Signal | Reject:
         try:
             signal = measure(*decode(audio))
         except AudioError as e:
             return Reject(e.reason, str(e))
         reason = fault(signal, self.settings.limits, own)
-        return Reject(reason, payload=asdict(signal)) if reason else asdict(signal)
+        return Reject(reason, payload=asdict(signal)) if reason else signal

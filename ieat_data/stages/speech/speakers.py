@@ -11,6 +11,7 @@ import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
@@ -18,14 +19,15 @@ from pydantic import Field
 
 from ieat_data.config import Language, Pipeline, Profile, Source, languages_of
 from ieat_data.corpora.io.base import BadRecord, SpeechRecord
-from ieat_data.data.schema import OK, SPEAKERS, to_table
+from ieat_data.data.columns import columns, row
+from ieat_data.data.rows import Speaker, Utterance
 from ieat_data.engines import registry
 from ieat_data.engines.base import SpeakerPrompt
 from ieat_data.errors import UserError
 from ieat_data.hashing import child_id, rank, row_id, top_k
-from ieat_data.stages.base import Context, Inputs, Made, Reject, Row, Stage, StageSettings, Task, guarded
+from ieat_data.stages.base import Context, Inputs, Made, Reject, Stage, StageSettings, Task, guarded
 from ieat_data.stages.forecast import Forecast, Load
-from ieat_data.stages.speech.ingest import SourceStage, speaker, utterance
+from ieat_data.stages.speech.ingest import SourceStage, account, speaker, utterance
 
 
 def clones(profile: Profile) -> bool:
@@ -42,26 +44,38 @@ def speaker_sources(pipeline: Pipeline, profile: Profile) -> tuple[str, ...]:
 class Voices:
     """The speakers of a build, by their rows in the table `speakers`."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Speaker]) -> None:
         self._rows = rows
 
     def of(self, language: str) -> list[str]:
         """Return the voices in a language; if none of them has a prompt, all: a cloned voice speaks both."""
-        own = [s["voice"] for s in self._rows if s["language"] == language]
-        return sorted(own or (s["voice"] for s in self._rows))
+        own = [s.voice for s in self._rows if s.language == language]
+        return sorted(own or (s.voice for s in self._rows))
 
     def prompt(self, voice: str) -> SpeakerPrompt | None:
         """Return the prompt from which a TTS engine clones `voice`; None for a voice of its own."""
-        s = next(s for s in self._rows if s["voice"] == voice)
-        return None if s["audio"] is None else SpeakerPrompt(s["audio"], s["transcript"], s["language"])
+        s = next(s for s in self._rows if s.voice == voice)
+        return None if s.audio is None else SpeakerPrompt(s.audio, s.transcript or "", s.language)
+
+
+@row
+class Named:
+    """A speaker without the prompt."""
+
+    voice: str = Speaker.voice
+    language: Language = Speaker.language
 
 
 def voices(ctx: Context, clips: bool = False) -> Voices:
     """Return the speakers that a task reads. `clips`: include their prompts' audio, for a task that speaks."""
     if "voices" not in ctx.shared:
-        columns = None if clips else ["voice", "language"]
-        read = (r for s in ctx.inputs.shards("speakers") for r in ctx.inputs.rows("speakers", s, columns))
-        ctx.shared["voices"] = Voices(list(read))
+        shards = ctx.inputs.shards("speakers")
+        if clips:
+            read = [s for shard in shards for s in ctx.inputs.rows(Speaker, "speakers", shard)]
+        else:
+            named = (s for shard in shards for s in ctx.inputs.rows(Named, "speakers", shard))
+            read = [Speaker(s.voice, s.language) for s in named]
+        ctx.shared["voices"] = Voices(read)
     found: Voices = ctx.shared["voices"]
     return found
 
@@ -100,7 +114,7 @@ class PromptClips(SourceStage):
     name = "prompt_clips"
     version = 2  # 2: clips that are not whole are rejected
     kind: Literal["speech", "text"] = "speech"
-    schema = SPEAKERS
+    row = Speaker
     Settings = PromptClipsSettings
 
     def sources(self, pipeline: Pipeline, profile: Profile) -> Sequence[str]:
@@ -111,7 +125,7 @@ class PromptClips(SourceStage):
         kept = float(forecast.pipeline.speakers) if forecast.pipeline.sources.speakers else 0.0
         return Load(kept, kept)
 
-    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Row | Reject:
+    def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Utterance | Reject:
         return utterance(record, source, self.settings.min_s, self.settings.max_s)
 
     def rows_per_task(self, pipeline: Pipeline) -> int:
@@ -125,21 +139,22 @@ class PromptClips(SourceStage):
         return {**super().depends(pipeline, profile), "speakers": pipeline.speakers}
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        source, records = self.records(task, ctx.pipeline)
-        best: dict[str, Row] = {}
+        source, reader, records = self.opened(task, ctx.pipeline)
+        searched = 0
+        best: dict[str, _Candidate] = {}
         unfit: Counter[str] = Counter()
 
         @functools.cache
         def place(voice: str) -> tuple[str, str]:
             return rank(voice, "speakers", ctx.pipeline.seed)
 
-        for record in records:
+        for searched, record in enumerate(records, 1):  # noqa: B007
             if isinstance(record, BadRecord):
                 unfit[record.reason] += 1
                 continue
             voice = speaker(record, source)
-            row = {"id": row_id(source.name, record.key), "voice": voice, "dnsmos": _dnsmos(record)}
-            if voice in best and _goodness(row) <= _goodness(best[voice]):
+            id_, dnsmos = row_id(source.name, record.key), _dnsmos(record)
+            if voice in best and _goodness(id_, dnsmos) <= best[voice].goodness:
                 continue
             full = voice not in best and len(best) == ctx.pipeline.speakers
             if full and place(voice) > max(map(place, best)):
@@ -150,17 +165,24 @@ class PromptClips(SourceStage):
                 continue
             if full:
                 del best[max(best, key=place)]
-            best[voice] = {
-                **row,
-                **{c: clip[c] for c in ("audio", "sample_rate", "duration_s")},
-                "transcript": clip["reference"],
-                "language": source.language,
-                "source": source.name,
-                "key": record.key,
-                "status": OK,
-            }
+            best[voice] = _Candidate(
+                id_,
+                Speaker(
+                    voice=voice,
+                    language=source.language,
+                    source=source.name,
+                    key=record.key,
+                    audio=clip.audio,
+                    sample_rate=clip.sample_rate,
+                    duration_s=clip.duration_s,
+                    transcript=clip.reference,
+                    dnsmos=dnsmos,
+                ),
+            )
         ctx.notes["unfit"] = dict(unfit)
-        yield task.name, to_table([best[v] for v in sorted(best, key=place)], self.schema)
+        ctx.notes["read"] = {**account(task, task.name, source, reader), "records": searched}
+        kept = [best[v] for v in sorted(best, key=place)]
+        yield task.name, self.table([c.id for c in kept], [c.row for c in kept])
 
 
 class Speakers(Stage):
@@ -168,7 +190,7 @@ class Speakers(Stage):
 
     name = "speakers"
     inputs = ("prompt_clips",)
-    schema = SPEAKERS
+    row = Speaker
     section = "speakers"
 
     def estimate(self, forecast: Forecast) -> Load:
@@ -177,8 +199,8 @@ class Speakers(Stage):
 
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> list[dict[str, Any]]:
         """Return the voices that were drawn from, and the prompt of a cloned one."""
-        columns = [c for c in self.schema.names if c not in ("id", "audio", "sample_rate", "status", "reason")]
-        rows = (r for m in made for record in m.records.values() for r in m.table.read(record, columns).to_pylist())
+        wanted = [c for c in columns(Speaker) if c not in ("audio", "sample_rate")]
+        rows = (r for m in made for record in m.records.values() for r in m.table.read(record, wanted).to_pylist())
         return [{k: v for k, v in row.items() if v is not None} for row in rows]
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
@@ -190,27 +212,44 @@ class Speakers(Stage):
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         known = _of_corpora(inputs, ctx) if clones(ctx.profile) else _of_profile(ctx.profile)
-        rows: list[Row] = []
+        drawn: list[_Candidate] = []
         for language in get_args(Language):
-            spoken = {r["voice"]: r for r in known if r["language"] == language}
-            rows += [spoken[v] for v in sorted(top_k(spoken, ctx.pipeline.speakers, "speakers", ctx.pipeline.seed))]
-        yield task.name, to_table(rows, self.schema)
+            spoken = {c.row.voice: c for c in known if c.row.language == language}
+            drawn += [spoken[v] for v in sorted(top_k(spoken, ctx.pipeline.speakers, "speakers", ctx.pipeline.seed))]
+        yield task.name, self.table([c.id for c in drawn], [c.row for c in drawn])
 
 
-def _of_profile(profile: Profile) -> list[Row]:
+@dataclass(frozen=True)
+class _Candidate:
+    """A speaker with the id of the row."""
+
+    id: str
+    row: Speaker
+
+    @property
+    def goodness(self) -> tuple[float, str]:
+        return _goodness(self.id, self.row.dnsmos)
+
+
+def _goodness(id_: str, dnsmos: float | None) -> tuple[float, str]:
+    return (dnsmos if dnsmos is not None else -math.inf, id_)
+
+
+def _of_profile(profile: Profile) -> list[_Candidate]:
     return [
-        {"id": child_id(voice, "speakers", language), "voice": voice, "language": language, "status": OK}
+        _Candidate(child_id(voice, "speakers", language), Speaker(voice, language))
         for language in get_args(Language)
         for voice in profile.voices(language)
     ]
 
 
-def _of_corpora(inputs: Inputs, ctx: Context) -> list[Row]:
-    best: dict[str, Row] = {}
+def _of_corpora(inputs: Inputs, ctx: Context) -> list[_Candidate]:
+    best: dict[str, _Candidate] = {}
     for shard in inputs.shards("prompt_clips"):
-        for row in inputs.rows("prompt_clips", shard):
-            if row["voice"] not in best or _goodness(row) > _goodness(best[row["voice"]]):
-                best[row["voice"]] = row
+        for stored in inputs.stored(Speaker, "prompt_clips", shard):
+            one = _Candidate(stored.id, stored.row)
+            if one.row.voice not in best or one.goodness > best[one.row.voice].goodness:
+                best[one.row.voice] = one
     if not best:
         raise UserError(
             f"pipeline {ctx.pipeline.name}: sources.speakers: {', '.join(ctx.pipeline.sources.speakers)} holds no clip "
@@ -222,7 +261,3 @@ def _of_corpora(inputs: Inputs, ctx: Context) -> list[Row]:
 def _dnsmos(record: SpeechRecord) -> float | None:
     value = record.extra.get("dnsmos")
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
-
-
-def _goodness(row: Row) -> tuple[float, str]:
-    return (row["dnsmos"] if row["dnsmos"] is not None else -math.inf, row["id"])

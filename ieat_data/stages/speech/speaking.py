@@ -9,15 +9,16 @@ from pydantic import Field
 
 from ieat_data.checks.base import Check
 from ieat_data.checks.catalogue import KINDS
-from ieat_data.checks.clip import ClipLimits, Heard, Signal, fault, measure
+from ieat_data.checks.clip import ClipLimits, Heard, fault, measure
 from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.speech import error_rate, is_silent, pace_fault
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import decode
+from ieat_data.data.rows import Signal, SpokenText
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Clip, Failure, Synthesize, Transcribe
 from ieat_data.hashing import seed
-from ieat_data.stages.base import Context, Reject, Row, Rule, StageSettings, retry
+from ieat_data.stages.base import Context, Reject, Rule, StageSettings, retry
 from ieat_data.stages.speech.signal_quality import SIGNAL, JudgesClips
 from ieat_data.stages.speech.speakers import voice_faults, voices
 
@@ -114,24 +115,26 @@ def speak(
     return retry(lines, settings.attempts, ask)
 
 
-def speak_rows(lines: Sequence[Line], stage: str, settings: SpeakingSettings, ctx: Context) -> list[Row | Reject]:
-    """Call `speak` and return rows of `schema.SPOKEN`."""
+def speak_rows(
+    lines: Sequence[Line], stage: str, settings: SpeakingSettings, ctx: Context
+) -> list[SpokenText | Reject]:
+    """Call `speak` and return rows."""
     spoken = speak(lines, stage, settings, ctx)
     return [s if isinstance(s, Reject) else _row(x, s, n) for x, (s, n) in zip(lines, spoken, strict=True)]
 
 
-def _row(line: Line, spoken: Spoken, attempts: int) -> Row:
+def _row(line: Line, spoken: Spoken, attempts: int) -> SpokenText:
     clip = spoken.clip
-    return {
-        "speaker": line.voice,
-        "audio": clip.audio,
-        "sample_rate": clip.sample_rate,
-        "duration_s": clip.duration_s,
-        "asr_text": spoken.heard,
-        "error_rate": spoken.error_rate,
-        "attempts": attempts,
+    return SpokenText(
+        speaker=line.voice,
+        audio=clip.audio,
+        sample_rate=clip.sample_rate,
+        duration_s=clip.duration_s,
+        asr_text=spoken.heard,
+        error_rate=spoken.error_rate,
+        attempts=attempts,
         **asdict(spoken.signal),
-    }
+    )
 
 
 def _look(line: Line, clip: Clip | Failure, limits: ClipLimits, own: Sequence[Check[Heard]]) -> Spoken | Reject:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ieat_data.checks.language import is_language
 from ieat_data.checks.speech import METRIC, error_rate
-from ieat_data.data.schema import TRANSCRIPTS
+from ieat_data.data.columns import Joined, row
+from ieat_data.data.rows import Signal, Transcript, Utterance
 from ieat_data.engines.base import Failure
 from ieat_data.engines.base import Transcribe as Request
-from ieat_data.stages.base import Context, MapStage, Reject, Row, StageSettings
+from ieat_data.engines.base import Transcript as Answer
+from ieat_data.stages.base import Context, Reject, StageSettings
 from ieat_data.stages.forecast import Ask, Forecast, Load
+from ieat_data.stages.row_by_row import MapStage
 from ieat_data.stages.speech.signal_quality import JudgesClips
 
 
@@ -25,20 +28,24 @@ class TranscribeSettings(StageSettings):
     max_error_rate: float = Field(0.5, ge=0, description="WER (en) or CER (zh) above which a clip is not trusted")
 
 
-class Transcribe(JudgesClips, MapStage):
+@row
+class Clip(Joined):
+    """A clip of a user's speech, and what it is known to say."""
+
+    audio: bytes = Utterance.audio
+    language: str = Utterance.language
+    origin: str = Utterance.origin
+    reference: str = Utterance.reference
+    check_text: str | None = Utterance.check_text
+
+
+class Transcribe(JudgesClips, MapStage[Clip, Transcript]):
     """The transcripts. A synthesized clip was transcribed during its check, so it is not transcribed twice."""
 
     name = "transcribe"
-    inputs = ("utterances", "signal_quality")
+    reads: Mapping[str, type[Any]] = {"utterances": Utterance, "signal_quality": Signal}
     optional = ("mos", "same_speaker")
-    columns: Mapping[str, tuple[str, ...]] = {
-        "utterances": ("audio", "language", "origin", "reference", "check_text"),
-        "signal_quality": (),
-        "mos": (),
-        "same_speaker": (),
-    }
     engines = ("asr",)
-    schema = TRANSCRIPTS
     Settings = TranscribeSettings
     section = "audio_checks.asr"
     measured = ("error_rate",)
@@ -49,26 +56,25 @@ class Transcribe(JudgesClips, MapStage):
         load.asks["asr"] = Ask(recorded.ok, recorded.audio_s)  # clips spoken here were transcribed during their check
         return load
 
-    def process(self, rows: list[Row], ctx: Context) -> list[Row | Reject]:
-        unheard = [r for r in rows if r["check_text"] is None]
-        ids = [r["id"] for r in unheard]
-        answers = ctx.engines["asr"].transcribe([Request(r["audio"], r["language"]) for r in unheard], ids)
+    def process(self, rows: list[Clip], ctx: Context) -> list[Transcript | Reject]:
+        unheard = [r for r in rows if r.check_text is None]
+        ids = [r.id for r in unheard]
+        answers = ctx.engines["asr"].transcribe([Request(r.audio, r.language) for r in unheard], ids)
         heard = dict(zip(ids, answers, strict=True))
-        return [self._checked(r, heard.get(r["id"]), self.settings) for r in rows]
+        return [self._checked(r, heard.get(r.id, Answer(r.check_text or "")), self.settings) for r in rows]
 
-    def _checked(self, row: Row, answer: object, settings: TranscribeSettings) -> Row | Reject:
+    def _checked(self, clip: Clip, answer: Answer | Failure, settings: TranscribeSettings) -> Transcript | Reject:
         if isinstance(answer, Failure):
             return Reject(answer.reason, answer.message)
-        asr_text = row["check_text"] if answer is None else getattr(answer, "text")  # noqa: B009
-        asr_text = asr_text.strip()
+        asr_text = answer.text.strip()
         if not asr_text:
-            return Reject("no_speech", payload={"reference": row["reference"]})
-        rate = error_rate(row["reference"], asr_text, row["language"])
-        said = {"reference": row["reference"], "asr_text": asr_text}
+            return Reject("no_speech", payload={"reference": clip.reference})
+        rate = error_rate(clip.reference, asr_text, clip.language)
+        said = {"reference": clip.reference, "asr_text": asr_text}
         if rate > settings.max_error_rate:
             return Reject("asr_mismatch", f"{rate:.2f}", said)
-        source = settings.text_of_recorded if row["origin"] == "recorded" else settings.text_of_synthesized
-        text = asr_text if source == "asr" else row["reference"]
-        if not is_language(text, row["language"]):
+        source = settings.text_of_recorded if clip.origin == "recorded" else settings.text_of_synthesized
+        text = asr_text if source == "asr" else clip.reference
+        if not is_language(text, clip.language):
             return Reject("wrong_language", payload=said)
-        return {"text": text, "asr_text": asr_text, "metric": METRIC[row["language"]], "error_rate": rate}
+        return Transcript(text, asr_text, METRIC[clip.language], rate)

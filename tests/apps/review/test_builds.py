@@ -12,6 +12,8 @@ from ieat_data.apps.review.store import Store
 from ieat_data.building import load_build
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_profile
+from ieat_data.data.rows import Instruction as Drawn
+from ieat_data.data.rows import Speaker
 from ieat_data.data.sample import logical
 from ieat_data.dataset import card
 from ieat_data.dataset.verify import samples, verify
@@ -36,9 +38,9 @@ def held(item: str, verdict: Verdict, text: str | None = None) -> Verdicts:
     return Verdicts(instructions={EN: {item: {seen_instruction(EN, item, text or row.text): verdict}}})
 
 
-def drawn(verdicts: Verdicts, n: int = 60) -> list[dict[str, Any]]:
+def drawn(verdicts: Verdicts, n: int = 60) -> list[Drawn]:
     plan = corpora_plan()
-    ctx = Context(plan[0], plan[1], shared={"voices": Voices([{"voice": "ann", "language": "en"}])}, verdicts=verdicts)
+    ctx = Context(plan[0], plan[1], shared={"voices": Voices([Speaker("ann", "en")])}, verdicts=verdicts)
     return [draw_instruction(f"{i:032x}", "reasoning", "en", ctx) for i in range(n)]
 
 
@@ -50,10 +52,10 @@ def corpora_plan() -> Any:
 
 def test_a_rejected_instruction_is_not_drawn_and_moves_no_other_draw() -> None:
     before = drawn(Verdicts())
-    gone = before[0]["id"]
+    gone = before[0].id
     after = drawn(held(gone, Verdict(rejected=True)))
-    assert gone not in {d["id"] for d in after}
-    moved = [b["id"] for b, a in zip(before, after, strict=True) if a != b]
+    assert gone not in {d.id for d in after}
+    moved = [b.id for b, a in zip(before, after, strict=True) if a != b]
     assert moved
     assert set(moved) == {gone}, "only who drew it draws again"
 
@@ -61,14 +63,14 @@ def test_a_rejected_instruction_is_not_drawn_and_moves_no_other_draw() -> None:
 @pytest.mark.long
 def test_an_edited_instruction_has_its_new_text_and_an_id_of_its_own() -> None:
     before = drawn(Verdicts())
-    name = before[0]["id"]
+    name = before[0].id
     ids = set()
     for text in ("What made me feel so?", "Why oh why do I feel this?"):
         after = drawn(held(name, Verdict(rejected=False, text=text)))
-        assert after[0]["text"] == text
-        assert after[0]["id"].startswith(f"{name}~")
-        assert all((a == b) == (b["id"] != name) for a, b in zip(after, before, strict=True))
-        ids.add(after[0]["id"])
+        assert after[0].text == text
+        assert after[0].id.startswith(f"{name}~")
+        assert all((a == b) == (b.id != name) for a, b in zip(after, before, strict=True))
+        ids.add(after[0].id)
     assert len(ids) == 2, "another text is another question"
 
 
@@ -77,9 +79,9 @@ def test_accepted_is_what_people_decided_and_nothing_else() -> None:
     assert "accepted" not in shipped, "a program wrote it"
     name = written("reasoning", "en")[0].id
     verdicts = held(name, Verdict(rejected=False))
-    assert [r["id"] for r in bank("reasoning", "en", DRAWN, verdicts) if r["status"] == "accepted"] == [name]
+    assert [r.id for r in bank("reasoning", "en", DRAWN, verdicts) if r.status == "accepted"] == [name]
     assert changes(verdicts, DRAWN) == {}, "nothing is built again for it"
-    assert [r["id"] for r in bank("reasoning", "en", ("accepted",), verdicts)] == [name]
+    assert [r.id for r in bank("reasoning", "en", ("accepted",), verdicts)] == [name]
     assert list(changes(verdicts, ("accepted",))[EN]) == [name]
     with pytest.raises(UserError, match="no instruction with status accepted"):
         bank("reasoning", "en", ("accepted",))

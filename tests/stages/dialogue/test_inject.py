@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from ieat_data.config import load_pipeline, load_profile
+from ieat_data.data.rows import Language, Speaker, Target
 from ieat_data.stages.asking import prompts_of
 from ieat_data.stages.base import Context
-from ieat_data.stages.dialogue.inject import Inject, InjectSettings
+from ieat_data.stages.dialogue.inject import Felt, Inject, InjectSettings
 from ieat_data.stages.speech.speakers import Voices
 from tests.support import corpora
 from tests.support.doubles import LABELS, LLM
@@ -29,19 +30,28 @@ class Direct:
 
 def context(folder: Path) -> Context:
     made = corpora.make(folder)
-    speakers = [{"voice": v, "language": x, "audio": None} for v, x in (("ann", "en"), ("dai", "zh"))]
+    speakers = [Speaker("ann", "en"), Speaker("dai", "zh")]
     engines: Any = {"llm": Direct()}
     shared = {"voices": Voices(speakers)}
     return Context(load_pipeline(made.pipeline), load_profile(made.profile), engines, shared=shared)
 
 
-def rows(score: float) -> list[dict[str, Any]]:
-    said = {"en": "My sister sold the piano that I learned on.", "zh": "姐姐把我小时候学琴的那架钢琴卖掉了。"}
+def rows(score: float) -> list[Felt]:
+    said: dict[Language, str] = {
+        "en": "My sister sold the piano that I learned on.",
+        "zh": "姐姐把我小时候学琴的那架钢琴卖掉了。",
+    }
     return [
-        {"id": f"{language}-{label}", "language": language, "text": text, "label": label, "score": score}
+        Felt(f"{language}-{label}", "ok", language, text, label, score)
         for language, text in said.items()
         for label in LABELS
     ]
+
+
+def single(target: Target, ctx: Context) -> Any:
+    """The bodies for a target's emotion."""
+    prompts: Any = prompts_of(ctx.profile)
+    return prompts.think(target.task, target.language).single[target.turns[0].emotion.label]
 
 
 @pytest.mark.parametrize(("score", "hedged"), [(0.59, True), (0.6, False)])
@@ -49,25 +59,16 @@ def test_a_low_score_makes_a_hedged_think(tmp_path: Path, score: float, hedged: 
     ctx = context(tmp_path)
     stage = Inject(InjectSettings())
     children = [c for of_one in stage.process(rows(score), ctx) for c in of_one]
-    accepted = [c for c in children if not isinstance(c, tuple)]
+    accepted = [c.row for c in children if c.reject is None]
     assert len(accepted) > len(LABELS)
     for child in accepted:
-        bank = (
-            prompts_of(ctx.profile)
-            .think(child["task"], child["language"])
-            .single[child["turns"][0]["emotion"]["label"]]
-        )
-        injected = child["think"][: child["injected_chars"]]
+        bank = single(child, ctx)
+        injected = child.think[: child.injected_chars]
         assert injected in (bank.unsure if hedged else bank.sure)
 
 
 def test_the_threshold_is_a_setting(tmp_path: Path) -> None:
     ctx = context(tmp_path)
     children = [c for x in Inject(InjectSettings(unsure_below=0.0)).process(rows(0.01), ctx) for c in x]
-    for child in (c for c in children if not isinstance(c, tuple)):
-        bank = (
-            prompts_of(ctx.profile)
-            .think(child["task"], child["language"])
-            .single[child["turns"][0]["emotion"]["label"]]
-        )
-        assert child["think"][: child["injected_chars"]] in bank.sure
+    for child in (c.row for c in children if c.reject is None):
+        assert child.think[: child.injected_chars] in single(child, ctx).sure

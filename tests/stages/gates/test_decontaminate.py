@@ -12,7 +12,8 @@ import yaml
 
 from ieat_data.cli.build import make_plan
 from ieat_data.config import Pipeline, Profile
-from ieat_data.data.schema import TARGETS, to_table
+from ieat_data.data.rows import NearDuplicate, Sketch, Target
+from ieat_data.data.schema import schema_of, table_of, to_table
 from ieat_data.dataset.verify import samples, verify
 from ieat_data.errors import UserError
 from ieat_data.stages.base import Context, Inputs, Task
@@ -59,7 +60,7 @@ def run(folder: Path, shards: list[Rows], **pipeline: Any) -> tuple[Rows, Rows, 
     stage = Decontaminate(of="inject")
     for i, rows in enumerate(shards):
         shard = f"s-{i:05d}"
-        record = inject.commit(shard, to_table(rows, TARGETS))
+        record = inject.commit(shard, to_table(rows, schema_of(Target)))
         inputs = Inputs({("inject", shard): inject.part(record)})
         ((_, made),) = stage.run(Task("decontaminate_targets", shard, (shard,)), inputs, ctx)
         screened += made.to_pylist()
@@ -154,10 +155,8 @@ def test_a_benchmark_s_words_are_no_sample_s(tmp_path: Path) -> None:
 def test_the_verdicts_of_all_tables_count(tmp_path: Path) -> None:
     folder = Table(tmp_path)
     folder.create()
-    from ieat_data.data.schema import SKETCHES, UNIQUE
-
-    one = folder.commit("a", to_table([{"id": "1", "status": "rejected"}, {"id": "2", "status": "ok"}], SKETCHES))
-    two = folder.commit("b", to_table([{"id": "1", "status": "skipped"}, {"id": "2", "status": "rejected"}], UNIQUE))
+    one = folder.commit("a", table_of(Sketch, ["1", "2"], [None, None], ["rejected", "ok"]))
+    two = folder.commit("b", table_of(NearDuplicate, ["1", "2"], [None, None], ["skipped", "rejected"]))
     parts = {("decontaminate_targets", "s"): folder.part(one), ("dedup_targets", "s"): folder.part(two)}
     assert screened_out(Inputs(parts), "inject", "s") == {"1", "2"}
     assert screened_out(Inputs({}), "inject", "s") == frozenset()

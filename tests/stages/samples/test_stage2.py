@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from ieat_data.cli.build import make_plan
+from ieat_data.data.columns import blank
 from ieat_data.dataset.verify import samples, verify
-from ieat_data.stages.samples.stage2 import follows
+from ieat_data.stages.samples.stage2 import Spoken, follows
 from tests.support.doubles import clip_of
 from tests.support.in_process import build_here
 
@@ -139,7 +140,6 @@ def test_a_profile_without_a_codec_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_what_follows_what(one: dict[str, Any], two: dict[str, Any], expected: bool) -> None:
-    unknown = dict.fromkeys(("corpus_id", "recording", "start_s", "segment_s"))
-    one, two = {**unknown, **one}, {**unknown, **two}
-    assert follows({"speaker": "s", **one}, {"speaker": "s", **two}, 2.0) is expected
-    assert not follows({"speaker": "s", **one}, {"speaker": "t", **two}, 2.0)
+    first, second, other = (blank(Spoken, speaker=s, **c) for s, c in (("s", one), ("s", two), ("t", two)))
+    assert follows(first, second, 2.0) is expected
+    assert not follows(first, other, 2.0)

@@ -13,7 +13,9 @@ import yaml
 from ieat_data.cli.build import make_plan
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import decode, encode_flac
-from ieat_data.data.schema import UTTERANCES, to_table
+from ieat_data.data.rows import Speaker as Voice
+from ieat_data.data.rows import Utterance
+from ieat_data.data.schema import schema_of, to_table
 from ieat_data.dataset.verify import samples
 from ieat_data.engines.base import Clip, Compare, Similarity, Synthesize, Transcript
 from ieat_data.errors import UserError
@@ -41,7 +43,7 @@ def test_each_clip_is_measured_and_a_bad_one_says_what_was_measured(tmp_path: Pa
     rows = [{"id": i, "audio": a, "status": "ok" if a else "rejected"} for i, a in clips.items()]
     table = Table(tmp_path)
     table.create()
-    record = table.commit("s", to_table(rows, UTTERANCES))
+    record = table.commit("s", to_table(rows, schema_of(Utterance)))
     ctx = Context(Pipeline(name="t", sources={}, configs=[]), NOBODY)
     inputs = Inputs({("ingest", "s"): table.part(record)})
     ((_, made),) = SignalQuality("recorded_signal_quality", "ingest", "recorded").run(
@@ -81,7 +83,7 @@ class Speaker:
 def test_a_clip_that_is_spoken_badly_is_spoken_again() -> None:
     line = Line("1", "what a lovely and very long day it has been for all of us", "en", "ann")
     engine = Speaker()
-    speakers = [{"voice": "ann", "language": "en", "audio": None}]
+    speakers = [Voice("ann", "en")]
     ctx = Context(Pipeline(name="t", sources={}, configs=[]), NOBODY, {"tts": engine, "asr": engine})  # type: ignore[dict-item]
     ctx.shared["voices"] = Voices(speakers)
     ((spoken, tries),) = speak([line], "synthesize", SpeakingSettings(), ctx)

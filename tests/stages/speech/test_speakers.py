@@ -17,6 +17,7 @@ from ieat_data.config import load_source
 from ieat_data.corpora.io.base import SpeechRecord
 from ieat_data.corpora.wenetspeech4tts import WenetSpeech4TTSReader
 from ieat_data.data.audio import decode
+from ieat_data.data.rows import Speaker
 from ieat_data.dataset.verify import samples, verify
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
@@ -159,8 +160,7 @@ def test_a_voice_of_the_build_s_language_comes_first(tmp_path: Path) -> None:
     spec["sources"]["speakers"].append(en)
     Path(made.pipeline).write_text(yaml.safe_dump(spec, allow_unicode=True))
     plan = plan_of(made, tmp_path / "out")
-    rows = speakers(plan)
-    known = Voices(rows)
+    known = Voices([Speaker(r["voice"], r["language"]) for r in speakers(plan)])
     assert (known.of("en"), known.of("zh")) == (["t-english/b"], ["t-voices/a"])
 
 

@@ -1,0 +1,109 @@
+"""What source files and corpora say stands in the card as text: no markup, no key of its front matter."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ieat_data.cli.build import make_plan
+from ieat_data.dataset import card
+from tests.support import corpora
+from tests.support.hostile import HOSTILE
+from tests.support.in_process import build_here
+
+MARKUP = [
+    *HOSTILE[:-1],  # a lone surrogate is no YAML
+    "| a | b |\n|---|---|",
+    "---\nlicense: mit\nconfigs: []\n---",
+    "CC0\n\n# A heading\n\n![x](https://example.org/pixel.png)",
+    "[click](javascript:alert(1))",
+    "`code` *bold* _it_ ~~gone~~ $x$",
+    "<a href='x' onclick='y'>see</a> & so on",
+    "\r\n---\r\n",
+]
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+
+
+def read(text: str) -> tuple[dict[str, Any], str]:
+    """Return front matter and text, as the hub splits a card."""
+    found = re.match(r"^(---[\r\n]+)([\S\s]*?)([\r\n]+---(\r\n|\r|\n|$))", text)
+    assert found
+    return yaml.safe_load(found[2]), text[found.end() :]
+
+
+def manifest(**said: Any) -> dict[str, Any]:
+    source = {"name": "s", "licence": "CC0", "terms": "none"} | {
+        k: v for k, v in said.items() if k in ("licence", "terms")
+    }
+    return {
+        "name": said.get("name", "n"),
+        "counts": {"language": {"en": 1}, "emotion": {said.get("emotion", "sad"): 1}},
+        "configs": {"stage1_1": {"rows": 1, "audio_s": 1.0, "language": {"en": 1}, "n_turns": {"1": 1}}},
+        "grades": {},
+        "engines": {},
+        "review": {"instructions": {"accepted": 0, "edited": 0, "rejected": 0}, "samples": {"rejected": 0}},
+        "sources": [source],
+        "non_commercial": False,
+    }
+
+
+SAFE = card.render(manifest())
+
+
+@pytest.mark.parametrize("text", MARKUP)
+@pytest.mark.parametrize("place", ["name", "licence", "terms", "emotion"])
+def test_a_hostile_text_changes_nothing_of_the_card_but_itself(place: str, text: str) -> None:
+    _unchanged(place, text)
+
+
+@given(st.sampled_from(["name", "licence", "terms", "emotion"]), st.text())
+def test_no_text_does(place: str, text: str) -> None:
+    _unchanged(place, text)
+
+
+def _unchanged(place: str, text: str) -> None:
+    head, body = read(card.render(manifest(**{place: text})))
+    safe_head, safe_body = read(SAFE)
+    assert {k: v for k, v in head.items() if k != "pretty_name"} == {
+        k: v for k, v in safe_head.items() if k != "pretty_name"
+    }
+    lines, safe_lines = body.splitlines(), safe_body.splitlines()
+    assert len(lines) == len(safe_lines)
+    (changed,) = [a for a, b in zip(lines, safe_lines, strict=True) if a != b] or [safe_lines[0]]
+    own = changed.removeprefix("# IEAT")
+    assert own.count("|") == next((b for a, b in zip(lines, safe_lines, strict=True) if a == changed), "").count("|")
+    assert not re.search(r"[<>`*\[\]!#~$](?!\d+;)", own.replace("&#", ""))
+    parser = _Tags()
+    parser.feed(body)
+    assert parser.tags == []
+
+
+@pytest.mark.long
+def test_the_card_of_a_build_of_a_hostile_source_file_is_read_as_its_configs_alone(tmp_path: Path) -> None:
+    made = corpora.make(tmp_path, 2)
+    text = "\n".join(MARKUP)
+    for path in (tmp_path / "sources").glob("*.yaml"):
+        source = yaml.safe_load(path.read_text())
+        path.write_text(yaml.safe_dump(source | {"licence": text, "terms": text}, allow_unicode=True))
+    out = tmp_path / "out"
+    built = build_here(make_plan(made.pipeline, made.profile, out, None, [], None), out)
+    head, body = read((out / "README.md").read_text())
+    assert [c["config_name"] for c in head["configs"]] == list(built["configs"])
+    assert set(head) == {"pretty_name", "language", "task_categories", "configs"}
+    assert "<script" not in body
+    assert not re.search(r"^#+ A heading", body, re.M)
