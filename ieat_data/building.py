@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -27,6 +26,7 @@ from ieat_data.recording.record import record
 from ieat_data.stages import SOURCE_TABLES
 from ieat_data.storage.lease import Lease, holding
 from ieat_data.storage.open import at
+from ieat_data.storage.parts import DamagedPart
 from ieat_data.storage.store import Store
 
 SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
@@ -80,11 +80,20 @@ def build(
     preflight(plan)
     options = {plan.work: "--work", folder: "--out"}
     with holding(options, f"ieat build {plan.pipeline.name}", _tell) as lease:
-        make_tables(plan, connect, lease)
-        if lacking := missing_answers(plan):
-            raise BuildStopped("\n      ".join(lacking))
-        lease.check()
-        made = publish(plan, folder, manifest_copy, lease.check)
+        catch_up(plan, lease)
+        while True:
+            make_tables(plan, connect, lease)
+            if lacking := missing_answers(plan):
+                raise BuildStopped("\n      ".join(lacking))
+            try:
+                made = publish(plan, folder, manifest_copy, lease.check)
+                break
+            except DamagedPart as e:
+                node, held = plan.holder(e.part)
+                if node is None or held is None:
+                    raise
+                plan.faults.append(f"{e}: {node.name}/{held.shard} is made again")
+                plan.take_back(node, held)
         if record_to is not None:
             record(plan, record_to)
     return made
@@ -100,31 +109,33 @@ def make_tables(plan: Plan, connect: Connect | None = None, lease: Lease | None 
     Args:
         plan: what to build.
         connect: opens the executor.
-        lease: on the work folder; None where nobody else can be in it.
+        lease: on the work folder, held after `preflight`; None where nobody else can be in it.
     """
-    preflight(plan)
-    if lease is not None and _was_changed(plan, lease):
-        plan.load()
+    if lease is None:
+        preflight(plan)
     plan.persist()
+    plan.check_outputs()
     plan.forget_stale()
     for node in plan.nodes.values():
         node.table.sweep(node.kept)
     begun: dict[str, Any] = {k: getattr(plan, k).model_dump(mode="json") for k in ("pipeline", "profile")}
     if plan.verdicts:
         begun["decisions"] = plan.verdicts_file
-    plan.work.replace("build.json", json.dumps(begun, indent=1, ensure_ascii=False).encode())
+    plan.work.replace_json("build.json", begun, indent=1)
     remember(plan)
     with logs.kept_in(plan.logs / "build.log"), Progress(plan) as progress:
-        for fault in plan.verdicts.faults:
+        for fault in dict.fromkeys((*plan.faults, *plan.verdicts.faults)):
             progress.note(fault)
+        plan.faults.clear()
         Runner(plan, progress, connect or (InProcess if plan.recording else Cluster), lease).run()
 
 
-def _was_changed(plan: Plan, lease: Lease) -> bool:
-    """Whether another build may have committed between the planning and the taking of the lease."""
+def catch_up(plan: Plan, lease: Lease) -> None:
+    """Plan again if another build may have committed between the planning and the taking of the lease."""
     seen = plan.lease_seen
     before = (seen.epoch, seen.holder is not None) if seen else (0, False)
-    return before != (lease.epochs[plan.work] - 1, False)
+    if before != (lease.epochs[plan.work] - 1, False):
+        plan.load()
 
 
 def missing_answers(plan: Plan) -> list[str]:

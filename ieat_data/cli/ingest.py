@@ -33,9 +33,10 @@ def ingest(
     """
     from ieat_data.apps.ingest.ingest import ingest as run
     from ieat_data.apps.ingest.statistics import draw, statistics
+    from ieat_data.cli.places import on_disk
     from ieat_data.storage.local import replace_file
 
-    node = run(source, out.resolve(), limit, rows_per_shard)
+    node = run(source, on_disk(out, "ieat ingest").resolve(), limit, rows_per_shard)
     found = statistics(source, node)
     replace_file(out / "statistics.json", (json.dumps(found.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
     _print(found, out)

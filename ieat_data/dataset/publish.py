@@ -20,7 +20,8 @@ from ieat_data.dataset import card, manifest
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.storage.local import LocalStore, replace_file
-from ieat_data.storage.shards import CommitRecord, sha256_file
+from ieat_data.storage.parts import sha256_file
+from ieat_data.storage.shards import CommitRecord
 from ieat_data.storage.store import Store
 
 _DATA = "data"  # the folder of the shards, with a folder for each config
@@ -81,10 +82,10 @@ def same_dataset(plan: Plan, out: Store) -> None:
         UserError: it is another dataset.
     """
     try:
-        name = (out.read_json(manifest.MANIFEST) or {}).get("name")
-    except (ValueError, AttributeError):
-        return  # no manifest that anybody could read
-    if name not in (None, plan.pipeline.name):
+        name = json.loads(out.read(manifest.MANIFEST))["name"]
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        return  # none, or none that anybody could read
+    if name != plan.pipeline.name:
         raise UserError(
             f"{out}: holds the dataset {name!r}, which pipeline {plan.pipeline.name!r} would replace: use another "
             f"--out, or delete its {manifest.MANIFEST} if nobody needs that dataset any more"
@@ -92,7 +93,8 @@ def same_dataset(plan: Plan, out: Store) -> None:
 
 
 def _json(made: dict[str, Any]) -> bytes:
-    return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
+    signed = {**made, "digest": manifest.manifest_digest(json.loads(json.dumps(made)))}
+    return (json.dumps(signed, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def place(node: Node, folder: Store) -> list[tuple[str, CommitRecord]]:
@@ -105,25 +107,15 @@ def place(node: Node, folder: Store) -> list[tuple[str, CommitRecord]]:
     there = frozenset(folder.names())
     records = [record for shard in node.shards if (record := node.records[shard]).rows]
     placed = [(f"{record.shard}-{record.sha256[:8]}.parquet", record) for record in records]
-    new = [(name, record) for name, record in placed if name not in there or not _sound(node, folder, name, record)]
+    new = [
+        (name, record) for name, record in placed if name not in there or not _as_committed(folder, name, node, record)
+    ]
     for name, _ in new:
         if name in there:
             folder.delete(name)  # damaged: no reader could use it
     _check_room(node, folder, new)
     folder.take({name: (node.table.store, record.file) for name, record in new})
     return placed
-
-
-def _sound(node: Node, folder: Store, name: str, record: CommitRecord) -> bool:
-    """Whether a published file holds the shard's bytes: as the part itself, or as a copy that is still good."""
-    found = folder.find(name)
-    if found is None or found.size != record.bytes:
-        return False
-    if not isinstance(folder, LocalStore):
-        return True
-    path = folder.path(name)
-    part = node.table.part(record).path
-    return path.samefile(part) or sha256_file(path) == record.sha256
 
 
 def _check_room(node: Node, folder: Store, new: Sequence[tuple[str, CommitRecord]]) -> None:
@@ -164,3 +156,13 @@ def _sweep(folder: Store) -> None:
     for name in folder.names("."):
         if _TEMPORARY.match(name):
             folder.delete(name)
+
+
+def _as_committed(folder: Store, name: str, node: Node, record: CommitRecord) -> bool:
+    """Tell whether a published shard is the part of the work folder. It is read only if size and time do not say so."""
+    here, part = folder.find(name), node.table.store.find(record.file)
+    if here is None or here.size != record.bytes:
+        return False
+    if not isinstance(folder, LocalStore) or (part is not None and part.modified == here.modified):
+        return True
+    return sha256_file(folder.path(name)) == record.sha256

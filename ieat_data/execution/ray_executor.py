@@ -8,7 +8,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ieat_data import logs, stopping
@@ -23,6 +22,7 @@ from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.worker import run_job
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import CommitRecord
+from ieat_data.storage.store import Store
 
 _TELL_AGAIN_S = 30.0
 _log = logging.getLogger(__name__)
@@ -39,12 +39,12 @@ class Cluster:
         self._running: dict[Any, Task] = {}
         self._counted = Counted()
         self._asked: Any = None  # the reading of the counter that is on its way
-        self._logs, self._note = plan.logs, progress.note
+        self._logs, self._note = plan.work / "logs", progress.note
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
             roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
             self._check_resources(plan, roles, progress)
-            self._engines = EnginePools(self._ray, plan.profile, progress.note, plan.logs)
+            self._engines = EnginePools(self._ray, plan.profile, progress.note, self._logs)
             stack.callback(self._engines.close)
             self._engines.begin(roles)  # all load in parallel, while shards that need none are made
             # on the driver's own node: it must not die with another one
@@ -142,7 +142,7 @@ class Counted:
         return total
 
 
-def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Path) -> Any:
-    logs.capture(folder)
+def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Store) -> Any:
+    logs.capture(folder.here)
     arrive()
     return run_job(job, pools, lambda table, n: meter.add.remote(table, n), lambda text: meter.tell.remote(text))

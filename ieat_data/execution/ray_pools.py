@@ -10,7 +10,6 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from ieat_data import processes, stopping
@@ -21,9 +20,10 @@ from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_actors import EngineActor, RayPool, black_box
 from ieat_data.execution.ray_project import shipped_project
 from ieat_data.execution.ray_watch import Watch
+from ieat_data.storage.store import Store
 
 CALL_TRIES = 3  # retries of an engine's call
-ENGINE_RESTARTS = 50  # within weeks, a node dies more than once
+ENGINE_RESTARTS = 1000  # within weeks, nodes die more than once; without answers, `starts.py` ends it much earlier
 ENGINE_CLOSES_S = 30.0  # time for engines to end what they started; a hanging one is not waited for
 ENGINE_STOPS_S = 3.0  # the same after a signal
 _RAY_ENDS_S = 3.0  # time for Ray's processes to end, once it is told
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 class EnginePools:
     """The engines of `profile`; those named in `begin` load in parallel. `say` is called with what is loaded."""
 
-    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None], logs: Path | None = None) -> None:
+    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None], logs: Store | None = None) -> None:
         self._ray, self._profile, self._say, self._logs = ray, profile, say, logs
         self.watch = Watch(ray, joined=profile.ray.address is not None)
         self._actors: dict[str, list[Any]] = {}
@@ -89,7 +89,7 @@ class EnginePools:
             for i in range(config.replicas)
         ]
 
-    def _log(self, role: str, i: int) -> tuple[Path, str] | None:
+    def _log(self, role: str, i: int) -> tuple[Store, str] | None:
         return None if self._logs is None else (self._logs, f"engine-{_actor_name(role, i)}")
 
     def _wait(self, role: str, actors: list[Any]) -> None:

@@ -167,6 +167,7 @@ class LocalStore(Store):
         tmp = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
         try:
             shutil.copyfile(there, tmp)
+            shutil.copystat(there, tmp)  # its time tells later that it is a copy of this very file
             fsync_file(tmp)
             tmp.replace(target)
         finally:

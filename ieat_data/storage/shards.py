@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import re
 import shutil
 import time
 import uuid
@@ -28,18 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ieat_data.data.schema import OK, REJECTED
+from ieat_data.errors import Damaged
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.open import at
+from ieat_data.storage.parts import Part, footer_crc, sha256_file, write_parquet
+from ieat_data.storage.sealed import seal, unseal
 from ieat_data.storage.store import Store
 
 ROLLUP_AT = 64  # number of loose records that justifies a file of their own
 ORPHAN_AGE_S = 3600.0  # a younger part without a record may belong to a running writer
-# shard and inputs of each record of a roll-up, as JSON: a late writer looks through all of them
-_KEY = re.compile(rb'^\{"shard": ("(?:[^"\\]|\\.)*"), .*?"inputs": ("(?:[^"\\]|\\.)*")', re.MULTILINE)
-_AUDIO_ROWS, _TEXT_ROWS = 32, 1024  # rows per row group: `binary` columns have 32-bit offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,49 +56,8 @@ class CommitRecord:
     seconds: float = 0.0
     finished: float = 0.0  # Unix time
     engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # role → usage (engines/usage.py)
-
-
-def sha256_file(path: Path) -> str:
-    """Return the hex sha256 of a file."""
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write one Parquet file. Columns of encoded audio get neither compression nor dictionaries."""
-    with_audio = any("binary" in str(f.type) for f in table.schema)
-    plain = [c for c in table.schema.names if not _holds_binary(table.schema.field(c).type)]
-    codec = {p: "none" if "bytes" in p or p == "audio" else "zstd" for p in _leaves(table.schema)}
-    pq.write_table(
-        table,
-        path,
-        row_group_size=_AUDIO_ROWS if with_audio else _TEXT_ROWS,
-        compression=codec,
-        use_dictionary=plain or False,
-    )
-
-
-@dataclass(frozen=True)
-class Part:
-    """The rows of one shard, wherever they are."""
-
-    store: Store
-    file: str
-
-    @property
-    def path(self) -> Path:
-        """Return a local file with the rows: the part itself, or a copy that is kept for a while."""
-        return self.store.path(self.file)
-
-    def open(self) -> pq.ParquetFile:
-        """Open it for reading some of its columns or row groups; the rest is not fetched."""
-        return pq.ParquetFile(self.store.open(self.file))
-
-    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return the rows, only `columns` if given."""
-        if columns is None:
-            return pq.read_table(self.path)
-        return pq.read_table(self.store.open(self.file), columns=list(columns))
+    footer: str = ""  # CRC-32 of the part's footer (parts.py)
+    noted: int = 0  # lines of the quarantine file
 
 
 def _count(table: pa.Table) -> tuple[int, dict[str, int]]:
@@ -113,29 +69,13 @@ def _count(table: pa.Table) -> tuple[int, dict[str, int]]:
     return status.count(OK), dict(sorted(rejected.items()))
 
 
-def _holds_binary(kind: pa.DataType) -> bool:
-    return "binary" in str(kind)
-
-
-def _leaves(schema: pa.Schema) -> list[str]:
-    def walk(prefix: str, kind: pa.DataType) -> Iterator[str]:
-        if pa.types.is_struct(kind):
-            for f in kind:
-                yield from walk(f"{prefix}.{f.name}", f.type)
-        elif pa.types.is_list(kind):
-            yield from walk(f"{prefix}.list.{kind.value_field.name}", kind.value_type)
-        else:
-            yield prefix
-
-    return [leaf for f in schema for leaf in walk(f.name, f.type)]
-
-
 class Table:
     """One stage's table in the work folder. Stage and fingerprint name its folder."""
 
     def __init__(self, place: Store | Path) -> None:
         self.store = at(place)
         self._records = self.store / "records"
+        self.damaged: set[str] = set()  # records (their files) that were found damaged, and count as not there
 
     @property
     def name(self) -> str:
@@ -172,11 +112,22 @@ class Table:
 
     def _read(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, list[CommitRecord]]:
         found: dict[str, dict[str, CommitRecord]] = {}
-        last = sorted((_parsed(self._records.read(name)) for name in loose), key=lambda r: r.finished)
-        logged = (_parsed(line) for name in rolled for line in self._records.read(name).splitlines())
+        last = sorted((r for name in loose for _, r in self._sound(name)), key=lambda r: r.finished)
+        logged = (record for name in rolled for _, record in self._sound(name))
         for record in (*logged, *last):
             found.setdefault(record.shard, {}).setdefault(record.inputs, record)  # of equal ones the first won
         return {shard: list(records.values()) for shard, records in found.items()}
+
+    def _sound(self, name: str) -> Iterator[tuple[bytes, CommitRecord]]:
+        """Yield the lines and records of a file that are as they were written; note the file if one is not."""
+        lines = self._records.read(name).splitlines()
+        if not lines:
+            self.damaged.add(name)
+        for line in lines:
+            try:
+                yield line, _parsed(line)
+            except Damaged:
+                self.damaged.add(name)
 
     def _listed(self) -> tuple[list[str], list[str]]:
         """Return the names of the roll-ups, in reading order, and of the loose records."""
@@ -188,16 +139,24 @@ class Table:
         return next((r for r in self.found().get(shard, ()) if r.inputs == inputs), None)
 
     def part(self, record: CommitRecord) -> Part:
-        return Part(self.store, record.file)
+        return Part(self.store, record.file, record.footer)
 
     def read(self, record: CommitRecord, columns: Sequence[str] | None = None) -> pa.Table:
         return self.part(record).read(columns)
 
     def quarantined(self, record: CommitRecord) -> list[dict[str, Any]]:
+        """Return the rows that were rejected, without those whose line is damaged (then fewer than `record.noted`)."""
         if record.quarantine is None:
             return []
-        # not splitlines: payloads may hold U+2028 and similar
-        return [json.loads(x) for x in self.store.read(record.quarantine).decode().split("\n") if x]
+        try:
+            lines = self.store.read(record.quarantine).split(b"\n")
+        except FileNotFoundError:
+            lines = []
+        found: list[dict[str, Any]] = []
+        for line in lines:
+            with contextlib.suppress(Damaged):
+                found.append(unseal(line, record.quarantine))
+        return found
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -230,10 +189,12 @@ class Table:
         with self.store.writing(part) as path:
             write_parquet(path, table)
             size, sha256 = path.stat().st_size, sha256_file(path)
+            with path.open("rb") as file:
+                footer = footer_crc(file)
         if noted := [*quarantine, *removed]:
             beside = f"quarantine-{shard}.{attempt}.jsonl"
             with self.store.writing(beside) as path:
-                path.write_bytes("".join(json.dumps(q, ensure_ascii=False) + "\n" for q in noted).encode())
+                path.write_bytes(b"".join(seal(q) + b"\n" for q in noted))
         ok, rejects = _count(table)
         rejects.update(Counter(q["reason"] for q in removed))
         record = CommitRecord(
@@ -250,21 +211,26 @@ class Table:
             seconds=round(seconds, 3),
             finished=round(time.time(), 6),
             engines=dict(engines or {}),
+            footer=footer,
+            noted=len(noted),
         )
         if self._publish(record):
             return record
-        self.store.delete(part)
-        if beside:
-            self.store.delete(beside)
         winner = self.record(shard, inputs)
         assert winner is not None
+        if winner.file != part:  # it may be this one after all: its response was lost, and it is rolled up already
+            self.store.delete(part)
+            if beside:
+                self.store.delete(beside)
         return winner
 
     def _publish(self, record: CommitRecord) -> bool:
         """Create a commit record. Return False if a record of the same shard, from the same inputs, was there first."""
         name = _loose_name(record)
-        if not self._records.create(name, _encoded(record)):
-            return False
+        while not self._records.create(name, _encoded(record)):
+            if self.record(record.shard, record.inputs) is not None:
+                return False
+            self._records.delete(name)  # what is there is damaged
         # after a roll-up the name is free again; but the log was written first, so a late writer finds the winner there
         if not self._rolled_up(record):
             return True
@@ -284,17 +250,18 @@ class Table:
                 continue
 
     def forget(self, records: Iterable[CommitRecord]) -> None:
-        """Remove these records; their parts become orphans. For the holder of the lease alone."""
+        """Remove these records, and the damaged ones; their parts become orphans. For the holder of the lease alone."""
         gone = {r.file: r for r in records}
-        if not gone:
+        if not gone and not self.damaged:
             return
-        for name in {_loose_name(r) for r in gone.values()}:
+        loose = {n for n in self.damaged if n.endswith(".json")}
+        for name in {_loose_name(r) for r in gone.values()} | loose:
             with contextlib.suppress(FileNotFoundError):
-                if _parsed(self._records.read(name)).file in gone:
+                if all(record.file in gone for _, record in self._sound(name)):
                     self._records.delete(name)
         for name in self._listed()[0]:
             lines = self._records.read(name).splitlines()
-            kept = [line for line in lines if _parsed(line).file not in gone]
+            kept = [line for line, record in self._sound(name) if record.file not in gone]
             if len(kept) < len(lines):
                 if kept:
                     self._records.create(_log_name(_number(name)), b"".join(line + b"\n" for line in kept))
@@ -314,8 +281,7 @@ class Table:
         found = []
         for name in loose:
             with contextlib.suppress(FileNotFoundError):  # taken by another roll-up
-                line = self._records.read(name)
-                found.append((json.loads(line)["finished"], line))
+                found += [(record.finished, line) for line, record in self._sound(name)]
         data = b"".join(line + b"\n" for _, line in sorted(found))
         number, absorbed = _number(rolled[-1]) + 1 if rolled else 0, []
         while rolled and (last := self._records.find(rolled[-1])) and last.size <= len(data):
@@ -382,11 +348,14 @@ class Table:
 
 
 def _encoded(record: CommitRecord) -> bytes:
-    return json.dumps(asdict(record)).encode()
+    return seal(asdict(record))
 
 
 def _parsed(line: bytes) -> CommitRecord:
-    return CommitRecord(**json.loads(line))
+    try:
+        return CommitRecord(**unseal(line, "a commit record"))
+    except TypeError:  # of a version with other fields
+        raise Damaged("a commit record of another version") from None
 
 
 def _loose_name(record: CommitRecord) -> str:
@@ -404,13 +373,17 @@ def _number(log: str) -> int:
 
 
 def _key(record: CommitRecord) -> int:
-    return hash((json.dumps(record.shard).encode(), json.dumps(record.inputs).encode()))
+    return hash((record.shard, record.inputs))
 
 
 @lru_cache(maxsize=64)
 def _keys(records: Store, log: str) -> frozenset[int]:
     """Return the keys of a roll-up, read once: a file of this name never changes."""
-    return frozenset(map(hash, _KEY.findall(records.read(log))))
+    found = set()
+    for line in records.read(log).splitlines():
+        with contextlib.suppress(Damaged):
+            found.add(_key(_parsed(line)))
+    return frozenset(found)
 
 
 def _named(records: Iterable[CommitRecord]) -> set[str]:
