@@ -28,6 +28,7 @@ from ieat_data.data.agreement import kappa
 from ieat_data.data.emotions import Labels
 from ieat_data.engines import registry
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure
+from ieat_data.engines.client import answered
 from ieat_data.engines.llm.descriptor import Descriptor, load_descriptor
 from ieat_data.errors import UserError
 from ieat_data.execution.ray_pools import one_pool
@@ -74,7 +75,7 @@ def ask(profile: Profile, rows: Sequence[Row]) -> Iterator[list[Row]]:
     labels, descriptor = Labels.load(prompts_dir() / "labels.yaml"), load_descriptor(str(settings["descriptor"]))
     asked = [requests(row, labels, descriptor) for row in rows]
     with one_pool(profile, "llm", print) as pool:
-        for i, given, _ in pool.run("choose", asked):
+        for i, given, _ in answered(pool, "choose", asked):
             yield _lines(rows[i], given, str(settings["model"]))
 
 

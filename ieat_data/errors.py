@@ -6,11 +6,15 @@
     │   ├── BuildStopped    a build, or what asks an engine beside one, ended on purpose. What is committed stays
     │   ├── SourceError     a corpus cannot be read at all (corpora/io). The ingest stage puts its name before it
     │   │   ├── FileGone    one of its files is not there. A reader of many files makes a rejected record of it
+    │   │   ├── NotFetched  one of its files is a pointer, or a download that has not ended (corpora/io/roots.py)
     │   │   └── Gated       its terms have to be accepted on the hub first. The ingest stage says which
     │   └── ModelError      a model is not there, or not the one that the catalogue knows (engines/weights)
     ├── Retryable           the machine's. The runner does the task again, five times at most; then the build stops
     │   ├── WorkerLost      the process or node that did a task died. Executors raise it, whatever they run on
+    │   ├── StorageDown     what has to be kept cannot be written now: a full disk, a lost mount
     │   └── EngineDown      an engine died, or gives no answer that fits. Engines' clients and pools raise it
+    │       └── EngineDied  the process that was asked ended in the middle of a call
+    │           └── EngineHung  it ended because the call took too long
     └── RowError            a row's; `reason` is its reject code. Whoever judges the row makes a reject or Failure of it
         ├── AudioError      a clip that cannot be decoded or used (data/audio)
         └── FieldError      a corpus record that is JSON, but not of the corpus' form (corpora/io)
@@ -52,6 +56,22 @@ class WorkerLost(Retryable):
 
 class EngineDown(Retryable):
     """An engine died and could not be restarted, or its answers do not match the requests."""
+
+
+class EngineDied(EngineDown):
+    """The process that was asked ended. `began`: this call ran in it, alone or with others."""
+
+    def __init__(self, message: str, began: bool = True) -> None:
+        super().__init__(message)
+        self.began = began
+
+
+class EngineHung(EngineDied):
+    """The process that was asked ended itself, because this call missed its deadline."""
+
+
+class StorageDown(Retryable):
+    """A disk or an object store that takes nothing at present."""
 
 
 class RowError(IeatError, ValueError):

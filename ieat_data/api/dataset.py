@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
+from ieat_data.dataset.fetched import fetched
 from ieat_data.dataset.verify import load_manifest, root
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.storage.parts import shard_file
@@ -22,7 +23,8 @@ def load(manifest_or_folder: str | Path, config: str | None = None) -> Dataset:
     """Open a dataset that `build` or `ieat build` wrote. Reads only its manifest at first.
 
     Args:
-        manifest_or_folder: the dataset folder, or a manifest that leads to it (`manifests/sample.json`).
+        manifest_or_folder: the dataset folder, or a manifest that leads to it (`manifests/sample.json`). Of
+            s3://BUCKET/PREFIX a copy is made in the cache.
         config: open only this part, such as `stage1_2_empathy`. None: all of it.
 
     Raises:
@@ -33,7 +35,7 @@ def load(manifest_or_folder: str | Path, config: str | None = None) -> Dataset:
         >>> for sample in data:
         ...     print(sample["language"], sample["messages"][-1]["content"])
     """
-    place = Path(manifest_or_folder)
+    place = fetched(manifest_or_folder)
     manifest = load_manifest(place)
     if config is not None and config not in manifest["configs"]:
         raise UserError(f"{place}: has no config {config!r}{did_you_mean(config, manifest['configs'])}")

@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
-FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote.")]
+from ieat_data.cli.places import named
+from ieat_data.errors import UserError
+
+FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote, or s3://BUCKET/PREFIX.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -37,27 +40,32 @@ def verify(
 
     Example: ieat verify data/stage1-2 --deep --work data/stage1-2/.work
     """
+    from ieat_data.dataset.fetched import fetched
     from ieat_data.dataset.verify import load_manifest
     from ieat_data.dataset.verify import verify as check
 
-    beside = folder / ".work"
-    faults = check(folder, deep, work or (beside if repair and beside.is_dir() else None), repair)
+    there = fetched(folder, anew=True)
+    if repair and there != Path(folder):
+        raise UserError(f"{named(folder)}: --repair works on a folder of this machine; build again in its place")
+    beside = there / ".work"
+    faults = check(there, deep, work or (beside if repair and beside.is_dir() else None), repair)
     for fault in faults:
         typer.echo(fault)
     if faults and repair:
         typer.echo("what is damaged is deleted: the ieat build that made it makes it again", err=True)
     if faults:
-        typer.echo(f"{folder}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
+        typer.echo(f"{named(folder)}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
         raise typer.Exit(1)
-    made = load_manifest(folder)
-    typer.echo(f"{folder}: sound, {made['rows']} samples in {len(made['shards'])} shards", err=True)
+    made = load_manifest(there)
+    typer.echo(f"{named(folder)}: sound, {made['rows']} samples in {len(made['shards'])} shards", err=True)
 
 
 def digest(folder: FolderArg) -> None:
     """Print the content digest of the logical rows (not of the Parquet bytes) alone on stdout."""
+    from ieat_data.dataset.fetched import fetched
     from ieat_data.dataset.verify import content_digest
 
-    sys.stdout.write(content_digest(folder) + "\n")
+    sys.stdout.write(content_digest(fetched(folder)) + "\n")
 
 
 def show(
@@ -73,8 +81,9 @@ def show(
     Example: ieat show data/stage1-2 --task trajectory --language zh
     """
     from ieat_data.cli.show import show_samples
+    from ieat_data.dataset.fetched import fetched
 
-    show_samples(folder, id_, task, language, n, audio)
+    show_samples(fetched(folder), id_, task, language, n, audio)
 
 
 def explain(

@@ -183,9 +183,8 @@ def _to_arrow(kind: Kind, values: list[Any]) -> pa.Array:
 
 
 def from_table(cls: type[T], table: pa.Table) -> list[T]:
-    """Return the rows of a table that has a class's columns, or those that the class names of other tables."""
-    named = sources(cls)
-    lists = [_from_arrow(k, table.column(named[n][1] if n in named else n)) for n, k in columns(cls).items()]
+    """Return the rows of a table that has a class's columns, by the names that they have in the class."""
+    lists = [_from_arrow(kind, table.column(name)) for name, kind in columns(cls).items()]
     return list(map(cls, *lists)) if lists else [cls() for _ in range(len(table))]
 
 

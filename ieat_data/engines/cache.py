@@ -114,6 +114,11 @@ class ResponseCache:
             self._append(sound)
             store.delete(name)
 
+    @property
+    def store(self) -> Store | None:
+        """The task's folder, or None if nothing is kept."""
+        return self._store
+
     def __contains__(self, key: str) -> bool:
         """Tell whether a request's answer is known. What this version cannot decode is not."""
         if key not in self._known:

@@ -1,21 +1,45 @@
-"""A stage's view of an engine: batch calls that look into the response cache first and ask the pool for the rest."""
+"""A stage's view of an engine: batch calls that look into the response cache first and ask the pool for the rest.
+
+What is a row's fault and what an engine's is decided in `asking.py`; only answers and rows' faults are stored.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from ieat_data import faults
+from ieat_data.engines.asking import Asking
 from ieat_data.engines.cache import ResponseCache, answer_key
+from ieat_data.engines.suspects import Suspects
 from ieat_data.engines.usage import Usage
-from ieat_data.errors import EngineDown
+from ieat_data.errors import StorageDown
+
+_DISK_PAUSES_S = (0.2, 1.0, 4.0)  # while answers that are paid for cannot be written
 
 
 class Pool(Protocol):
     """Runs calls on the replicas of one engine."""
 
-    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
-        """Yield (index of the chunk, its answers, seconds of the engine) as they arrive, in any order."""
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any] | Exception, float]]:
+        """Yield (index of the chunk, its answers, seconds of the engine) as they arrive, in any order.
+
+        In place of the answers: the exception that the call raised. An answer may be an exception too, which that
+        request alone has met. A pool may have a method `alone`, which returns a pool of one replica whose process
+        does nothing else during its calls.
+        """
         ...
+
+
+def answered(pool: Pool, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
+    """Yield what the pool yields, for a caller that wants no second try: raise what a call or a request has met."""
+    for i, got, busy_s in pool.run(method, chunks):
+        failed = got if isinstance(got, Exception) else next((a for a in got if isinstance(a, Exception)), None)
+        if failed is not None:
+            raise failed
+        assert not isinstance(got, Exception)
+        yield i, got, busy_s
 
 
 class Caller:
@@ -27,7 +51,7 @@ class Caller:
     def __getattr__(self, method: str) -> Callable[[Sequence[Any]], list[Any]]:
         if method.startswith("_"):
             raise AttributeError(method)
-        return lambda requests: next(iter(self._pool.run(method, [list(requests)])))[1] if requests else []
+        return lambda requests: next(answered(self._pool, method, [list(requests)]))[1] if requests else []
 
 
 class Client:
@@ -49,6 +73,7 @@ class Client:
         self.wants_transcript = (wants or {}).get("transcript", False)
         self.wants_peers = (wants or {}).get("peers", False)
         self.name = str(identity.get("engine", ""))
+        self.witness: Any = None  # a request of the present call that is answered already
 
     def ask(self, method: str, missing: Mapping[str, tuple[str, Any]]) -> None:
         """Put an answer for each key of `missing` (key → row and request) into the cache."""
@@ -62,6 +87,8 @@ class Client:
         asked = zip(keys, rows, requests, strict=True)
         missing = {k: (row, r) for k, row, r in asked if k not in self.cache}
         if missing:
+            there = ((k, r) for k, r in zip(keys, requests, strict=True) if k not in missing)
+            self.witness = next((r for k, r in there if self.cache.encoded(k).kind != "Failure"), None)
             self.ask(method, missing)
         return [self.cache.get(k) for k in keys]
 
@@ -93,26 +120,60 @@ class Client:
 class EngineClient(Client):
     """Asks the engine's pool, `chunk` requests per call; calls `progress` for every answer that arrives.
 
-    `usage` counts what the engine itself was asked, not what the cache already had.
+    `tell` is called with what a person should know while nothing moves, `waits` with the rows that wait for an answer
+    whenever that changes. `usage` counts what the engine itself was
+    asked, not what the cache already had.
     """
 
     def __init__(
-        self, pool: Pool, *, chunk: int, progress: Callable[[int], None] = lambda n: None, **rest: Any
+        self,
+        pool: Pool,
+        *,
+        chunk: int,
+        progress: Callable[[int], None] = lambda n: None,
+        tell: Callable[[str], None] = lambda text: None,
+        waits: Callable[[Sequence[str]], None] = lambda rows: None,
+        **rest: Any,
     ) -> None:
         super().__init__(**rest)
-        self._pool, self._chunk, self._progress = pool, chunk, progress
+        self._pool, self._chunk, self._progress, self._tell, self._waits = pool, chunk, progress, tell, waits
         self.usage = Usage()
 
     def ask(self, method: str, missing: Mapping[str, tuple[str, Any]]) -> None:
-        todo = list(missing)
-        chunks = [todo[i : i + self._chunk] for i in range(0, len(todo), self._chunk)]
-        requests = [[missing[k][1] for k in c] for c in chunks]
-        for i, got, busy_s in self._pool.run(method, requests):
-            if len(got) != len(chunks[i]):
-                raise EngineDown(f"{self.name}.{method} gave {len(got)} answers to {len(chunks[i])} requests")
-            self.cache.put(dict(zip(chunks[i], got, strict=True)))
-            self.usage.add(requests[i], got, busy_s)
-            self._progress(len(got))
+        requests = {k: r for k, (_, r) in missing.items()}
+        rows = {k: row for k, (row, _) in missing.items()}
+        self._waits(list(rows.values()))
+
+        def store(answers: Mapping[str, Any], busy_s: float) -> None:
+            self._keep(answers)
+            self.usage.add([requests[k] for k in answers], list(answers.values()), busy_s)
+            self._progress(len(answers))
+            for key in answers:
+                rows.pop(key, None)
+            self._waits(list(rows.values()))
+
+        suspects = Suspects(self.cache.store)
+        asking = Asking(self.name, self._pool, method, self._chunk, store, self.witness, suspects, self._tell)
+        try:
+            asking.run(requests)
+        finally:
+            self._waits([])
+
+    def _keep(self, answers: Mapping[str, Any]) -> None:
+        """Store answers, with patience for a disk that is full.
+
+        Raises:
+            StorageDown: it stays so.
+        """
+        for pause in (*_DISK_PAUSES_S, None):
+            try:
+                self.cache.put(answers)
+            except OSError as e:
+                if pause is None or faults.of_exception(e) is faults.Kind.SETUP:
+                    raise StorageDown(f"answers of {self.name} cannot be stored in {self.cache.store}: {e}") from e
+                time.sleep(pause)
+            else:
+                return
 
     def take_usage(self) -> dict[str, float]:
         """Return what was asked since the last call, and reset the counts."""

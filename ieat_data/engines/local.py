@@ -18,10 +18,13 @@ class LocalPool:
     def __init__(self, engine: Any) -> None:
         self.engine, self.clock = engine, BusyClock()
 
-    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any] | Exception, float]]:
         for i, chunk in enumerate(chunks):
             with self.clock.call() as busy_s:
-                answers = getattr(self.engine, method)(list(chunk))
+                try:
+                    answers = getattr(self.engine, method)(list(chunk))
+                except Exception as e:  # the caller finds out whose fault it is
+                    answers = e
             yield i, answers, busy_s()
 
 

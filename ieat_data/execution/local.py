@@ -21,10 +21,11 @@ class InProcess:
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self._ended: list[tuple[Task, list[CommitRecord] | Exception]] = []
         self._answers: Counter[str] = Counter()
+        self._tell = progress.note
 
     def submit(self, job: Job) -> None:
         try:
-            result: list[CommitRecord] | Exception = run_job(job, self.pools(job), self._count)
+            result: list[CommitRecord] | Exception = run_job(job, self.pools(job), self._count, self._tell)
         except Exception as e:  # the runner distinguishes them
             result = e
         self._ended.append((job.task, result))

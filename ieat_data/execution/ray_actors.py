@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import pickle
 import random
+import tempfile
+import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ieat_data import logs
+from ieat_data import faults, logs
 from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.client import Caller
 from ieat_data.engines.usage import BusyClock
-from ieat_data.errors import EngineDown
+from ieat_data.errors import EngineDied, EngineDown, EngineHung
+from ieat_data.execution.black_box import BlackBox
+from ieat_data.execution.deadlines import LOAD_S, SECONDS, Deadlines
+from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_project import arrive
+from ieat_data.execution.starts import Starts
+from ieat_data.storage.store import Store
+
+_QUEUED = 10  # calls of other tasks may be before that of an engine that calls another
 
 _log = logging.getLogger(__name__)
+
+
+_ANSWER_LEAVES_S = 0.2  # before a process ends itself
 
 
 class EngineActor:
@@ -27,22 +43,31 @@ class EngineActor:
         role: str,
         profile: Mapping[str, Any],
         helpers: Mapping[str, Sequence[str]],
-        log: tuple[Path, str] | None = None,
+        log: tuple[Store, str] | None = None,
     ) -> None:
         import ray
 
         if log is not None:
-            logs.capture(*log)
+            logs.capture(log[0].here, log[1])
         arrive()
         config = Profile.model_validate(profile)
         # by name: a restarted actor looks up the actors that it calls again
         called = {r: Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
-        _log.info("loading %s: %s", role, config.engines[role].engine)  # type: ignore[index]
-        self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
+        engine, context = config.engines[role], ray.get_runtime_context()  # type: ignore[index]
+        folder = Path(tempfile.gettempdir()) / context.namespace if log is None else log[0].here
+        self.starts = Starts(folder / f"{context.get_actor_name()}.starts", context.namespace)
+        self.starts.loading(f"{engine.engine}", None if log is None else folder / f"{log[1]}.log")
+        self.gate = Gate(BlackBox.beside(log))
+        self.deadlines = Deadlines(request_seconds(config, role), (self.starts.hung, self.gate.hung))
+        _log.info("loading %s: %s", role, engine.engine)
+        with self.deadlines.within(LOAD_S, f"loading {role}"):
+            self.engine = registry.build(role, engine, called)
+        self.starts.loaded()
         self.clock = BusyClock()
         _log.info("%s is loaded", role)
 
     def ready(self) -> bool:
+        self.gate.wait_open()
         return True
 
     def close(self) -> None:
@@ -50,38 +75,159 @@ class EngineActor:
         if close := getattr(self.engine, "close", None):
             close()
 
-    def call(self, method: str, requests: list[Any]) -> tuple[list[Any], float]:
-        """Return the answers, and the engine's seconds for them."""
-        with self.clock.call() as busy_s:
-            answers: list[Any] = getattr(self.engine, method)(requests)
-        _log.debug("%s: %d answers in %.2f s", method, len(answers), busy_s())
+    def call(self, method: str, requests: list[Any], alone: str = "") -> tuple[list[Any] | Exception, float]:
+        """Return the answers, or the exception that the engine raised, and the engine's seconds for them.
+
+        A process whose device is broken ends itself here: another one takes over, and the call is made again.
+
+        Args:
+            method: the engine's batch call.
+            requests: what to ask.
+            alone: an id of this call, which then waits until no other runs, and holds off others.
+        """
+        allowed_s, what = self.deadlines.seconds(len(requests)), f"{method} of {len(requests)} requests"
+        with self.gate.entered(alone), self.deadlines.within(allowed_s, what), self.clock.call() as busy_s:
+            try:
+                answers = getattr(self.engine, method)(requests)
+            except Exception as e:
+                answers = e
+            else:
+                self.deadlines.warm()
+                self.starts.answered()
+        for problem in [answers] if isinstance(answers, Exception) else answers if isinstance(answers, list) else []:
+            if isinstance(problem, Exception) and faults.breaks_process(problem):
+                _log.error("the device is broken, so this process ends and another one starts: %s", problem)
+                self.gate.shut()
+                threading.Timer(_ANSWER_LEAVES_S, os._exit, (1,)).start()
+                return portable(problem), busy_s()
+        if isinstance(answers, Exception):
+            _log.warning("%s raised", method, exc_info=answers)
+            answers = portable(answers)
+        else:
+            _log.debug("%s: answers in %.2f s", method, busy_s())
         return answers, busy_s()
 
 
+class Gate:
+    """Lets calls into an engine together, or one alone. Who is in alone stands in a file, for whom survives a death."""
+
+    def __init__(self, black_box: BlackBox | None) -> None:
+        self._black_box, self._changed = black_box, threading.Condition()
+        self._inside, self._alone, self._shut = 0, False, False
+
+    @contextlib.contextmanager
+    def entered(self, alone: str) -> Iterator[None]:
+        """Be inside until the block ends; `alone`: the id of a call that shares the engine with no other."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._shut and not self._alone and not (alone and self._inside))
+            self._inside += 1
+            self._alone = bool(alone)
+        if alone and self._black_box is not None:
+            self._black_box.alone(alone)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._alone = self._alone and not alone
+                self._changed.notify_all()
+
+    def hung(self) -> None:
+        """Note that the call that is inside alone has missed its deadline."""
+        if self._alone and self._black_box is not None:
+            self._black_box.hung()
+
+    def shut(self) -> None:
+        """Let nobody in any more: the process is about to end."""
+        with self._changed:
+            self._shut = True
+
+    def wait_open(self) -> None:
+        """Return when calls are let in; in a process that is about to end, never."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._shut)
+
+
+def portable(error: Exception) -> Exception:
+    """Return an exception that another process can read: this one, or its name and text."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def request_seconds(profile: Profile, role: str) -> float:
+    """Return how long an engine may take for one request, with its share of waiting for the engines that it calls."""
+    config = profile.engines[role]  # type: ignore[index]
+    own = config.deadline_s or SECONDS[role]
+    return own + _QUEUED * sum(request_seconds(profile, used) for used in registry.uses(role, config))
+
+
 class RayPool:
-    """Distributes calls over the actors of one engine; two calls wait at each, so that none runs idle."""
+    """Distributes calls over the actors of one engine; two calls wait at each, so that none runs idle.
 
-    def __init__(self, actors: Sequence[Any]) -> None:
-        self.actors = actors
+    Args:
+        actors: the replicas.
+        black_boxes: what each notes of the call that runs alone in it.
+        exclusive: make each call alone in its process.
+    """
 
-    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any], float]]:
+    def __init__(
+        self, actors: Sequence[Any], black_boxes: Sequence[BlackBox | None] = (), exclusive: bool = False
+    ) -> None:
+        self.actors, self._exclusive = actors, exclusive
+        self._black_boxes = list(black_boxes) or [None] * len(actors)
+
+    def alone(self) -> RayPool:
+        """Return one of the replicas, in which nothing else runs during a call."""
+        at = random.randrange(len(self.actors))
+        return RayPool([self.actors[at]], [self._black_boxes[at]], exclusive=True)
+
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any] | Exception, float]]:
         import ray
         from ray.exceptions import RayActorError
 
         # shuffled for each run: with more actors than calls, all tasks would otherwise use the first few
-        actors = random.sample(self.actors, len(self.actors))
+        order = random.sample(range(len(self.actors)), len(self.actors))
         waiting = list(range(len(chunks)))[::-1]
-        running: dict[Any, tuple[int, int]] = {}
-        load = [0] * len(actors)
+        running: dict[Any, tuple[int, int, str]] = {}
+        load = dict.fromkeys(order, 0)
         while waiting or running:
-            while waiting and min(load) < 2:
-                at, i = load.index(min(load)), waiting.pop()
-                running[actors[at].call.remote(method, list(chunks[i]))] = (i, at)
+            while waiting and min(load.values()) < 2:
+                at, i = min(order, key=lambda n: load[n]), waiting.pop()
+                # not again by Ray: a request that kills the process would kill it as often
+                ask = self.actors[at].call.options(max_task_retries=0)
+                alone = uuid.uuid4().hex if self._exclusive else ""
+                running[ask.remote(method, list(chunks[i]), alone)] = (i, at, alone)
                 load[at] += 1
             (ref, *_), _ = ray.wait(list(running), num_returns=1)
-            i, at = running.pop(ref)
+            i, at, alone = running.pop(ref)
             load[at] -= 1
             try:
-                yield i, *ray.get(ref)
+                got, busy_s = ray.get(ref)
             except RayActorError as e:
-                raise EngineDown(f"the engine's process died: {e}") from e
+                got, busy_s = self._died(at, alone, e), 0.0
+            except Exception as e:  # a lost object, a full disk, an answer that cannot be sent
+                got, busy_s = translated(e), 0.0
+            if isinstance(got, Exception) and faults.breaks_process(got):
+                got = self._back(at, f"its device is broken, so the engine's process ended: {got}", began=True)
+            box = self._black_boxes[at]
+            if isinstance(got, EngineDied) and alone and box is not None and box.names(alone, "hung"):
+                got = EngineHung(str(got))
+            yield i, got, busy_s
+
+    def _died(self, at: int, alone: str, error: Exception) -> Exception:
+        box = self._black_boxes[at]
+        began = not alone or box is None or box.names(alone, "alone")
+        return self._back(at, f"the engine's process died: {' '.join(str(error).split())[:300]}", began)
+
+    def _back(self, at: int, text: str, began: bool) -> Exception:
+        """Wait until the replica is there again; return what became of the call."""
+        import ray
+
+        try:
+            ray.get(self.actors[at].ready.options(max_task_retries=-1).remote())
+        except Exception as e:
+            return EngineDown(f"{text}; it did not come back: {type(e).__name__}")
+        return EngineDied(text, began)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ieat_data import logs, stopping
@@ -19,11 +19,14 @@ from ieat_data.execution.ray_actors import RayPool
 from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_pools import EnginePools, connected, lacking
 from ieat_data.execution.ray_project import arrive
+from ieat_data.execution.stalls import Stalls
 from ieat_data.execution.worker import run_job
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import CommitRecord
+from ieat_data.storage.store import Store
 
 _log = logging.getLogger(__name__)
+_TELL_AGAIN_S = 30.0
 
 
 class Cluster:
@@ -37,12 +40,14 @@ class Cluster:
         self._running: dict[Any, Task] = {}
         self._counted = Counted()
         self._asked: Any = None  # the reading of the counter that is on its way
-        self._logs = plan.logs
+        self._logs, self._note = plan.work / "logs", progress.note
+        asking = [n for n in plan.nodes.values() if n.todo]
+        roles = sorted({r for node in asking for r in node.stage.engines})
+        self._stalls = Stalls({r: [n.name for n in asking if r in n.stage.engines] for r in roles}, progress.note)
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
-            roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
             self._check_resources(plan, roles, progress)
-            self._engines = EnginePools(self._ray, plan.profile, progress.note, plan.logs)
+            self._engines = EnginePools(self._ray, plan.profile, progress.note, self._logs)
             stack.callback(self._engines.close)
             self._engines.begin(roles)  # all load in parallel, while shards that need none are made
             # on the driver's own node: it must not die with another one
@@ -76,11 +81,16 @@ class Cluster:
         if self._asked is None:
             self._asked = self._meter.read.remote()
         try:
-            self._counted.see(*self._ray.get(self._asked, timeout=0.2))
+            life, counts, told, waiting = self._ray.get(self._asked, timeout=0.2)
         except GetTimeoutError:  # it starts; the build does not wait for what only the progress shows
             return self._counted.sums
         except RayError as e:
             _log.info("the counter of answers died and starts anew: %s", type(e).__name__)
+        else:
+            self._counted.see(life, counts)
+            for text in told:
+                self._note(text)
+            self._stalls.see(self._counted.sums, waiting)
         self._asked = None
         return self._counted.sums
 
@@ -96,17 +106,35 @@ class Cluster:
 
 
 class _Meter:
-    """Counts the answers that arrive inside running shards, so that the progress line moves."""
+    """Counts the answers that arrive inside running shards, so that the progress line moves; and says why it does not.
+
+    What many tasks say at once (all wait for one server) is passed on once in half a minute.
+    """
 
     def __init__(self) -> None:
         self.life = uuid.uuid4().hex
         self.counts: dict[str, int] = {}
+        self.told: dict[str, float] = {}
+        self.texts: list[str] = []
+        self.waiting: dict[tuple[str, str], tuple[str, int]] = {}
 
     def add(self, table: str, n: int) -> None:
         self.counts[table] = self.counts.get(table, 0) + n
 
-    def read(self) -> tuple[str, dict[str, int]]:
-        return self.life, self.counts
+    def tell(self, text: str) -> None:
+        if time.monotonic() - self.told.get(text, -_TELL_AGAIN_S) >= _TELL_AGAIN_S:
+            self.told[text] = time.monotonic()
+            self.texts.append(text)
+
+    def waits(self, role: str, where: str, row: str, rows: int) -> None:
+        if rows:
+            self.waiting[role, where] = row, rows
+        else:
+            self.waiting.pop((role, where), None)
+
+    def read(self) -> tuple[str, dict[str, int], list[str], dict[tuple[str, str], tuple[str, int]]]:
+        texts, self.texts = self.texts, []
+        return self.life, self.counts, texts, self.waiting
 
 
 class Counted:
@@ -126,7 +154,11 @@ class Counted:
         return total
 
 
-def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Path) -> Any:
-    logs.capture(folder)
+def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Store) -> Any:
+    logs.capture(folder.here)
     arrive()
-    return run_job(job, pools, lambda table, n: meter.add.remote(table, n))
+
+    def waits(role: str, where: str, rows: Sequence[str]) -> None:
+        meter.waits.remote(role, where, rows[0] if rows else "", len(rows))
+
+    return run_job(job, pools, lambda t, n: meter.add.remote(t, n), lambda text: meter.tell.remote(text), waits)

@@ -26,6 +26,7 @@ def translated(error: Exception) -> Exception:
         of_ray.LocalRayletDiedError,
         of_ray.ObjectLostError,
         of_ray.OutOfMemoryError,
+        of_ray.OutOfDiskError,
     )
     if isinstance(error, lost):
         told = WorkerLost(_first_line(error))

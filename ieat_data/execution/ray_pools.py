@@ -10,20 +10,21 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from ieat_data import processes, stopping
 from ieat_data.config import Profile, RayConfig, Role
 from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped, UserError
+from ieat_data.execution.black_box import BlackBox
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_actors import EngineActor, RayPool
 from ieat_data.execution.ray_project import shipped_project
 from ieat_data.execution.ray_watch import Watch
+from ieat_data.storage.store import Store
 
 CALL_TRIES = 3  # retries of an engine's call
-ENGINE_RESTARTS = 50  # within weeks, a node dies more than once
+ENGINE_RESTARTS = 1000  # within weeks, nodes die more than once; without answers, `starts.py` ends it much earlier
 ENGINE_CLOSES_S = 30.0  # time for engines to end what they started; a hanging one is not waited for
 ENGINE_STOPS_S = 3.0  # the same after a signal
 _RAY_ENDS_S = 3.0  # time for Ray's processes to end, once it is told
@@ -35,7 +36,7 @@ _log = logging.getLogger(__name__)
 class EnginePools:
     """The engines of `profile`; those named in `begin` load in parallel. `say` is called with what is loaded."""
 
-    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None], logs: Path | None = None) -> None:
+    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None], logs: Store | None = None) -> None:
         self._ray, self._profile, self._say, self._logs = ray, profile, say, logs
         self.watch = Watch(ray, joined=profile.ray.address is not None)
         self._actors: dict[str, list[Any]] = {}
@@ -66,7 +67,8 @@ class EnginePools:
                 self._end(self._actors.pop(role))
                 raise BuildStopped(f"engine {role} ({config.engine}) did not start: {last_line(e)}") from e
             self._there.add(role)
-        return RayPool(self._actors[role])
+        actors = self._actors[role]
+        return RayPool(actors, [BlackBox.beside(self._log(role, i)) for i in range(len(actors))])
 
     def _start(self, role: str, used: Iterable[str]) -> list[Any]:
         config = self._profile.engines[role]  # type: ignore[index]
@@ -88,7 +90,7 @@ class EnginePools:
             for i in range(config.replicas)
         ]
 
-    def _log(self, role: str, i: int) -> tuple[Path, str] | None:
+    def _log(self, role: str, i: int) -> tuple[Store, str] | None:
         return None if self._logs is None else (self._logs, f"engine-{_actor_name(role, i)}")
 
     def _wait(self, role: str, actors: list[Any]) -> None:

@@ -12,25 +12,29 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from ieat_data import faults
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.cache import DAMAGED, OUTDATED
-from ieat_data.errors import BuildStopped, Retryable, UserError
+from ieat_data.errors import BuildStopped, UserError, WorkerLost
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.read import check_sources
+from ieat_data.faults import Kind
 from ieat_data.masking import masked
 from ieat_data.stages.base import Task
 from ieat_data.storage.parts import DamagedPart
 from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
 
 TASK_TRIES = 5  # of a task whose worker or engine died; faults of rows are handled inside the stage
+RESTS_S = (0.2, 1.0, 5.0, 15.0)  # of a task before each next try, when a service was away: a disk, an engine
 
 Shard = tuple[str, str]  # table, name
 
@@ -69,6 +73,7 @@ class Runner:
         # tasks whose inputs exist: one heap for each set of engines
         self._ready: dict[tuple[str, ...], list[tuple[int, int, Task]]] = defaultdict(list)
         self._waiting: dict[Shard, list[tuple[Task, Iterator[Shard]]]] = {}  # the others, by a missing input
+        self._resting: list[tuple[float, int, Task]] = []  # failed tasks, by when they are done again
         self._loose: Counter[str] = Counter()  # records since the last roll-up, by table
         self._told_outdated = False
         self._remade: set[Shard] = set()  # whose part was found damaged
@@ -145,17 +150,25 @@ class Runner:
                 executor.submit(self.plan.job(node, task))
                 in_flight[node.stage.engines] += 1
             if not in_flight.total():
-                return
+                if not self._resting:
+                    return
+                time.sleep(max(0.0, min(self._resting)[0] - time.monotonic()))
+                self._rested()
+                continue
             ended = executor.wait()
             self.progress.calls(executor.answers())
+            self._rested()
             for task, result in ended:
                 node = self.plan.nodes[task.table]
                 in_flight[node.stage.engines] -= 1
                 if isinstance(result, Exception):
                     tries[task.table, task.name] += 1
-                    if not self._remakes(result):
-                        self._failed(result, task, tries[task.table, task.name])
-                    self._wait(task, iter(task.reads))
+                    if self._remakes(result):
+                        self._wait(task, iter(task.reads))
+                        continue
+                    pause_s = self._failed(result, task, tries[task.table, task.name])
+                    heapq.heappush(self._resting, (time.monotonic() + pause_s, next(self._order), task))
+                    self._rested()
                     continue
                 self._committed(node, node.add(result))
                 self._there(node, task)
@@ -194,19 +207,35 @@ class Runner:
                 "read: they are asked again, and the files can be deleted"
             )
 
-    def _failed(self, error: Exception, task: Task, tries: int) -> None:
+    def _rested(self) -> None:
+        """Take up again the tasks whose pause is over."""
+        while self._resting and self._resting[0][0] <= time.monotonic():
+            task = heapq.heappop(self._resting)[2]
+            self._wait(task, iter(task.reads))
+
+    def _failed(self, error: Exception, task: Task, tries: int) -> float:
+        """Return for how many seconds a failed task rests before it is done again.
+
+        Raises:
+            UserError: it is not: what is wrong, and what to do.
+        """
         if isinstance(error, UserError):
             raise error
         log = self.plan.logs / f"{task.table}-{task.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as f:
             f.write(masked("".join(traceback.format_exception(error))))
-        if not isinstance(error, Retryable) or tries >= TASK_TRIES:
+        if faults.of_exception(error) is not Kind.SERVICE or tries >= TASK_TRIES:
             raise BuildStopped(
                 f"{task.table}/{task.name} failed{f' {tries} times' if tries > 1 else ''}: {last_line(error)} "
                 f"(details: {log}). Everything committed stays: fix the cause and run the same command again"
             ) from error
         _log.info("%s/%s is done again, try %d of %d failed: %s", task.table, task.name, tries, TASK_TRIES, error)
+        if isinstance(error, WorkerLost):
+            return 0.0
+        if tries > 1:
+            self.progress.note(f"{task.table}/{task.name}: try {tries} of {TASK_TRIES} failed: {last_line(error)}")
+        return RESTS_S[min(tries, len(RESTS_S)) - 1]
 
     def _check_rate(self, node: Node) -> None:
         # building.py reports at the end everything that a recording lacks

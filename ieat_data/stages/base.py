@@ -24,13 +24,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from ieat_data import faults
 from ieat_data.config import Pipeline, Profile, Strict, validate
 from ieat_data.data.columns import columns, from_table, sources
 from ieat_data.data.schema import schema_of, table_of
 from ieat_data.decisions.verdicts import NONE, Verdicts
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.client import Client
-from ieat_data.errors import Retryable, UserError
+from ieat_data.errors import UserError
+from ieat_data.faults import Kind
 from ieat_data.masking import masked, without_secrets
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.storage.parts import Part
@@ -319,9 +321,9 @@ def guarded(process: Callable[[list[T]], Sequence[Any]], rows: list[T]) -> list[
         return []
     try:
         return list(process(rows))
-    except (Retryable, UserError):  # not the fault of a row
-        raise
-    except Exception:
+    except Exception as e:
+        if faults.of_exception(e) in (Kind.SERVICE, Kind.SETUP):
+            raise  # not the fault of a row
         if len(rows) == 1:
             return [Reject("internal_error", traceback.format_exc())]
         return [result for row in rows for result in guarded(process, [row])]
@@ -333,10 +335,11 @@ def retry(
     """Ask for each item until its answer is no `Reject`, at most `attempts` times; return (last answer, attempts made).
 
     All items of one round are asked together, so that an engine's batches stay full. An answer that a recording lacks
-    will not appear later, so that item is not asked again.
+    will not appear later, and what is proven to bring the engine down is not tried with another seed.
     """
     answers: list[tuple[Any, int]] = [(Reject("not_asked"), 0)] * len(items)
     open_items = list(range(len(items)))
+    final = {NOT_RECORDED, *faults.NOT_AGAIN}
     for attempt in range(attempts):
         if not open_items:
             break
@@ -344,9 +347,9 @@ def retry(
         still_open = []
         for i, answer in zip(open_items, got, strict=True):
             before = answers[i][0]
-            if isinstance(answer, Reject) and answer.reason != NOT_RECORDED:
+            if isinstance(answer, Reject) and answer.reason not in final:
                 still_open.append(i)
-            elif isinstance(answer, Reject) and attempt:
+            elif isinstance(answer, Reject) and attempt and answer.reason == NOT_RECORDED:
                 answer = replace(answer, message=f"try {attempt} is rejected now ({before.reason}); {answer.message}")
             answers[i] = (answer, attempt + 1)
         open_items = still_open

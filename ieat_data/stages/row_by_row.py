@@ -75,7 +75,7 @@ class RowByRow(Stage, Generic[In, Out]):
     def _told(self, process: Callable[[list[In], Context], Sequence[T]], rows: list[In], ctx: Context) -> Sequence[T]:
         """Call `process`. A column that a class lacks is in no row: that fails as a whole, in one line."""
         try:
-            return process(rows, ctx)
+            results = process(rows, ctx)
         except TypeError as e:
             if str(e).startswith(f"{self.row.__qualname__}.__init__()"):
                 known = ", ".join(columns(self.row)) or "none"
@@ -86,6 +86,9 @@ class RowByRow(Stage, Generic[In, Out]):
                 hint = did_you_mean(e.name or "", columns(self.view))
                 raise UserError(f"stage {self.name!r}: {self.view.__name__} has no column {e.name!r}{hint}") from None
             raise
+        if len(results) != len(rows):
+            raise UserError(f"stage {self.name!r}: process() gave {len(results)} results for {len(rows)} rows")
+        return results
 
     def _wrong(self, given: object, expected: str) -> UserError:
         return UserError(f"stage {self.name!r}: process() gave a {type(given).__name__}, expected {expected}")
@@ -125,6 +128,11 @@ class MapStage(RowByRow[In, Out]):
 
 class ExpandStage(RowByRow[In, Out]):
     """Children of rows, in the order of their parents; a child that fails keeps its place. Rows name their `parent`."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "row" in vars(cls) and "parent" not in columns(cls.row):
+            raise TypeError(f"{cls.__name__}: {cls.row.__name__} has no column `parent`, which says what a row is of")
 
     @abstractmethod
     def process(self, rows: list[In], ctx: Context) -> Sequence[Sequence[Child[Out]]]:

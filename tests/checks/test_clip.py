@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_single_samples_at_full_scale_are_peaks() -> None:
 @pytest.mark.parametrize("samples", [quiet(3), quiet(0.0001), np.ones(1, np.float32)])
 def test_odd_clips_are_measured_too(samples: np.ndarray) -> None:
     signal = measure(samples, RATE)
-    assert all(math.isfinite(x) for x in vars(signal).values())
+    assert all(math.isfinite(x) for x in asdict(signal).values())
 
 
 @pytest.mark.parametrize("name", ["sample-emilia-en", "sample-emilia-zh"])

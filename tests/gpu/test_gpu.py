@@ -27,6 +27,7 @@ from ieat_data.engines.base import (
     Transcribe,
     Transcript,
 )
+from ieat_data.engines.client import answered
 from ieat_data.execution.ray_pools import EnginePools, connected
 from ieat_data.prompting.base import Turn
 from ieat_data.stages.asking import load_prompts
@@ -50,7 +51,7 @@ def profile(*assignments: str) -> Profile:
 def asking(known: Profile) -> Iterator[Ask]:
     with connected(known) as ray:
         engines = EnginePools(ray, known, print)
-        yield lambda role, method, *requests: next(iter(engines.pool(role).run(method, [list(requests)])))[1]
+        yield lambda role, method, *requests: next(answered(engines.pool(role), method, [list(requests)]))[1]
         engines.close()
 
 

@@ -10,11 +10,14 @@ from ieat_data.config import Pipeline, load_pipeline, load_profile
 from ieat_data.cost.corpora import Corpus
 from ieat_data.cost.figures import Figures
 from ieat_data.cost.funnel import funnel
+from ieat_data.data.columns import sources
 from ieat_data.dataset.manifest import sections
 from ieat_data.execution.plan import stages_of
 from ieat_data.stages import CONFIGS, STAGES, UNIONS
 from ieat_data.stages.base import Stage
+from ieat_data.stages.catalogue import row_of
 from ieat_data.stages.gates.tables import GATES
+from ieat_data.stages.row_by_row import RowByRow
 
 ALL = sorted(STAGES)
 
@@ -46,6 +49,14 @@ def test_a_stage_reads_what_is_made_and_says_what_it_does(name: str) -> None:
     assert {*stage.inputs, *stage.optional, *stage.broadcast} <= known
     assert stage.about().endswith((".", "?")), "a sentence"
     assert set(stage.measured) <= set(stage.schema.names)
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if isinstance(STAGES[n], RowByRow)])
+def test_what_a_stage_takes_of_a_table_is_what_the_table_has(name: str) -> None:
+    stage: Any = STAGES[name]
+    assert {table: row_of(STAGES, table) for table in stage.reads} == stage.reads
+    assert set(stage.reads) <= set(stage.inputs)
+    assert {of for of, _ in sources(stage.view).values()} <= set(stage.reads.values())
 
 
 def test_a_stage_without_an_estimate_cannot_be_made() -> None:

@@ -15,6 +15,7 @@ from ieat_data.apps.doctor.machine import survey
 from ieat_data.apps.doctor.report import Report
 from ieat_data.config import Profile
 from ieat_data.engines import registry
+from ieat_data.engines.client import answered
 from ieat_data.errors import EngineDown, UserError
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_pools import EnginePools, connected, lacking
@@ -167,7 +168,7 @@ def _ask(report: Report, engines: EnginePools, role: str, profile: Profile, say:
         began = time.monotonic()
         try:
             # one per replica: the pool distributes them
-            answers = [a for _, got, _ in pool.run(call.method, [[call.request]] * config.replicas) for a in got]
+            answers = [a for _, got, _ in answered(pool, call.method, [[call.request]] * config.replicas) for a in got]
             seconds = time.monotonic() - began
             texts = [call.judge(a, seconds) for a in answers]
         except calls.Wrong as e:

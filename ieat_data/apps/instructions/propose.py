@@ -15,7 +15,7 @@ from ieat_data.checks.query import dedup_key
 from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.base import Completion, Failure
-from ieat_data.engines.client import Pool
+from ieat_data.engines.client import Pool, answered
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import BuildStopped, EngineDown, UserError
 from ieat_data.execution.failures import last_line
@@ -88,7 +88,7 @@ def propose(
 
 
 def _answers(pool: Pool, batch: Sequence[Asked]) -> list[Completion | Failure]:
-    answers = {i: got[0] for i, got, _ in pool.run("generate", [[b.request] for b in batch])}
+    answers = {i: got[0] for i, got, _ in answered(pool, "generate", [[b.request] for b in batch])}
     return [answers[i] for i in range(len(batch))]
 
 

@@ -20,6 +20,7 @@ from ieat_data.config import EngineConfig, Profile
 from ieat_data.data.audio import decode, encode_flac
 from ieat_data.engines import registry
 from ieat_data.engines.base import Clip, Failure, Requirement, SpeakerPrompt, Synthesize
+from ieat_data.engines.client import answered
 from ieat_data.engines.tts import cosyvoice2_load, voices
 from ieat_data.engines.tts.cosyvoice2 import CosyVoice2
 from ieat_data.engines.tts.cosyvoice2_speaker import Speaker
@@ -400,7 +401,7 @@ def test_it_runs_in_a_ray_actor_and_ends_with_it(model: Path, voices_file: Path)
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
     try:
         actor = ray.remote(num_cpus=0)(EngineActor).remote("tts", profile, {})
-        ((_, answers, _),) = RayPool([actor]).run("synthesize", [[EN, Synthesize("...", "en", "anna", 1)]])
+        ((_, answers, _),) = answered(RayPool([actor]), "synthesize", [[EN, Synthesize("...", "en", "anna", 1)]])
         assert isinstance(answers[0], Clip)
         assert isinstance(answers[1], Failure)
         pid = ray.get(actor.__ray_call__.remote(lambda self: self.engine.pid()))

@@ -1,0 +1,63 @@
+"""Engines as Ray's actors: one that cannot load, one that hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ieat_data.config import EngineConfig, Profile
+from ieat_data.engines.base import Classify, EmotionScores, Failure
+from ieat_data.engines.cache import ResponseCache
+from ieat_data.engines.client import EngineClient
+from ieat_data.errors import BuildStopped
+from ieat_data.execution.ray_pools import EnginePools, connected
+from ieat_data.storage.open import at
+
+pytestmark = pytest.mark.long
+FAULTY = "tests.support.faulty_engines:"
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    with connected(Profile(name="none", engines={}, ray={"num_cpus": 2, "object_store_mb": 100})) as joined:
+        yield joined
+
+
+def test_an_engine_whose_process_dies_at_load_is_tried_twice_and_told_in_one_line(ray: Any, tmp_path: Path) -> None:
+    log = tmp_path / "loads"
+    llm = EngineConfig(engine=f"{FAULTY}CrashingLLM", settings={"log": str(log)})
+    engines = EnginePools(ray, Profile(name="test", engines={"llm": llm}), print, at(tmp_path / "logs"))
+    with pytest.raises(BuildStopped) as stopped:
+        engines.pool("llm")
+    line = str(stopped.value)
+    assert "\n" not in line
+    assert line.startswith(f"engine llm ({llm.engine}) did not start: ")
+    assert "its process died 2 times while it was loading; its last line: terminate called after throwing" in line
+    assert "logs/engine-llm-0.log" in line
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_a_row_that_hangs_is_a_reject_and_those_beside_it_are_answered(ray: Any, tmp_path: Path) -> None:
+    ser = EngineConfig(engine=f"{FAULTY}HangingSER", deadline_s=0.3)
+    engines = EnginePools(ray, Profile(name="test", engines={"ser": ser}), print, at(tmp_path / "logs"))
+    cache, waits = ResponseCache(tmp_path / "answers"), list[list[str]]()
+    client = EngineClient(
+        engines.pool("ser"),
+        chunk=2,
+        identity={"engine": "ser"},
+        cache=cache,
+        waits=lambda rows: waits.append(list(rows)),
+    )
+    requests = [Classify(b"", "en", text) for text in ("hang", "a fine day")]
+    hung, fine = client.classify(requests, ["a", "b"])
+    assert isinstance(hung, Failure)
+    assert hung.reason == "timeout"
+    assert isinstance(fine, EmotionScores)
+    assert waits == [["a", "b"], ["a"], [], []]
+    said = (tmp_path / "logs" / "engine-ser-0.log").read_text()
+    assert "classify of 2 requests took over 1.8 s: this process ends" in said
+    assert "faulty_engines.py" in said, "where it hangs"
+    engines.close()
