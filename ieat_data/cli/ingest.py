@@ -34,6 +34,7 @@ def ingest(
     from ieat_data.apps.ingest.ingest import ingest as run
     from ieat_data.apps.ingest.statistics import draw, statistics
     from ieat_data.cli.places import on_disk
+    from ieat_data.dataset.publish import place
     from ieat_data.storage.local import replace_file
     from ieat_data.storage.open import at
 
