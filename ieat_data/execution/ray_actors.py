@@ -10,6 +10,7 @@ import random
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ieat_data import faults, logs
@@ -25,9 +26,9 @@ from ieat_data.storage.store import Store
 _log = logging.getLogger(__name__)
 
 
-def black_box(log: tuple[Path, str] | None) -> Path | None:
+def black_box(log: tuple[Store, str] | None) -> Path | None:
     """Return the file in which an actor with this log notes which call runs alone in it."""
-    return None if log is None else log[0] / f"{log[1]}.alone"
+    return None if log is None else log[0].here / f"{log[1]}.alone"
 
 
 class EngineActor:
