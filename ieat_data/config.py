@@ -36,6 +36,13 @@ class EngineConfig(Strict):
     engine: str = Field(description="a name of the list below, or `module:Class`")
     replicas: int = Field(1, ge=1, description="how many of them run, over the whole cluster")
     chunk: int = Field(8, ge=1, description="requests in one call")
+    deadline_s: float | None = Field(
+        None,
+        gt=0,
+        description="seconds for one request. A call of several has as many times as long, the first of a process "
+        "three times that; one that takes longer is ended with its process and asked again in halves. null: 600 for "
+        "the `llm`, 300 for `asr` and `tts`, 120 for `ser` and `codec`, 60 for `mos` and `speaker`",
+    )
     num_cpus: float = Field(0.0, ge=0, description="Ray CPUs of one actor")
     num_gpus: float = Field(0.0, ge=0, description="Ray GPUs of one actor")
     python: str | None = Field(None, description="interpreter of another environment, for an engine that needs its own")
@@ -306,18 +313,25 @@ def validate(model: type[M], data: Any, where: str) -> M:
         raise explain(e, where, model) from None
 
 
-def read_yaml(path: Path) -> Any:
-    """Parse a YAML file.
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Parse a YAML file that holds a mapping.
 
     Raises:
-        UserError: it cannot be read, or is not YAML.
+        UserError: it cannot be read, is not YAML, or holds something else.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _YAML)
+        data = yaml.load(path.read_text(encoding="utf-8"), _YAML)
     except OSError as e:
         raise UserError(f"{path}: cannot be read: {e.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
+    except RecursionError:
+        raise UserError(f"{path}: not YAML: nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as e:  # ValueError: a date or a number that is none, bytes that are not UTF-8
         raise UserError(f"{path}: not YAML: {' '.join(str(e).split())}") from None
+    if not isinstance(data, dict):
+        raise UserError(
+            f"{path}: expected keys with values, found {'nothing' if data is None else type(data).__name__}"
+        )
+    return data
 
 
 def _find(name: str, folder: Path | paths.Layers, what: str) -> Path:

@@ -105,3 +105,18 @@ def _namespace() -> str:
     with contextlib.suppress(OSError):
         return str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
     return ""
+
+
+def below(top: int) -> list[int]:
+    """Return the descendants of a process."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc") if Path("/proc/self/stat").exists() else []:
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                parent = int(Path(f"/proc/{name}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(name))
+    found, todo = [], [top]
+    while todo:
+        found += (own := children.get(todo.pop(), []))
+        todo += own
+    return found

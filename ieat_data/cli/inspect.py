@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ieat_data.cli.places import named
+from ieat_data.errors import UserError
 
 FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote, or s3://BUCKET/PREFIX.")]
 
@@ -21,16 +22,37 @@ def register(app: typer.Typer) -> None:
     app.command()(explain)
 
 
-def verify(folder: FolderArg) -> None:
-    """Check every shard against the manifest: hashes, schema, unique ids, references, counts. Exit 1 on a fault."""
+def verify(
+    folder: FolderArg,
+    deep: Annotated[bool, typer.Option("--deep", help="Decode every clip to its end.")] = False,
+    work: Annotated[
+        Path | None,
+        typer.Option(metavar="WORK", help="Check a work folder, too: tables, records, answers.", show_default=False),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Delete what is damaged and can be built again; ieat build then does."),
+    ] = False,
+) -> None:
+    """Check that a folder holds what its manifest claims, in every byte. Exit 1 on a fault, with a line for each.
+
+    Shards, schema, ids, references, spans, counts, the card, stray files.
+
+    Example: ieat verify data/stage1-2 --deep --work data/stage1-2/.work
+    """
     from ieat_data.dataset.fetched import fetched
     from ieat_data.dataset.verify import load_manifest
     from ieat_data.dataset.verify import verify as check
 
     there = fetched(folder, anew=True)
-    faults = check(there)
+    if repair and there != Path(folder):
+        raise UserError(f"{named(folder)}: --repair works on a folder of this machine; build again in its place")
+    beside = there / ".work"
+    faults = check(there, deep, work or (beside if repair and beside.is_dir() else None), repair)
     for fault in faults:
         typer.echo(fault)
+    if faults and repair:
+        typer.echo("what is damaged is deleted: the ieat build that made it makes it again", err=True)
     if faults:
         typer.echo(f"{named(folder)}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import random
+import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,16 +20,25 @@ from ieat_data.engines import registry
 from ieat_data.engines.client import Caller
 from ieat_data.engines.usage import BusyClock
 from ieat_data.errors import EngineDied, EngineDown
+from ieat_data.execution.deadlines import LOAD_S, SECONDS, Deadlines
 from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_project import arrive
+from ieat_data.execution.starts import Starts
 from ieat_data.storage.store import Store
+
+_QUEUED = 10  # calls of other tasks may be before that of an engine that calls another
 
 _log = logging.getLogger(__name__)
 
 
-def black_box(log: tuple[Store, str] | None) -> Path | None:
+_ANSWER_LEAVES_S = 0.2  # before a process ends itself
+
+BlackBox = tuple[Store, str]
+
+
+def black_box(log: tuple[Store, str] | None) -> BlackBox | None:
     """Return the file in which an actor with this log notes which call runs alone in it."""
-    return None if log is None else log[0].here / f"{log[1]}.alone"
+    return None if log is None else (log[0], f"{log[1]}.alone")
 
 
 class EngineActor:
@@ -49,13 +59,21 @@ class EngineActor:
         config = Profile.model_validate(profile)
         # by name: a restarted actor looks up the actors that it calls again
         called = {r: Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
-        _log.info("loading %s: %s", role, config.engines[role].engine)  # type: ignore[index]
-        self.engine = registry.build(role, config.engines[role], called)  # type: ignore[index]
+        engine, context = config.engines[role], ray.get_runtime_context()  # type: ignore[index]
+        folder = Path(tempfile.gettempdir()) / context.namespace if log is None else log[0].here
+        self.starts = Starts(folder / f"{context.get_actor_name()}.starts", context.namespace)
+        self.starts.loading(f"{engine.engine}", None if log is None else folder / f"{log[1]}.log")
+        self.deadlines = Deadlines(request_seconds(config, role))
+        _log.info("loading %s: %s", role, engine.engine)
+        with self.deadlines.within(LOAD_S, f"loading {role}"):
+            self.engine = registry.build(role, engine, called)
+        self.starts.loaded()
         self.clock = BusyClock()
         self.gate = Gate(black_box(log))
         _log.info("%s is loaded", role)
 
     def ready(self) -> bool:
+        self.gate.wait_open()
         return True
 
     def close(self) -> None:
@@ -73,20 +91,24 @@ class EngineActor:
             requests: what to ask.
             alone: an id of this call, which then waits until no other runs, and holds off others.
         """
-        with self.gate.entered(alone), self.clock.call() as busy_s:
+        allowed_s, what = self.deadlines.seconds(len(requests)), f"{method} of {len(requests)} requests"
+        with self.gate.entered(alone), self.deadlines.within(allowed_s, what), self.clock.call() as busy_s:
             try:
                 answers = getattr(self.engine, method)(requests)
             except Exception as e:
                 answers = e
+        self.deadlines.warm()
         for problem in [answers] if isinstance(answers, Exception) else answers if isinstance(answers, list) else []:
             if isinstance(problem, Exception) and faults.breaks_process(problem):
                 _log.error("the device is broken, so this process ends and another one starts: %s", problem)
-                self.gate.ended_by(alone)
-                os._exit(1)
+                self.gate.shut()
+                threading.Timer(_ANSWER_LEAVES_S, os._exit, (1,)).start()
+                return portable(problem), busy_s()
         if isinstance(answers, Exception):
             _log.warning("%s raised", method, exc_info=answers)
             answers = portable(answers)
         else:
+            self.starts.answered()
             _log.debug("%s: answers in %.2f s", method, busy_s())
         return answers, busy_s()
 
@@ -94,19 +116,18 @@ class EngineActor:
 class Gate:
     """Lets calls into an engine together, or one alone. Who is in alone stands in a file, for whom survives a death."""
 
-    def __init__(self, black_box: Path | None) -> None:
+    def __init__(self, black_box: BlackBox | None) -> None:
         self._black_box, self._changed = black_box, threading.Condition()
-        self._inside, self._alone = 0, False
+        self._inside, self._alone, self._shut = 0, False, False
 
     @contextlib.contextmanager
     def entered(self, alone: str) -> Iterator[None]:
         """Be inside until the block ends; `alone`: the id of a call that shares the engine with no other."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._alone and not (alone and self._inside))
+            self._changed.wait_for(lambda: not self._shut and not self._alone and not (alone and self._inside))
             self._inside += 1
             self._alone = bool(alone)
-        if alone and self._black_box is not None:
-            self._black_box.write_text(alone, encoding="utf-8")
+        self.ended_by(alone)
         try:
             yield
         finally:
@@ -116,9 +137,20 @@ class Gate:
                 self._changed.notify_all()
 
     def ended_by(self, alone: str) -> None:
-        """Note that this call ends the process, though the engine has come back from it."""
+        """Note that if the process ends now, this call ended it."""
         if alone and self._black_box is not None:
-            self._black_box.write_text(alone, encoding="utf-8")
+            store, name = self._black_box
+            store.replace(name, alone.encode())
+
+    def shut(self) -> None:
+        """Let nobody in any more: the process is about to end."""
+        with self._changed:
+            self._shut = True
+
+    def wait_open(self) -> None:
+        """Return when calls are let in; in a process that is about to end, never."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._shut)
 
 
 def portable(error: Exception) -> Exception:
@@ -130,6 +162,24 @@ def portable(error: Exception) -> Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
 
 
+def request_seconds(profile: Profile, role: str) -> float:
+    """Return how long an engine may take for one request, with its share of waiting for the engines that it calls."""
+    config = profile.engines[role]  # type: ignore[index]
+    own = config.deadline_s or SECONDS[role]
+    return own + _QUEUED * sum(request_seconds(profile, used) for used in registry.uses(role, config))
+
+
+def _noted(box: BlackBox | None) -> str | None:
+    """Return the call that a black box names, empty if there was none; None without a box."""
+    if box is None:
+        return None
+    store, name = box
+    try:
+        return store.read(name).decode()
+    except FileNotFoundError:
+        return ""
+
+
 class RayPool:
     """Distributes calls over the actors of one engine; two calls wait at each, so that none runs idle.
 
@@ -139,7 +189,9 @@ class RayPool:
         exclusive: make each call alone in its process.
     """
 
-    def __init__(self, actors: Sequence[Any], black_boxes: Sequence[Path | None] = (), exclusive: bool = False) -> None:
+    def __init__(
+        self, actors: Sequence[Any], black_boxes: Sequence[BlackBox | None] = (), exclusive: bool = False
+    ) -> None:
         self.actors, self._exclusive = actors, exclusive
         self._black_boxes = list(black_boxes) or [None] * len(actors)
 
@@ -174,17 +226,20 @@ class RayPool:
                 got, busy_s = self._died(at, alone, e), 0.0
             except Exception as e:  # a lost object, a full disk, an answer that cannot be sent
                 got, busy_s = translated(e), 0.0
+            if isinstance(got, Exception) and faults.breaks_process(got):
+                got = self._back(at, f"its device is broken, so the engine's process ended: {got}", began=True)
             yield i, got, busy_s
 
     def _died(self, at: int, alone: str, error: Exception) -> Exception:
+        began = not alone or _noted(self._black_boxes[at]) in (alone, None)
+        return self._back(at, f"the engine's process died: {' '.join(str(error).split())[:300]}", began)
+
+    def _back(self, at: int, text: str, began: bool) -> Exception:
         """Wait until the replica is there again; return what became of the call."""
         import ray
 
-        box = self._black_boxes[at]
-        began = not alone or box is None or (box.is_file() and box.read_text(encoding="utf-8") == alone)
-        text = f"the engine's process died: {' '.join(str(error).split())[:300]}"
         try:
-            ray.get(self.actors[at].ready.remote())
+            ray.get(self.actors[at].ready.options(max_task_retries=-1).remote())
         except Exception as e:
             return EngineDown(f"{text}; it did not come back: {type(e).__name__}")
         return EngineDied(text, began)

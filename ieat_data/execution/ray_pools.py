@@ -23,7 +23,7 @@ from ieat_data.execution.ray_watch import Watch
 from ieat_data.storage.store import Store
 
 CALL_TRIES = 3  # retries of an engine's call
-ENGINE_RESTARTS = 50  # within weeks, a node dies more than once
+ENGINE_RESTARTS = 1000  # within weeks, nodes die more than once; without answers, `starts.py` ends it much earlier
 ENGINE_CLOSES_S = 30.0  # time for engines to end what they started; a hanging one is not waited for
 ENGINE_STOPS_S = 3.0  # the same after a signal
 _RAY_ENDS_S = 3.0  # time for Ray's processes to end, once it is told

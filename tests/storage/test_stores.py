@@ -18,8 +18,9 @@ from ieat_data.engines.base import Completion
 from ieat_data.engines.cache import ResponseCache
 from ieat_data.storage import copies, s3
 from ieat_data.storage.open import at
+from ieat_data.storage.parts import sha256_file
 from ieat_data.storage.s3 import S3Store, StoreError
-from ieat_data.storage.shards import CommitRecord, Table, sha256_file
+from ieat_data.storage.shards import CommitRecord, Table
 from ieat_data.storage.store import Store
 from tests.support.remote import S3, SECRET, s3_store
 
@@ -123,8 +124,8 @@ def test_a_table_is_committed_rolled_up_and_read(store: Store) -> None:
     assert again.read(made["s-2"]).equals(rows(3)) and again.read(made["s-2"], ["id"]).column_names == ["id"]
     assert again.quarantined(made["s-2"]) == bad
     assert sha256_file(again.part(made["s-2"]).path) == made["s-2"].sha256
-    table.commit("s-9", rows())
-    table.forget("s-9")
+    gone = table.commit("s-9", rows())
+    table.forget([gone])
     assert table.sweep(older_than_s=-5) == 1
 
 

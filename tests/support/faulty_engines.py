@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize, Transcribe, Transcript
+from ieat_data.engines.base import (
+    Classify,
+    Clip,
+    EmotionScores,
+    Failure,
+    Requirement,
+    Synthesize,
+    Transcribe,
+    Transcript,
+)
 from ieat_data.errors import UserError
 from tests.support import doubles
 
@@ -59,3 +70,24 @@ class Both(ASR):
             super(Both, self).transcribe([r])[0] if t is None else Transcript(t)
             for r, t in zip(requests, heard, strict=True)
         ]
+
+
+class CrashingLLM(doubles.LLM):
+    """Its process dies whenever it loads."""
+
+    neutral_settings: ClassVar[frozenset[str]] = frozenset({"log"})
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.called([])
+        os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
+        os._exit(134)
+
+
+class HangingSER(doubles.SER):
+    """Never comes back from a clip that says `hang`."""
+
+    def classify(self, requests: Sequence[Classify]) -> list[EmotionScores | Failure]:
+        if any(r.transcript == "hang" for r in requests):
+            time.sleep(1000)
+        return super().classify(requests)

@@ -1,0 +1,109 @@
+"""A call that hangs ends with its process, however it hangs; an engine that cannot load is started twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ieat_data.errors import UserError
+from ieat_data.execution.deadlines import FIRST_CALL, Deadlines
+from ieat_data.execution.starts import STARTS_BETWEEN_ANSWERS, Starts
+from tests.support.processes import gone
+
+HANG = """
+import ctypes, subprocess, time
+from ieat_data.execution import deadlines
+deadlines._HELD_S = 0.5
+print(subprocess.Popen(["sleep", "100"]).pid, flush=True)
+own = deadlines.Deadlines(100.0)
+def waits():
+    with own.within(0.3, "generate of 8 requests"):
+        {hang}
+waits()
+"""
+IN_PYTHON = "time.sleep(100)"
+WITH_PYTHON_S_LOCK = "ctypes.PyDLL(None).sleep(100)"  # called without giving up the interpreter's lock
+
+
+def hangs(how: str) -> tuple[float, subprocess.CompletedProcess[str]]:
+    began = time.monotonic()
+    script = [sys.executable, "-c", HANG.format(hang=how)]
+    process = subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    child = process.stdout.readline()
+    code = process.wait(20)
+    took = time.monotonic() - began
+    if how == IN_PYTHON:
+        assert gone(int(child), 1), "its own processes end with it"
+    else:
+        subprocess.run(["kill", child.strip()], check=True)
+    return took, subprocess.CompletedProcess(script, code, child, process.stderr.read())
+
+
+@pytest.mark.parametrize("how", [IN_PYTHON, WITH_PYTHON_S_LOCK])
+def test_a_call_that_misses_its_deadline_ends_its_process_and_says_where_it_hangs(how: str) -> None:
+    took, process = hangs(how)
+    assert process.returncode == 1
+    assert took < 10
+    assert "in waits" in process.stderr, "the line of the engine's code"
+
+
+def test_many_calls_at_once_are_only_ended_by_one_that_is_late() -> None:
+    deadlines = Deadlines(100.0)
+    with deadlines.within(30.0, "slow"):
+        for _ in range(50):
+            with deadlines.within(20.0, "quick"):
+                pass
+        time.sleep(0.05)
+
+
+def test_a_deadline_grows_with_the_call_and_the_first_one_has_more() -> None:
+    deadlines = Deadlines(10.0)
+    assert deadlines.seconds(8) == 80 * FIRST_CALL
+    deadlines.warm()
+    assert (deadlines.seconds(8), deadlines.seconds(0)) == (80, 10)
+
+
+def started(file: Path, build: str = "this") -> Starts:
+    starts = Starts(file, build)
+    starts.loading("vllm", file.with_suffix(".log"))
+    return starts
+
+
+def test_an_engine_whose_process_dies_while_it_loads_is_started_twice(tmp_path: Path) -> None:
+    file = tmp_path / "llm-0.starts"
+    file.with_suffix(".log").write_text(
+        "2026 INFO x: loading llm\nterminate called: out of  memory\n2026 INFO x: loading llm\n"
+    )
+    started(file)
+    started(file)
+    with pytest.raises(
+        UserError, match=r"^vllm: its process died 2 times while it was loading; its last line: term.* out of memory \("
+    ):
+        started(file)
+    started(file, build="the next one, after it was mended")
+
+
+def test_an_engine_that_dies_again_and_again_may_go_on_as_long_as_it_answers_in_between(tmp_path: Path) -> None:
+    file = tmp_path / "llm-0.starts"
+    for _ in range(3 * STARTS_BETWEEN_ANSWERS):
+        starts = started(file)
+        starts.loaded()
+        starts.answered()
+    for _ in range(STARTS_BETWEEN_ANSWERS):
+        started(file).loaded()
+    with pytest.raises(UserError, match=rf"died {STARTS_BETWEEN_ANSWERS} times in a row without one answer"):
+        started(file)
+
+
+def test_one_death_while_loading_after_many_good_starts_is_forgiven(tmp_path: Path) -> None:
+    file = tmp_path / "llm-0.starts"
+    for _ in range(4):
+        started(file).loaded()
+    started(file)
+    started(file).loaded()
+    started(file)
