@@ -40,8 +40,8 @@ class EngineConfig(Strict):
         None,
         gt=0,
         description="seconds for one request. A call of several has as many times as long, the first of a process "
-        "three times that; one that takes longer is ended with its process and asked again in halves. null: 600 for "
-        "the `llm`, 300 for `asr` and `tts`, 120 for `ser` and `codec`, 60 for `mos` and `speaker`",
+        "three times that; one that takes longer is ended with its process and asked again in halves. null: 300 for "
+        "`llm`, `asr` and `tts`, 120 for `ser` and `codec`, 60 for `mos` and `speaker`",
     )
     num_cpus: float = Field(0.0, ge=0, description="Ray CPUs of one actor")
     num_gpus: float = Field(0.0, ge=0, description="Ray GPUs of one actor")

@@ -14,6 +14,7 @@
     │   ├── StorageDown     what has to be kept cannot be written now: a full disk, a lost mount
     │   └── EngineDown      an engine died, or gives no answer that fits. Engines' clients and pools raise it
     │       └── EngineDied  the process that was asked ended in the middle of a call
+    │           └── EngineHung  it ended because the call took too long
     └── RowError            a row's; `reason` is its reject code. Whoever judges the row makes a reject or Failure of it
         ├── AudioError      a clip that cannot be decoded or used (data/audio)
         └── FieldError      a corpus record that is JSON, but not of the corpus' form (corpora/io)
@@ -63,6 +64,10 @@ class EngineDied(EngineDown):
     def __init__(self, message: str, began: bool = True) -> None:
         super().__init__(message)
         self.began = began
+
+
+class EngineHung(EngineDied):
+    """The process that was asked ended itself, because this call missed its deadline."""
 
 
 class StorageDown(Retryable):

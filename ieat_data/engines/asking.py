@@ -22,7 +22,7 @@ from ieat_data import faults
 from ieat_data.engines.answers import checked
 from ieat_data.engines.base import Failure
 from ieat_data.engines.suspects import Suspects
-from ieat_data.errors import EngineDied, EngineDown, StorageDown, UserError
+from ieat_data.errors import EngineDied, EngineDown, EngineHung, StorageDown, UserError
 from ieat_data.faults import Kind
 from ieat_data.masking import masked
 
@@ -190,6 +190,8 @@ class Asking:
     def _doubt(self, key: str, answer: Any) -> _Doubt:
         if isinstance(answer, Failure):
             reason, message = answer.reason, answer.message
+        elif isinstance(answer, EngineHung):
+            reason, message = "timeout", f"the engine does not come back from this request: {answer}"
         elif isinstance(answer, EngineDied):
             reason, message = "kills_engine", f"the engine's process dies with this request: {answer}"
         elif isinstance(answer, EngineDown):

@@ -120,7 +120,8 @@ class Client:
 class EngineClient(Client):
     """Asks the engine's pool, `chunk` requests per call; calls `progress` for every answer that arrives.
 
-    `tell` is called with what a person should know while nothing moves. `usage` counts what the engine itself was
+    `tell` is called with what a person should know while nothing moves, `waits` with the rows that wait for an answer
+    whenever that changes. `usage` counts what the engine itself was
     asked, not what the cache already had.
     """
 
@@ -131,22 +132,32 @@ class EngineClient(Client):
         chunk: int,
         progress: Callable[[int], None] = lambda n: None,
         tell: Callable[[str], None] = lambda text: None,
+        waits: Callable[[Sequence[str]], None] = lambda rows: None,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
-        self._pool, self._chunk, self._progress, self._tell = pool, chunk, progress, tell
+        self._pool, self._chunk, self._progress, self._tell, self._waits = pool, chunk, progress, tell, waits
         self.usage = Usage()
 
     def ask(self, method: str, missing: Mapping[str, tuple[str, Any]]) -> None:
         requests = {k: r for k, (_, r) in missing.items()}
+        rows = {k: row for k, (row, _) in missing.items()}
+        self._waits(list(rows.values()))
 
         def store(answers: Mapping[str, Any], busy_s: float) -> None:
             self._keep(answers)
             self.usage.add([requests[k] for k in answers], list(answers.values()), busy_s)
             self._progress(len(answers))
+            for key in answers:
+                rows.pop(key, None)
+            self._waits(list(rows.values()))
 
         suspects = Suspects(self.cache.store)
-        Asking(self.name, self._pool, method, self._chunk, store, self.witness, suspects, self._tell).run(requests)
+        asking = Asking(self.name, self._pool, method, self._chunk, store, self.witness, suspects, self._tell)
+        try:
+            asking.run(requests)
+        finally:
+            self._waits([])
 
     def _keep(self, answers: Mapping[str, Any]) -> None:
         """Store answers, with patience for a disk that is full.

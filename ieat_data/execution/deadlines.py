@@ -14,12 +14,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ieat_data import processes
 
 # seconds for one request, by role; a profile's `deadline_s` takes its place
-SECONDS = {"llm": 600.0, "asr": 300.0, "ser": 120.0, "tts": 300.0, "mos": 60.0, "speaker": 60.0, "codec": 120.0}
+SECONDS = {"llm": 300.0, "asr": 300.0, "ser": 120.0, "tts": 300.0, "mos": 60.0, "speaker": 60.0, "codec": 120.0}
 LOAD_S = 3600.0  # for weights of hundreds of GB on a network disk
 FIRST_CALL = 3.0  # so many times as long: it compiles kernels and fills caches
 _HELD_S = 5.0  # later, a process ends in which no Python runs any more
@@ -32,10 +32,11 @@ class Deadlines:
 
     Args:
         request_s: seconds for one request.
+        missed: called before the process ends.
     """
 
-    def __init__(self, request_s: float) -> None:
-        self._request_s, self._warm = request_s, False
+    def __init__(self, request_s: float, missed: Sequence[Callable[[], None]] = ()) -> None:
+        self._request_s, self._missed, self._warm = request_s, missed, False
         self._ends: dict[object, tuple[float, str]] = {}
         self._changed = threading.Condition()
         threading.Thread(target=self._watch, name="ieat-deadlines", daemon=True).start()
@@ -79,6 +80,9 @@ class Deadlines:
                 if at is None or at > time.monotonic():
                     self._changed.wait(None if at is None else at - time.monotonic())
                     continue
+            for note in self._missed:
+                with contextlib.suppress(OSError):
+                    note()
             end_process(what)
 
 

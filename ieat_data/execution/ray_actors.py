@@ -19,7 +19,8 @@ from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.client import Caller
 from ieat_data.engines.usage import BusyClock
-from ieat_data.errors import EngineDied, EngineDown
+from ieat_data.errors import EngineDied, EngineDown, EngineHung
+from ieat_data.execution.black_box import BlackBox
 from ieat_data.execution.deadlines import LOAD_S, SECONDS, Deadlines
 from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_project import arrive
@@ -32,13 +33,6 @@ _log = logging.getLogger(__name__)
 
 
 _ANSWER_LEAVES_S = 0.2  # before a process ends itself
-
-BlackBox = tuple[Store, str]
-
-
-def black_box(log: tuple[Store, str] | None) -> BlackBox | None:
-    """Return the file in which an actor with this log notes which call runs alone in it."""
-    return None if log is None else (log[0], f"{log[1]}.alone")
 
 
 class EngineActor:
@@ -63,13 +57,13 @@ class EngineActor:
         folder = Path(tempfile.gettempdir()) / context.namespace if log is None else log[0].here
         self.starts = Starts(folder / f"{context.get_actor_name()}.starts", context.namespace)
         self.starts.loading(f"{engine.engine}", None if log is None else folder / f"{log[1]}.log")
-        self.deadlines = Deadlines(request_seconds(config, role))
+        self.gate = Gate(BlackBox.beside(log))
+        self.deadlines = Deadlines(request_seconds(config, role), (self.starts.hung, self.gate.hung))
         _log.info("loading %s: %s", role, engine.engine)
         with self.deadlines.within(LOAD_S, f"loading {role}"):
             self.engine = registry.build(role, engine, called)
         self.starts.loaded()
         self.clock = BusyClock()
-        self.gate = Gate(black_box(log))
         _log.info("%s is loaded", role)
 
     def ready(self) -> bool:
@@ -97,7 +91,9 @@ class EngineActor:
                 answers = getattr(self.engine, method)(requests)
             except Exception as e:
                 answers = e
-        self.deadlines.warm()
+            else:
+                self.deadlines.warm()
+                self.starts.answered()
         for problem in [answers] if isinstance(answers, Exception) else answers if isinstance(answers, list) else []:
             if isinstance(problem, Exception) and faults.breaks_process(problem):
                 _log.error("the device is broken, so this process ends and another one starts: %s", problem)
@@ -108,7 +104,6 @@ class EngineActor:
             _log.warning("%s raised", method, exc_info=answers)
             answers = portable(answers)
         else:
-            self.starts.answered()
             _log.debug("%s: answers in %.2f s", method, busy_s())
         return answers, busy_s()
 
@@ -127,7 +122,8 @@ class Gate:
             self._changed.wait_for(lambda: not self._shut and not self._alone and not (alone and self._inside))
             self._inside += 1
             self._alone = bool(alone)
-        self.ended_by(alone)
+        if alone and self._black_box is not None:
+            self._black_box.alone(alone)
         try:
             yield
         finally:
@@ -136,11 +132,10 @@ class Gate:
                 self._alone = self._alone and not alone
                 self._changed.notify_all()
 
-    def ended_by(self, alone: str) -> None:
-        """Note that if the process ends now, this call ended it."""
-        if alone and self._black_box is not None:
-            store, name = self._black_box
-            store.replace(name, alone.encode())
+    def hung(self) -> None:
+        """Note that the call that is inside alone has missed its deadline."""
+        if self._alone and self._black_box is not None:
+            self._black_box.hung()
 
     def shut(self) -> None:
         """Let nobody in any more: the process is about to end."""
@@ -169,23 +164,12 @@ def request_seconds(profile: Profile, role: str) -> float:
     return own + _QUEUED * sum(request_seconds(profile, used) for used in registry.uses(role, config))
 
 
-def _noted(box: BlackBox | None) -> str | None:
-    """Return the call that a black box names, empty if there was none; None without a box."""
-    if box is None:
-        return None
-    store, name = box
-    try:
-        return store.read(name).decode()
-    except FileNotFoundError:
-        return ""
-
-
 class RayPool:
     """Distributes calls over the actors of one engine; two calls wait at each, so that none runs idle.
 
     Args:
         actors: the replicas.
-        black_boxes: the file of each, which names the call that runs alone in it.
+        black_boxes: what each notes of the call that runs alone in it.
         exclusive: make each call alone in its process.
     """
 
@@ -228,10 +212,14 @@ class RayPool:
                 got, busy_s = translated(e), 0.0
             if isinstance(got, Exception) and faults.breaks_process(got):
                 got = self._back(at, f"its device is broken, so the engine's process ended: {got}", began=True)
+            box = self._black_boxes[at]
+            if isinstance(got, EngineDied) and alone and box is not None and box.names(alone, "hung"):
+                got = EngineHung(str(got))
             yield i, got, busy_s
 
     def _died(self, at: int, alone: str, error: Exception) -> Exception:
-        began = not alone or _noted(self._black_boxes[at]) in (alone, None)
+        box = self._black_boxes[at]
+        began = not alone or box is None or box.names(alone, "alone")
         return self._back(at, f"the engine's process died: {' '.join(str(error).split())[:300]}", began)
 
     def _back(self, at: int, text: str, began: bool) -> Exception:

@@ -19,13 +19,14 @@ from ieat_data.execution.ray_actors import RayPool
 from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_pools import EnginePools, connected, lacking
 from ieat_data.execution.ray_project import arrive
+from ieat_data.execution.stalls import Stalls
 from ieat_data.execution.worker import run_job
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import CommitRecord
 from ieat_data.storage.store import Store
 
-_TELL_AGAIN_S = 30.0
 _log = logging.getLogger(__name__)
+_TELL_AGAIN_S = 30.0
 
 
 class Cluster:
@@ -40,9 +41,11 @@ class Cluster:
         self._counted = Counted()
         self._asked: Any = None  # the reading of the counter that is on its way
         self._logs, self._note = plan.work / "logs", progress.note
+        asking = [n for n in plan.nodes.values() if n.todo]
+        roles = sorted({r for node in asking for r in node.stage.engines})
+        self._stalls = Stalls({r: [n.name for n in asking if r in n.stage.engines] for r in roles}, progress.note)
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
-            roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
             self._check_resources(plan, roles, progress)
             self._engines = EnginePools(self._ray, plan.profile, progress.note, self._logs)
             stack.callback(self._engines.close)
@@ -80,14 +83,16 @@ class Cluster:
         if self._asked is None:
             self._asked = self._meter.read.remote()
         try:
-            life, counts, told = self._ray.get(self._asked, timeout=0.2)
-            self._counted.see(life, counts)
-            for text in told:
-                self._note(text)
+            life, counts, told, waiting = self._ray.get(self._asked, timeout=0.2)
         except GetTimeoutError:  # it starts; the build does not wait for what only the progress shows
             return self._counted.sums
         except RayError as e:
             _log.info("the counter of answers died and starts anew: %s", type(e).__name__)
+        else:
+            self._counted.see(life, counts)
+            for text in told:
+                self._note(text)
+            self._stalls.see(self._counted.sums, waiting)
         self._asked = None
         return self._counted.sums
 
@@ -113,6 +118,7 @@ class _Meter:
         self.counts: dict[str, int] = {}
         self.told: dict[str, float] = {}
         self.texts: list[str] = []
+        self.waiting: dict[tuple[str, str], tuple[str, int]] = {}
 
     def add(self, table: str, n: int) -> None:
         self.counts[table] = self.counts.get(table, 0) + n
@@ -122,9 +128,15 @@ class _Meter:
             self.told[text] = time.monotonic()
             self.texts.append(text)
 
-    def read(self) -> tuple[str, dict[str, int], list[str]]:
+    def waits(self, role: str, where: str, row: str, rows: int) -> None:
+        if rows:
+            self.waiting[role, where] = row, rows
+        else:
+            self.waiting.pop((role, where), None)
+
+    def read(self) -> tuple[str, dict[str, int], list[str], dict[tuple[str, str], tuple[str, int]]]:
         texts, self.texts = self.texts, []
-        return self.life, self.counts, texts
+        return self.life, self.counts, texts, self.waiting
 
 
 class Counted:
@@ -147,4 +159,8 @@ class Counted:
 def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Store) -> Any:
     logs.capture(folder.here)
     arrive()
-    return run_job(job, pools, lambda table, n: meter.add.remote(table, n), lambda text: meter.tell.remote(text))
+
+    def waits(role: str, where: str, rows: Sequence[str]) -> None:
+        meter.waits.remote(role, where, rows[0] if rows else "", len(rows))
+
+    return run_job(job, pools, lambda t, n: meter.add.remote(t, n), lambda text: meter.tell.remote(text), waits)

@@ -16,8 +16,9 @@ from ieat_data import processes, stopping
 from ieat_data.config import Profile, RayConfig, Role
 from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped, UserError
+from ieat_data.execution.black_box import BlackBox
 from ieat_data.execution.failures import last_line
-from ieat_data.execution.ray_actors import EngineActor, RayPool, black_box
+from ieat_data.execution.ray_actors import EngineActor, RayPool
 from ieat_data.execution.ray_project import shipped_project
 from ieat_data.execution.ray_watch import Watch
 from ieat_data.storage.store import Store
@@ -67,7 +68,7 @@ class EnginePools:
                 raise BuildStopped(f"engine {role} ({config.engine}) did not start: {last_line(e)}") from e
             self._there.add(role)
         actors = self._actors[role]
-        return RayPool(actors, [black_box(self._log(role, i)) for i in range(len(actors))])
+        return RayPool(actors, [BlackBox.beside(self._log(role, i)) for i in range(len(actors))])
 
     def _start(self, role: str, used: Iterable[str]) -> list[Any]:
         config = self._profile.engines[role]  # type: ignore[index]

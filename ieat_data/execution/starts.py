@@ -14,6 +14,7 @@ from ieat_data.errors import UserError
 
 LOAD_TRIES = 2
 STARTS_BETWEEN_ANSWERS = 10
+HANGS_BETWEEN_ANSWERS = 6  # each has cost a whole deadline
 _TAIL_BYTES = 1 << 14
 
 
@@ -43,11 +44,17 @@ class Starts:
             raise UserError(f"{what}: its process died {tries} times while it was loading{more}{where}")
         if starts >= STARTS_BETWEEN_ANSWERS:
             raise UserError(f"{what}: its process died {starts} times in a row without one answer{more}{where}")
+        if (hangs := steps.count("hung")) >= HANGS_BETWEEN_ANSWERS:
+            raise UserError(f"{what}: it hung {hangs} times in a row without one answer (where: {log or 'its log'})")
         self._note("loading")
 
     def loaded(self) -> None:
         """Note that the engine is there."""
         self._note("loaded")
+
+    def hung(self) -> None:
+        """Note that a call has missed its deadline, which ends the process."""
+        self._note("hung")
 
     def answered(self) -> None:
         """Note an answer: from now on all starts count anew."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -50,10 +50,12 @@ def run_job(
     pools: Mapping[str, Pool],
     progress: Callable[[str, int], None],
     tell: Callable[[str], None] = _log.warning,
+    waits: Callable[[str, str, Sequence[str]], None] = lambda role, where, rows: None,
 ) -> list[CommitRecord]:
     """Run a task with the engines behind `pools`, or from a recording if the profile says so; commit its outputs.
 
-    `progress` is called with the table and the number of answers that came, `tell` with why nothing moves.
+    `progress` is called with the table and the number of answers that came, `tell` with why nothing moves,
+    `waits` with an engine's role, this task and its rows that wait for an answer.
     """
     started = time.monotonic()
     _log.info("%s/%s begins", job.task.table, job.task.name)
@@ -66,7 +68,12 @@ def run_job(
             assert job.known is not None
             return ReplayClient(role, recorded, Recording(job.known).header.engines[role], **common)
         asking[role] = EngineClient(
-            pools[role], chunk=engine.chunk, progress=lambda n: progress(job.task.table, n), tell=tell, **common
+            pools[role],
+            chunk=engine.chunk,
+            progress=lambda n: progress(job.task.table, n),
+            tell=tell,
+            waits=lambda rows: waits(role, f"{job.task.table}/{job.task.name}", rows),
+            **common,
         )
         return asking[role]
 

@@ -11,7 +11,8 @@ import pytest
 
 from ieat_data.errors import UserError
 from ieat_data.execution.deadlines import FIRST_CALL, Deadlines
-from ieat_data.execution.starts import STARTS_BETWEEN_ANSWERS, Starts
+from ieat_data.execution.stalls import Stalls
+from ieat_data.execution.starts import HANGS_BETWEEN_ANSWERS, STARTS_BETWEEN_ANSWERS, Starts
 from tests.support.processes import gone
 
 HANG = """
@@ -107,3 +108,32 @@ def test_one_death_while_loading_after_many_good_starts_is_forgiven(tmp_path: Pa
     started(file)
     started(file).loaded()
     started(file)
+
+
+def test_an_engine_that_only_hangs_is_not_started_for_ever(tmp_path: Path) -> None:
+    file = tmp_path / "llm-0.starts"
+    for _ in range(HANGS_BETWEEN_ANSWERS):
+        starts = started(file)
+        starts.loaded()
+        starts.hung()
+    with pytest.raises(UserError, match=rf"it hung {HANGS_BETWEEN_ANSWERS} times in a row without one answer"):
+        started(file)
+
+
+def test_a_stall_is_told_with_engine_task_and_row_and_only_if_no_task_is_answered() -> None:
+    said, now = list[str](), [0.0]
+    stalls = Stalls({"llm": ["respond", "inject"], "asr": ["transcribe"]}, said.append, lambda: now[0])
+    waiting = {("llm", "respond/t-emilia-en-00003"): ("1f2e", 8), ("llm", "inject/t-emilia-en-00001"): ("77aa", 1)}
+    for second in range(0, 400, 20):
+        now[0] = float(second)
+        stalls.see({"respond": 5, "inject": second}, waiting)
+    assert said == [], "the engine answers another task"
+    for second in range(400, 1000, 20):
+        now[0] = float(second)
+        stalls.see({"respond": 5, "inject": 380}, waiting)
+    line = "(respond/t-emilia-en-00003, row 1f2e and 7 more; 1 other tasks wait)"
+    assert said == [f"llm has not answered for 3 min {line}", f"llm has not answered for 6 min {line}"]
+    stalls.see({"respond": 13, "inject": 380}, {})
+    now[0] += 900
+    stalls.see({"respond": 13, "inject": 380}, {})
+    assert len(said) == 2, "nothing waits"

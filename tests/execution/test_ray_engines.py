@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from ieat_data.config import EngineConfig, Profile
-from ieat_data.engines.base import Classify, EmotionScores
-from ieat_data.errors import BuildStopped, EngineDied
+from ieat_data.engines.base import Classify, EmotionScores, Failure
+from ieat_data.engines.cache import ResponseCache
+from ieat_data.engines.client import EngineClient
+from ieat_data.errors import BuildStopped
 from ieat_data.execution.ray_pools import EnginePools, connected
 from ieat_data.storage.open import at
 
@@ -38,15 +40,24 @@ def test_an_engine_whose_process_dies_at_load_is_tried_twice_and_told_in_one_lin
     assert len(log.read_text().splitlines()) == 2
 
 
-def test_a_call_that_hangs_is_ended_at_its_deadline_and_the_next_one_is_answered(ray: Any, tmp_path: Path) -> None:
-    ser = EngineConfig(engine=f"{FAULTY}HangingSER", deadline_s=0.5)
+def test_a_row_that_hangs_is_a_reject_and_those_beside_it_are_answered(ray: Any, tmp_path: Path) -> None:
+    ser = EngineConfig(engine=f"{FAULTY}HangingSER", deadline_s=0.3)
     engines = EnginePools(ray, Profile(name="test", engines={"ser": ser}), print, at(tmp_path / "logs"))
-    pool = engines.pool("ser")
-    ((_, gone, _),) = pool.run("classify", [[Classify(b"", "en", "hang")]])
-    assert isinstance(gone, EngineDied)
-    ((_, answers, _),) = pool.run("classify", [[Classify(b"", "en", "a fine day")]])
-    assert isinstance(answers, list) and isinstance(answers[0], EmotionScores)
+    cache, waits = ResponseCache(tmp_path / "answers"), list[list[str]]()
+    client = EngineClient(
+        engines.pool("ser"),
+        chunk=2,
+        identity={"engine": "ser"},
+        cache=cache,
+        waits=lambda rows: waits.append(list(rows)),
+    )
+    requests = [Classify(b"", "en", text) for text in ("hang", "a fine day")]
+    hung, fine = client.classify(requests, ["a", "b"])
+    assert isinstance(hung, Failure)
+    assert hung.reason == "timeout"
+    assert isinstance(fine, EmotionScores)
+    assert waits == [["a", "b"], ["a"], [], []]
     said = (tmp_path / "logs" / "engine-ser-0.log").read_text()
-    assert "classify of 1 requests took over 1.5 s: this process ends" in said
-    assert "faulty_engines.py" in said
+    assert "classify of 2 requests took over 1.8 s: this process ends" in said
+    assert "faulty_engines.py" in said, "where it hangs"
     engines.close()
