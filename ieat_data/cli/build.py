@@ -95,6 +95,8 @@ def build(
 
     if manifest is not None:
         on_disk(out, "ieat build --manifest")
+    if record is not None:
+        on_disk(record, "ieat build --record")
     planned = make_plan(pipeline, profile, out, work, set_, limit)
     after_build(run(planned, at(out), record, manifest), out)
     compared_table(compared(planned))

@@ -55,7 +55,9 @@ class Cluster:
                 self._ray.get_runtime_context().get_node_id(), soft=False
             )
             self._meter = self._ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_Meter).remote()
-            self._run_job = self._ray.remote(num_cpus=0, max_retries=0)(_run_job)
+            # spread: tasks take no CPU in Ray's eyes, so by default all of them would be done on the driver's node
+            remote = self._ray.remote(num_cpus=0, max_retries=0, scheduling_strategy="SPREAD")
+            self._run_job = remote(_run_job)
             self._open = stack.pop_all()
 
     def _check_resources(self, plan: Plan, roles: Iterable[str], progress: Progress) -> None:
