@@ -95,9 +95,7 @@ class EngineActor:
                 answers = getattr(self.engine, method)(requests)
             except Exception as e:
                 answers = e
-            else:
-                self.deadlines.warm()
-                self.starts.answered()
+        self.deadlines.warm()
         for problem in [answers] if isinstance(answers, Exception) else answers if isinstance(answers, list) else []:
             if isinstance(problem, Exception) and faults.breaks_process(problem):
                 _log.error("the device is broken, so this process ends and another one starts: %s", problem)
@@ -107,6 +105,7 @@ class EngineActor:
             _log.warning("%s raised", method, exc_info=answers)
             answers = portable(answers)
         else:
+            self.starts.answered()
             _log.debug("%s: answers in %.2f s", method, busy_s())
         return answers, busy_s()
 

@@ -16,7 +16,8 @@ from ieat_data.errors import UserError
 from ieat_data.stages.base import Context, Inputs, Reject, Task
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import Child, ExpandStage, MapStage, joined
-from ieat_data.storage.shards import write_parquet
+from ieat_data.storage.open import at
+from ieat_data.storage.shards import Part, write_parquet
 
 
 @row
@@ -54,7 +55,7 @@ def context() -> Context:
 def inputs(folder: Path, **tables: pa.Table) -> Inputs:
     for name, table in tables.items():
         write_parquet(folder / f"{name}.parquet", table)
-    return Inputs({(name, "s"): folder / f"{name}.parquet" for name in tables})
+    return Inputs({(name, "s"): Part(at(folder), f"{name}.parquet") for name in tables})
 
 
 def both(folder: Path) -> Inputs:
