@@ -7,6 +7,7 @@ IEAT := $(VENV)/bin/ieat
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 FAULTS ?= 200
 SEED ?= 0
+MINUTES ?= 60
 OTHER_PYARROW ?= 17.0.0
 TINY := $(CURDIR)/.tiny
 NO_MODEL := not models and not engines and not gpu and not slow and not browser
@@ -101,6 +102,18 @@ test-slow: setup $(TINY)/qwen3/model.safetensors ## what takes minutes: clusters
 
 test-faults: setup ## kill, damage and confuse FAULTS builds through Ray: nothing lost, nothing doubled (KINDS=a,b SEED=n)
 	$(VENV)/bin/python -m tests.faults --faults $(FAULTS) --seed $(SEED) --kinds "$(KINDS)"
+
+fuzz: setup ## feed damaged bytes to all that reads files of others, led by atheris, for MINUTES=60
+	$(PIP) install -q --no-deps -r requirements/fuzz.lock
+	$(VENV)/bin/python -m tests.fuzz --minutes $(MINUTES)
+
+audit: $(VENV)-audit/.ready ## known vulnerabilities of the locked packages; fails on what a newer version mends (network: pypi.org)
+	$(VENV)-audit/bin/python scripts/audit.py
+
+$(VENV)-audit/.ready: requirements/audit.lock
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
+	@touch $@
 
 test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROFILE=my-gpu.yaml make test-gpu
 	@test -n "$(IEAT_GPU_PROFILE)" || { echo "IEAT_GPU_PROFILE names no profile, see docs/gpu.md" >&2; exit 2; }

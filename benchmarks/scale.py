@@ -105,7 +105,7 @@ def prepared(plan: Plan) -> None:
     """What a build does before its first task (`build.make_tables`)."""
     plan.persist()
     for node in plan.nodes.values():
-        node.table.sweep([*node.records.values(), *node.found.values()])
+        node.table.sweep(node.kept)
 
 
 def resume(work: Path, paths: tuple[str, str]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, q
 from ieat_data.recording.record import record
 from ieat_data.stages import SOURCE_TABLES
 from ieat_data.storage.open import at
+from ieat_data.storage.parts import DamagedPart
 from ieat_data.storage.store import Store
 
 SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
@@ -73,10 +73,19 @@ def build(
         if plan.recording is not None:
             raise UserError(f"profile {plan.profile.name} answers from a recording: --record needs real engines")
         plan.known = record_to.absolute() if is_recording(record_to) else None
-    make_tables(plan, connect)
-    if lacking := missing_answers(plan):
-        raise BuildStopped("\n      ".join(lacking))
-    made = publish(plan, at(out), manifest_copy)
+    while True:
+        make_tables(plan, connect)
+        if lacking := missing_answers(plan):
+            raise BuildStopped("\n      ".join(lacking))
+        try:
+            made = publish(plan, at(out), manifest_copy)
+            break
+        except DamagedPart as e:
+            node, held = plan.holder(e.part)
+            if node is None or held is None:
+                raise
+            plan.faults.append(f"{e}: {node.name}/{held.shard} is made again")
+            plan.take_back(node, held)
     if record_to is not None:
         record(plan, record_to)
     return made
@@ -86,16 +95,19 @@ def make_tables(plan: Plan, connect: Connect | None = None) -> None:
     """Build the tables in the work folder: everything except publishing."""
     preflight(plan)
     plan.persist()
+    plan.check_outputs()
+    plan.forget_stale()
     for node in plan.nodes.values():
-        node.table.sweep([*node.records.values(), *node.found.values()])
+        node.table.sweep(node.kept)
     begun: dict[str, Any] = {k: getattr(plan, k).model_dump(mode="json") for k in ("pipeline", "profile")}
     if plan.verdicts:
         begun["decisions"] = plan.verdicts_file
-    plan.work.replace("build.json", json.dumps(begun, indent=1, ensure_ascii=False).encode())
+    plan.work.replace_json("build.json", begun, indent=1)
     remember(plan)
     with logs.kept_in(plan.logs / "build.log"), Progress(plan) as progress:
-        for fault in plan.verdicts.faults:
+        for fault in (*plan.faults, *plan.verdicts.faults):
             progress.note(fault)
+        plan.faults.clear()
         Runner(plan, progress, connect or (InProcess if plan.recording else Cluster)).run()
 
 

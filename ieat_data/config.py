@@ -41,7 +41,8 @@ class EngineConfig(Strict):
         gt=0,
         description="seconds for one request. A call of several has as many times as long, the first of a process "
         "three times that; one that takes longer is ended with its process and asked again in halves. null: 300 for "
-        "`llm`, `asr` and `tts`, 120 for `ser` and `codec`, 60 for `mos` and `speaker`",
+        "`llm`, `asr` and `tts`, 120 for `ser` and `codec`, 60 for `mos` and `speaker`, none for engines "
+        "that ask servers (their `timeout_s` is the limit)",
     )
     num_cpus: float = Field(0.0, ge=0, description="Ray CPUs of one actor")
     num_gpus: float = Field(0.0, ge=0, description="Ray GPUs of one actor")
@@ -313,18 +314,25 @@ def validate(model: type[M], data: Any, where: str) -> M:
         raise explain(e, where, model) from None
 
 
-def read_yaml(path: Path) -> Any:
-    """Parse a YAML file.
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Parse a YAML file that holds a mapping.
 
     Raises:
-        UserError: it cannot be read, or is not YAML.
+        UserError: it cannot be read, is not YAML, or holds something else.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _YAML)
+        data = yaml.load(path.read_text(encoding="utf-8"), _YAML)
     except OSError as e:
         raise UserError(f"{path}: cannot be read: {e.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
+    except RecursionError:
+        raise UserError(f"{path}: not YAML: nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as e:  # ValueError: a date or a number that is none, bytes that are not UTF-8
         raise UserError(f"{path}: not YAML: {' '.join(str(e).split())}") from None
+    if not isinstance(data, dict):
+        raise UserError(
+            f"{path}: expected keys with values, found {'nothing' if data is None else type(data).__name__}"
+        )
+    return data
 
 
 def _find(name: str, folder: Path | paths.Layers, what: str) -> Path:

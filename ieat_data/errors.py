@@ -2,6 +2,7 @@
 
     IeatError
     ├── UserError           the user's: what is wrong, where, what to do, in one line. The CLI prints it, exit code 2
+    │   ├── Damaged         bytes that are not those that were written (storage). A build makes again what it can
     │   ├── BuildStopped    a build, or what asks an engine beside one, ended on purpose. What is committed stays
     │   ├── SourceError     a corpus cannot be read at all (corpora/io). The ingest stage puts its name before it
     │   │   ├── FileGone    one of its files is not there. A reader of many files makes a rejected record of it
@@ -35,6 +36,10 @@ class IeatError(Exception):
 
 class UserError(IeatError):
     """What is wrong, where, and what to do about it, in one line."""
+
+
+class Damaged(UserError):
+    """Bytes that are not those that were written: nothing of them is believed."""
 
 
 class BuildStopped(UserError):

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.support.finished import Finished
 
 OURS = ("ieat_data", "tests", "benchmarks", "evaluation", "scripts")
 
@@ -51,3 +56,30 @@ def nothing_is_flushed_to_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda fd: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    from ieat_data.dataset.verify import content_digest
+    from tests.support import corpora
+    from tests.support.finished import Finished
+
+    folder = tmp_path_factory.mktemp("finished")
+    built = Finished(corpora.make(folder), folder / "out", "")
+    built.build()
+    return built._replace(digest=content_digest(built.out))
+
+
+@pytest.fixture
+def finished(_finished: Finished, tmp_path: Path) -> Iterator[Finished]:
+    """A finished build of the test's own, whose files it may damage."""
+    from ieat_data.storage.parts import sha256_file
+
+    copied = _finished._replace(out=tmp_path / "out")
+    shutil.copytree(_finished.out, copied.out)
+    for shard in copied.out.glob("data/*/*.parquet"):  # hard links, as a build makes them
+        (part,) = [p for p in copied.parts(shard.parent.name) if sha256_file(p) == sha256_file(shard)]
+        shard.unlink()
+        os.link(part, shard)
+    yield copied
+    shutil.rmtree(copied.out)

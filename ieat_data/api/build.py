@@ -11,8 +11,10 @@ import yaml
 from ieat_data.api.dataset import Dataset
 from ieat_data.building import build as build_plan
 from ieat_data.config import Pipeline, Profile, load_pipeline, load_profile, split_assignments
+from ieat_data.dataset.fetched import fetched
 from ieat_data.execution.local import InProcessEngines
 from ieat_data.execution.plan import Plan
+from ieat_data.storage.open import at
 
 
 def build(
@@ -31,10 +33,10 @@ def build(
     Args:
         pipeline: what to build: a name under `pipelines/` (`stage1-2`) or a YAML file.
         profile: the engines: a name under `pipelines/profiles/` (`cpu`, `gpu`, `replay`) or a YAML file.
-        out: the dataset folder.
+        out: the dataset folder, or s3://BUCKET/PREFIX.
         settings: override values of the pipeline by dotted key, or of the profile (`profile.…`).
         limit: use only this many records of each source, the first ones.
-        work: the folder for intermediate tables. None: `OUT/.work`.
+        work: the folder for intermediate tables, also s3://BUCKET/PREFIX. None: `OUT/.work`.
         record: write the engines' raw answers into this folder, as a recording to replay.
         in_process: load the engines into this process instead of starting Ray: for a few rows.
 
@@ -45,11 +47,13 @@ def build(
         >>> data = ieat_data.build("stage1-2", "cpu", "data/try", limit=2, settings={"stages.respond.attempts": 2})
         >>> len(data)
     """
-    folder = Path(out).resolve()
+    store = at(out)
     chosen, who = configs(pipeline, profile, {**(settings or {}), **({} if limit is None else {"limit": limit})})
-    plan = Plan(chosen, who, Path(work or folder / ".work").resolve())
+    plan = Plan(chosen, who, at(work or store / ".work"))
     connect = InProcessEngines if in_process and plan.recording is None else None
-    return Dataset(build_plan(plan, folder, None if record is None else Path(record), connect=connect), folder)
+    return Dataset(
+        build_plan(plan, store, None if record is None else Path(record), connect=connect), fetched(out).resolve()
+    )
 
 
 def configs(pipeline: str | Path, profile: str | Path, settings: Mapping[str, Any]) -> tuple[Pipeline, Profile]:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
+from ieat_data.dataset.fetched import fetched
 from ieat_data.dataset.verify import load_manifest, root
 from ieat_data.errors import UserError, did_you_mean
+from ieat_data.storage.parts import shard_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +23,8 @@ def load(manifest_or_folder: str | Path, config: str | None = None) -> Dataset:
     """Open a dataset that `build` or `ieat build` wrote. Reads only its manifest at first.
 
     Args:
-        manifest_or_folder: the dataset folder, or a manifest that leads to it (`manifests/sample.json`).
+        manifest_or_folder: the dataset folder, or a manifest that leads to it (`manifests/sample.json`). Of
+            s3://BUCKET/PREFIX a copy is made in the cache.
         config: open only this part, such as `stage1_2_empathy`. None: all of it.
 
     Raises:
@@ -32,7 +35,7 @@ def load(manifest_or_folder: str | Path, config: str | None = None) -> Dataset:
         >>> for sample in data:
         ...     print(sample["language"], sample["messages"][-1]["content"])
     """
-    place = Path(manifest_or_folder)
+    place = fetched(manifest_or_folder)
     manifest = load_manifest(place)
     if config is not None and config not in manifest["configs"]:
         raise UserError(f"{place}: has no config {config!r}{did_you_mean(config, manifest['configs'])}")
@@ -80,14 +83,15 @@ class Dataset:
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
         """Yield the samples in the order of the shards. `columns`: only these, e.g. all but the clips in `audios`."""
         for file in self.files:
-            for batch in pq.ParquetFile(file).iter_batches(_BATCH, columns=columns and list(columns)):
-                yield from batch.to_pylist()
+            with shard_file(file).open() as opened:
+                for batch in opened.iter_batches(_BATCH, columns=columns and list(columns)):
+                    yield from batch.to_pylist()
 
     def arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return all samples as one Arrow table. Without `columns` that includes the clips: much memory."""
         import pyarrow as pa
 
-        return pa.concat_tables([pq.read_table(f, columns=columns and list(columns)) for f in self.files])
+        return pa.concat_tables([shard_file(f).read(columns) for f in self.files])
 
     def sample(self, id: str) -> dict[str, Any]:
         """Return the sample whose id is, or begins with, `id`.
@@ -100,8 +104,11 @@ class Dataset:
             what = f"{len(found)} samples have an id that begins with" if found else "no sample has the id"
             raise UserError(f"{self.folder}: {what} {id!r}")
         ((file, whole),) = found
-        row: dict[str, Any] = pq.read_table(file, filters=[("id", "=", whole)]).to_pylist()[0]
-        return row
+        with shard_file(file).open() as opened:
+            for batch in opened.iter_batches(_BATCH):
+                for row in batch.filter(pc.equal(batch.column("id"), whole)).to_pylist():
+                    return dict(row)
+        raise UserError(f"{self.folder}: no sample has the id {id!r}")
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{c} {self.manifest['configs'][c]['rows']}" for c in self.configs)
@@ -109,5 +116,5 @@ class Dataset:
 
 
 def _ids(file: Path) -> list[str]:
-    ids: list[str] = pq.read_table(file, columns=["id"]).column("id").to_pylist()
+    ids: list[str] = shard_file(file).read(["id"]).column("id").to_pylist()
     return ids

@@ -12,6 +12,7 @@ from ieat_data.building import load_build
 from ieat_data.data.schema import OK, REJECTED, SKIPPED
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
+from ieat_data.storage.open import at
 
 _SHOWN = 12  # characters of an id in the text
 _LINE = 100  # characters of a row's text
@@ -106,7 +107,7 @@ def explain(out: str | Path, id: str, *, work: str | Path | None = None) -> Expl
         >>> print(what)
         >>> [(s.stage, s.reason, s.message) for s in what.rejects]
     """
-    plan = load_build(Path(work or Path(out) / ".work").resolve())
+    plan = load_build(at(work or at(out) / ".work"))
     lineage = Lineage(plan)
     found = lineage.find(id)
     if not found:

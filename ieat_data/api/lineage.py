@@ -19,7 +19,7 @@ from ieat_data.data.schema import OK, REJECTED
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.hashing import child_id
 from ieat_data.stages.dialogue.questions import question_id
-from ieat_data.storage.shards import Part
+from ieat_data.storage.parts import Part
 
 Row = Mapping[str, Any]
 _NAMING = {"parent", "turns", "provenance"}  # columns that name other rows

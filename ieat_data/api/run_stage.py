@@ -26,7 +26,8 @@ from ieat_data.stages.catalogue import Catalogue, catalogue
 from ieat_data.stages.row_by_row import ExpandStage, RowByRow
 from ieat_data.stages.speech.speakers import clones
 from ieat_data.storage.open import at
-from ieat_data.storage.shards import Part, Table, write_parquet
+from ieat_data.storage.parts import Part, write_parquet
+from ieat_data.storage.shards import Table
 
 _SHARD = "rows"
 _HEAD = ("id", "status")  # of every table that a stage reads

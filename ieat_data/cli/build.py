@@ -15,10 +15,14 @@ PipelineArg = Annotated[str, typer.Argument(help="A name under pipelines/ (stage
 ProfileOpt = Annotated[
     str, typer.Option("--profile", "-p", help="The engines: a name under pipelines/profiles/, or a path.")
 ]
-OutOpt = Annotated[Path, typer.Option("--out", "-o", help="The dataset folder.")]
+OutOpt = Annotated[Path, typer.Option("--out", "-o", help="The dataset folder, or s3://BUCKET/PREFIX.")]
 WorkOpt = Annotated[
     Path | None,
-    typer.Option("--work", help="The folder for intermediate tables and answers.", show_default="OUT/.work"),
+    typer.Option(
+        "--work",
+        help="The folder for intermediate tables and answers; also s3://BUCKET/PREFIX.",
+        show_default="OUT/.work",
+    ),
 ]
 SetOpt = Annotated[
     list[str] | None,
@@ -51,8 +55,9 @@ def make_plan(
 ) -> Plan:
     """Plan a build; the default of `work` is OUT/.work."""
     from ieat_data.execution.plan import Plan
+    from ieat_data.storage.open import at
 
-    return Plan(*load(pipeline, profile, sets, limit), (work or out / ".work").resolve())
+    return Plan(*load(pipeline, profile, sets, limit), at(work or out / ".work"))
 
 
 def build(
@@ -83,11 +88,15 @@ def build(
     """
     from ieat_data.building import build as run
     from ieat_data.cli.cost import compared_table
+    from ieat_data.cli.places import on_disk
     from ieat_data.cli.show import after_build
     from ieat_data.cost.report import compared
+    from ieat_data.storage.open import at
 
+    if manifest is not None:
+        on_disk(out, "ieat build --manifest")
     planned = make_plan(pipeline, profile, out, work, set_, limit)
-    after_build(run(planned, out.resolve(), record, manifest), out)
+    after_build(run(planned, at(out), record, manifest), out)
     compared_table(compared(planned))
 
 
@@ -137,10 +146,12 @@ def plan(
     """
     from ieat_data.cli.plan import show_plan
     from ieat_data.cost.corpora import Stated, parse_sizes
+    from ieat_data.storage.open import at
 
     stated = Stated(parse_sizes("--rows", rows or []), parse_sizes("--hours", hours or []))
     folder = work or (out / ".work" if out else None)
-    show_plan(*load(pipeline, profile, set_, limit), folder and folder.resolve(), stated, gpus, price, as_json)
+    place = at(folder) if folder else None
+    show_plan(*load(pipeline, profile, set_, limit), place, stated, gpus, price, as_json)
 
 
 def status(
@@ -152,7 +163,8 @@ def status(
     from ieat_data.cli.cost import compared_table
     from ieat_data.cli.show import plan_table
     from ieat_data.cost.report import compared
+    from ieat_data.storage.open import at
 
-    begun = load_build((work or out / ".work").resolve())
+    begun = load_build(at(work or out / ".work"))
     plan_table(begun)
     compared_table(compared(begun))

@@ -38,6 +38,7 @@ def doctor(
     Example: ieat doctor --profile my-gpu.yaml --out /data/mine
     """
     from ieat_data.apps.doctor.examine import examine
+    from ieat_data.cli.places import on_disk
     from ieat_data.config import load_profile, split_assignments
     from ieat_data.errors import UserError
 
@@ -49,7 +50,9 @@ def doctor(
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:4.0f} s] {text}", file=sys.stderr, flush=True)
 
-    report = examine(load_profile(profile, for_profile), (work or out / ".work").resolve(), calls, say)
+    report = examine(
+        load_profile(profile, for_profile), on_disk(work or out / ".work", "ieat doctor").resolve(), calls, say
+    )
     if as_json:
         typer.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
     else:

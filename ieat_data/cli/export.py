@@ -28,9 +28,11 @@ def export(
 
     Example: ieat export data/stage1-2 --to jsonl --out data/jsonl
     """
+    from ieat_data.cli.places import on_disk
     from ieat_data.dataset.export.run import export as run
+    from ieat_data.dataset.fetched import fetched
 
-    about = run(folder, to, out, set_ or [])
+    about = run(fetched(folder), to, on_disk(out, "ieat export --out"), set_ or [])
     for config, n in about["rows"].items():
         typer.echo(f"{config}: {n} samples")
     for reason, n in about["left_out"].items():

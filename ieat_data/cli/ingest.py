@@ -33,11 +33,12 @@ def ingest(
     """
     from ieat_data.apps.ingest.ingest import ingest as run
     from ieat_data.apps.ingest.statistics import draw, statistics
+    from ieat_data.cli.places import on_disk
     from ieat_data.dataset.publish import place
     from ieat_data.storage.local import replace_file
     from ieat_data.storage.open import at
 
-    node = run(source, out.resolve() / ".work", limit, rows_per_shard)
+    node = run(source, on_disk(out, "ieat ingest").resolve() / ".work", limit, rows_per_shard)
     placed = {name for name, _ in place(node, at(out / "data"))}
     for old in (out / "data").glob("*.parquet"):
         if old.name not in placed:

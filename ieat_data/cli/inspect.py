@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
-FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote.")]
+from ieat_data.cli.places import named
+from ieat_data.errors import UserError
+
+FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote, or s3://BUCKET/PREFIX.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -19,26 +22,50 @@ def register(app: typer.Typer) -> None:
     app.command()(explain)
 
 
-def verify(folder: FolderArg) -> None:
-    """Check every shard against the manifest: hashes, schema, unique ids, references, counts. Exit 1 on a fault."""
+def verify(
+    folder: FolderArg,
+    deep: Annotated[bool, typer.Option("--deep", help="Decode every clip to its end.")] = False,
+    work: Annotated[
+        Path | None,
+        typer.Option(metavar="WORK", help="Check a work folder, too: tables, records, answers.", show_default=False),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Delete what is damaged and can be built again; ieat build then does."),
+    ] = False,
+) -> None:
+    """Check that a folder holds what its manifest claims, in every byte. Exit 1 on a fault, with a line for each.
+
+    Shards, schema, ids, references, spans, counts, the card, stray files.
+
+    Example: ieat verify data/stage1-2 --deep --work data/stage1-2/.work
+    """
+    from ieat_data.dataset.fetched import fetched
     from ieat_data.dataset.verify import load_manifest
     from ieat_data.dataset.verify import verify as check
 
-    faults = check(folder)
+    there = fetched(folder, anew=True)
+    if repair and there != Path(folder):
+        raise UserError(f"{named(folder)}: --repair works on a folder of this machine; build again in its place")
+    beside = there / ".work"
+    faults = check(there, deep, work or (beside if repair and beside.is_dir() else None), repair)
     for fault in faults:
         typer.echo(fault)
+    if faults and repair:
+        typer.echo("what is damaged is deleted: the ieat build that made it makes it again", err=True)
     if faults:
-        typer.echo(f"{folder}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
+        typer.echo(f"{named(folder)}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", err=True)
         raise typer.Exit(1)
-    made = load_manifest(folder)
-    typer.echo(f"{folder}: sound, {made['rows']} samples in {len(made['shards'])} shards", err=True)
+    made = load_manifest(there)
+    typer.echo(f"{named(folder)}: sound, {made['rows']} samples in {len(made['shards'])} shards", err=True)
 
 
 def digest(folder: FolderArg) -> None:
     """Print the content digest of the logical rows (not of the Parquet bytes) alone on stdout."""
+    from ieat_data.dataset.fetched import fetched
     from ieat_data.dataset.verify import content_digest
 
-    sys.stdout.write(content_digest(folder) + "\n")
+    sys.stdout.write(content_digest(fetched(folder)) + "\n")
 
 
 def show(
@@ -54,8 +81,9 @@ def show(
     Example: ieat show data/stage1-2 --task trajectory --language zh
     """
     from ieat_data.cli.show import show_samples
+    from ieat_data.dataset.fetched import fetched
 
-    show_samples(folder, id_, task, language, n, audio)
+    show_samples(fetched(folder), id_, task, language, n, audio)
 
 
 def explain(

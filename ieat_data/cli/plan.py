@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from ieat_data.cli.cost import compared_table, estimate_tables
@@ -16,12 +15,13 @@ from ieat_data.cost.figures import Figures
 from ieat_data.cost.report import compared, estimate_plan
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
+from ieat_data.storage.store import Store
 
 
 def show_plan(
     pipeline: Pipeline,
     profile: Profile,
-    work: Path | None,
+    work: Store | None,
     stated: Stated,
     gpus: int | None,
     price: float | None,

@@ -41,7 +41,12 @@ def report(
 
     Example: ieat report data/stage1-2 --out report
     """
+    from ieat_data.cli.places import on_disk
+
     with_clips = _count(audio)
+    for place in (folder, work):
+        if place is not None:
+            on_disk(place, "ieat report")
     if serve:
         from ieat_data.apps.report.serve import serve as run
 

@@ -54,8 +54,9 @@ def review(
     Example: ieat review data/stage1-2
     """
     from ieat_data.apps.review.serve import serve
+    from ieat_data.cli.places import on_disk
 
-    session = open_session(what, decisions, rule, n)
+    session = open_session(on_disk(what, "ieat review"), decisions, rule, n)
     if progress:
         show_progress(session.progress())
         return

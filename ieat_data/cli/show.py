@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
+from ieat_data.cli.places import named
 from ieat_data.config import load_project
 from ieat_data.execution.plan import Plan
 from ieat_data.paths import project
@@ -82,11 +83,11 @@ def _project() -> str:
     return f"; project: {load_project(folder).name} in {folder}" if folder else ""
 
 
-def after_build(made: Mapping[str, Any], out: Path) -> None:
+def after_build(made: Mapping[str, Any], place: Path) -> None:
     """Print one screen: what was built, what was rejected, where it is, what to try next."""
     from ieat_data.execution.read import said
 
-    console = new_console()
+    console, out = new_console(), named(place)
     console.print(
         f"\n[bold]{escape(made['name'])}[/bold]: {made['rows']} samples, {made['audio_s'] / 60:.1f} min of audio"
     )

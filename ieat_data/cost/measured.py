@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ieat_data.cost.figures import Figure, unit_of
+from ieat_data.errors import Damaged
 from ieat_data.stages import SOURCE_TABLES, STAGES
 from ieat_data.storage.shards import CommitRecord, Table
 from ieat_data.storage.store import Store
@@ -39,7 +40,10 @@ def measured(work: Store, identities: Mapping[str, Mapping[str, Any]]) -> dict[s
 def _tables(work: Store) -> Iterator[tuple[str, Mapping[str, Any], Table]]:
     for name in (work / "tables").names():
         table = Table(work / "tables" / name)
-        described = (table.store.read_json("plan.json") or {}).get("description", {})
+        try:
+            described = (table.store.read_json("plan.json") or {}).get("description", {})
+        except Damaged:
+            continue  # what is measured there cannot be told apart
         if described.get("stage") in STAGES:
             yield described["stage"], described["engines"], table
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ieat_data.cost.corpora import Stated, corpora
 from ieat_data.cost.estimate import Estimate, estimate
 from ieat_data.cost.figures import Figures, unit_of
 from ieat_data.cost.measured import measured, usage
+from ieat_data.errors import Damaged
 from ieat_data.execution.plan import Plan
 from ieat_data.hashing import fingerprint
 from ieat_data.stages import SOURCE_TABLES
@@ -41,12 +42,14 @@ def remember(plan: Plan) -> None:
     tables = [node.table.name for node in plan.nodes.values()]
     if plan.recording is None and not _planned(plan.work, tables):
         planned = {"tables": _key(tables), "planned": estimate_plan(plan).plain()}
-        plan.work.replace(NAME, json.dumps(planned, indent=1, ensure_ascii=False).encode())
+        plan.work.replace_json(NAME, planned, indent=1)
 
 
 def _planned(work: Store, tables: Iterable[str]) -> dict[str, Any]:
     """Return the estimate saved when these tables' build began; empty if there is none, or it is for other tables."""
-    written = work.read_json(NAME) or {}
+    written: dict[str, Any] = {}
+    with suppress(Damaged):  # an estimate can be made again
+        written = work.read_json(NAME) or {}
     return dict(written["planned"]) if written.get("tables") == _key(tables) else {}
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import soundfile as sf
+from numpy.typing import NDArray
 
 from ieat_data.data.audio import AudioError, Samples, container, mono, undecodable
 
@@ -139,10 +140,14 @@ def _compare_md5(data: bytes, samples: Samples, subtype: str) -> None:
     said, width = data[26:42], {"PCM_S8": 1, "PCM_16": 2, "PCM_24": 3}.get(subtype, 0)
     if not said.strip(b"\0") or not width:
         return
-    whole = np.rint(samples.astype(np.float64) * (1 << (8 * width - 1))).astype("<i4")
-    raw = whole.tobytes() if width == 4 else whole.view("u1").reshape(-1, 4)[:, :width].tobytes()
+    scaled = samples * np.float32(1 << (8 * width - 1))  # exact: libsndfile divided by this power of two
+    raw = scaled.astype("<i2").tobytes() if width == 2 else _bytes(scaled.astype("<i4"), width)
     if hashlib.md5(raw, usedforsecurity=False).digest() != said:
         raise AudioError("damaged_audio", "its samples do not have the MD5 in its FLAC header")
+
+
+def _bytes(whole: NDArray[np.int32], width: int) -> bytes:
+    return whole.view("u1").reshape(-1, 4)[:, :width].tobytes()
 
 
 def _with_length(data: bytes, frames: int) -> bytes:

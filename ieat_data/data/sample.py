@@ -34,25 +34,39 @@ def emotions(row: Mapping[str, Any]) -> list[str]:
     return [m["emotion"]["label"] for m in row["messages"] if m["emotion"] and m["emotion"]["label"]]
 
 
+class Summary:
+    """Counts by task, language, turns, emotion and first→last emotion; seconds of audio; content digest."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {c: Counter() for c in COUNTED}
+        self._seconds = 0.0
+        self._digests: list[bytes] = []
+
+    def add(self, row: Mapping[str, Any], seen_as: Mapping[str, Any] | None = None) -> None:
+        """Add a sample. `seen_as`: what `logical` makes of it, if the caller has it."""
+        felt = emotions(row)
+        for column in ("task", "language", "n_turns"):
+            self._counts[column][str(row[column])] += 1
+        self._counts["emotion"].update(felt)
+        if len(felt) > 1:
+            self._counts["transition"][f"{felt[0]} → {felt[-1]}"] += 1
+        self._seconds += sum(
+            max((s["end_s"] for s in row["spans"] if s["audio"] == i), default=0.0) for i in range(len(row["audios"]))
+        )
+        self._digests.append(row_digest(logical(row) if seen_as is None else seen_as))
+
+    def done(self) -> dict[str, Any]:
+        """Return what a commit record holds."""
+        return _summary(self._counts, self._seconds, self._digests)
+
+
 def summarise(table: pa.Table) -> dict[str, Any]:
-    """Return counts by task, language, turns, emotion and first→last emotion; seconds of audio; content digest."""
-    counts: dict[str, Counter[str]] = {c: Counter() for c in COUNTED}
-    seconds = 0.0
-    digests = []
+    """Return the `Summary` of a shard of samples."""
+    summary = Summary()
     for batch in table.to_batches(max_chunksize=64):
         for row in batch.to_pylist():
-            felt = emotions(row)
-            for column in ("task", "language", "n_turns"):
-                counts[column][str(row[column])] += 1
-            counts["emotion"].update(felt)
-            if len(felt) > 1:
-                counts["transition"][f"{felt[0]} → {felt[-1]}"] += 1
-            seconds += sum(
-                max((s["end_s"] for s in row["spans"] if s["audio"] == i), default=0.0)
-                for i in range(len(row["audios"]))
-            )
-            digests.append(row_digest(logical(row)))
-    return _summary(counts, seconds, digests)
+            summary.add(row)
+    return summary.done()
 
 
 def merge(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ieat_data.dataset import card, manifest
 from ieat_data.execution.plan import Node, Plan
-from ieat_data.storage.local import replace_file
+from ieat_data.storage.local import LocalStore, replace_file
+from ieat_data.storage.parts import sha256_file
 from ieat_data.storage.shards import CommitRecord
 from ieat_data.storage.store import Store
 
@@ -47,7 +48,8 @@ def publish(plan: Plan, out: Store, manifest_copy: Path | None = None) -> dict[s
 
 
 def _json(made: dict[str, Any]) -> bytes:
-    return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
+    signed = {**made, "digest": manifest.manifest_digest(json.loads(json.dumps(made)))}
+    return (json.dumps(signed, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def place(node: Node, folder: Store) -> list[tuple[str, CommitRecord]]:
@@ -56,5 +58,19 @@ def place(node: Node, folder: Store) -> list[tuple[str, CommitRecord]]:
     there = frozenset(folder.names())
     records = [record for shard in node.shards if (record := node.records[shard]).rows]
     placed = [(f"{record.shard}-{record.sha256[:8]}.parquet", record) for record in records]
+    for name, record in placed:
+        if name in there and not _as_committed(folder, name, node, record):
+            folder.delete(name)  # damaged: it has the right name, as a name is made from what was committed
+    there = frozenset(folder.names())
     folder.take({name: (node.table.store, record.file) for name, record in placed if name not in there})
     return placed
+
+
+def _as_committed(folder: Store, name: str, node: Node, record: CommitRecord) -> bool:
+    """Tell whether a published shard is the part of the work folder. It is read only if size and time do not say so."""
+    here, part = folder.find(name), node.table.store.find(record.file)
+    if here is None or here.size != record.bytes:
+        return False
+    if not isinstance(folder, LocalStore) or (part is not None and part.modified == here.modified):
+        return True
+    return sha256_file(folder.path(name)) == record.sha256

@@ -1,4 +1,7 @@
-"""`ieat verify`: does an output folder match its manifest? Reads every shard again and checks every row."""
+"""`ieat verify`: does an output folder match its manifest? Reads every shard again and checks every row.
+
+No byte is interpreted before its hash is right, and a fault of any kind is one line (`verification/`).
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ieat_data.data import schema
-from ieat_data.data.audio import AudioError, duration
-from ieat_data.data.sample import COUNTED, digest, merge, summarise
-from ieat_data.dataset.manifest import MANIFEST
+from ieat_data.data.sample import digest
+from ieat_data.dataset.manifest import MANIFEST, manifest_digest
+from ieat_data.dataset.verification import form
+from ieat_data.dataset.verification.folder import card_faults, strays
+from ieat_data.dataset.verification.samples import check
+from ieat_data.dataset.verification.totals import totals
+from ieat_data.dataset.verification.words import differs, first_line
+from ieat_data.dataset.verification.work import work_faults
 from ieat_data.errors import UserError
-from ieat_data.storage.shards import sha256_file
-
-_SLACK_S = 1e-3
+from ieat_data.storage.open import at
+from ieat_data.storage.parts import shard_file
 
 
 def load_manifest(out: Path) -> dict[str, Any]:
@@ -31,14 +38,14 @@ def load_manifest(out: Path) -> dict[str, Any]:
         made = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{out}: holds or is no {MANIFEST}: not an output folder, or its build has not ended") from None
-    except ValueError as e:
+    except OSError as e:
+        raise UserError(f"{path}: cannot be read: {e.strerror}") from None
+    except (ValueError, RecursionError) as e:
         raise UserError(f"{path}: not JSON: {e}") from None
     if not isinstance(made, dict) or made.get("schema_version") != schema.VERSION:
         raise UserError(f"{path}: not a manifest of schema version {schema.VERSION}")
-    for shard in made["shards"]:
-        inside = Path(shard["path"])
-        if inside.is_absolute() or ".." in inside.parts:
-            raise UserError(f"{path}: the shard {shard['path']!r} lies outside the folder")
+    if wrong := form.fault(made):
+        raise UserError(f"{path}: {wrong}")
     return made
 
 
@@ -52,8 +59,9 @@ def samples(out: Path) -> Iterator[dict[str, Any]]:
     made = load_manifest(out)
     folder = root(out, made)
     for shard in made["shards"]:
-        for batch in pq.ParquetFile(folder / shard["path"]).iter_batches(batch_size=64):
-            yield from batch.to_pylist()
+        with shard_file(folder / shard["path"]).open() as file:
+            for batch in file.iter_batches(batch_size=64):
+                yield from batch.to_pylist()
 
 
 def content_digest(out: Path) -> str:
@@ -61,82 +69,74 @@ def content_digest(out: Path) -> str:
     return digest(samples(out))
 
 
-def verify(out: Path) -> list[str]:
-    """Return one line per fault; an empty list if the folder is intact."""
-    made = load_manifest(out)
-    out = root(out, made)
+def verify(out: Path, deep: bool = False, work: Path | None = None, repair: bool = False) -> list[str]:
+    """Check a dataset folder against its manifest, whatever bytes stand there.
+
+    Args:
+        out: the folder, or a manifest elsewhere that leads there.
+        deep: decode every clip to its end.
+        work: a work folder that is checked, too.
+        repair: delete damaged shards and parts: the build that made them makes them again.
+
+    Returns:
+        One line per fault; an empty list if the folder is sound.
+
+    Raises:
+        UserError: there is no manifest.
+    """
+    path = out / MANIFEST if out.is_dir() else out
+    try:
+        made = load_manifest(out)
+    except UserError as e:
+        if not path.exists():
+            raise
+        return [str(e)]
+    folder = root(out, made)
     faults: list[str] = []
+    if made.get("digest") != manifest_digest(made):
+        faults.append(f"{path.name}: changed since it was written (digest): build again, or take it from where it came")
+    faults += strays(folder, made)
+    faults += card_faults(folder, made)
     seen: set[str] = set()
-    summaries = []
-    listed = {s["path"] for s in made["shards"]}
-    for path in sorted((out / "data").rglob("*.parquet")):
-        if path.relative_to(out).as_posix() not in listed:
-            faults.append(f"{path.relative_to(out)}: not named by the manifest")
+    summaries: dict[str, list[Mapping[str, Any]]] = {}
+    broken: set[str] = set()  # configs with a shard that cannot be counted
     for shard in made["shards"]:
-        path = out / shard["path"]
-        if not path.is_file():
-            faults.append(f"{shard['path']}: missing")
-            continue
-        if path.stat().st_size != shard["bytes"] or sha256_file(path) != shard["sha256"]:
-            faults.append(f"{shard['path']}: its bytes differ from the committed ones (sha256)")
-            continue
-        found = pq.read_table(path)
-        if not found.schema.equals(schema.SAMPLES):
-            faults.append(f"{shard['path']}: not the sample schema")
-            continue
-        faults += [f"{shard['path']}: {fault}" for fault in _rows(found, shard, seen)]
-        summary = summarise(found)
-        summaries.append(summary)
-        if summary["content_digest"] != shard["content_digest"]:
-            faults.append(f"{shard['path']}: content digest differs")
-    if not faults:
-        total = merge(summaries)
-        faults += [
-            f"counts.{c}: the manifest says {made['counts'][c]}, the shards hold {total[c]}"
-            for c in COUNTED
-            if total[c] != made["counts"][c]
-        ]
-        if total["content_digest"] != made["content_digest"]:
-            faults.append("content_digest: the manifest's differs from the shards'")
-        if made["rows"] != len(seen):
-            faults.append(f"rows: the manifest says {made['rows']}, the shards hold {len(seen)}")
+        summary = _shard(folder, shard, seen, deep, faults)
+        if summary is None:
+            broken.add(shard["config"])
+            if repair:
+                (folder / shard["path"]).unlink(missing_ok=True)
+        else:
+            summaries.setdefault(shard["config"], []).append(summary)
+    if not broken:
+        faults += totals(made, summaries)
+    if work is not None:
+        faults += work_faults(at(work), made, repair)
     return faults
 
 
-def _rows(table: pa.Table, shard: dict[str, Any], seen: set[str]) -> Iterator[str]:
+def _shard(
+    folder: Path, shard: Mapping[str, Any], seen: set[str], deep: bool, faults: list[str]
+) -> Mapping[str, Any] | None:
+    """Check a shard; add its faults. Return its summary with its number of rows, or None if it cannot be counted."""
+    said = faults.append
+    try:
+        if (wrong := differs(folder / shard["path"], shard["bytes"], shard["sha256"])) is not None:
+            said(f"{shard['path']}: {wrong}")
+            return None
+        with pq.ParquetFile(folder / shard["path"]) as file:
+            if not file.schema_arrow.equals(schema.SAMPLES):
+                said(f"{shard['path']}: not the sample schema")
+                return None
+            table = file.read()
+    except (OSError, pa.ArrowException) as e:
+        said(f"{shard['path']}: cannot be read: {first_line(e)}")
+        return None
     if len(table) != shard["rows"]:
-        yield f"{len(table)} rows, the manifest says {shard['rows']}"
-    for batch in table.to_batches(max_chunksize=64):
-        for row in batch.to_pylist():
-            if row["id"] in seen:
-                yield f"{row['id']}: this id appears twice"
-            seen.add(row["id"])
-            yield from (f"{row['id']}: {fault}" for fault in _sample(row))
-
-
-def _sample(row: dict[str, Any]) -> Iterator[str]:
-    """Check that the references inside a sample are valid."""
-    lengths = []
-    for i, audio in enumerate(row["audios"]):
-        try:
-            lengths.append(duration(audio["bytes"] or b"")[0])
-        except AudioError as e:
-            lengths.append(0.0)
-            yield f"audio {i}: {e}"
-    for m in row["messages"]:
-        if m["audio"] is not None and not 0 <= m["audio"] < len(lengths):
-            yield f"a message points to audio {m['audio']} of {len(lengths)}"
-        if m["role"] == "assistant" and not m["content"].strip():
-            yield "an empty reply"
-        if m["think"] is not None and not 0 < (m["injected_chars"] or 0) < len(m["think"]):
-            yield "a think body without a continuation of the injected one"
-    for s in row["spans"]:
-        if not 0 <= s["audio"] < len(lengths) or not 0 <= s["start_s"] <= s["end_s"] <= lengths[s["audio"]] + _SLACK_S:
-            yield f"a span ({s['kind']}) lies outside its audio"
-    if row["n_turns"] != sum(m["role"] == "user" and m["kind"] != "question" for m in row["messages"]):
-        yield "n_turns is not the number of the user's turns"
-    known = {u["utterance"] for u in row["provenance"]["utterances"]}
-    if any(s["kind"] == "utterance" and s["ref"] not in known for s in row["spans"]):
-        yield "a span refers to an utterance that provenance does not name"
-    if not any(m["train"] for m in row["messages"]):
-        yield "no message carries a loss"
+        said(f"{shard['path']}: {len(table)} rows, the manifest says {shard['rows']}")
+    summary = check(table, seen, deep, lambda line: said(f"{shard['path']}: {line}"))
+    if summary is None:
+        return None
+    if summary["content_digest"] != shard["content_digest"]:
+        said(f"{shard['path']}: content digest differs")
+    return {**summary, "rows": len(table)}

@@ -8,7 +8,6 @@ with its new text under an id of its own: it is spoken and answered again.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ieat_data.config import Pipeline, Rule, located
 from ieat_data.decisions.adjudication import Verdict, verdict
 from ieat_data.decisions.log import load, standing
+from ieat_data.errors import Damaged
 from ieat_data.hashing import fingerprint
 from ieat_data.storage.store import Store
 
@@ -67,9 +67,8 @@ class Verdicts(BaseModel):
     def save(self, folder: Store) -> str:
         """Write the verdicts into a folder, in a file named by their hash; return its name."""
         name = f"decisions-{self.digest[:16]}.json"
-        if folder.find(name) is None:
-            folder.make()
-            folder.replace(name, json.dumps(self.held, ensure_ascii=False).encode())
+        folder.make()
+        folder.replace_json(name, self.held)  # again each time: what stands there may be damaged
         return name
 
 
@@ -78,8 +77,15 @@ NONE = Verdicts()
 
 @functools.cache
 def saved(folder: Store, name: str) -> Verdicts:
-    """Read what `save` wrote."""
-    return Verdicts.model_validate_json(folder.read(name))
+    """Read what `save` wrote.
+
+    Raises:
+        Damaged: it is not there, or not as it was written.
+    """
+    held = folder.read_json(name)
+    if held is None:
+        raise Damaged(f"{folder}/{name}: missing: run the same ieat build again")
+    return Verdicts.model_validate(held)
 
 
 def decisions_dir(pipeline: Pipeline) -> Path:

@@ -95,17 +95,18 @@ class ResponseCache:
             self._outdated += name.endswith(_SUFFIX_BEFORE)
 
     def _load(self, store: Store, name: str) -> None:
-        sound: dict[str, Encoded] = {}
-        damaged = 0
         try:
-            for found in unpack(store.read(name)):
-                if isinstance(found, Damaged):
-                    damaged += not found.torn  # a kill cut off the tail: everything before it counts
-                else:
-                    sound.setdefault(*found)
+            data = store.read(name)
         except OSError as e:
             _logger.warning("%s/%s: cannot be read: %s", store, name, e)
-            damaged += 1
+            return
+        sound: dict[str, Encoded] = {}
+        damaged = 0
+        for found in unpack(data):
+            if isinstance(found, Damaged):
+                damaged += not found.torn  # a kill cut off the tail: everything before it counts
+            else:
+                sound.setdefault(*found)
         self._known = {**sound, **self._known}
         if damaged:
             # what is sound moves to a file of its own, so that this damage is told once

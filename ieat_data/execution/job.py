@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.stages.base import Task
-from ieat_data.storage.shards import Part
+from ieat_data.storage.parts import Part
 from ieat_data.storage.store import Store
 
 

@@ -20,7 +20,7 @@ from ieat_data.decisions.verdicts import Verdicts, of_pipeline
 from ieat_data.diff import differences
 from ieat_data.engines import registry
 from ieat_data.engines.recording import open_recording
-from ieat_data.errors import UserError
+from ieat_data.errors import Damaged, UserError
 from ieat_data.execution.job import Job
 from ieat_data.hashing import fingerprint
 from ieat_data.paths import prompt_hashes
@@ -30,6 +30,7 @@ from ieat_data.stages import UNIONS
 from ieat_data.stages.base import Rule, Stage, Task
 from ieat_data.stages.catalogue import Catalogue, catalogue
 from ieat_data.storage.open import at
+from ieat_data.storage.parts import Part
 from ieat_data.storage.shards import CommitRecord, Table
 from ieat_data.storage.store import Store
 
@@ -45,7 +46,8 @@ class Node:
     description: Mapping[str, Any]  # what the fingerprint hashes
     table: Table
     tasks: list[Task] = field(default_factory=list)
-    found: dict[str, CommitRecord] = field(default_factory=dict)  # from earlier runs: stale, or not yet checked
+    found: dict[str, list[CommitRecord]] = field(default_factory=dict)  # of earlier runs: stale, or not yet checked
+    stale: list[CommitRecord] = field(default_factory=list)  # made from other inputs than those of now
     records: dict[str, CommitRecord] = field(default_factory=dict)  # committed and not stale
     rows: int = 0  # in `records`
     rejects: Counter[str] = field(default_factory=Counter)
@@ -72,8 +74,20 @@ class Node:
             self.rejects.update(record.rejects)
         return new
 
+    def drop(self, record: CommitRecord) -> None:
+        """Take back a record of `records`: its shard has to be made again."""
+        del self.records[record.shard]
+        self.rows -= record.rows
+        self.rejects.subtract(record.rejects)
+        self.stale.append(record)
+
     def done(self, task: Task) -> bool:
         return all(s in self.records for s in task.outputs)
+
+    @property
+    def kept(self) -> list[CommitRecord]:
+        """Return the records that are valid, or may be."""
+        return [*self.records.values(), *(r for records in self.found.values() for r in records)]
 
     @property
     def todo(self) -> list[Task]:
@@ -87,7 +101,8 @@ class Plan:
         self, pipeline: Pipeline, profile: Profile, work: Store | Path, verdicts: Verdicts | None = None
     ) -> None:
         self.work = at(work)
-        self.pipeline, self.profile = _with_revisions(pipeline, profile, self.work), profile
+        self.faults: list[str] = []  # what is damaged in the work folder and is made again, a line each
+        self.pipeline, self.profile = _with_revisions(pipeline, profile, self._begun()), profile
         # later decisions count for the next build
         self.verdicts = of_pipeline(pipeline) if verdicts is None else verdicts
         # with a recording in the profile, its answers are used and no engine is asked
@@ -99,6 +114,9 @@ class Plan:
             self.nodes[name] = self._node(name)
         for node in self.nodes.values():
             self._load(node)
+
+    def _begun(self) -> dict[str, Any] | None:
+        return _sound_json(self.work, "build.json", self.faults)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -178,22 +196,75 @@ class Plan:
             description["recording"] = self.recording.digest(name)
         place = self.work / "tables" / f"{name}-{fingerprint(description)[:16]}"
         node = Node(stage, inputs, description, Table(place))
-        node.tasks = _persisted(node) or list(stage.tasks(self.shards, self.pipeline, self.profile))
+        node.tasks = _persisted(node, self.faults) or list(stage.tasks(self.shards, self.pipeline, self.profile))
         return node
 
     def _load(self, node: Node) -> None:
         """Load the records that are still valid: those whose inputs are the present shards."""
-        node.found = node.table.records()
+        node.found = node.table.found()
+        for name in sorted(node.table.damaged):
+            self.faults.append(f"{node.table.store}/records/{name}: damaged: what it says is made again")
+        self._lose_missing(node)
         for task in node.tasks if node.found else ():
             self.take_found(node, task)
 
+    def _lose_missing(self, node: Node) -> None:
+        """Leave out the records whose part is gone."""
+        there = frozenset(node.table.store.names("part-")) if node.found else frozenset()
+        for shard, records in list(node.found.items()):
+            for record in [r for r in records if r.file not in there]:
+                self.faults.append(f"{node.table.part(record)}: missing: {node.name}/{shard} is made again")
+                node.stale.append(record)
+                records.remove(record)
+            if not records:
+                del node.found[shard]
+
+    def check_outputs(self) -> None:
+        """Take back the shards of the configs that look touched, and are not as they were committed."""
+        for node in self.configs:
+            for record in list(node.records.values()):
+                part = node.table.part(record)
+                if changed := part.changed(record.bytes, record.sha256, record.finished):
+                    self.faults.append(f"{part}: damaged ({changed}): {node.name}/{record.shard} is made again")
+                    node.drop(record)
+
+    def holder(self, part: Part) -> tuple[Node | None, CommitRecord | None]:
+        """Return the table of a part, and its record, each if the plan has it."""
+        for node in self.nodes.values():
+            if node.table.store == part.store:
+                return node, next((r for r in node.records.values() if r.file == part.file), None)
+        return None, None
+
+    def take_back(self, node: Node, record: CommitRecord) -> None:
+        """Take back a shard whose part is damaged: record and part go, so that it is made again."""
+        node.drop(record)
+        self.forget_stale()
+        node.table.store.delete(record.file)
+
+    def drop_outdated(self) -> None:
+        """Take back the records whose inputs were made again and came out different."""
+        for node in self.nodes.values():
+            for task in node.tasks:
+                records = [node.records[s] for s in task.outputs if s in node.records]
+                if any(r.inputs != self.input_digest(task) for r in records):
+                    for record in records:
+                        node.drop(record)
+
     def take_found(self, node: Node, task: Task) -> None:
         """Accept a task's records that are still valid, if its inputs are known."""
-        found = [node.found[s] for s in task.outputs if s in node.found]
-        if not found or (inputs := self.input_digest(task)) is None:
+        there = [s for s in task.outputs if s in node.found]
+        if not there or (inputs := self.input_digest(task)) is None:
             return
-        for record in node.add(r for r in found if r.inputs == inputs):
-            del node.found[record.shard]
+        for shard in there:
+            records = node.found.pop(shard)
+            node.add(r for r in records if r.inputs == inputs)
+            node.stale += [r for r in records if r.inputs != inputs]
+
+    def forget_stale(self) -> None:
+        """Remove the records whose inputs have changed; nobody will read their parts. For the holder of the lease."""
+        for node in self.nodes.values():
+            node.table.forget(node.stale)
+            node.stale = []
 
     def input_digest(self, task: Task) -> str | None:
         """Return a digest of the shards that a task reads, or None if one of them does not exist yet."""
@@ -235,10 +306,10 @@ class Plan:
         """Write each table's plan beside it. How a corpus is cut is decided once; all other tasks follow from that."""
         for node in self.nodes.values():
             node.table.create()
-            if node.table.store.find(_PLAN) is None:
+            if _sound_json(node.table.store, _PLAN) is None:
                 units = [asdict(t) for t in node.tasks] if not node.inputs else []
                 plan = {"description": node.description, "tasks": units, "code": self._code(node)}
-                node.table.store.replace(_PLAN, json.dumps(plan, ensure_ascii=False).encode())
+                node.table.store.replace_json(_PLAN, plan)
 
     def _code(self, node: Node) -> dict[str, str]:
         """Return a hash of the code behind each version in a table's description."""
@@ -254,7 +325,7 @@ class Plan:
 
     def unversioned(self, node: Node) -> list[str]:
         """Return the parts of a table whose code has changed since it was made, but whose version has not."""
-        before = (node.table.store.read_json(_PLAN) or {}).get("code", {})
+        before = (_sound_json(node.table.store, _PLAN) or {}).get("code", {})
         now = self._code(node) if before else {}
         return [name for name, code in now.items() if before.get(name, code) != code]
 
@@ -263,25 +334,34 @@ class Plan:
         if not node.todo or node.records:
             so_far = "goes on" if node.todo else "all there"
             return "; ".join([so_far, *map(_raise_version, self.unversioned(node))])
-        if node.found:
+        if node.found or node.stale:
             return "inputs changed"
         tables = self.work / "tables"
         others = [n for n in tables.names(f"{node.name}-") if n.rsplit("-", 1)[0] == node.name]
         begun = {n: found.modified for n in others if n != node.table.name and (found := (tables / n).find(_PLAN))}
-        if not begun:
+        newest = _sound_json(tables / max(begun, key=lambda n: begun[n]), _PLAN) if begun else None
+        if newest is None:
             return "new"
-        before = (tables / max(begun, key=lambda n: begun[n])).read_json(_PLAN)["description"]
-        changes = [_worded(c) for c in differences(before, json.loads(json.dumps(node.description)))]
+        changes = [_worded(c) for c in differences(newest["description"], json.loads(json.dumps(node.description)))]
         return "changed: " + "; ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
 
 
-def _with_revisions(pipeline: Pipeline, profile: Profile, work: Store) -> Pipeline:
+def _sound_json(store: Store, name: str, faults: list[str] | None = None) -> dict[str, Any] | None:
+    """Return what a file of JSON holds; None if it is not there, or damaged: then a line is added to `faults`."""
+    try:
+        return store.read_json(name)
+    except Damaged as e:
+        if faults is not None:
+            faults.append(f"{e}: it is made again")
+        return None
+
+
+def _with_revisions(pipeline: Pipeline, profile: Profile, begun: Mapping[str, Any] | None) -> Pipeline:
     """Return the pipeline with the commit of each dataset on the hub that it reads.
 
-    It is the commit with which the build in `work` began, so that a long build, interrupted and resumed, reads one
-    revision.
+    It is the commit with which the build in the work folder began (`begun`: its build.json), so that a long build,
+    interrupted and resumed, reads one revision.
     """
-    begun = work.read_json("build.json")
     known = begun["pipeline"].get("revisions", {}) if begun else {}
     names = (*pipeline.sources.speech, *pipeline.sources.text, *_read_besides(pipeline, profile))
     found = revisions(names, {**known, **pipeline.revisions})
@@ -350,8 +430,9 @@ def _order(names: set[str], pipeline: Pipeline) -> list[str]:
     return out
 
 
-def _persisted(node: Node) -> list[Task] | None:
+def _persisted(node: Node, faults: list[str]) -> list[Task] | None:
     """Return how the corpora were cut when the table was begun; None for a new table, or one made from tables."""
-    if node.inputs or not (plan := node.table.store.read_json(_PLAN)):
+    plan = _sound_json(node.table.store, _PLAN, faults)
+    if node.inputs or not plan:
         return None
     return [Task(t["table"], t["name"], tuple(t["outputs"]), unit=t["unit"]) for t in plan["tasks"]]

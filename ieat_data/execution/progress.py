@@ -90,6 +90,14 @@ class Progress:
                 for s in self._stages.values():
                     s.told = s.calls
 
+    def lost(self, node: Node, record: CommitRecord) -> None:
+        """Take back a shard that has to be made again."""
+        stage = self._stages[node.name]
+        stage.done -= 1
+        stage.rows -= record.rows
+        stage.rejected -= sum(record.rejects.values())
+        stage.finished = None
+
     def done(self, node: Node, records: Sequence[CommitRecord]) -> None:
         stage = self._stages[node.name]
         stage.done += len(records)

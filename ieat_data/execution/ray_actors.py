@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import pickle
 import random
@@ -20,24 +21,19 @@ from ieat_data.engines import registry
 from ieat_data.engines.client import Caller
 from ieat_data.engines.usage import BusyClock
 from ieat_data.errors import EngineDied, EngineDown, EngineHung
+from ieat_data.execution.black_box import BlackBox
 from ieat_data.execution.deadlines import LOAD_S, SECONDS, Deadlines
 from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.starts import Starts
+from ieat_data.storage.store import Store
 
 _QUEUED = 10  # calls of other tasks may be before that of an engine that calls another
 
 _log = logging.getLogger(__name__)
 
 
-def black_box(log: tuple[Path, str] | None) -> Path | None:
-    """Return the file in which an actor with this log notes which call runs alone in it."""
-    return None if log is None else log[0] / f"{log[1]}.alone"
-
-
-def _hung(black_box: Path) -> Path:
-    """Return the file that names the last call that missed its deadline there while it was alone."""
-    return black_box.with_suffix(".hung")
+_ANSWER_LEAVES_S = 0.2  # before a process ends itself
 
 
 class EngineActor:
@@ -48,21 +44,21 @@ class EngineActor:
         role: str,
         profile: Mapping[str, Any],
         helpers: Mapping[str, Sequence[str]],
-        log: tuple[Path, str] | None = None,
+        log: tuple[Store, str] | None = None,
     ) -> None:
         import ray
 
         if log is not None:
-            logs.capture(*log)
+            logs.capture(log[0].here, log[1])
         arrive()
         config = Profile.model_validate(profile)
         # by name: a restarted actor looks up the actors that it calls again
         called = {r: Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
         engine, context = config.engines[role], ray.get_runtime_context()  # type: ignore[index]
-        file = Path(tempfile.gettempdir()) / context.namespace if log is None else log[0]
-        self.starts = Starts(file / f"{context.get_actor_name()}.starts", context.namespace)
-        self.starts.loading(f"{engine.engine}", None if log is None else log[0] / f"{log[1]}.log")
-        self.gate = Gate(black_box(log))
+        folder = Path(tempfile.gettempdir()) / context.namespace if log is None else log[0].here
+        self.starts = Starts(folder / f"{context.get_actor_name()}.starts", context.namespace)
+        self.starts.loading(f"{engine.engine}", None if log is None else folder / f"{log[1]}.log")
+        self.gate = Gate(BlackBox.beside(log))
         self.deadlines = Deadlines(request_seconds(config, role), (self.starts.hung, self.gate.hung))
         _log.info("loading %s: %s", role, engine.engine)
         with self.deadlines.within(LOAD_S, f"loading {role}"):
@@ -72,6 +68,7 @@ class EngineActor:
         _log.info("%s is loaded", role)
 
     def ready(self) -> bool:
+        self.gate.wait_open()
         return True
 
     def close(self) -> None:
@@ -95,17 +92,19 @@ class EngineActor:
                 answers = getattr(self.engine, method)(requests)
             except Exception as e:
                 answers = e
-        self.deadlines.warm()
+            else:
+                self.deadlines.warm()
+                self.starts.answered()
         for problem in [answers] if isinstance(answers, Exception) else answers if isinstance(answers, list) else []:
             if isinstance(problem, Exception) and faults.breaks_process(problem):
                 _log.error("the device is broken, so this process ends and another one starts: %s", problem)
-                self.gate.ended_by(alone)
-                os._exit(1)
+                self.gate.shut()
+                threading.Timer(_ANSWER_LEAVES_S, os._exit, (1,)).start()
+                return portable(problem), busy_s()
         if isinstance(answers, Exception):
             _log.warning("%s raised", method, exc_info=answers)
             answers = portable(answers)
         else:
-            self.starts.answered()
             _log.debug("%s: answers in %.2f s", method, busy_s())
         return answers, busy_s()
 
@@ -113,19 +112,19 @@ class EngineActor:
 class Gate:
     """Lets calls into an engine together, or one alone. Who is in alone stands in a file, for whom survives a death."""
 
-    def __init__(self, black_box: Path | None) -> None:
+    def __init__(self, black_box: BlackBox | None) -> None:
         self._black_box, self._changed = black_box, threading.Condition()
-        self._inside, self._alone = 0, False
+        self._inside, self._alone, self._shut = 0, False, False
 
     @contextlib.contextmanager
     def entered(self, alone: str) -> Iterator[None]:
         """Be inside until the block ends; `alone`: the id of a call that shares the engine with no other."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._alone and not (alone and self._inside))
+            self._changed.wait_for(lambda: not self._shut and not self._alone and not (alone and self._inside))
             self._inside += 1
             self._alone = bool(alone)
         if alone and self._black_box is not None:
-            self._black_box.write_text(alone, encoding="utf-8")
+            self._black_box.alone(alone)
         try:
             yield
         finally:
@@ -136,13 +135,18 @@ class Gate:
 
     def hung(self) -> None:
         """Note that the call that is inside alone has missed its deadline."""
-        if self._black_box is not None and self._alone:
-            _hung(self._black_box).write_bytes(self._black_box.read_bytes())
+        if self._alone and self._black_box is not None:
+            self._black_box.hung()
 
-    def ended_by(self, alone: str) -> None:
-        """Note that this call ends the process, though the engine has come back from it."""
-        if alone and self._black_box is not None:
-            self._black_box.write_text(alone, encoding="utf-8")
+    def shut(self) -> None:
+        """Let nobody in any more: the process is about to end."""
+        with self._changed:
+            self._shut = True
+
+    def wait_open(self) -> None:
+        """Return when calls are let in; in a process that is about to end, never."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._shut)
 
 
 def portable(error: Exception) -> Exception:
@@ -155,9 +159,12 @@ def portable(error: Exception) -> Exception:
 
 
 def request_seconds(profile: Profile, role: str) -> float:
-    """Return how long an engine may take for one request, with its share of waiting for the engines that it calls."""
+    """Return how long an engine may take for one request, with its share of waiting for the engines that it calls.
+
+    Infinity: it has time limits of its own.
+    """
     config = profile.engines[role]  # type: ignore[index]
-    own = config.deadline_s or SECONDS[role]
+    own = config.deadline_s or (math.inf if registry.limits_itself(role, config) else SECONDS[role])
     return own + _QUEUED * sum(request_seconds(profile, used) for used in registry.uses(role, config))
 
 
@@ -166,11 +173,13 @@ class RayPool:
 
     Args:
         actors: the replicas.
-        black_boxes: the file of each, which names the call that runs alone in it.
+        black_boxes: what each notes of the call that runs alone in it.
         exclusive: make each call alone in its process.
     """
 
-    def __init__(self, actors: Sequence[Any], black_boxes: Sequence[Path | None] = (), exclusive: bool = False) -> None:
+    def __init__(
+        self, actors: Sequence[Any], black_boxes: Sequence[BlackBox | None] = (), exclusive: bool = False
+    ) -> None:
         self.actors, self._exclusive = actors, exclusive
         self._black_boxes = list(black_boxes) or [None] * len(actors)
 
@@ -205,23 +214,24 @@ class RayPool:
                 got, busy_s = self._died(at, alone, e), 0.0
             except Exception as e:  # a lost object, a full disk, an answer that cannot be sent
                 got, busy_s = translated(e), 0.0
-            if isinstance(got, EngineDied) and self._has_hung(at, alone):
+            if isinstance(got, Exception) and faults.breaks_process(got):
+                got = self._back(at, f"its device is broken, so the engine's process ended: {got}", began=True)
+            box = self._black_boxes[at]
+            if isinstance(got, EngineDied) and alone and box is not None and box.names(alone, "hung"):
                 got = EngineHung(str(got))
             yield i, got, busy_s
 
-    def _has_hung(self, at: int, alone: str) -> bool:
-        box = self._black_boxes[at]
-        return bool(alone and box and _hung(box).is_file() and _hung(box).read_text(encoding="utf-8") == alone)
-
     def _died(self, at: int, alone: str, error: Exception) -> Exception:
+        box = self._black_boxes[at]
+        began = not alone or box is None or box.names(alone, "alone")
+        return self._back(at, f"the engine's process died: {' '.join(str(error).split())[:300]}", began)
+
+    def _back(self, at: int, text: str, began: bool) -> Exception:
         """Wait until the replica is there again; return what became of the call."""
         import ray
 
-        box = self._black_boxes[at]
-        began = not alone or box is None or (box.is_file() and box.read_text(encoding="utf-8") == alone)
-        text = f"the engine's process died: {' '.join(str(error).split())[:300]}"
         try:
-            ray.get(self.actors[at].ready.remote())
+            ray.get(self.actors[at].ready.options(max_task_retries=-1).remote())
         except Exception as e:
             return EngineDown(f"{text}; it did not come back: {type(e).__name__}")
         return EngineDied(text, began)

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ieat_data import logs, stopping
@@ -24,6 +23,7 @@ from ieat_data.execution.stalls import Stalls
 from ieat_data.execution.worker import run_job
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import CommitRecord
+from ieat_data.storage.store import Store
 
 _log = logging.getLogger(__name__)
 _TELL_AGAIN_S = 30.0
@@ -40,14 +40,14 @@ class Cluster:
         self._running: dict[Any, Task] = {}
         self._counted = Counted()
         self._asked: Any = None  # the reading of the counter that is on its way
-        self._logs, self._note = plan.logs, progress.note
+        self._logs, self._note = plan.work / "logs", progress.note
         asking = [n for n in plan.nodes.values() if n.todo]
         roles = sorted({r for node in asking for r in node.stage.engines})
         self._stalls = Stalls({r: [n.name for n in asking if r in n.stage.engines] for r in roles}, progress.note)
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
             self._check_resources(plan, roles, progress)
-            self._engines = EnginePools(self._ray, plan.profile, progress.note, plan.logs)
+            self._engines = EnginePools(self._ray, plan.profile, progress.note, self._logs)
             stack.callback(self._engines.close)
             self._engines.begin(roles)  # all load in parallel, while shards that need none are made
             # on the driver's own node: it must not die with another one
@@ -154,8 +154,8 @@ class Counted:
         return total
 
 
-def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Path) -> Any:
-    logs.capture(folder)
+def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Store) -> Any:
+    logs.capture(folder.here)
     arrive()
 
     def waits(role: str, where: str, rows: Sequence[str]) -> None:

@@ -10,17 +10,18 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from ieat_data import processes, stopping
 from ieat_data.config import Profile, RayConfig, Role
 from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped, UserError
+from ieat_data.execution.black_box import BlackBox
 from ieat_data.execution.failures import last_line
-from ieat_data.execution.ray_actors import EngineActor, RayPool, black_box
+from ieat_data.execution.ray_actors import EngineActor, RayPool
 from ieat_data.execution.ray_project import shipped_project
 from ieat_data.execution.ray_watch import Watch
+from ieat_data.storage.store import Store
 
 CALL_TRIES = 3  # retries of an engine's call
 ENGINE_RESTARTS = 1000  # within weeks, nodes die more than once; without answers, `starts.py` ends it much earlier
@@ -35,7 +36,7 @@ _log = logging.getLogger(__name__)
 class EnginePools:
     """The engines of `profile`; those named in `begin` load in parallel. `say` is called with what is loaded."""
 
-    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None], logs: Path | None = None) -> None:
+    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None], logs: Store | None = None) -> None:
         self._ray, self._profile, self._say, self._logs = ray, profile, say, logs
         self.watch = Watch(ray, joined=profile.ray.address is not None)
         self._actors: dict[str, list[Any]] = {}
@@ -67,7 +68,7 @@ class EnginePools:
                 raise BuildStopped(f"engine {role} ({config.engine}) did not start: {last_line(e)}") from e
             self._there.add(role)
         actors = self._actors[role]
-        return RayPool(actors, [black_box(self._log(role, i)) for i in range(len(actors))])
+        return RayPool(actors, [BlackBox.beside(self._log(role, i)) for i in range(len(actors))])
 
     def _start(self, role: str, used: Iterable[str]) -> list[Any]:
         config = self._profile.engines[role]  # type: ignore[index]
@@ -89,7 +90,7 @@ class EnginePools:
             for i in range(config.replicas)
         ]
 
-    def _log(self, role: str, i: int) -> tuple[Path, str] | None:
+    def _log(self, role: str, i: int) -> tuple[Store, str] | None:
         return None if self._logs is None else (self._logs, f"engine-{_actor_name(role, i)}")
 
     def _wait(self, role: str, actors: list[Any]) -> None:

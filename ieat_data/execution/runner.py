@@ -30,6 +30,7 @@ from ieat_data.execution.read import check_sources
 from ieat_data.faults import Kind
 from ieat_data.masking import masked
 from ieat_data.stages.base import Task
+from ieat_data.storage.parts import DamagedPart
 from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
 
 TASK_TRIES = 5  # of a task whose worker or engine died; faults of rows are handled inside the stage
@@ -75,6 +76,7 @@ class Runner:
         self._resting: list[tuple[float, int, Task]] = []  # failed tasks, by when they are done again
         self._loose: Counter[str] = Counter()  # records since the last roll-up, by table
         self._told_outdated = False
+        self._remade: set[Shard] = set()  # whose part was found damaged
 
     def run(self) -> None:
         """Run all open tasks.
@@ -85,16 +87,37 @@ class Runner:
         for node in self.plan.nodes.values():
             self._check_rate(node)
             check_sources(node)
-        todo = [task for node in self.plan.nodes.values() for task in node.todo]
-        if not todo:
+        if not self._todo():
             return
         executor = self.connect(self.plan, self.progress)
         try:
-            for task in todo:
-                self._wait(task, iter(task.reads))
-            self._loop(executor)
+            while todo := self._todo():
+                for task in todo:
+                    self._wait(task, iter(task.reads))
+                self._loop(executor)
+                if self._remade:
+                    self.plan.drop_outdated()
+                    self.plan.forget_stale()
         finally:
             executor.close()
+
+    def _todo(self) -> list[Task]:
+        return [task for node in self.plan.nodes.values() for task in node.todo]
+
+    def _remakes(self, error: Exception) -> bool:
+        """If a task met a damaged part, let the part's shard be made again, once; the task waits for it."""
+        node, record = self.plan.holder(error.part) if isinstance(error, DamagedPart) else (None, None)
+        if node is None or record is None:
+            return node is not None  # a task found it before, and it is being made
+        if (node.name, record.shard) in self._remade:
+            return False
+        self._remade.add((node.name, record.shard))
+        self.progress.note(f"{error}: {node.name}/{record.shard} is made again")
+        self.plan.take_back(node, record)
+        self.progress.lost(node, record)
+        making = next(task for task in node.tasks if record.shard in task.outputs)
+        self._wait(making, iter(making.reads))
+        return True
 
     def _wait(self, task: Task, reads: Iterator[Shard]) -> None:
         """Let a task wait for its next missing input, so that a barrier over all shards looks at each once."""
@@ -140,6 +163,9 @@ class Runner:
                 in_flight[node.stage.engines] -= 1
                 if isinstance(result, Exception):
                     tries[task.table, task.name] += 1
+                    if self._remakes(result):
+                        self._wait(task, iter(task.reads))
+                        continue
                     pause_s = self._failed(result, task, tries[task.table, task.name])
                     heapq.heappush(self._resting, (time.monotonic() + pause_s, next(self._order), task))
                     self._rested()
@@ -153,11 +179,8 @@ class Runner:
         return heapq.heappop(self._ready[min(lanes)[2]])[2] if lanes else None
 
     def _committed_before(self, node: Node, task: Task) -> bool:
-        """Accept the records that were waiting until the task's inputs were known; drop stale ones."""
+        """Accept the records that were waiting until the task's inputs were known."""
         self.plan.take_found(node, task)
-        for shard in task.outputs:
-            if node.found.pop(shard, None):
-                node.table.forget(shard)
         return node.done(task)
 
     def _committed(self, node: Node, new: Sequence[CommitRecord]) -> None:
@@ -187,7 +210,8 @@ class Runner:
     def _rested(self) -> None:
         """Take up again the tasks whose pause is over."""
         while self._resting and self._resting[0][0] <= time.monotonic():
-            self._wait(heapq.heappop(self._resting)[2], iter(()))
+            task = heapq.heappop(self._resting)[2]
+            self._wait(task, iter(task.reads))
 
     def _failed(self, error: Exception, task: Task, tries: int) -> float:
         """Return for how many seconds a failed task rests before it is done again.

@@ -35,7 +35,8 @@ from ieat_data.errors import UserError
 from ieat_data.faults import Kind
 from ieat_data.masking import masked, without_secrets
 from ieat_data.stages.forecast import Forecast, Load
-from ieat_data.storage.shards import CommitRecord, Part, Table
+from ieat_data.storage.parts import Part
+from ieat_data.storage.shards import CommitRecord, Table
 
 Row = dict[str, Any]
 T = TypeVar("T")

@@ -151,6 +151,7 @@ class LocalStore(Store):
                 return
         tmp = target.with_name(f".{target.name}.{os.getpid()}")
         shutil.copyfile(there, tmp)
+        shutil.copystat(there, tmp)  # its time tells later that it is a copy of this very file
         fsync_file(tmp)
         tmp.replace(target)
 

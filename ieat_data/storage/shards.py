@@ -2,38 +2,41 @@
 
     TABLE/part-K.ATTEMPT.parquet          the rows; a part that no record names is an orphan
     TABLE/quarantine-K.ATTEMPT.jsonl      payload, reason and traceback of the rows rejected here
-    TABLE/records/K.json                  the commit record; created only if absent: the first writer wins
-    TABLE/records/rollup-N.jsonl          many commit records in one file: a dozen files hold fifty thousand
+    TABLE/records/K.INPUTS.json           the commit record; created only if absent: the first writer wins
+    TABLE/records/rollup-N-ID.jsonl       many commit records in one file: a dozen files hold fifty thousand
 
-Readers trust only records. A record holds a digest of the shards it was made from; if one of them has changed since,
-the record is stale and the shard is built again. The roll-ups are a log that the loose records continue: of two records
-of a shard the first counts, unless the later one has other inputs. So no stale record ever has to be cut out.
+Readers trust only records. A record holds a digest of the shards it was made from, and so does its name: a writer is
+first, or late, among those with the same inputs alone. If one of the inputs has changed since, the record is stale and
+the shard is built again beside it. The roll-ups are a log that the loose records continue: of two records of a shard
+with the same inputs the first counts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 import shutil
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ieat_data.data.schema import OK, REJECTED
+from ieat_data.errors import Damaged
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.open import at
+from ieat_data.storage.parts import Part, footer_crc, sha256_file, write_parquet
+from ieat_data.storage.sealed import seal, unseal
 from ieat_data.storage.store import Store
 
 ROLLUP_AT = 64  # number of loose records that justifies a file of their own
 ORPHAN_AGE_S = 3600.0  # a younger part without a record may belong to a running writer
-_AUDIO_ROWS, _TEXT_ROWS = 32, 1024  # rows per row group: `binary` columns have 32-bit offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,49 +56,8 @@ class CommitRecord:
     seconds: float = 0.0
     finished: float = 0.0  # Unix time
     engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # role → usage (engines/usage.py)
-
-
-def sha256_file(path: Path) -> str:
-    """Return the hex sha256 of a file."""
-    with path.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write one Parquet file. Columns of encoded audio get neither compression nor dictionaries."""
-    with_audio = any("binary" in str(f.type) for f in table.schema)
-    plain = [c for c in table.schema.names if not _holds_binary(table.schema.field(c).type)]
-    codec = {p: "none" if "bytes" in p or p == "audio" else "zstd" for p in _leaves(table.schema)}
-    pq.write_table(
-        table,
-        path,
-        row_group_size=_AUDIO_ROWS if with_audio else _TEXT_ROWS,
-        compression=codec,
-        use_dictionary=plain or False,
-    )
-
-
-@dataclass(frozen=True)
-class Part:
-    """The rows of one shard, wherever they are."""
-
-    store: Store
-    file: str
-
-    @property
-    def path(self) -> Path:
-        """Return a local file with the rows: the part itself, or a copy that is kept for a while."""
-        return self.store.path(self.file)
-
-    def open(self) -> pq.ParquetFile:
-        """Open it for reading some of its columns or row groups; the rest is not fetched."""
-        return pq.ParquetFile(self.store.open(self.file))
-
-    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return the rows, only `columns` if given."""
-        if columns is None:
-            return pq.read_table(self.path)
-        return pq.read_table(self.store.open(self.file), columns=list(columns))
+    footer: str = ""  # CRC-32 of the part's footer (parts.py)
+    noted: int = 0  # lines of the quarantine file
 
 
 def _count(table: pa.Table) -> tuple[int, dict[str, int]]:
@@ -107,29 +69,13 @@ def _count(table: pa.Table) -> tuple[int, dict[str, int]]:
     return status.count(OK), dict(sorted(rejected.items()))
 
 
-def _holds_binary(kind: pa.DataType) -> bool:
-    return "binary" in str(kind)
-
-
-def _leaves(schema: pa.Schema) -> list[str]:
-    def walk(prefix: str, kind: pa.DataType) -> Iterator[str]:
-        if pa.types.is_struct(kind):
-            for f in kind:
-                yield from walk(f"{prefix}.{f.name}", f.type)
-        elif pa.types.is_list(kind):
-            yield from walk(f"{prefix}.list.{kind.value_field.name}", kind.value_type)
-        else:
-            yield prefix
-
-    return [leaf for f in schema for leaf in walk(f.name, f.type)]
-
-
 class Table:
     """One stage's table in the work folder. Stage and fingerprint name its folder."""
 
     def __init__(self, place: Store | Path) -> None:
         self.store = at(place)
         self._records = self.store / "records"
+        self.damaged: set[str] = set()  # records (their files) that were found damaged, and count as not there
 
     @property
     def name(self) -> str:
@@ -153,45 +99,64 @@ class Table:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def records(self) -> dict[str, CommitRecord]:
-        """Return all commit records by shard."""
+        """Return the newest commit record of each shard: for readers that do not know what it should be made from."""
+        return {shard: records[-1] for shard, records in self.found().items()}
+
+    def found(self) -> dict[str, list[CommitRecord]]:
+        """Return all commit records by shard, oldest first; those of one shard are made from different inputs."""
         while True:
             try:
                 return self._read(*self._listed())
             except FileNotFoundError:  # rolled up since the listing
                 continue
 
-    def _read(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, CommitRecord]:
-        found: dict[str, CommitRecord] = {}
-        for name in (*rolled, *loose):
-            for line in self._records.read(name).splitlines():
-                record = CommitRecord(**json.loads(line))
-                before = found.get(record.shard)
-                if before is None or before.inputs != record.inputs:
-                    found[record.shard] = record
-        return found
+    def _read(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, list[CommitRecord]]:
+        found: dict[str, dict[str, CommitRecord]] = {}
+        last = sorted((r for name in loose for _, r in self._sound(name)), key=lambda r: r.finished)
+        logged = (record for name in rolled for _, record in self._sound(name))
+        for record in (*logged, *last):
+            found.setdefault(record.shard, {}).setdefault(record.inputs, record)  # of equal ones the first won
+        return {shard: list(records.values()) for shard, records in found.items()}
+
+    def _sound(self, name: str) -> Iterator[tuple[bytes, CommitRecord]]:
+        """Yield the lines and records of a file that are as they were written; note the file if one is not."""
+        lines = self._records.read(name).splitlines()
+        if not lines:
+            self.damaged.add(name)
+        for line in lines:
+            try:
+                yield line, _parsed(line)
+            except Damaged:
+                self.damaged.add(name)
 
     def _listed(self) -> tuple[list[str], list[str]]:
-        """Return the names of the roll-ups and of the loose records, in reading order."""
+        """Return the names of the roll-ups, in reading order, and of the loose records."""
         names = [n for n in self._records.names() if n[0] != "."]
         return [n for n in names if n.endswith(".jsonl")], [n for n in names if n.endswith(".json")]
 
-    def record(self, shard: str) -> CommitRecord | None:
-        try:
-            return CommitRecord(**json.loads(self._records.read(f"{shard}.json")))
-        except FileNotFoundError:
-            return self.records().get(shard)
+    def record(self, shard: str, inputs: str = "") -> CommitRecord | None:
+        """Return the record of a shard that was made from `inputs`."""
+        return next((r for r in self.found().get(shard, ()) if r.inputs == inputs), None)
 
     def part(self, record: CommitRecord) -> Part:
-        return Part(self.store, record.file)
+        return Part(self.store, record.file, record.footer)
 
     def read(self, record: CommitRecord, columns: Sequence[str] | None = None) -> pa.Table:
         return self.part(record).read(columns)
 
     def quarantined(self, record: CommitRecord) -> list[dict[str, Any]]:
+        """Return the rows that were rejected, without those whose line is damaged (then fewer than `record.noted`)."""
         if record.quarantine is None:
             return []
-        # not splitlines: payloads may hold U+2028 and similar
-        return [json.loads(x) for x in self.store.read(record.quarantine).decode().split("\n") if x]
+        try:
+            lines = self.store.read(record.quarantine).split(b"\n")
+        except FileNotFoundError:
+            lines = []
+        found: list[dict[str, Any]] = []
+        for line in lines:
+            with contextlib.suppress(Damaged):
+                found.append(unseal(line, record.quarantine))
+        return found
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -207,7 +172,7 @@ class Table:
         seconds: float = 0.0,
         engines: Mapping[str, Mapping[str, float]] | None = None,
     ) -> CommitRecord:
-        """Write one shard and its record. If another writer was first, keep and return its record.
+        """Write one shard and its record. If another writer was first, with the same inputs, return its record.
 
         Args:
             shard: the shard's name.
@@ -224,10 +189,12 @@ class Table:
         with self.store.writing(part) as path:
             write_parquet(path, table)
             size, sha256 = path.stat().st_size, sha256_file(path)
+            with path.open("rb") as file:
+                footer = footer_crc(file)
         if noted := [*quarantine, *removed]:
             beside = f"quarantine-{shard}.{attempt}.jsonl"
             with self.store.writing(beside) as path:
-                path.write_bytes("".join(json.dumps(q, ensure_ascii=False) + "\n" for q in noted).encode())
+                path.write_bytes(b"".join(seal(q) + b"\n" for q in noted))
         ok, rejects = _count(table)
         rejects.update(Counter(q["reason"] for q in removed))
         record = CommitRecord(
@@ -242,65 +209,180 @@ class Table:
             summary=dict(summary or {}),
             quarantine=beside,
             seconds=round(seconds, 3),
-            finished=round(time.time(), 3),
+            finished=round(time.time(), 6),
             engines=dict(engines or {}),
+            footer=footer,
+            noted=len(noted),
         )
         if self._publish(record):
             return record
-        self.store.delete(part)
-        if beside:
-            self.store.delete(beside)
-        winner = self.record(shard)
+        winner = self.record(shard, inputs)
         assert winner is not None
+        if winner.file != part:  # it may be this one after all: its response was lost, and it is rolled up already
+            self.store.delete(part)
+            if beside:
+                self.store.delete(beside)
         return winner
 
     def _publish(self, record: CommitRecord) -> bool:
-        return self._records.create(f"{record.shard}.json", json.dumps(asdict(record)).encode())
+        """Create a commit record. Return False if a record of the same shard, from the same inputs, was there first."""
+        name = _loose_name(record)
+        while not self._records.create(name, _encoded(record)):
+            if self.record(record.shard, record.inputs) is not None:
+                return False
+            self._records.delete(name)  # what is there is damaged
+        # after a roll-up the name is free again; but the log was written first, so a late writer finds the winner there
+        if not self._rolled_up(record):
+            return True
+        winner = self.record(record.shard, record.inputs)
+        if winner is None or winner.file == record.file:
+            return True
+        self._records.delete(name)
+        return False
 
-    def forget(self, shard: str) -> None:
-        """Remove a stale record before its successor is written; the old part becomes an orphan."""
-        self._records.delete(f"{shard}.json")
+    def _rolled_up(self, record: CommitRecord) -> bool:
+        while True:
+            try:
+                return any(_key(record) in _keys(self._records, name) for name in self._listed()[0])
+            except FileNotFoundError:  # merged since the listing
+                continue
+
+    def forget(self, records: Iterable[CommitRecord]) -> None:
+        """Remove these records, and the damaged ones; their parts become orphans. For the holder of the lease alone."""
+        gone = {r.file: r for r in records}
+        if not gone and not self.damaged:
+            return
+        loose = {n for n in self.damaged if n.endswith(".json")}
+        for name in {_loose_name(r) for r in gone.values()} | loose:
+            with contextlib.suppress(FileNotFoundError):
+                if all(record.file in gone for _, record in self._sound(name)):
+                    self._records.delete(name)
+        for name in self._listed()[0]:
+            lines = self._records.read(name).splitlines()
+            kept = [line for line, record in self._sound(name) if record.file not in gone]
+            if len(kept) < len(lines):
+                if kept:
+                    self._records.create(_log_name(_number(name)), b"".join(line + b"\n" for line in kept))
+                self._records.delete(name)
 
     def roll_up(self, at_least: int = ROLLUP_AT) -> None:
-        """Merge loose records into one file. Only the build's driver may call this, one call at a time.
+        """Merge loose records into one file.
 
         The new file absorbs earlier ones that are not larger: n records are in about log2(n / ROLLUP_AT) files, and
-        each record is rewritten at most as often.
+        each record is rewritten at most as often. Each has a name of its own, and what it absorbs is deleted after it
+        is there. So two drivers that roll up at once, which the lease forbids, would write some records twice, but
+        lose none.
         """
         rolled, loose = self._listed()
         if len(loose) < at_least:
             return
-        lines = (json.dumps(json.loads(self._records.read(name))) for name in loose)
-        data = "".join(f"{line}\n" for line in lines).encode()
-        number = int(rolled[-1].split(".")[0].removeprefix("rollup-")) + 1 if rolled else 0
-        name, taken = f"rollup-{number:05d}.jsonl", []
+        found = []
+        for name in loose:
+            with contextlib.suppress(FileNotFoundError):  # taken by another roll-up
+                found += [record for _, record in self._sound(name)]
+        data = b"".join(_encoded(r) + b"\n" for r in sorted(found, key=lambda r: r.finished))
+        number, absorbed = _number(rolled[-1]) + 1 if rolled else 0, []
         while rolled and (last := self._records.find(rolled[-1])) and last.size <= len(data):
             name = rolled.pop()
-            data = self._records.read(name) + data
-            taken.append(name)
-        self._records.replace(name, data)
-        # oldest first: if a kill interrupts this, some records exist twice and the log still ends with the newest
-        for old in (*reversed(taken[:-1]), *loose):
+            try:
+                data = self._records.read(name) + data
+            except FileNotFoundError:
+                break
+            absorbed.append(name)
+            number = _number(name)  # the place of the oldest in the order
+        self._records.create(_log_name(number), data)
+        for old in (*absorbed, *loose):
             self._records.delete(old)
 
     def sweep(self, known: Iterable[CommitRecord] | None = None, older_than_s: float = ORPHAN_AGE_S) -> int:
         """Delete parts, quarantine files and temporary files that no record names. Return how many.
 
-        `known`: the table's records, if the caller has just read them.
+        Ages are by the store's own clock: a driver whose clock is wrong deletes nothing of a running writer.
+
+        Args:
+            known: the table's records, if the caller has just read them.
+            older_than_s: what is younger may belong to a running writer.
         """
-        records = self.records().values() if known is None else known
-        named = {n for r in records for n in (r.file, r.quarantine) if n}
-        written = [n for n in self.store.names() if n.startswith(("part-", "quarantine-")) and n not in named]
-        swept, now = 0, time.time()
-        for store, names in ((self.store, written), (self._records, self._records.names("."))):
-            for name in names:
-                if (entry := store.find(name)) and now - entry.modified > older_than_s:
+        named = _named(self.all_records() if known is None else known)
+        orphans = [n for n in self.store.names() if n.startswith(("part-", "quarantine-")) and n not in named]
+        temporary = [n for n in self.store.names(".") if not n.startswith(".scratch-")]
+        left = [
+            *((self.store, n) for n in (*orphans, *temporary)),
+            *((self._records, n) for n in self._records.names(".")),
+        ]
+        swept = 0
+        if left:
+            now = self._now()
+            old = [(store, n) for store, n in left if (e := store.find(n)) and now - e.modified > older_than_s]
+            named = _named(self.all_records()) if old else named  # committed meanwhile
+            for store, name in old:
+                if name not in named:
                     store.delete(name)
                     swept += 1
+        return swept + self._sweep_scratch(older_than_s)
+
+    def all_records(self) -> list[CommitRecord]:
+        """Return all commit records."""
+        return [r for records in self.found().values() for r in records]
+
+    def _now(self) -> float:
+        """Return the time by the store's clock."""
+        name = f".now.{uuid.uuid4().hex[:8]}"
+        self.store.replace(name, b"")
+        entry = self.store.find(name)
+        self.store.delete(name)
+        return entry.modified if entry else time.time()
+
+    def _sweep_scratch(self, older_than_s: float) -> int:
+        """Delete the scratch folders of killed tasks: a running one keeps writing into its own."""
+        swept = 0
         for folder in self.store.here.glob(".scratch-*"):
-            # from a killed task: a running one keeps writing into it
+            now = time.time()
             written_s = max((f.stat().st_mtime for f in (folder, *folder.iterdir())), default=now)
             if now - written_s > older_than_s:
                 shutil.rmtree(folder, ignore_errors=True)
                 swept += 1
         return swept
+
+
+def _encoded(record: CommitRecord) -> bytes:
+    return seal(asdict(record))
+
+
+def _parsed(line: bytes) -> CommitRecord:
+    try:
+        return CommitRecord(**unseal(line, "a commit record"))
+    except TypeError:  # of a version with other fields
+        raise Damaged("a commit record of another version") from None
+
+
+def _loose_name(record: CommitRecord) -> str:
+    """Return a name that writers from other inputs do not share: none of them can win this one's place."""
+    made_from = hashlib.sha256(record.inputs.encode()).hexdigest()[:12] if record.inputs else ""
+    return f"{record.shard}.{made_from}.json" if made_from else f"{record.shard}.json"
+
+
+def _log_name(number: int) -> str:
+    return f"rollup-{number:05d}-{uuid.uuid4().hex[:8]}.jsonl"
+
+
+def _number(log: str) -> int:
+    return int(log.removeprefix("rollup-").split("-")[0].split(".")[0])
+
+
+def _key(record: CommitRecord) -> int:
+    return hash((record.shard, record.inputs))
+
+
+@lru_cache(maxsize=64)
+def _keys(records: Store, log: str) -> frozenset[int]:
+    """Return the keys of a roll-up, read once: a file of this name never changes."""
+    found = set()
+    for line in records.read(log).splitlines():
+        with contextlib.suppress(Damaged):
+            found.add(_key(_parsed(line)))
+    return frozenset(found)
+
+
+def _named(records: Iterable[CommitRecord]) -> set[str]:
+    return {n for r in records for n in (r.file, r.quarantine) if n}

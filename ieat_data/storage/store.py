@@ -7,12 +7,13 @@ Listing is slow and costs money on an object store: what can be known by name is
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from ieat_data.storage.sealed import seal, unseal
 
 
 class Entry(NamedTuple):
@@ -63,10 +64,14 @@ class Store(ABC):
     @abstractmethod
     def read(self, name: str) -> bytes: ...
 
-    def read_json(self, name: str) -> Any:
-        """Return what a JSON file holds, or None if it is not there."""
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """Return what `replace_json` wrote, or None if it is not there.
+
+        Raises:
+            Damaged: the file is not as it was written.
+        """
         try:
-            return json.loads(self.read(name))
+            return unseal(self.read(name), f"{self}/{name}")
         except FileNotFoundError:
             return None
 
@@ -99,6 +104,10 @@ class Store(ABC):
     @abstractmethod
     def replace(self, name: str, data: bytes) -> None:
         """Create or replace a file: a reader sees either the old content or the new one."""
+
+    def replace_json(self, name: str, value: Mapping[str, Any], indent: int | None = None) -> None:
+        """Create or replace a file of JSON that carries its own CRC."""
+        self.replace(name, seal(value, indent))
 
     @abstractmethod
     def versioned(self, name: str) -> tuple[bytes, str]:

@@ -224,7 +224,7 @@ def test_any_bytes_are_read_and_cut_the_same(tmp_path: Path, data: bytes, rows: 
     try:
         units = list(reader.plan(rows))
     except SourceError as e:  # pretty-printed, UTF-16, zeros
-        assert "x.json: " in str(e)
+        assert "x.json" in str(e)
         return
     records = [list(reader.read(u)) for u in units]
     assert [len(r) for r in records] == [u.rows for u in units]

@@ -15,7 +15,7 @@ from ieat_data.corpora.io.file_versions import file_versions
 from ieat_data.errors import UserError
 from ieat_data.stages.base import Context, Inputs
 from ieat_data.stages.speech.ingest import Ingest, IngestSettings
-from ieat_data.storage.shards import sha256_file
+from ieat_data.storage.parts import sha256_file
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 STAGE = Ingest(IngestSettings())

@@ -137,6 +137,11 @@ def test_a_name_that_is_not_utf8_is_one_line(tmp_path: Path) -> None:
     message.encode()
 
 
+def test_a_root_with_links_to_nothing_alone_says_so(tmp_path: Path) -> None:
+    (tmp_path / "1.tar").symlink_to("/nowhere/1.tar")
+    assert "**/*.jsonl, but 1 link to nothing (1.tar)" in fault(EmiliaReader(tmp_path, "en"))
+
+
 def test_a_root_whose_name_is_not_utf8_is_read_or_told_in_a_line(tmp_path: Path) -> None:
     root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     root.mkdir()

@@ -17,10 +17,14 @@ import yaml
 
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_profile
+from ieat_data.dataset.fetched import fetched
 from ieat_data.dataset.verify import content_digest, verify
 from ieat_data.errors import UserError
 from ieat_data.execution.ray_pools import connected
+from ieat_data.storage.copies import CACHE_VARIABLE
+from ieat_data.storage.s3 import forget_clients
 from tests.support import corpora
+from tests.support.remote import s3_store
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = ROOT / "examples" / "cluster"
@@ -93,6 +97,50 @@ def test_a_node_with_the_engines_is_killed_and_nothing_is_lost(alone: str, clust
     assert build.returncode == 0, said
     assert verify(out) == []
     assert content_digest(out) == alone
+
+
+@pytest.mark.slow
+def test_two_nodes_without_a_common_folder_build_one_dataset(
+    alone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work and output folder are a bucket; what lies on a disk, each node has to itself. One node is killed."""
+    from ray.cluster_utils import Cluster
+
+    c = profile_of(tmp_path, engine={"slow_s": 0.02})
+    caches = {name: tmp_path / name for name in ("driver", "first", "second", "third")}
+    monkeypatch.setenv(CACHE_VARIABLE, str(caches["driver"]))
+    with s3_store(monkeypatch, "cluster") as server:
+        monkeypatch.setenv(CACHE_VARIABLE, str(caches["first"]))
+        made = Cluster(True, head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False})
+        try:
+            monkeypatch.setenv(CACHE_VARIABLE, str(caches["second"]))
+            worker = made.add_node(num_cpus=1, object_store_memory=STORE)
+            monkeypatch.setenv(CACHE_VARIABLE, str(caches["third"]))
+            place = "s3://cluster/builds/out"
+            command = [sys.executable, "-m", "ieat_data", "build", c.pipeline, "-p", c.profile, "-o", place]
+            command += ["--set", f"profile.ray.address={made.address}"]
+            told = (tmp_path / "told").open("w")
+            build = subprocess.Popen(
+                command, env=environment(**{CACHE_VARIABLE: str(caches["driver"])}), cwd=ROOT, stderr=told
+            )
+            deadline = time.monotonic() + 300
+            while sum(r.startswith("PUT") and "/records/" in r for r in server.asked) < 8:
+                assert build.poll() is None, (tmp_path / "told").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            made.add_node(num_cpus=1, object_store_memory=STORE)
+            made.remove_node(worker, allow_graceful=False)
+            assert build.wait(timeout=400) == 0, (tmp_path / "told").read_text()
+        finally:
+            made.shutdown()
+        monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "reader"))
+        forget_clients()
+        here = fetched(place)
+        assert verify(here) == []
+        assert content_digest(here) == alone
+        wrote = {name: len(list(cache.glob("copies/*"))) for name, cache in caches.items()}
+        assert wrote["first"] and wrote["second"] and wrote["third"], wrote
+        forget_clients()
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import EngineClient
 from ieat_data.errors import BuildStopped
 from ieat_data.execution.ray_pools import EnginePools, connected
+from ieat_data.storage.open import at
 
 pytestmark = pytest.mark.long
 FAULTY = "tests.support.faulty_engines:"
@@ -28,7 +29,7 @@ def ray() -> Iterator[Any]:
 def test_an_engine_whose_process_dies_at_load_is_tried_twice_and_told_in_one_line(ray: Any, tmp_path: Path) -> None:
     log = tmp_path / "loads"
     llm = EngineConfig(engine=f"{FAULTY}CrashingLLM", settings={"log": str(log)})
-    engines = EnginePools(ray, Profile(name="test", engines={"llm": llm}), print, tmp_path / "logs")
+    engines = EnginePools(ray, Profile(name="test", engines={"llm": llm}), print, at(tmp_path / "logs"))
     with pytest.raises(BuildStopped) as stopped:
         engines.pool("llm")
     line = str(stopped.value)
@@ -41,7 +42,7 @@ def test_an_engine_whose_process_dies_at_load_is_tried_twice_and_told_in_one_lin
 
 def test_a_row_that_hangs_is_a_reject_and_those_beside_it_are_answered(ray: Any, tmp_path: Path) -> None:
     ser = EngineConfig(engine=f"{FAULTY}HangingSER", deadline_s=0.3)
-    engines = EnginePools(ray, Profile(name="test", engines={"ser": ser}), print, tmp_path / "logs")
+    engines = EnginePools(ray, Profile(name="test", engines={"ser": ser}), print, at(tmp_path / "logs"))
     cache, waits = ResponseCache(tmp_path / "answers"), list[list[str]]()
     client = EngineClient(
         engines.pool("ser"),

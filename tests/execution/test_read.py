@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,18 @@ def test_the_manifest_says_what_was_read_of_each_source(tmp_path: Path) -> None:
         "t-emilia-zh: 4 of 4 records are used; not read: 1 audio file that no row is made of"
     )
     assert read["t-belle"]["bytes"] == (tmp_path / "belle/train_3.5M_CN.json").stat().st_size
+
+
+def test_names_that_are_not_utf8_are_told_and_do_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe4"))
+    corpora.emilia_tar(root / "1.tar", corpora.EN, "en")
+    for name in (b"/\xff.txt", b"/\xfe"):
+        Path(os.fsdecode(os.fsencode(root) + name)).write_bytes(b"x")
+    path = Path(source(tmp_path))
+    monkeypatch.setenv("A_ROOT", str(root))
+    path.write_text(path.read_text().replace(str(tmp_path / "corpus"), "${A_ROOT}"))
+    done = CliRunner().invoke(app, ["ingest", str(path), "--out", str(tmp_path / "out")])
+    assert "s: 8 of 8 records are used; not read: 2 files of other kinds (?, ?.txt)" in done.output, done.exception
 
 
 READER = """

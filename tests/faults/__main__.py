@@ -106,11 +106,14 @@ def main() -> int:
     if unknown := [k for k in kinds if k not in KINDS]:
         parser.error(f"kind {unknown[0]!r} is not known{did_you_mean(unknown[0], KINDS)}")
     folder, ray = Path(tempfile.mkdtemp(prefix="faults-")), Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))
-    proof = Proof(Lab(folder, ray), asked.log or folder / "log")
-    found = Difference()
-    for seed, faults in chains(asked.faults, asked.seed, kinds):
-        found += proof.chain(seed, faults)
-    shutil.rmtree(ray, ignore_errors=True)
+    lab, found = Lab(folder, ray), Difference()
+    try:
+        proof = Proof(lab, asked.log or folder / "log")
+        for seed, faults in chains(asked.faults, asked.seed, kinds):
+            found += proof.chain(seed, faults)
+    finally:
+        lab.close()
+        shutil.rmtree(ray, ignore_errors=True)
     if not found.lost and not found.doubled:
         shutil.rmtree(folder)
     print(f"faults {asked.faults} lost {found.lost} doubled {found.doubled}")

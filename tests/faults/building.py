@@ -28,11 +28,18 @@ class Lab:
         self.folder, self.ray, self.shim = folder, ray, Shim(folder, folder / "built")
         self.corpora = corpora.make(folder, 4, {"slow_s": 0.02}, rows_per_shard=4, min_rows_for_rate=1000)
         self._made = 0
+        self._last: Build | None = None
 
     def new(self) -> Build:
         """Return a build into a new folder."""
         self._made += 1
-        return Build(self, self.folder / "built" / f"out-{self._made}")
+        self._last = Build(self, self.folder / "built" / f"out-{self._made}")
+        return self._last
+
+    def close(self) -> None:
+        """End what the last build has left, when a run is broken off."""
+        if self._last is not None:
+            self._last.close()
 
 
 class Driver:

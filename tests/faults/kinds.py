@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from tests.faults.building import Build, Driver
+from tests.faults.building import ENDS_S, Build, Driver
 from tests.faults.processes import Process
 from tests.faults.shim import NAMES
 
@@ -136,14 +136,12 @@ class DiesPublishing:
     """The driver dies at one of the writes that publish."""
 
     def strike(self, build: Build, rng: random.Random) -> str:
-        after, shim = rng.randrange(40), build.lab.shim
-        while build.driver.ended() is None and not build.driver.late() and not (build.out / "data").exists():
-            time.sleep(0.005)
-        shim.die(after, torn=rng.random() < 0.5)
-        _wait(build, lambda: shim.struck > 0)
+        after, shim = rng.randrange(1, 40), build.lab.shim
+        shim.die(after, torn=rng.random() < 0.5, published=True)
+        _wait(build, lambda: shim.struck > 0, ENDS_S)
         struck = shim.struck
         shim.rest()
-        return f"{after} writes after it began" if struck else "it was quicker"
+        return f"at its write {after}" if struck else f"it has fewer than {after} writes"
 
 
 class SecondDriver:

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WRITES, FIRST, LAST, ACTION, ERRNO, STRUCK, SHIFT_S, READS, FIELDS };
+enum { WRITES, FIRST, LAST, ACTION, ERRNO, STRUCK, SHIFT_S, READS, PUBLISHED, FIELDS };
 enum { NOTHING, FAIL, DIE, TEAR, FAIL_READ };
 
 static volatile int64_t *control;
@@ -50,8 +50,10 @@ __attribute__((constructor)) static void begin(void) {
     if (mapped != MAP_FAILED) control = mapped;
 }
 
+/* PUBLISHED: only what lies outside the work folder is seen. */
 static int below(const char *path) {
-    return path && !strncmp(path, root, root_length) && (path[root_length] == '/' || !path[root_length]);
+    if (!path || strncmp(path, root, root_length) || (path[root_length] != '/' && path[root_length])) return 0;
+    return !control[PUBLISHED] || !strstr(path, "/.work");
 }
 
 static int ours(int fd) {

@@ -10,7 +10,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-_WRITES, _FIRST, _LAST, _ACTION, _ERRNO, _STRUCK, _SHIFT_S, _READS, _FIELDS = range(9)
+_WRITES, _FIRST, _LAST, _ACTION, _ERRNO, _STRUCK, _SHIFT_S, _READS, _PUBLISHED, _FIELDS = range(10)
 _NOTHING, _FAIL, _DIE, _TEAR, _FAIL_READ = range(5)
 NAMES = {errno.ENOSPC: "ENOSPC", errno.EIO: "EIO"}
 
@@ -59,8 +59,12 @@ class Shim:
         """Let `calls` reads fail with an errno."""
         self._arm(_FAIL_READ, self._get(_READS) + after, calls, error)
 
-    def die(self, after: int, torn: bool) -> None:
-        """End the process that does the write `after` from now, before that write or (`torn`) in its middle."""
+    def die(self, after: int, torn: bool, published: bool = False) -> None:
+        """End the process that does the write `after` from now, before that write or (`torn`) in its middle.
+
+        `published`: count only what is written outside the work folder.
+        """
+        self._set(_PUBLISHED, int(published))
         self._arm(_TEAR if torn else _DIE, self.writes + after, 1, 0)
 
     def jump(self, seconds: int) -> None:
@@ -69,8 +73,8 @@ class Shim:
 
     def rest(self) -> None:
         """Disturb nothing any more."""
-        self._set(_ACTION, _NOTHING)
-        self._set(_SHIFT_S, 0)
+        for field in (_ACTION, _SHIFT_S, _PUBLISHED):
+            self._set(field, 0)
 
     def _arm(self, action: int, first: int, calls: int, error: int) -> None:
         self._set(_ACTION, _NOTHING)

@@ -17,7 +17,7 @@ from ieat_data.stages.base import Context, Inputs, Reject, Task
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import Child, ExpandStage, MapStage, joined
 from ieat_data.storage.open import at
-from ieat_data.storage.shards import Part, write_parquet
+from ieat_data.storage.parts import Part, write_parquet
 
 
 @row

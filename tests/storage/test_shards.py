@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from ieat_data.data import schema
 from ieat_data.data.rows import Reply, SpokenText
-from ieat_data.storage import local, shards
+from ieat_data.storage import local, parts, shards
+from ieat_data.storage.local import LocalStore
 from ieat_data.storage.shards import CommitRecord, Table
 
 
@@ -35,7 +37,7 @@ def test_a_commit_is_read_back(table: Table) -> None:
     assert table.read(record).equals(rows())
     assert table.read(record, ["id"]).column_names == ["id"]
     assert table.quarantined(record) == bad
-    assert shards.sha256_file(table.folder / record.file) == record.sha256
+    assert parts.sha256_file(table.folder / record.file) == record.sha256
 
 
 def test_the_first_of_two_writers_wins(table: Table) -> None:
@@ -62,7 +64,7 @@ def test_two_processes_on_one_shard_leave_one_record(table: Table) -> None:
     assert [w.exitcode for w in writers] == [0, 0, 0]
     record = table.records()["s"]
     assert len(table.read(record)) == record.rows
-    assert shards.sha256_file(table.folder / record.file) == record.sha256
+    assert parts.sha256_file(table.folder / record.file) == record.sha256
     assert [p.name for p in table.folder.glob("part-*")] == [record.file]
 
 
@@ -103,7 +105,7 @@ def test_killed_between_any_two_steps_of_a_commit(table: Table, step: str, when:
     process.join()
     assert process.exitcode == -signal.SIGKILL
     for record in table.records().values():  # what is there is whole
-        assert shards.sha256_file(table.folder / record.file) == record.sha256
+        assert parts.sha256_file(table.folder / record.file) == record.sha256
         assert len(table.quarantined(record)) == 1
     record = table.commit("s", rows(), quarantine=[{"id": "f" * 32, "reason": "loop"}])
     assert table.records() == {"s": record}
@@ -118,18 +120,18 @@ def test_rolled_up_records_read_the_same(table: Table) -> None:
     table.roll_up(at_least=6)
     assert len(list(table.records_dir.glob("*.json"))) == 5
     table.roll_up(at_least=5)
-    assert [p.name for p in table.records_dir.iterdir()] == ["rollup-00000.jsonl"]
+    (log,) = table.records_dir.iterdir()
+    assert log.name.startswith("rollup-00000-")
     assert table.records() == made
     assert table.record("s-00003") == made["s-00003"]
 
 
 def test_a_stale_record_makes_way_for_one_of_other_inputs_wherever_it_lies(table: Table) -> None:
     for inputs, at_least in (("a", 1), ("b", 9), ("c", 1), ("d", 1)):  # of another shard: rolled up, loose, rolled up
-        table.forget("s")
         new = table.commit("s", rows(), inputs=inputs)
         table.roll_up(at_least)
         assert table.records() == {"s": new}
-    assert table.record("s") == new
+    assert table.record("s", "d") == new
     table.commit("s", rows(2), inputs="d")  # a second writer, after the first one's record was rolled up
     assert table.records() == {"s": new}
 
@@ -198,7 +200,7 @@ def test_audio_is_in_small_row_groups(tmp_path: Path) -> None:
 
     made = [{"id": f"{i:032x}", "audio": b"x" * 100, "status": "ok"} for i in range(100)]
     path = tmp_path / "a.parquet"
-    shards.write_parquet(path, schema.to_table(made, schema.schema_of(SpokenText)))
+    parts.write_parquet(path, schema.to_table(made, schema.schema_of(SpokenText)))
     meta = pq.read_metadata(path)
     assert meta.num_row_groups == 4
     columns = {meta.row_group(0).column(i).path_in_schema: meta.row_group(0).column(i) for i in range(meta.num_columns)}
@@ -210,4 +212,82 @@ def test_record_is_plain_json(table: Table) -> None:
     import json
 
     record = table.commit("s", rows(), summary={"n": {"en": 2}})
-    assert CommitRecord(**json.loads((table.records_dir / "s.json").read_text())) == record
+    written = json.loads((table.records_dir / "s.json").read_text())
+    assert len(written.pop("crc32")) == 8
+    assert CommitRecord(**written) == record
+
+
+def test_a_commit_never_returns_a_record_made_from_other_inputs(table: Table) -> None:
+    old = table.commit("s", rows(2), inputs="old")  # a worker of a killed driver, just before
+    new = table.commit("s", rows(3), inputs="new")
+    assert (new.inputs, table.read(new).num_rows) == ("new", 3)
+    assert table.found() == {"s": [old, new]}
+    assert table.records() == {"s": new}
+
+
+def test_a_worker_of_a_killed_driver_that_commits_late_takes_nobody_s_place(table: Table) -> None:
+    new = table.commit("s", rows(3), inputs="new")
+    table.roll_up(at_least=1)
+    late = table.commit("s", rows(2), inputs="old")
+    assert late.inputs == "old"
+    assert table.record("s", "new") == new
+    assert table.commit("s", rows(4), inputs="new") == new
+
+
+@pytest.mark.parametrize("merges", [1, 3])
+def test_a_late_writer_sees_that_it_lost_after_a_roll_up(table: Table, merges: int) -> None:
+    first = table.commit("s", rows(3), inputs="a")
+    for i in range(merges):
+        table.roll_up(at_least=1)
+        table.commit(f"other-{i}", rows(2))
+    assert table.commit("s", rows(2), inputs="a") == first
+    assert [p.name for p in table.folder.glob("part-s.*")] == [first.file]
+    assert table.record("s", "a") == first
+    assert not list(table.records_dir.glob("s.*"))
+
+
+def test_of_two_roll_ups_at_once_none_loses_a_record(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {f"a-{i}": table.commit(f"a-{i}", rows()) for i in range(4)}
+    other = Table(table.folder)
+    create = LocalStore.create
+
+    def slow(store: LocalStore, name: str, data: bytes) -> bool:
+        monkeypatch.setattr(LocalStore, "create", create)
+        for i in range(3):  # meanwhile workers commit, and another driver rolls up all there is
+            made[f"b-{i}"] = table.commit(f"b-{i}", rows())
+        other.roll_up(at_least=1)
+        made["c"] = table.commit("c", rows())
+        return create(store, name, data)
+
+    monkeypatch.setattr(LocalStore, "create", slow)
+    table.roll_up(at_least=1)
+    assert table.records() == made
+    table.roll_up(at_least=1)
+    assert table.records() == made
+
+
+def test_what_is_forgotten_is_gone_wherever_it_lies_and_can_be_made_again(table: Table) -> None:
+    made = [table.commit(f"s-{i}", rows(), inputs="a") for i in range(3)]
+    table.roll_up(at_least=1)
+    made.append(table.commit("s-3", rows(), inputs="a"))
+    table.forget([made[1], made[3]])
+    assert set(table.records()) == {"s-0", "s-2"}
+    again = table.commit("s-1", rows(2), inputs="a")
+    assert table.records()["s-1"] == again != made[1]
+    assert table.sweep(older_than_s=-1) == 2  # the parts of the forgotten ones
+
+
+def test_a_driver_whose_clock_is_ahead_sweeps_no_part_of_a_running_writer(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (table.folder / "part-s.abc.parquet").write_bytes(b"half")
+    ahead = time.time() + 4000 * 86_400
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    assert table.sweep() == 0
+
+
+def test_a_part_that_is_committed_while_orphans_are_looked_for_stays(table: Table) -> None:
+    known = table.found()
+    record = table.commit("s", rows())
+    assert table.sweep([r for records in known.values() for r in records], older_than_s=-1) == 0
+    assert table.read(record).num_rows == 3

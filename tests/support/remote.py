@@ -6,7 +6,8 @@ import hashlib
 import http.client
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,13 +53,19 @@ class Store:
 
 
 class S3(Store):
-    """A bucket in moto's server."""
+    """A bucket in moto's server.
+
+    `fault`: what happens to a request: "500", "slow", "reset" (it never comes there), "lost" (it is done, its response
+    is lost), or None. `asked`: all requests, as `PUT /bucket/key`; a listing is a `LIST`.
+    """
 
     def __init__(self, origin: str, bucket: str) -> None:
         super().__init__()
         import boto3
 
         self._origin, self.bucket = urlsplit(origin).netloc, bucket
+        self.fault: Callable[[str], str | None] = lambda request: None
+        self.asked: list[str] = []
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
         self.client = boto3.client("s3", endpoint_url=origin, **keys)
 
@@ -70,6 +77,22 @@ class S3(Store):
         return f"s3://{self.bucket}/{prefix}"
 
     def answer(self, asked: Asked) -> Say:
+        path = urlsplit(asked.path)
+        request = f"{'LIST' if 'list-type' in path.query else asked.method} {unquote(path.path)}"
+        self.asked.append(request)
+        match self.fault(request):
+            case "500":
+                return Say(500, b"<Error><Code>InternalError</Code></Error>")
+            case "reset":
+                return Say(gone=True)
+            case "slow":
+                time.sleep(0.3)
+            case "lost":
+                self._forward(asked)
+                return Say(gone=True)
+        return self._forward(asked)
+
+    def _forward(self, asked: Asked) -> Say:
         origin = http.client.HTTPConnection(self._origin, timeout=30)
         origin.request(asked.method, asked.path, asked.body or None, asked.headers)
         got = origin.getresponse()

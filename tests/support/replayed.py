@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ def begin(out: Path) -> Plan:
     plan.work.make()
     plan.persist()
     configs = {"pipeline": plan.pipeline.model_dump(mode="json"), "profile": plan.profile.model_dump(mode="json")}
-    plan.work.replace("build.json", json.dumps(configs).encode())
+    plan.work.replace_json("build.json", configs)
     return plan
 
 

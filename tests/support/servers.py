@@ -29,13 +29,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Say:
-    """An answer. `drop` closes the connection after that many bytes of the body; `slow_s` passes before each piece."""
+    """An answer. `drop` closes the connection after that many bytes of the body; `slow_s` passes before each piece.
+
+    `gone` closes the connection without any answer.
+    """
 
     status: int = 200
     body: bytes | dict[str, Any] | list[Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     drop: int | None = None
     slow_s: float = 0.0
+    gone: bool = False
 
     @property
     def data(self) -> bytes:
@@ -79,6 +83,12 @@ def serving(answer: Callable[[Asked], Say] | Say, certificate: Path | None = Non
         def do_HEAD(self) -> None:
             self.do_POST()
 
+        def do_PUT(self) -> None:
+            self.do_POST()
+
+        def do_DELETE(self) -> None:
+            self.do_POST()
+
         def do_POST(self) -> None:
             with server.lock:
                 server.now += 1
@@ -98,6 +108,10 @@ def serving(answer: Callable[[Asked], Say] | Say, certificate: Path | None = Non
                 self.close_connection = True  # the client has gone
 
         def _say(self, say: Say) -> None:
+            if say.gone:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+                return
             self.send_response(say.status)
             for name, value in {"Content-Length": str(len(say.data)), **say.headers}.items():
                 self.send_header(name, value)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pyarrow.parquet as pq
 
 from ieat_data.data.audio import container, seekable
+from ieat_data.storage.parts import shard_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ def row_groups(path: Path) -> tuple[int, ...]:
 @lru_cache(maxsize=2)
 def _group(path: Path, group: int, column: str) -> Sequence[Any]:
     """Return one column of a row group: clips are requested in the order of rows, so a group is read once."""
-    rows: list[Any] = pq.ParquetFile(path).read_row_group(group, columns=[column]).column(column).to_pylist()
+    with shard_file(path).open() as file:
+        rows: list[Any] = file.read_row_group(group, columns=[column]).column(column).to_pylist()
     return rows
 
 
@@ -115,7 +117,8 @@ def read_clip(place: Place) -> bytes | None:
 def batches(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Yield (number of the first row, rows) of a shard, a few rows in memory at a time."""
     at = 0
-    for batch in pq.ParquetFile(path).iter_batches(batch_size=64, columns=list(columns)):
-        rows: list[dict[str, Any]] = batch.to_pylist()
-        yield at, rows
-        at += len(rows)
+    with shard_file(path).open() as file:
+        for batch in file.iter_batches(batch_size=64, columns=list(columns)):
+            rows: list[dict[str, Any]] = batch.to_pylist()
+            yield at, rows
+            at += len(rows)

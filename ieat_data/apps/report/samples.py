@@ -25,7 +25,7 @@ class Listed:
 
 def samples(part: Part, clips: Clips, audible: range | None = None) -> Iterator[Listed]:
     """Yield the samples of a shard; those in the rows `audible` (None: all) with their clips."""
-    columns = [c for c in part.open().schema_arrow.names if c != "audios"]
+    columns = [c for c in part.columns() if c != "audios"]
     for first, rows in batches(part.path, columns):
         for at, row in enumerate(rows, first):
             taken = clips if audible is None or at in audible else _NONE

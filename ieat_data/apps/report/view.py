@@ -27,8 +27,9 @@ class Part:
     config: str
     path: Path
 
-    def open(self) -> pq.ParquetFile:
-        return pq.ParquetFile(self.path)
+    def columns(self) -> list[str]:
+        names: list[str] = pq.read_schema(self.path).names
+        return names
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class StageView:
     def schema_names(self, record: CommitRecord) -> list[str]:
         """Return the columns of one of its shards."""
         assert self.table is not None
-        names: list[str] = self.table.part(record).open().schema_arrow.names
+        with self.table.part(record).open() as file:
+            names: list[str] = file.schema_arrow.names
         return names
 
 
@@ -109,7 +111,8 @@ class Building:
 
     def view(self) -> View:
         for node in self.plan.nodes.values():
-            node.found = {s: r for s, r in node.table.records().items() if s not in node.records}
+            node.found = {s: r for s, r in node.table.found().items() if s not in node.records}
+            node.stale = []
             for task in node.tasks if node.found else ():
                 self.plan.take_found(node, task)
         configs = self.plan.configs

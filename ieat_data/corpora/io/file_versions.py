@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ieat_data.corpora.io.names import shown
 from ieat_data.corpora.io.open import root_at
 from ieat_data.corpora.io.roots import Entry, Root
 from ieat_data.corpora.io.units import SourceError
@@ -49,7 +50,7 @@ def file_versions(place: Root | Path | str, parts: Sequence[str] = ("",)) -> lis
                 files += some
     small = sum(e.size for e in files if e.size <= _HASHED_BYTES)
     hashed = _HASHED_BYTES if small <= _HASHED_TOTAL else -1
-    found += [[e.path, e.size, (root.sha256(e.path) if e.size <= hashed else None) or e.version] for e in files]
+    found += [[shown(e.path), e.size, (root.sha256(e.path) if e.size <= hashed else None) or e.version] for e in files]
     return sorted(found, key=lambda entry: str(entry[0]).split("/"))
 
 
@@ -69,4 +70,4 @@ def _folder(files: Iterable[Entry], folder: str) -> list[object]:
         name = path[len(folder) + 1 :] if folder else path
         digest.update(os.fsencode(f"{name}\0{size}\0{version}\0"))
         n += 1
-    return [f"{folder or '.'}/", n, digest.hexdigest()]
+    return [f"{shown(folder) or '.'}/", n, digest.hexdigest()]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
+from ieat_data.corpora.io.account import Account, merged, sentences
 from ieat_data.corpora.io.base import BadRecord
 from ieat_data.corpora.io.names import printable, shown
 from ieat_data.corpora.io.roots import Root, is_url
@@ -43,21 +44,22 @@ def corpus_files(root: Root, suffixes: tuple[str, ...], keep: Callable[[str], bo
     """
     if root.only:
         return [root.only]
-    found = sorted(
-        path
-        for path, _, _ in root.walk()
-        if path.lower().endswith(suffixes)
-        and not any(p.startswith(".") for p in path.split("/"))
-        and keep(path.split("/")[-1])
-    )
+
+    def fits(path: str) -> bool:
+        *folders, name = path.split("/")
+        hidden = any(p.startswith(".") for p in (*folders, name))
+        return path.lower().endswith(suffixes) and not hidden and keep(name)
+
+    odd = Account()
+    found = sorted(path for path, _, _ in root.walk(odd=odd.tell) if fits(path))
     if not found and not root.exists():
         raise SourceError(f"{root}: no such folder; set `root` in the source manifest to the folder of the corpus")
     if not found:
         wanted = " or ".join(f"**/*{suffix}" for suffix in suffixes)
         hint = meant(root, lambda r: any(c.name.lower().endswith(suffixes) for c in r.children("")))
-        raise SourceError(
-            f"{root}: holds no file {wanted}{hint or '; is it this corpus, and is the download complete?'}"
-        )
+        beside = f", but {', '.join(sentences(merged([odd.take()])))}" if odd.told else ""
+        what = hint or "; is it this corpus, and is the download complete?"
+        raise SourceError(f"{root}: holds no file {wanted}{beside}{what}")
     return found
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from ieat_data.corpora.io.names import shown
 from ieat_data.corpora.io.roots import Child, Entry, File, FileGone, NotFetched, Odd, Root
 from ieat_data.corpora.io.units import SourceError
-from ieat_data.storage.shards import sha256_file
+from ieat_data.storage.parts import sha256_file
 
 
 class LocalFile(File):

@@ -25,7 +25,7 @@ def survey(root: Root, read: Collection[str], also: tuple[str, ...] = ()) -> tup
     account, audio = Account(), 0
     if root.only:
         return account, 0
-    for path, size, _ in root.walk(odd=lambda code, name: account.tell(code, name)):
+    for path, size, _ in root.walk(odd=account.tell):
         parts = PurePosixPath(path)
         if path in read or path.endswith(also or ("/",)) or any(str(folder) in read for folder in parts.parents):
             continue

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from ieat_data.config import override, validate
 from ieat_data.dataset.export.base import Exporter, Sample
 from ieat_data.dataset.verify import load_manifest, root
 from ieat_data.errors import UserError
 from ieat_data.plugins import Kind, own_source
+from ieat_data.storage.parts import shard_file
 
 EXPORTERS: dict[str, str] = {"jsonl": "ieat_data.dataset.export.jsonl:Jsonl"}
 _KIND = Kind("exporter", "ieat.exporters", EXPORTERS, ("Settings", "sample()", "close()"))
@@ -78,6 +77,6 @@ def _samples(folder: Path, made: Mapping[str, Any]) -> Iterator[tuple[str, Sampl
     """Yield every sample with its config."""
     for shard in made["shards"]:
         config = Path(shard["path"]).parent.name
-        for batch in pq.ParquetFile(folder / shard["path"]).iter_batches(batch_size=_BATCH):
-            for sample in batch.to_pylist():
-                yield config, sample
+        with shard_file(folder / shard["path"]).open() as file:
+            for batch in file.iter_batches(batch_size=_BATCH):
+                yield from ((config, sample) for sample in batch.to_pylist())

@@ -87,7 +87,8 @@ def test_engines_that_are_sick_do_not_keep_the_others_from_being_tried(tmp_path:
     assert "it hears 'thank you for watching' instead of" in deaf[0] and "is it a model for en?" in deaf[0]
     assert faults(report, "engine tts") == [
         f"call en: {FAULTY}:FailingTTS.synthesize: the engine fails with unknown_voice: no voice 'ann'",
-        f"call zh: {FAULTY}:FailingTTS.synthesize raises: RuntimeError: CUDA error: an illegal memory access",
+        f"call zh: {FAULTY}:FailingTTS.synthesize: its device is broken, so the engine's process ended: "
+        "CUDA error: an illegal memory access",
     ]
     assert not faults(report, "engine ser")
     notes = [f.text for f in report.findings if f.part == "engine ser" and f.state == "note"]

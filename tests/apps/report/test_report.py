@@ -27,7 +27,7 @@ from ieat_data.data.schema import REJECTED, SAMPLES
 from ieat_data.dataset.verify import samples
 from ieat_data.errors import UserError
 from ieat_data.hashing import fingerprint
-from ieat_data.storage.shards import write_parquet
+from ieat_data.storage.parts import write_parquet
 from tests.apps.report.read import columns, rows, summary
 from tests.support import replayed as inline
 from tests.support.hostile import HOSTILE

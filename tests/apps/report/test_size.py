@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ieat_data.data.schema import SAMPLES
-from ieat_data.storage.shards import write_parquet
+from ieat_data.storage.parts import write_parquet
 from tests.apps.report.read import arguments, summary
 
 _MEASURE = """

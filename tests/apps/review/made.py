@@ -15,7 +15,7 @@ from ieat_data.data.features import SAMPLE_SCHEMA
 from ieat_data.data.sample import summarise
 from ieat_data.data.schema import to_table
 from ieat_data.decisions.log import Decision
-from ieat_data.storage.shards import sha256_file, write_parquet
+from ieat_data.storage.parts import sha256_file, write_parquet
 from tests.support.hostile import HOSTILE
 
 SEEN = "a" * 64

@@ -1,0 +1,76 @@
+"""Does the folder hold what its manifest names, all of it, and nothing that a reader could take for data?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ieat_data.dataset import card
+from ieat_data.dataset.verification.words import first_line
+
+# endings that a loader may take for data; other files beside the card (a licence, a picture) are nobody's fault
+_DATA = (
+    ".parquet",
+    ".arrow",
+    ".json",
+    ".jsonl",
+    ".csv",
+    ".tsv",
+    ".tar",
+    ".gz",
+    ".zip",
+    ".zst",
+    ".wav",
+    ".flac",
+    ".mp3",
+)
+_OURS = frozenset({"README.md", "manifest.json"})
+
+
+def strays(out: Path, made: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the files that the manifest does not name, and the shards that it names twice."""
+    named: set[str] = set()
+    for shard in made["shards"]:
+        if shard["path"] in named:
+            yield f"{shard['path']}: named twice by the manifest"
+        named.add(shard["path"])
+    for name in sorted(os.listdir(out)):
+        if name.endswith(_DATA) and name not in _OURS and name not in named and (out / name).is_file():
+            yield f"{name}: not named by the manifest"
+    for folder, _, files in sorted(os.walk(out / "data")):
+        for name in sorted(files):
+            path = (Path(folder) / name).relative_to(out).as_posix()
+            if path not in named:
+                yield f"{path}: not named by the manifest"
+
+
+def card_faults(out: Path, made: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where the card leads a loader to other files than the manifest. Its text may be edited."""
+    try:
+        there = _head((out / "README.md").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        yield "README.md: missing: a loader would take any file for data"
+        return
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as e:
+        yield f"README.md: its front matter cannot be read: {first_line(e)}"
+        return
+    try:
+        right = _head(card.render(made))
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as e:
+        yield f"manifest.json: no card can be made from it: {e!r}"
+        return
+    if there.get("configs") != right["configs"]:
+        yield "README.md: its configs are not those of the manifest: a loader reads other files"
+
+
+def _head(text: str) -> dict[str, Any]:
+    if not text.startswith("---\n") or "\n---\n" not in text[3:]:
+        raise ValueError("there is none")
+    head = yaml.safe_load(text[4:].partition("\n---\n")[0])
+    if not isinstance(head, dict):
+        raise ValueError("it is no mapping")
+    return head
