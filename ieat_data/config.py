@@ -41,7 +41,8 @@ class EngineConfig(Strict):
         gt=0,
         description="seconds for one request. A call of several has as many times as long, the first of a process "
         "three times that; one that takes longer is ended with its process and asked again in halves. null: 300 for "
-        "`llm`, `asr` and `tts`, 120 for `ser` and `codec`, 60 for `mos` and `speaker`",
+        "`llm`, `asr` and `tts`, 120 for `ser` and `codec`, 60 for `mos` and `speaker`, none for engines "
+        "that ask servers (their `timeout_s` is the limit)",
     )
     num_cpus: float = Field(0.0, ge=0, description="Ray CPUs of one actor")
     num_gpus: float = Field(0.0, ge=0, description="Ray GPUs of one actor")

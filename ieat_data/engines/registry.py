@@ -148,6 +148,11 @@ def concurrent_calls(role: str, config: EngineConfig) -> int:
     return int(getattr(engine_class(role, config.engine), "concurrent_calls", 1))
 
 
+def limits_itself(role: str, config: EngineConfig) -> bool:
+    """Return whether an engine has time limits of its own, so that a call that waits long is no call that hangs."""
+    return bool(getattr(engine_class(role, config.engine), "limits_itself", False))
+
+
 def kernels(role: str, config: EngineConfig) -> str | None:
     """Return the kernels that compute the engine's answers on a machine like this one, if its class names them."""
     said = getattr(engine_class(role, config.engine), "kernels", None)

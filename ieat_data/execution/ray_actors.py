@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import pickle
 import random
@@ -158,9 +159,12 @@ def portable(error: Exception) -> Exception:
 
 
 def request_seconds(profile: Profile, role: str) -> float:
-    """Return how long an engine may take for one request, with its share of waiting for the engines that it calls."""
+    """Return how long an engine may take for one request, with its share of waiting for the engines that it calls.
+
+    Infinity: it has time limits of its own.
+    """
     config = profile.engines[role]  # type: ignore[index]
-    own = config.deadline_s or SECONDS[role]
+    own = config.deadline_s or (math.inf if registry.limits_itself(role, config) else SECONDS[role])
     return own + _QUEUED * sum(request_seconds(profile, used) for used in registry.uses(role, config))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ieat_data.config import EngineConfig, Profile
 from ieat_data.errors import UserError
 from ieat_data.execution.deadlines import FIRST_CALL, Deadlines
+from ieat_data.execution.ray_actors import request_seconds
 from ieat_data.execution.stalls import Stalls
 from ieat_data.execution.starts import HANGS_BETWEEN_ANSWERS, STARTS_BETWEEN_ANSWERS, Starts
 from tests.support.processes import gone
@@ -137,3 +140,21 @@ def test_a_stall_is_told_with_engine_task_and_row_and_only_if_no_task_is_answere
     now[0] += 900
     stalls.see({"respond": 13, "inject": 380}, {})
     assert len(said) == 2, "nothing waits"
+
+
+def test_the_profile_s_deadline_counts_and_a_server_s_client_has_its_own_limits() -> None:
+    doubles = EngineConfig(engine="tests.support.doubles:LLM")
+    server = EngineConfig(
+        engine="openai", settings={"base_urls": "http://127.0.0.1:1", "model": "m", "descriptor": "qwen3"}
+    )
+    calling = EngineConfig(engine="tests.support.faulty_engines:CallingSER", deadline_s=7.0)
+
+    def seconds(role: str, **engines: EngineConfig) -> float:
+        return request_seconds(Profile(name="test", engines=engines), role)
+
+    assert seconds("llm", llm=doubles) == 300
+    assert seconds("llm", llm=server) == math.inf
+    assert seconds("llm", llm=server.model_copy(update={"deadline_s": 5.0})) == 5
+    assert seconds("ser", ser=calling, llm=doubles) > 300, "it may wait for the other's queue"
+    with Deadlines(math.inf).within(math.inf, "generate"):
+        pass

@@ -32,6 +32,7 @@ class OpenAITranscriptions:
     exact: ClassVar[bool] = False
     neutral_settings: ClassVar[frozenset[str]] = NEUTRAL_SETTINGS
     extra: ClassVar[str] = "server"
+    limits_itself: ClassVar[bool] = True  # `timeout_s` bounds each request, and waiting for a rate limit is no hang
 
     def __init__(
         self, base_urls: str | Sequence[str], model: str, min_s: float = 0.1, max_s: float = 120.0, **server: Any

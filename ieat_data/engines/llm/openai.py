@@ -57,6 +57,7 @@ class OpenAICompletions:
     # the tokenizer counts by its hash, not its path
     neutral_settings: ClassVar[frozenset[str]] = NEUTRAL_SETTINGS | {"tokenizer"}
     extra: ClassVar[str] = "server"
+    limits_itself: ClassVar[bool] = True  # `timeout_s` bounds each request, and waiting for a rate limit is no hang
     prompts: ClassVar[tuple[str, ...]] = ("models/*.yaml",)
 
     def __init__(

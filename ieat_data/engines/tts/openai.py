@@ -42,6 +42,7 @@ class OpenAISpeech:
     # the voices count by their hashes, not their path
     neutral_settings: ClassVar[frozenset[str]] = NEUTRAL_SETTINGS | {"voices_file"}
     extra: ClassVar[str] = "server"
+    limits_itself: ClassVar[bool] = True  # `timeout_s` bounds each request, and waiting for a rate limit is no hang
 
     def __init__(
         self,
