@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 from ieat_data import logs
 from ieat_data.config import Pipeline, Profile
 from ieat_data.cost.report import remember
-from ieat_data.dataset.publish import publish
+from ieat_data.dataset.publish import publish, same_dataset
 from ieat_data.decisions.verdicts import NONE, saved
 from ieat_data.engines import registry
 from ieat_data.engines.base import NOT_RECORDED
@@ -23,6 +24,7 @@ from ieat_data.execution.runner import Connect, Runner
 from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
 from ieat_data.recording.record import record
 from ieat_data.stages import SOURCE_TABLES
+from ieat_data.storage.lease import Lease, holding
 from ieat_data.storage.open import at
 from ieat_data.storage.parts import DamagedPart
 from ieat_data.storage.store import Store
@@ -73,27 +75,44 @@ def build(
         if plan.recording is not None:
             raise UserError(f"profile {plan.profile.name} answers from a recording: --record needs real engines")
         plan.known = record_to.absolute() if is_recording(record_to) else None
-    while True:
-        make_tables(plan, connect)
-        if lacking := missing_answers(plan):
-            raise BuildStopped("\n      ".join(lacking))
-        try:
-            made = publish(plan, at(out), manifest_copy)
-            break
-        except DamagedPart as e:
-            node, held = plan.holder(e.part)
-            if node is None or held is None:
-                raise
-            plan.faults.append(f"{e}: {node.name}/{held.shard} is made again")
-            plan.take_back(node, held)
-    if record_to is not None:
-        record(plan, record_to)
+    folder = at(out)
+    same_dataset(plan, folder)
+    preflight(plan)
+    options = {plan.work: "--work", folder: "--out"}
+    with holding(options, f"ieat build {plan.pipeline.name}", _tell) as lease:
+        catch_up(plan, lease)
+        while True:
+            make_tables(plan, connect, lease)
+            if lacking := missing_answers(plan):
+                raise BuildStopped("\n      ".join(lacking))
+            try:
+                made = publish(plan, folder, manifest_copy, lease.check)
+                break
+            except DamagedPart as e:
+                node, held = plan.holder(e.part)
+                if node is None or held is None:
+                    raise
+                plan.faults.append(f"{e}: {node.name}/{held.shard} is made again")
+                plan.take_back(node, held)
+        if record_to is not None:
+            record(plan, record_to)
     return made
 
 
-def make_tables(plan: Plan, connect: Connect | None = None) -> None:
-    """Build the tables in the work folder: everything except publishing."""
-    preflight(plan)
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def make_tables(plan: Plan, connect: Connect | None = None, lease: Lease | None = None) -> None:
+    """Build the tables in the work folder: everything except publishing.
+
+    Args:
+        plan: what to build.
+        connect: opens the executor.
+        lease: on the work folder, held after `preflight`; None where nobody else can be in it.
+    """
+    if lease is None:
+        preflight(plan)
     plan.persist()
     plan.check_outputs()
     plan.forget_stale()
@@ -105,10 +124,18 @@ def make_tables(plan: Plan, connect: Connect | None = None) -> None:
     plan.work.replace_json("build.json", begun, indent=1)
     remember(plan)
     with logs.kept_in(plan.logs / "build.log"), Progress(plan) as progress:
-        for fault in (*plan.faults, *plan.verdicts.faults):
+        for fault in dict.fromkeys((*plan.faults, *plan.verdicts.faults)):
             progress.note(fault)
         plan.faults.clear()
-        Runner(plan, progress, connect or (InProcess if plan.recording else Cluster)).run()
+        Runner(plan, progress, connect or (InProcess if plan.recording else Cluster), lease).run()
+
+
+def catch_up(plan: Plan, lease: Lease) -> None:
+    """Plan again if another build may have committed between the planning and the taking of the lease."""
+    seen = plan.lease_seen
+    before = (seen.epoch, seen.holder is not None) if seen else (0, False)
+    if before != (lease.epochs[plan.work] - 1, False):
+        plan.load()
 
 
 def missing_answers(plan: Plan) -> list[str]:

@@ -34,6 +34,7 @@ class Kind(enum.StrEnum):
 UNPROVEN = frozenset(
     {
         "bad_answer",
+        "choose_unsupported",
         "engine_error",
         "kills_engine",
         "malformed_answer",
@@ -263,6 +264,11 @@ def of_status(status: int, message: str = "") -> Kind:
     if status in (403, 404):
         return Kind.SETUP
     return Kind.SERVICE if _SERVER_SIDE.search(message) else Kind.ROW
+
+
+def is_content(message: str) -> bool:
+    """Tell whether a server refuses a request for what it says."""
+    return bool(_CONTENT.search(message))
 
 
 def of_body(content_type: str, body: bytes) -> tuple[Kind, str] | None:

@@ -34,15 +34,9 @@ def ingest(
     from ieat_data.apps.ingest.ingest import ingest as run
     from ieat_data.apps.ingest.statistics import draw, statistics
     from ieat_data.cli.places import on_disk
-    from ieat_data.dataset.publish import place
     from ieat_data.storage.local import replace_file
-    from ieat_data.storage.open import at
 
-    node = run(source, on_disk(out, "ieat ingest").resolve() / ".work", limit, rows_per_shard)
-    placed = {name for name, _ in place(node, at(out / "data"))}
-    for old in (out / "data").glob("*.parquet"):
-        if old.name not in placed:
-            old.unlink()
+    node = run(source, on_disk(out, "ieat ingest").resolve(), limit, rows_per_shard)
     found = statistics(source, node)
     replace_file(out / "statistics.json", (json.dumps(found.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
     _print(found, out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -11,16 +11,24 @@ import yaml
 _MARKUP = re.compile(r"[&<>\\`*\[\]!#|~$]|(?<!\w)_|_(?!\w)")
 
 
+def data_files(files: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Return the front matter's list of configs, with the very files of each.
+
+    A pattern would not do: while a new generation is published, the files of the old one lie beside it.
+    """
+    return [{"config_name": c, "data_files": [{"split": "train", "path": list(paths)}]} for c, paths in files.items()]
+
+
 def render(manifest: Mapping[str, Any]) -> str:
     """Return the card with YAML front matter. `manifest`: as `manifest.make` returns it."""
+    files: dict[str, list[str]] = {c: [] for c in manifest["configs"]}
+    for shard in manifest["shards"]:
+        files[shard["config"]].append(shard["path"])
     head = {
         "pretty_name": f"IEAT {_line(manifest['name'])}",
         "language": sorted(manifest["counts"]["language"]),
         "task_categories": ["audio-text-to-text"],
-        "configs": [
-            {"config_name": c, "data_files": [{"split": "train", "path": f"data/{c}/*.parquet"}]}
-            for c in manifest["configs"]
-        ],
+        "configs": data_files(files),
     }
     lines = ["---", yaml.safe_dump(head, allow_unicode=True, sort_keys=False).strip(), "---", ""]
     lines += [f"# IEAT {plain(manifest['name'])}", ""]

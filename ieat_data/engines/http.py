@@ -17,20 +17,27 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from ieat_data import faults
+from ieat_data.engines import servers
 from ieat_data.engines.base import Failure
+from ieat_data.engines.servers import Server, Servers
 from ieat_data.errors import EngineDown, UserError, did_you_mean
+from ieat_data.faults import Kind
 from ieat_data.masking import hold, masked
 
 # settings of HttpClient: they say whom to ask and how, but do not change the answers
 NEUTRAL_SETTINGS = frozenset(
     {"base_urls", "concurrency", "timeout_s", "connect_timeout_s", "tries", "backoff_s", "api_key_env"}
 )
-_PASSED_OVER_S = 30.0  # for a server that refuses connections
+_PASSED_OVER_S = 30.0  # for a server that refuses connections, while there are others
+_OWN_TRIES = 3  # of a request that fails while others are answered
+_LIMITED_S = 600.0  # with nothing but 429 for so long, a server counts as down
+_SLOT_S = 0.05  # between two looks whether a server takes another request
 _LONGEST_BACKOFF_S = 30.0
 _LONGEST_RETRY_AFTER_S = 600.0
 _MESSAGE_CHARS = 300
@@ -48,20 +55,23 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reply:
-    """A server's final answer: a success, or a 4xx that is one request's own fault."""
+    """A server's final answer: a success, or a refusal that may be one request's own fault."""
 
     status: int
     body: bytes
-    message: str = ""  # of a 4xx: the server's own message, on one line, truncated
+    message: str = ""  # of a refusal: the server's own message, on one line, truncated
+    content_type: str = ""
 
     @property
     def ok(self) -> bool:
-        return self.status < 300
+        return self.status < 300 and not self.message
 
     def failure(self) -> Failure:
-        return Failure("server_refused", f"{self.status}: {self.message}")
+        # a filter's verdict on the content needs no proof: the server says that it read the request
+        reason = "content_refused" if faults.is_content(self.message) else "server_refused"
+        return Failure(reason, f"{self.status}: {self.message}")
 
     def json(self) -> dict[str, Any]:
         """Return the body's JSON object.
@@ -76,13 +86,6 @@ class Reply:
         if not isinstance(value, dict):
             raise ValueError("the answer is not a JSON object")
         return value
-
-
-class _Server:
-    def __init__(self, url: str) -> None:
-        self.url, self.in_flight, self.rests_until = url, 0, 0.0
-        parts = urlsplit(url)
-        self.origin = f"{parts.scheme}://{parts.netloc}"
 
 
 class HttpClient:
@@ -124,12 +127,12 @@ class HttpClient:
         urls = [base_urls] if isinstance(base_urls, str) else list(base_urls)
         if not urls:
             raise UserError(f"engine {engine}: `base_urls` names no server; set e.g. [http://localhost:8000/v1]")
-        self._servers = [_Server(_base_url(engine, url)) for url in urls]
         self._key = _api_key(engine, api_key_env)
         hold(self._key)
         self._served = False  # has any request succeeded?
-        self._turn, self._lock, self._batch = 0, threading.Lock(), threading.local()
+        self._batch = threading.local()
         workers = int(_positive(engine, "concurrency", concurrency))
+        self._servers = Servers([_base_url(engine, url) for url in urls], workers, backoff_s, _LONGEST_BACKOFF_S)
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix=f"ieat-{engine}")
         connect = _positive(engine, "connect_timeout_s", connect_timeout_s)
         self._http = httpx.Client(
@@ -141,29 +144,29 @@ class HttpClient:
             mounts={f"all://{host}": None for host in _LOOPBACK},  # bypass any proxy
         )
 
-    def each(self, ask: Callable[[Q], A], requests: Sequence[Q]) -> list[A]:
+    def each(self, ask: Callable[[Q], A], requests: Sequence[Q]) -> list[A | Exception]:
         """Call `ask` on every request, `concurrency` at a time; return the answers in the requests' order.
 
-        If one call raises, the others are stopped.
+        In place of an answer stands the exception that this request met. After one that shows a wrong setting, or when
+        all servers are down, those that have not begun are not asked; the answers of those in flight are kept.
         """
-        stop, raised = threading.Event(), list[BaseException]()
+        stop = threading.Event()
+        given_up = threading.Event()
 
-        def one(request: Q) -> A:
-            self._batch.stop = stop
+        def one(request: Q) -> A | Exception:
+            self._batch.stop, self._batch.given_up = stop, given_up
+            if stop.is_set() or self._given_up():
+                return EngineDown(f"engine {self._engine}: given up with the rest of its batch")
             try:
-                if stop.is_set():
-                    raise EngineDown("given up")
                 return ask(request)
-            except BaseException as e:
-                raised.append(e)
+            except EngineDown as e:
+                given_up.set()
+                return e
+            except Exception as e:
                 stop.set()
-                raise
+                return e
 
-        futures = [self._workers.submit(one, r) for r in requests]
-        wait(futures, return_when=FIRST_EXCEPTION)
-        if raised:
-            raise raised[0]
-        return [f.result() for f in futures]
+        return list(self._workers.map(one, requests))
 
     def post_json(self, path: str, body: Mapping[str, Any]) -> Reply | Failure:
         """POST `body` as JSON; see `post`."""
@@ -172,7 +175,8 @@ class HttpClient:
     def post(self, path: str, **content: Any) -> Reply | Failure:
         """POST to one of the servers; `content` is passed to httpx (`content`, `headers`, `data`, `files`).
 
-        Retry after 429, 5xx and lost connections. Failure `oversized_answer`: over `max_bytes`.
+        Retry what passes (`faults.of_status`). Failures: `oversized_answer` (over `max_bytes`), `server_error` (it
+        fails again and again while others are answered).
 
         Raises:
             EngineDown: no try was answered.
@@ -180,41 +184,54 @@ class HttpClient:
         """
         import httpx
 
-        refused: set[_Server] = set()
-        server, tried = None, 0
+        refused: set[Server] = set()
+        server, tried, limited = None, 0, False
+        before, trusted = self._servers.answers, self._servers.last_answered
         while True:
-            server = self._take(avoid=server)
-            pause = 0.0
+            server, spoke = self._next(server), True
+            sent_at = servers.now()
             try:
                 reply, retry_after = self._send(server, path, content)
             except (httpx.ConnectError, httpx.ConnectTimeout) as e:
                 if _is_certificate_fault(e):
                     raise UserError(f"engine {self._engine}: {server.origin}: {self._short(str(e))}") from None
-                problem = f"{server.origin}: {self._short(str(e)) or 'no connection'}"
+                problem, spoke = f"{server.origin}: {self._short(str(e)) or 'no connection'}", False
+                others = len(self._servers.all) > 1
+                self._servers.failed(server, sent_at, problem, _PASSED_OVER_S if others else 0.0)
                 refused.add(server)
-                self._rest(server, _PASSED_OVER_S)
-                if self._awake() - refused:
+                if self._servers.awake() - refused:
                     continue  # ask the next server at once; this does not count as a try
             except httpx.TransportError as e:
                 problem = f"{server.origin}: {type(e).__name__} {self._short(str(e))}".rstrip()
+                self._servers.failed(server, sent_at, problem)
             else:
-                if isinstance(reply, Failure) or reply.status < 429 or 429 < reply.status < 500:
-                    return self._judged(server, path, reply)
-                problem = f"{server.origin}: {reply.status} {reply.message}"
-                if retry_after:
-                    self._rest(server, retry_after)
-                    pause = 0.0 if self._awake() else retry_after
+                if (judged := self._judged(server, path, reply)) is not None:
+                    return judged
+                assert isinstance(reply, Reply)
+                problem, limited = f"{server.origin}: {reply.status} {reply.message}", reply.status == 429
+                self._servers.failed(server, sent_at, problem, retry_after, limited)
             finally:
-                with self._lock:
-                    server.in_flight -= 1
+                self._servers.release(server)
             tried += 1
-            if tried >= self._tries:
+            if limited and servers.now() - self._servers.answered_at < _LIMITED_S:
+                tried = 1  # it is well, and takes other requests: wait for our turn
+                continue
+            if spoke and tried >= min(_OWN_TRIES, self._tries) and (trusted or self._servers.answers > before):
+                return Failure("server_error", problem)  # others are answered meanwhile
+            if tried >= self._tries or self._servers.down(self._tries):
                 raise EngineDown(f"engine {self._engine}: no answer after {tried} tries; the last problem: {problem}")
             backoff = min(self._backoff_s * 2 ** (tried - 1), _LONGEST_BACKOFF_S)
-            if self._pause(max(pause, backoff * random.uniform(0.5, 1.0))):
+            if self._pause(backoff * random.uniform(0.5, 1.0)):
                 raise EngineDown(f"engine {self._engine}: stopped with the rest of its batch; the last: {problem}")
 
-    def _send(self, server: _Server, path: str, content: Mapping[str, Any]) -> tuple[Reply | Failure, float]:
+    def _next(self, avoid: Server | None) -> Server:
+        """Wait until a server takes a request; return it."""
+        while isinstance(found := self._servers.take(avoid), float):
+            if self._given_up() or self._pause(found or _SLOT_S):
+                raise EngineDown(f"engine {self._engine}: stopped with the rest of its batch")
+        return found
+
+    def _send(self, server: Server, path: str, content: Mapping[str, Any]) -> tuple[Reply | Failure, float]:
         """Return (the answer, its Retry-After in seconds or 0)."""
         import httpx
 
@@ -234,42 +251,44 @@ class HttpClient:
             message = "" if status < 300 else self._short(_message(bytes(body)))
             if 300 <= status < 400:
                 message = f"a redirect to {_origin(response.headers.get('location', ''))}, which is not followed"
-            return Reply(status, bytes(body), message), _retry_after(response.headers.get("retry-after", ""))
+            kind = response.headers.get("content-type", "")
+            return Reply(status, bytes(body), message, kind), _retry_after(response.headers.get("retry-after", ""))
 
-    def _judged(self, server: _Server, path: str, reply: Reply | Failure) -> Reply | Failure:
-        if isinstance(reply, Failure) or reply.ok:
-            self._served = True
+    def _given_up(self) -> bool:
+        """Tell whether all servers are down, and another request of this batch has waited for them long enough."""
+        given_up: threading.Event | None = getattr(self._batch, "given_up", None)
+        return given_up is not None and given_up.is_set() and self._servers.down(self._tries)
+
+    def _judged(self, server: Server, path: str, reply: Reply | Failure) -> Reply | Failure | None:
+        """Return a final answer: a success, or what may be one request's own fault. None: ask again.
+
+        Raises:
+            UserError: a setting is wrong, the key, or there is no money.
+        """
+        if isinstance(reply, Failure):
+            self._servers.answered(server)
             return reply
-        hint = "set `base_urls` to the server's final address" if reply.status < 400 else ""
-        # after a success, a 403 is a gateway's verdict on one request
-        if not (reply.status == 403 and self._served):
-            hint = hint or _MISCONFIGURED.get(reply.status, "")
-        if hint:
+        if reply.ok:
+            found = faults.of_body(reply.content_type, reply.body)
+            if found is None:
+                self._served = True
+                self._servers.answered(server)
+                return reply
+            kind, text = found
+            reply.message = self._short(f"an error in place of an answer: {text}")
+        else:
+            # after a success, a 403 without a word of key or quota is a gateway's verdict on one request
+            own = reply.status == 403 and self._served
+            kind = faults.of_status(400 if own else reply.status, reply.message)
+        if kind is Kind.SERVICE:
+            return None
+        if kind is Kind.SETUP:
+            hint = "set `base_urls` to the server's final address" if 300 <= reply.status < 400 else ""
+            hint = hint or _MISCONFIGURED.get(reply.status, "check the key, its quota and balance, and `model`")
             raise UserError(
                 f"engine {self._engine}: {server.origin} answered {reply.status} to {path}: {reply.message}; {hint}"
             )
         return reply
-
-    def _take(self, avoid: _Server | None) -> _Server:
-        """Return the server with the fewest requests in flight, avoiding the one that just failed if possible."""
-        with self._lock:
-            self._turn = (self._turn + 1) % len(self._servers)
-            turned = self._servers[self._turn :] + self._servers[: self._turn]
-            awake = [s for s in turned if s.rests_until <= time.monotonic()]
-            if awake:
-                taken = min(awake, key=lambda s: (s is avoid, s.in_flight))
-            else:
-                taken = min(turned, key=lambda s: s.rests_until)
-            taken.in_flight += 1
-            return taken
-
-    def _rest(self, server: _Server, seconds: float) -> None:
-        with self._lock:
-            server.rests_until = max(server.rests_until, time.monotonic() + seconds)
-
-    def _awake(self) -> set[_Server]:
-        with self._lock:
-            return {s for s in self._servers if s.rests_until <= time.monotonic()}
 
     def _pause(self, seconds: float) -> bool:
         """Wait; return True if the batch was stopped meanwhile."""

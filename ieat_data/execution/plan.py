@@ -29,6 +29,7 @@ from ieat_data.source_hash import source_hash
 from ieat_data.stages import UNIONS
 from ieat_data.stages.base import Rule, Stage, Task
 from ieat_data.stages.catalogue import Catalogue, catalogue
+from ieat_data.storage import lease
 from ieat_data.storage.open import at
 from ieat_data.storage.parts import Part
 from ieat_data.storage.shards import CommitRecord, Table
@@ -110,7 +111,13 @@ class Plan:
         # a recording whose answers are not requested again
         self.known: Path | None = self.recording.folder if self.recording else None
         self.nodes: dict[str, Node] = {}
-        for name in stages_of(pipeline):
+        self.load()
+
+    def load(self) -> None:
+        """Read which tables and shards there are, and how corpora were cut; again where another build has ended."""
+        self.lease_seen = lease.read(self.work)
+        self.nodes.clear()
+        for name in stages_of(self.pipeline):
             self.nodes[name] = self._node(name)
         for node in self.nodes.values():
             self._load(node)

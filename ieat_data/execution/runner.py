@@ -30,6 +30,7 @@ from ieat_data.execution.read import check_sources
 from ieat_data.faults import Kind
 from ieat_data.masking import masked
 from ieat_data.stages.base import Task
+from ieat_data.storage.lease import Lease
 from ieat_data.storage.parts import DamagedPart
 from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
 
@@ -66,8 +67,8 @@ Connect = Callable[[Plan, Progress], Executor]
 class Runner:
     """Runs one build. `connect` is called when there is something to do."""
 
-    def __init__(self, plan: Plan, progress: Progress, connect: Connect) -> None:
-        self.plan, self.progress, self.connect = plan, progress, connect
+    def __init__(self, plan: Plan, progress: Progress, connect: Connect, lease: Lease | None = None) -> None:
+        self.plan, self.progress, self.connect, self.lease = plan, progress, connect, lease
         self._depth = {name: i for i, name in enumerate(plan.nodes)}
         self._order = itertools.count()  # among tasks of one stage: first come, first served
         # tasks whose inputs exist: one heap for each set of engines
@@ -187,6 +188,8 @@ class Runner:
         _log.debug("%s: %s committed", node.name, ", ".join(r.shard for r in new))
         self._loose[node.name] += len(new)
         if self._loose[node.name] >= ROLLUP_AT:
+            if self.lease is not None:
+                self.lease.check()
             node.table.roll_up()
             self._loose[node.name] = 0
         self.progress.done(node, new)

@@ -31,9 +31,20 @@ def fsync_file(path: Path) -> None:
         os.fsync(f.fileno())
 
 
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the file's name into an error that has none: a full disk is met in a write, not in opening a file."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno is not None and e.filename is None:
+            e.filename = str(path)
+        raise
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write and fsync `path` (readers do not see it before a record names it)."""
-    with path.open("wb") as f:
+    with _naming(path), path.open("wb") as f:
         f.write(data)
         f.flush()
         os.fsync(f.fileno())
@@ -42,16 +53,19 @@ def write_bytes(path: Path, data: bytes) -> None:
 def replace_file(path: Path, data: bytes) -> None:
     """Replace `path` by `data` atomically: a reader sees either the old file or the new one."""
     tmp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    write_bytes(tmp, data)
-    tmp.replace(path)
+    try:
+        write_bytes(tmp, data)
+        tmp.replace(path)
+    finally:
+        tmp.unlink(missing_ok=True)
     fsync_dir(path.parent)
 
 
 def create_if_absent(path: Path, data: bytes) -> bool:
     """Create `path` with `data`, atomically, unless it exists. Return whether this call created it."""
     tmp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    write_bytes(tmp, data)
     try:
+        write_bytes(tmp, data)
         os.link(tmp, path)  # atomic, and fails if the name exists
     except FileExistsError:
         return False
@@ -133,8 +147,9 @@ class LocalStore(Store):
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Path]:
         path = self.folder / name
-        yield path
-        fsync_file(path)
+        with _naming(path):
+            yield path
+            fsync_file(path)
         fsync_dir(path.parent)
 
     def take(self, files: Mapping[str, tuple[Store, str]]) -> None:
@@ -149,11 +164,14 @@ class LocalStore(Store):
             with contextlib.suppress(OSError):
                 os.link(there, target)
                 return
-        tmp = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copyfile(there, tmp)
-        shutil.copystat(there, tmp)  # its time tells later that it is a copy of this very file
-        fsync_file(tmp)
-        tmp.replace(target)
+        tmp = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            shutil.copyfile(there, tmp)
+            shutil.copystat(there, tmp)  # its time tells later that it is a copy of this very file
+            fsync_file(tmp)
+            tmp.replace(target)
+        finally:
+            tmp.unlink(missing_ok=True)
 
     def log(self, name: str) -> Log:
         return _LocalLog(self.folder / name)

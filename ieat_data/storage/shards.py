@@ -243,7 +243,9 @@ class Table:
     def _rolled_up(self, record: CommitRecord) -> bool:
         while True:
             try:
-                return any(_key(record) in _keys(self._records, name) for name in self._listed()[0])
+                logs = self._records.names("rollup-")
+                key = _key(record) if logs else 0
+                return any(key in _keys(self._records, name) for name in logs)
             except FileNotFoundError:  # merged since the listing
                 continue
 
@@ -279,8 +281,8 @@ class Table:
         found = []
         for name in loose:
             with contextlib.suppress(FileNotFoundError):  # taken by another roll-up
-                found += [record for _, record in self._sound(name)]
-        data = b"".join(_encoded(r) + b"\n" for r in sorted(found, key=lambda r: r.finished))
+                found += [(record.finished, line) for line, record in self._sound(name)]
+        data = b"".join(line + b"\n" for _, line in sorted(found))
         number, absorbed = _number(rolled[-1]) + 1 if rolled else 0, []
         while rolled and (last := self._records.find(rolled[-1])) and last.size <= len(data):
             name = rolled.pop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import re
 import subprocess
 import threading
 import time
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from ieat_data.config import EngineConfig, Profile
-from ieat_data.engines import registry
+from ieat_data.engines import registry, servers
 from ieat_data.engines.base import Failure
 from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, Reply
 from ieat_data.errors import EngineDown, UserError
@@ -37,6 +38,8 @@ def post(client: HttpClient, body: Any = None) -> Reply | Failure:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the client would have waited, and no waiting."""
     seen: list[float] = []
+    began = time.monotonic()
+    monkeypatch.setattr(servers, "now", lambda: began + sum(seen) + time.monotonic() - began)
     monkeypatch.setattr(HttpClient, "_pause", lambda self, seconds: bool(seen.append(seconds)))
     return seen
 
@@ -53,11 +56,10 @@ def test_what_may_go_better_is_tried_again(bad: Say) -> None:
 def test_waits_double_with_jitter_up_to_a_limit(pauses: list[float]) -> None:
     with serving(Say(500)) as server, pytest.raises(EngineDown, match="after 12 tries"):
         post(client(server.url, tries=12, backoff_s=1.0))
-    assert len(pauses) == 11
-    for i, pause in enumerate(pauses):
-        longest = min(2.0**i, 30.0)
-        assert longest / 2 <= pause <= longest
-    assert len({round(p / min(2.0**i, 30.0), 6) for i, p in enumerate(pauses)}) > 1
+    longest = [min(2.0**i, 30.0) for i in range(11)]
+    assert sum(longest) / 2 <= sum(pauses) <= 1.2 * sum(longest)
+    assert max(pauses) <= 30.0
+    assert len({p % 1 for p in pauses}) > 5, "no two clients in step"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_waits_double_with_jitter_up_to_a_limit(pauses: list[float]) -> None:
 def test_retry_after_is_honoured(pauses: list[float], header: str, least: float) -> None:
     with serving(in_turn(Say(429, headers={"Retry-After": header}), OK)) as server:
         assert isinstance(post(client(server.url)), Reply)
-    assert least <= pauses[0] <= 600
+    assert least - 0.1 <= sum(pauses) <= 601
 
 
 def test_a_busy_server_rests_while_another_works(pauses: list[float]) -> None:
@@ -76,10 +78,10 @@ def test_a_busy_server_rests_while_another_works(pauses: list[float]) -> None:
         asking = client([busy.url, free.url])
         assert all(isinstance(post(asking), Reply) for _ in range(6))
         assert len(busy.asked) == 1
-        assert max(pauses) < 1
+        assert max(pauses, default=0.0) < 1
 
 
-@pytest.mark.parametrize("status", [400, 402, 408, 409, 413, 422])
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_one_requests_own_fault_is_not_tried_again(status: int) -> None:
     body = {"error": {"message": "no\nsuch \x1b[31mthing " + "x" * 1000}}
     with serving(Say(status, body)) as server:
@@ -143,14 +145,13 @@ def test_a_dead_server_is_passed_over_and_costs_no_try(pauses: list[float]) -> N
         assert len(server.asked) == 5
         assert pauses == []
         # the dead ones are not even tried now
-        assert len(asking._awake()) == 1
+        assert len(asking._servers.awake()) == 1
 
 
 def test_a_server_that_comes_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ieat_data.engines.http._PASSED_OVER_S", 0.0)
     with serving(OK) as one, serving(OK) as two:
         asking = client([one.url, two.url])
-        asking._rest(asking._servers[0], 0.0)
         for _ in range(6):
             post(asking)
         assert (len(one.asked), len(two.asked)) == (3, 3)
@@ -159,17 +160,18 @@ def test_a_server_that_comes_back_is_asked_again(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("dead", [1, 3])
 def test_servers_that_stay_away_are_no_fault_of_a_row(dead: int, pauses: list[float]) -> None:
     asking = client([dead_url() for _ in range(dead)], tries=3)
-    with pytest.raises(EngineDown, match="engine test: no answer after 3 tries; the last problem: http://127") as e:
-        asking.each(lambda r: post(asking), [1, 2])
-    assert str(pickle.loads(pickle.dumps(e.value))) == str(e.value)  # it crosses processes
+    first, second = asking.each(lambda r: post(asking), [1, 2])
+    assert isinstance(first, EngineDown) and isinstance(second, EngineDown)
+    assert re.match(r"engine test: no answer after \d tries; the last problem: http://127", str(first))
+    assert str(pickle.loads(pickle.dumps(first))) == str(first)  # it crosses processes
 
 
 def test_a_failing_batch_ends_early() -> None:
     """Once one request is given up, those that wait for another try do not wait on."""
     with serving(Say(503)) as server:
         asking = client(server.url, tries=2, backoff_s=0.001, concurrency=1)
-        with pytest.raises(EngineDown, match="after 2 tries"):
-            asking.each(lambda r: post(asking, {"r": r}), range(20))
+        got = asking.each(lambda r: post(asking, {"r": r}), range(20))
+        assert all(isinstance(e, EngineDown) for e in got) and "after 2 tries" in str(got[0])
         assert len(server.asked) == 2
         # and the client is still good for another batch; what was left of the first one is asked no more
         server.answer = in_turn(OK)
@@ -278,15 +280,16 @@ def test_the_key_is_sent_and_told_to_nobody(
         asking = client(server.url, api_key_env="MY_KEY")
         post(asking)
         assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
-        server.answer = in_turn(Say(400, {"error": {"message": "x" * 260 + echo}}))
+        server.answer = in_turn(Say(400, {"error": {"message": "x" * 260 + f"You sent {KEY}"}}))
         refused = post(asking)
         assert isinstance(refused, Reply)
         told += [repr(refused.failure()), refused.message]
-        for say, kind in ((Say(401, echo.encode()), UserError), (Say(500, echo.encode()), EngineDown)):
-            server.answer = in_turn(say)
-            with pytest.raises(kind) as e:
-                post(asking)
-            told.append(f"{e.value!r} {e.value.__cause__!r}")
+        server.answer = in_turn(Say(401, echo.encode()))
+        with pytest.raises(UserError) as e:
+            post(asking)
+        told.append(f"{e.value!r} {e.value.__cause__!r}")
+        server.answer = in_turn(Say(500, echo.encode()))
+        told.append(repr(post(asking)))
         told += [repr(asking), str(asking.__dict__.get("_http"))]
     with pytest.raises(EngineDown) as down:
         post(client(dead_url(), api_key_env="MY_KEY", tries=1))
@@ -416,3 +419,92 @@ def test_settings_are_checked_before_anything_is_asked(role: str) -> None:
         cls.requirements({"model": "m"})
     with pytest.raises(UserError, match=r"has no setting `concurency` \(did you mean 'concurrency'"):
         cls.requirements({"concurency": 3})
+
+
+PAGE = Say(200, b"<html><title>503 maintenance</title></html>", headers={"Content-Type": "text/html"})
+PASSING = [
+    Say(200, {"error": {"message": "Provider returned error", "code": 502}}),
+    PAGE,
+    Say(200, b""),
+    Say(400, {"message": "Background loop has errored already."}),
+    *(Say(status, b"soon") for status in (408, 409, 424, 425, 499, 529)),
+]
+
+
+@pytest.mark.parametrize("bad", PASSING, ids=lambda say: f"{say.status} {say.data[:20]!r}")
+def test_an_outage_that_looks_like_an_answer_is_waited_out(bad: Say) -> None:
+    with serving(in_turn(bad, bad, OK)) as server:
+        reply = post(client(server.url))
+        assert isinstance(reply, Reply) and reply.ok and reply.json() == {"ok": 1}
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        Say(402, {"error": {"message": "Insufficient Balance"}}),
+        Say(403, {"error": {"message": "The free tier of the model has been exhausted."}}),
+        Say(200, {"error": {"message": "Insufficient credits", "code": 402}}),
+        Say(
+            429, {"error": {"message": "You exceeded your current quota, please check your plan and billing details."}}
+        ),
+    ],
+    ids=lambda say: str(say.status),
+)
+def test_without_money_everything_stops_at_once_and_answers_are_kept(say: Say) -> None:
+    with serving(in_turn(OK, OK, say)) as server:
+        asking = client(server.url, concurrency=1)
+        got = asking.each(lambda r: post(asking), range(10))
+        assert [isinstance(g, Reply) for g in got[:2]] == [True, True]
+        assert isinstance(got[2], UserError) and "\n" not in str(got[2])
+        assert len(server.asked) == 3
+
+
+def test_a_request_with_500_for_ever_is_given_up_soon_while_others_are_answered() -> None:
+    def answer(asked: Asked) -> Say:
+        return Say(500, b"boom") if asked.json["r"] == 3 else OK
+
+    with serving(answer) as server:
+        asking = client(server.url, concurrency=4, tries=8)
+        got = asking.each(lambda r: post(asking, {"r": r}), range(8))
+        bad = [g for g in got if not isinstance(g, Reply)]
+        assert bad == [Failure("server_error", f"{server.root}: 500 boom")]
+        assert len(server.asked) == 7 + 3
+
+
+def test_a_limit_of_the_rate_costs_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten requests in a third of a second, 429 for more, and no word of how long to wait."""
+    monkeypatch.setattr("ieat_data.engines.http._LONGEST_BACKOFF_S", 0.2)
+    window, lock = [time.monotonic(), 0.0], threading.Lock()
+
+    def answer(_: Asked) -> Say:
+        with lock:
+            if time.monotonic() - window[0] > 0.33:
+                window[:] = [time.monotonic(), 0]
+            window[1] += 1
+            return OK if window[1] <= 10 else Say(429, b"Rate limit exceeded")
+
+    with serving(answer) as server:
+        asking = client(server.url, concurrency=32, tries=3, backoff_s=0.01)
+        got = asking.each(lambda r: post(asking), range(40))
+        assert all(isinstance(g, Reply) and g.ok for g in got)
+        assert len(server.asked) < 40 * 3, "it does not hammer"
+
+
+def test_one_of_two_servers_that_fails_fast_draws_few_requests() -> None:
+    def good(_: Asked) -> Say:
+        time.sleep(0.01)
+        return OK
+
+    with serving(Say(500)) as bad, serving(good) as well:
+        asking = client([bad.url, well.url], concurrency=4, backoff_s=0.02, tries=8)
+        got = asking.each(lambda r: post(asking), range(120))
+        assert all(isinstance(g, Reply) for g in got)
+        assert len(bad.asked) < 30
+
+
+def test_a_server_that_is_down_is_not_asked_by_everyone() -> None:
+    with serving(Say(503)) as server:
+        asking = client(server.url, concurrency=16, tries=6, backoff_s=0.001)
+        got = asking.each(lambda r: post(asking), range(64))
+        assert all(isinstance(g, EngineDown) for g in got)
+        assert len(server.asked) < 64

@@ -38,7 +38,7 @@ def ieat(*arguments: str, code: int = 0) -> str:
 
 @pytest.mark.slow
 def test_a_build_in_a_bucket_has_the_digest_of_one_on_a_disk(server: S3, tmp_path: Path) -> None:
-    """Built, resumed, verified, read and told; the bucket is listed once for each commit, and a few times for each table."""
+    """Built, resumed, verified, read and told; listed once for each commit, and a few times for each table."""
     place = "s3://builds/sample"
     ieat("build", "stage1-2", "--profile", "replay", "--out", place, *SMALL)
     asked = Counter(request.split()[0] for request in server.asked)

@@ -9,6 +9,7 @@ from typing import Any
 from ieat_data.apps.report.checks import Measured, audio, screened
 from ieat_data.apps.report.samples import lengths
 from ieat_data.apps.report.view import StageView, View
+from ieat_data.execution.read import said
 from ieat_data.stages import SOURCE_TABLES, STAGES
 
 BINS = 80
@@ -144,7 +145,8 @@ def summary(view: View, heard: Heard, measured: Measured, lists: Mapping[str, An
         "grades",
     )
     return {
-        **{k: made.get(k) for k in (*taken, "sources", "non_commercial", "made_with", "diversity", "judge")},
+        **{k: made.get(k) for k in (*taken, "non_commercial", "made_with", "diversity", "judge")},
+        "sources": [{**s, "said": _said(s)} for s in made["sources"]],
         "finished": view.finished,
         "recording": (made.get("recording") or {}).get("name"),
         "engines": [_engine(role, i) for role, i in made["engines"].items()],
@@ -171,3 +173,9 @@ def _engine(role: str, identity: Mapping[str, Any]) -> dict[str, Any]:
         "exact": identity["exact"],
         "grade": identity.get("grade"),
     }
+
+
+def _said(source: Mapping[str, Any]) -> str:
+    """Return what was read of a source and what was not, without its name; "" where a manifest does not say."""
+    read = source.get("read")
+    return said("", read).removeprefix(": ") if read else ""

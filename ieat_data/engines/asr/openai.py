@@ -47,14 +47,12 @@ class OpenAITranscriptions:
         check_settings("openai", cls, settings, ("base_urls", "model"))
         return [Requirement("module", name) for name in ("httpx", "opencc")]
 
-    def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
+    def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure | Exception]:
         """Transcribe each clip, Mandarin in Simplified script; a clip without speech gives an empty text.
 
         Failures: `undecodable_audio`, `empty_audio`, `not_finite_audio`, `too_short_audio`, `too_long_audio`,
-        `unsupported_language`, `server_refused`, `oversized_answer`, `malformed_answer`.
-
-        Raises:
-            EngineDown: no server answers.
+        `unsupported_language`, `content_refused`, `server_refused`, `server_error`, `oversized_answer`,
+        `malformed_answer`. In an answer's place: EngineDown if no server answers, UserError if a setting is wrong.
         """
         heard = self._client.each(self._transcribe, requests)
         # not in the client's threads: OpenCC reads its dictionaries at its first conversion

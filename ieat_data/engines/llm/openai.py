@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Requirement, Sampling, Segment
 from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, Reply, check_settings, encodable
 from ieat_data.engines.llm.descriptor import Descriptor
+from ieat_data.engines.llm.repeats import Repeats
 from ieat_data.errors import UserError
 
 _MAX_BYTES = 16 << 20
@@ -86,6 +87,7 @@ class OpenAICompletions:
             **(stop if stop_by == "ids" else {"stop": [self.descriptor.end_of_turn]}),
         }
         self._client = HttpClient("openai", base_urls, max_bytes=_MAX_BYTES, **server)
+        self._repeats = Repeats()
 
     @classmethod
     def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
@@ -104,18 +106,16 @@ class OpenAICompletions:
 
         return _load_tokenizer(tokenizer, load_descriptor(descriptor))
 
-    def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]:
+    def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure | Exception]:
         """Continue each prompt. A prompt that leaves no room in the context gives `finish_reason="context"`.
 
-        Failures: `empty_prompt`, `unsafe_control_text`, `server_refused`, `oversized_answer`, `malformed_answer`,
-        `prompt_changed` (the server added or removed tokens), `engine_error`.
-
-        Raises:
-            EngineDown: no server answers.
+        Failures: `empty_prompt`, `unsafe_control_text`, `content_refused`, `server_refused`, `server_error`,
+        `oversized_answer`, `malformed_answer`, `prompt_changed` (the server added or removed tokens), `engine_error`.
+        In an answer's place: EngineDown if no server answers, UserError if a setting is wrong.
         """
         return self._client.each(self._generate, requests)
 
-    def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]:
+    def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure | Exception]:
         """Compare the choices by the probabilities of their first tokens right after the prompt.
 
         Failures besides those of `generate`: `ambiguous_choices` (two begin with the same token), `context`,
@@ -139,7 +139,9 @@ class OpenAICompletions:
         if not reply.ok:
             return Completion((), "context", prompt.n) if _too_long(reply) else reply.failure()
         try:
-            return self._completion(reply.json(), prompt)
+            answer = reply.json()
+            self._repeats.check(answer, prompt.sent, draw)
+            return self._completion(answer, prompt)
         except _UNREADABLE as e:
             return _malformed(e)
 
@@ -148,6 +150,8 @@ class OpenAICompletions:
         if changed := _changed(answer, choice, prompt):
             return changed
         reason = choice["finish_reason"]
+        if reason == "content_filter":
+            return Failure("content_refused", "the server's filter ended the answer")
         if reason not in ("stop", "length"):
             return Failure("engine_error", f"the server stopped for another reason: {str(reason)[:40]!r}")
         if choice.get("token_ids") is None:
@@ -281,9 +285,9 @@ def _seed(seed: int) -> int:
 
 def _changed(answer: Mapping[str, Any], choice: Mapping[str, Any], prompt: Prompt) -> Failure | None:
     """Compare the prompt that the server reports with the one sent; return a Failure if they differ."""
-    if isinstance(prompt.sent, str):
-        return None
     echoed, counted = choice.get("prompt_token_ids"), (answer.get("usage") or {}).get("prompt_tokens")
+    if isinstance(prompt.sent, str):
+        echoed = None  # the server's own tokenizer may cut a text otherwise, but into as many pieces
     if (echoed is not None and echoed != prompt.sent) or (counted is not None and counted != prompt.n):
         n = counted if echoed is None else len(echoed)
         return Failure("prompt_changed", f"{prompt.n} tokens were sent, the server used {n} or others")

@@ -71,14 +71,12 @@ class OpenAISpeech:
     def takes_prompts(cls, settings: Mapping[str, Any]) -> bool:
         return bool(settings.get("send_reference")) and not settings.get("voices_file")
 
-    def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
+    def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure | Exception]:
         """Speak each text.
 
-        Failures: `empty_text`, `too_long_text`, `unknown_voice`, `undecodable_audio`, `empty_audio`,
-        `not_finite_audio`, `too_long_audio`, `server_refused`, `oversized_answer`.
-
-        Raises:
-            EngineDown: no server answers.
+        Failures: `empty_text`, `too_long_text`, `unknown_voice`, `malformed_answer`, `too_long_audio`,
+        `content_refused`, `server_refused`, `server_error`, `oversized_answer`. In an answer's place: EngineDown if no
+        server answers, UserError if a setting is wrong.
         """
         return self._client.each(self._synthesize, requests)
 
@@ -118,8 +116,8 @@ class OpenAISpeech:
     def _clip(self, data: bytes) -> Clip | Failure:
         try:
             samples, rate = audio.decode(data, max_s=self._max_s + 0.1)
-        except audio.AudioError as e:
-            return Failure(e.reason, str(e))
+        except audio.AudioError as e:  # of the answer, not of the row
+            return Failure("malformed_answer", f"{e.reason}: {e}")
         seconds = samples.size / rate
         if seconds > self._max_s:
             return Failure("too_long_audio", f"the speech is longer than {self._max_s:g} s")

@@ -87,6 +87,7 @@ def test_every_rejected_row_is_listed_with_its_reason(made: dict[str, Any], repo
     listed = Counter(zip(found["stage"], found["reason"], strict=True))
     assert listed == {(s, r): n for s, x in made["stages"].items() for r, n in x["rejects"].items()}
     by_stage = {s["stage"]: s for s in summary(report)["funnel"]}
+    assert any("records are used" in s["said"] for s in summary(report)["sources"])
     for name, stage in made["stages"].items():
         assert by_stage[name]["rejects"] == stage["rejects"]
         assert by_stage[name]["ok"] == stage["ok"]

@@ -107,10 +107,9 @@ def test_nothing_is_sent_that_was_not_asked_for(voices: Path) -> None:
 @pytest.mark.parametrize(
     ("say", "reason"),
     [
-        (Say(body={"error": "not today"}), "undecodable_audio"),
-        (Say(body=b""), "undecodable_audio"),
-        (Say(body=wav(TONE[:0])), "empty_audio"),
-        (Say(body=wav(TONE * np.float32("nan"), "FLOAT")), "not_finite_audio"),
+        (Say(body=b"no sound"), "malformed_answer"),
+        (Say(body=wav(TONE[:0])), "malformed_answer"),
+        (Say(body=wav(TONE * np.float32("nan"), "FLOAT")), "malformed_answer"),
         (Say(body=wav(np.tile(TONE, 4))), "too_long_audio"),
         (Say(400, {"detail": "no such voice"}), "server_refused"),
     ],
@@ -139,8 +138,7 @@ def test_texts_that_cannot_be_spoken_reach_no_server() -> None:
 
 
 def test_a_server_that_is_down_is_no_fault_of_a_row() -> None:
-    with pytest.raises(EngineDown):
-        tts(dead_url()).synthesize([HELLO])
+    assert isinstance(tts(dead_url()).synthesize([HELLO])[0], EngineDown)
 
 
 @pytest.mark.parametrize(

@@ -197,12 +197,12 @@
   }
 
   function terms(said) {
-    const rows = said.sources.map((s) => [corpus("span", "", s.name), languageName(s.language), corpus("span", "", s.licence), corpus("span", "", s.terms), s.non_commercial ? "yes" : "no"]);
+    const rows = said.sources.map((s) => [corpus("span", "", s.name), languageName(s.language), corpus("span", "", s.licence), corpus("span", "", s.terms), s.non_commercial ? "yes" : "no", corpus("span", "", s.said)]);
     const made = Object.entries(said.made_with ?? {}).map(([k, v]) => `${k} ${v}`).join(", ");
     return section(
       "Sources and terms",
       null,
-      table(["source", "language", "licence", "terms", "non-commercial only"], rows, "Sources"),
+      table(["source", "language", "licence", "terms", "non-commercial only", "what was read of it"], rows, "Sources"),
       el("dl", { class: "facts made" }, IEAT.fact("content digest", IEAT.code(said.content_digest)), IEAT.fact("profile", said.profile), IEAT.fact("made with", made)),
     );
   }
