@@ -307,7 +307,7 @@ def validate(model: type[M], data: Any, where: str) -> M:
         UserError: the first fault, beginning with `where`.
     """
     if not isinstance(data, Mapping):
-        raise UserError(f"{where}: expected keys and values, got {type(data).__name__}")
+        raise UserError(f"{where}: expected keys with values, found {type(data).__name__}")
     try:
         return model.model_validate(data)
     except ValidationError as e:

@@ -3,6 +3,8 @@
     IeatError
     ├── UserError           the user's: what is wrong, where, what to do, in one line. The CLI prints it, exit code 2
     │   ├── Damaged         bytes that are not those that were written (storage). A build makes again what it can
+    │   │   └── DamagedPart a part of a table: its shard is made again (storage/parts.py)
+    │   ├── StoreError      a bucket cannot be reached or refuses, after all retries (storage/s3.py)
     │   ├── BuildStopped    a build, or what asks an engine beside one, ended on purpose. What is committed stays
     │   ├── SourceError     a corpus cannot be read at all (corpora/io). The ingest stage puts its name before it
     │   │   ├── FileGone    one of its files is not there. A reader of many files makes a rejected record of it

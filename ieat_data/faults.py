@@ -117,6 +117,26 @@ _PASSES = re.compile(
 )
 
 
+class Told(RuntimeError):
+    """An exception of another process, which has its packages and knew whose fault it was: name, text and `kind`."""
+
+    kind: Kind | None = None
+
+
+def portable(error: Exception) -> Exception:
+    """Return an exception that a process without an engine's packages can read: Python's and ours as they are."""
+    plain = all(isinstance(x, (str, int, float, bytes, type(None))) for x in error.args)
+    if plain and type(error).__module__.partition(".")[0] in ("builtins", "ieat_data") and not _chain_says_more(error):
+        return error
+    told = Told(f"{type(error).__name__}: {error}")
+    told.kind = of_exception(error)
+    return told
+
+
+def _chain_says_more(error: Exception) -> bool:
+    return of_exception(error) is not _of_one(error)  # a cause does not travel
+
+
 def of_exception(error: BaseException) -> Kind | None:
     """Return whose fault an exception is, or None if it does not say so.
 
@@ -126,6 +146,8 @@ def of_exception(error: BaseException) -> Kind | None:
 
 
 def _of_one(error: BaseException) -> Kind | None:
+    if isinstance(error, Told):
+        return error.kind
     if isinstance(error, UserError):
         return Kind.SETUP
     if isinstance(error, Retryable):

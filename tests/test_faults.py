@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -159,3 +160,35 @@ def test_a_success_can_hold_an_error(body: Any, kind: Kind) -> None:
 )
 def test_an_answer_is_no_error(body: dict[str, Any]) -> None:
     assert faults.of_body("application/json", json.dumps(body).encode()) is None
+
+
+class _NotHere(Exception):
+    """Of a package that only an engine's environment has."""
+
+    __module__ = "torch.cuda"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        ConnectionResetError("reset by peer"),
+        _NotHere("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        EngineDown("gone"),
+        UserError("no key"),
+        ValueError("nothing of the kind"),
+    ],
+)
+def test_an_exception_says_the_same_after_a_way_between_processes(error: Exception) -> None:
+    sent = faults.portable(error)
+    assert type(sent).__module__.split(".")[0] in ("builtins", "ieat_data")
+    arrived = pickle.loads(pickle.dumps(sent))
+    assert faults.of_exception(arrived) is faults.of_exception(error)
+    assert faults.breaks_process(arrived) == faults.breaks_process(error) and str(error) in str(arrived)
+
+
+def test_what_a_cause_says_is_not_lost_on_the_way() -> None:
+    error = RuntimeError("the engine failed")
+    error.__cause__ = OSError(28, "No space left on device")
+    assert faults.of_exception(pickle.loads(pickle.dumps(faults.portable(error)))) is Kind.SERVICE

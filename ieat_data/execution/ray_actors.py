@@ -6,7 +6,6 @@ import contextlib
 import logging
 import math
 import os
-import pickle
 import random
 import tempfile
 import threading
@@ -100,12 +99,13 @@ class EngineActor:
                 _log.error("the device is broken, so this process ends and another one starts: %s", problem)
                 self.gate.shut()
                 threading.Timer(_ANSWER_LEAVES_S, os._exit, (1,)).start()
-                return portable(problem), busy_s()
+                return faults.portable(problem), busy_s()
         if isinstance(answers, Exception):
             _log.warning("%s raised", method, exc_info=answers)
-            answers = portable(answers)
+            answers = faults.portable(answers)
         else:
             _log.debug("%s: answers in %.2f s", method, busy_s())
+            answers = [faults.portable(a) if isinstance(a, Exception) else a for a in answers]
         return answers, busy_s()
 
 
@@ -147,15 +147,6 @@ class Gate:
         """Return when calls are let in; in a process that is about to end, never."""
         with self._changed:
             self._changed.wait_for(lambda: not self._shut)
-
-
-def portable(error: Exception) -> Exception:
-    """Return an exception that another process can read: this one, or its name and text."""
-    try:
-        pickle.loads(pickle.dumps(error))
-        return error
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def request_seconds(profile: Profile, role: str) -> float:

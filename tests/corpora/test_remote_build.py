@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from ieat_data.cost.figures import Figures
 from ieat_data.errors import UserError
 from ieat_data.execution.local import InProcessEngines as Here
 from ieat_data.execution.plan import Plan
+from ieat_data.storage.sealed import seal
 from tests.support.remote import S3, SECRET, Hub, hub_store, s3_store, told
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -81,7 +81,7 @@ def test_a_build_keeps_to_the_commit_that_it_began_with(hub: Hub, tmp_path: Path
     plan = Plan(pipeline(name), PROFILE, tmp_path / "work")
     assert plan.pipeline.revisions == {"hf://datasets/someone/corpora": began}
     plan.persist()
-    plan.work.replace("build.json", json.dumps({"pipeline": plan.pipeline.model_dump()}).encode())
+    plan.work.replace("build.json", seal({"pipeline": plan.pipeline.model_dump()}))
     (node,) = plan.nodes.values()
     hub.commit({"chat/train_0.jsonl": b'{"id": "1", "data": ["How do I tell my sister that I move?", "x"]}\n'})
     (again,) = Plan(pipeline(name), PROFILE, tmp_path / "work").nodes.values()

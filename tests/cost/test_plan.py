@@ -19,6 +19,7 @@ from ieat_data.cost.report import NAME, compared, estimate_plan
 from ieat_data.engines.base import Completion, Failure, Generate
 from ieat_data.execution.plan import Plan
 from ieat_data.storage.open import at
+from ieat_data.storage.sealed import seal
 from ieat_data.storage.shards import CommitRecord, Table
 from tests.support import corpora, doubles
 from tests.support.in_process import build_here
@@ -172,9 +173,9 @@ def test_the_time_of_a_judge_is_no_time_of_speech(tmp_path: Path) -> None:
         table.create()
         asked = {"llm": {"audio_s": 0.0, "tokens_in": 0, "tokens_out": 0, **counts}}
         record = CommitRecord(f"{stage}-0", "", 60, 60, 6000, "", engines=asked)
-        (table.records_dir / f"{stage}-0.json").write_text(json.dumps(asdict(record)))
+        (table.records_dir / f"{stage}-0.json").write_bytes(seal(asdict(record)))
         described = {"description": {"stage": stage, "engines": {"llm": {"model": "m"}}}}
-        (table.folder / "plan.json").write_text(json.dumps(described))
+        (table.folder / "plan.json").write_bytes(seal(described))
 
     committed("inject", requests=60, busy_s=100.0, tokens_in=6000, tokens_out=2000)
     committed("judge_targets", requests=360, busy_s=900.0)

@@ -54,6 +54,7 @@ def manifest(**said: Any) -> dict[str, Any]:
         "name": said.get("name", "n"),
         "counts": {"language": {"en": 1}, "emotion": {said.get("emotion", "sad"): 1}},
         "configs": {"stage1_1": {"rows": 1, "audio_s": 1.0, "language": {"en": 1}, "n_turns": {"1": 1}}},
+        "shards": [{"config": "stage1_1", "path": "data/stage1_1/s-0.parquet"}],
         "grades": {},
         "engines": {},
         "review": {"instructions": {"accepted": 0, "edited": 0, "rejected": 0}, "samples": {"rejected": 0}},

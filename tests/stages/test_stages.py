@@ -89,7 +89,7 @@ def test_a_question_is_known_by_text_and_speaker() -> None:
             "name: x\nsources: {}\nconfigs: []\nrows_per_shard: 0\n",
             r"rows_per_shard: Input should be greater than or equal to 1, got 0",
         ),
-        ("- a\n", "expected keys and values, got list"),
+        ("- a\n", "expected keys with values, found list"),
         ("name: [\n", ": not YAML"),
     ],
 )

@@ -12,7 +12,7 @@ import numpy as np
 from ieat_data.data import schema
 from ieat_data.data.audio import content_hash, encode_flac
 from ieat_data.data.features import SAMPLE_SCHEMA
-from ieat_data.data.sample import summarise
+from ieat_data.data.sample import merge, summarise
 from ieat_data.data.schema import to_table
 from ieat_data.decisions.log import Decision
 from ieat_data.storage.parts import sha256_file, write_parquet
@@ -71,13 +71,14 @@ def sample(i: int, task: str, text: str, language: str = "en") -> dict[str, Any]
 
 def dataset(folder: Path, n: int = 4, text: str = "I lost my keys on the bus.") -> Path:
     """A dataset folder with n empathy and n reasoning samples, the first of each hostile; the last are Chinese."""
-    shards = []
+    shards, configs = [], {}
     for config, task in (("stage1_2_empathy", "empathy"), ("stage1_2_reasoning", "reasoning")):
         rows = [sample(i, task, TEXT if i == 0 else f"{text} {i}", "zh" if i == n - 1 else "en") for i in range(n)]
         path = folder / "data" / config / "s.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         table = to_table(rows, SAMPLE_SCHEMA)
         write_parquet(path, table)
+        configs[config] = {"rows": n, **merge([summarise(table)])}
         shards.append(
             {
                 "path": path.relative_to(folder).as_posix(),
@@ -85,9 +86,21 @@ def dataset(folder: Path, n: int = 4, text: str = "I lost my keys on the bus.") 
                 "rows": n,
                 "bytes": path.stat().st_size,
                 "sha256": sha256_file(path),
-                "content_digest": summarise(table)["content_digest"],
+                "content_digest": configs[config]["content_digest"],
             }
         )
-    made = {"schema_version": schema.VERSION, "name": "made", "pipeline": {"name": "made"}, "shards": shards}
+    total = merge(configs.values())
+    made = {
+        "schema_version": schema.VERSION,
+        "name": "made",
+        "content_digest": total["content_digest"],
+        "rows": 2 * n,
+        "counts": {k: total[k] for k in total if k not in ("content_digest", "audio_s")},
+        "audio_s": total["audio_s"],
+        "configs": configs,
+        "shards": shards,
+        "stages": {},
+        "pipeline": {"name": "made"},
+    }
     (folder / "manifest.json").write_text(json.dumps(made))
     return folder

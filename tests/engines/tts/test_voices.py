@@ -47,7 +47,7 @@ def test_prompts_of_one_to_thirty_seconds_are_taken(tmp_path: Path, seconds: flo
     ("line", "message"),
     [
         ("{", ": not JSON"),
-        ("[1]", "expected keys and values, got list"),
+        ("[1]", "expected keys with values, found list"),
         ({k: v for k, v in LINE.items() if k != "transcript"}, "transcript: Field required"),
         ({**LINE, "instructions": "sadly"}, "unknown key 'instructions' .did you mean 'instruction'"),
         ({**LINE, "language": "fr"}, "language: Input should be 'en' or 'zh', got 'fr'"),
