@@ -58,6 +58,24 @@ def nothing_is_flushed_to_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def pauses_are_short() -> Iterator[None]:
+    """Before a service is asked again a build waits for seconds; here nobody else needs them."""
+    from ieat_data.engines import asking, client
+    from ieat_data.execution import runner
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            (asking, "PASSING_PAUSES_S"),
+            (asking, "OTHER_PAUSES_S"),
+            (runner, "RESTS_S"),
+            (client, "_DISK_PAUSES_S"),
+        ):
+            patch.setattr(module, name, tuple(s / 100 for s in getattr(module, name)))
+        patch.setattr(asking, "_BETWEEN_S", 0.005)
+        yield
+
+
 @pytest.fixture(scope="session")
 def _finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     from ieat_data.dataset.verify import content_digest

@@ -15,6 +15,7 @@ from benchmarks.scale import Silent, prepared
 from benchmarks.simulation import CHUNK, NODE_GPUS, Simulation
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.runner import Runner
+from ieat_data.storage.sealed import seal, unseal
 
 pytestmark = pytest.mark.long
 
@@ -94,7 +95,9 @@ def test_what_was_made_of_a_changed_shard_is_made_again_and_nothing_else(tmp_pat
     run(plan)
     changed = plan.nodes["ingest"].records["emilia-en-00003"]
     (where,) = (p for p in plan.nodes["ingest"].table.records_dir.iterdir() if changed.sha256 in p.read_text())
-    where.write_text(where.read_text().replace(changed.sha256, "0" * 64))
+    lines = [unseal(line, "record") for line in where.read_bytes().split(b"\n") if line]
+    other = [{**x, "sha256": "0" * 64} if x["sha256"] == changed.sha256 else x for x in lines]
+    where.write_bytes(b"".join(seal(x) + b"\n" for x in other))
     plan = synthetic_corpora.plan(tmp_path / "work", paths)
     todo = {(n.name, t.name) for n in plan.nodes.values() for t in n.todo}
     single = (

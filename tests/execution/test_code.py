@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ from ieat_data.checks import catalogue, form, own
 from ieat_data.config import load_pipeline, load_profile
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
+from ieat_data.storage.sealed import seal, unseal
 from tests.support import corpora
 from tests.support.in_process import build_here
 
@@ -113,8 +113,8 @@ def test_changed_code_with_the_old_version_is_told(project: Project, monkeypatch
     told = "code of check cold changed but its version did not: rows are not made again; raise its version"
     assert project.why()["respond"] == f"all there; {told}"
     (stage,) = (project.folder / "work/tables").glob("emotion-*/plan.json")
-    plan = json.loads(stage.read_text())
-    stage.write_text(json.dumps({**plan, "code": {**plan["code"], "stage emotion": "0"}}))
+    plan = unseal(stage.read_bytes(), "plan")
+    stage.write_bytes(seal({**plan, "code": {**plan["code"], "stage emotion": "0"}}))
     assert project.why()["emotion"].startswith("all there; code of stage emotion changed but its version did not")
 
 

@@ -28,6 +28,7 @@ from ieat_data.dataset.verify import samples
 from ieat_data.errors import UserError
 from ieat_data.hashing import fingerprint
 from ieat_data.storage.parts import write_parquet
+from ieat_data.storage.sealed import seal, unseal
 from tests.apps.report.read import columns, rows, summary
 from tests.support import replayed as inline
 from tests.support.hostile import HOSTILE
@@ -161,11 +162,10 @@ def with_costs(built: Path, folder: Path) -> Path:
     tables = [p.name for p in (folder / ".work" / "tables").iterdir()]
     asked = {"requests": 10, "busy_s": 20.0, "audio_s": 0.0, "tokens_in": 500, "tokens_out": 1000}
     for path in folder.glob(".work/tables/respond-*/records/*.json"):
-        record = json.loads(path.read_text())
-        path.write_text(json.dumps({**record, "engines": {"llm": asked}}))
+        path.write_bytes(seal({**unseal(path.read_bytes(), "record"), "engines": {"llm": asked}}))
     pool = {"unit": "tokens_out", "work": 4000, "hours": 0.02, "speed": {"value": 55.5}}
     planned = {"tables": fingerprint(sorted(tables)), "planned": {"pools": {"llm": pool}}}
-    (folder / ".work" / NAME).write_text(json.dumps(planned))
+    (folder / ".work" / NAME).write_bytes(seal(planned))
     return folder
 
 
@@ -242,11 +242,11 @@ def hostile_folder(built: Path, folder: Path, texts: list[str]) -> Path:
         path.unlink()  # it is a hard link
         write_parquet(path, pa.Table.from_pylist([hostile(row, text) for row in table], schema=SAMPLES))
     for i, path in enumerate(sorted(folder.glob(".work/tables/*/quarantine-*.jsonl"))):
-        said = [json.loads(line) for line in path.read_text().split("\n") if line]
+        said = [unseal(line, "entry") for line in path.read_bytes().split(b"\n") if line]
         for q in said:
             q.update(payload=hostile(q["payload"], texts[i % len(texts)]), message=texts[i % len(texts)])
         path.unlink()
-        path.write_text("".join(json.dumps(q) + "\n" for q in said))
+        path.write_bytes(b"".join(seal(q) + b"\n" for q in said))
     evil = texts[0]
     made["sources"] = [{**s, "name": evil, "licence": evil, "terms": evil, "homepage": evil} for s in made["sources"]]
     made["stages"]["queries"]["rejects"][evil] = 1
