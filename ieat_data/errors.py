@@ -61,11 +61,14 @@ class EngineDown(Retryable):
 
 
 class EngineDied(EngineDown):
-    """The process that was asked ended. `began`: this call ran in it, alone or with others."""
+    """The process that was asked ended.
 
-    def __init__(self, message: str, began: bool = True) -> None:
+    `began`: this call ran in it, alone or with others; `replica`: which of the pool's it was.
+    """
+
+    def __init__(self, message: str, began: bool = True, replica: int = 0) -> None:
         super().__init__(message)
-        self.began = began
+        self.began, self.replica = began, replica
 
 
 class EngineHung(EngineDied):

@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ieat_data.errors import Retryable, RowError, UserError
+from ieat_data.errors import EngineDown, Retryable, RowError, UserError
 
 
 class Kind(enum.StrEnum):
@@ -74,7 +74,7 @@ _SERVICE_NAMES = {
     *("TransportError", "TimeoutException", "APIConnectionError", "APITimeoutError", "RateLimitError"),
     *("InternalServerError", "EndpointConnectionError", "ConnectionClosedError", "ProtocolError"),
     # processes
-    *("EngineDeadError", "EngineGenerateError", "BrokenProcessPool", "BrokenExecutor", "CancelledError", "ChildError"),
+    *("EngineDeadError", "EngineGenerateError", "BrokenProcessPool", "BrokenExecutor", "CancelledError"),
     *("TimeoutError", "AcceleratorError", "GenericError"),
 }
 _OF_CONTENT = (ValueError, TypeError, LookupError, AssertionError, ArithmeticError, AttributeError)
@@ -172,8 +172,11 @@ def _of_one(error: BaseException) -> Kind | None:
 
 
 def breaks_process(error: BaseException) -> bool:
-    """Tell whether the process that raised this can answer nothing more: its device's context is broken."""
-    told = (str(e) for e in _chain(error) if not isinstance(e, _OF_CONTENT) and not is_memory(e))
+    """Tell whether the process that raised this can answer nothing more: its device's context is broken.
+
+    `EngineDown` tells of another process, which has ended or been asked again already.
+    """
+    told = (str(e) for e in _chain(error) if not isinstance(e, (*_OF_CONTENT, EngineDown)) and not is_memory(e))
     return any(_BROKEN.search(text) for text in told)
 
 

@@ -49,8 +49,6 @@ def main(options: argparse.Namespace) -> None:
                 [c.size / batching.RATE for c in heard],
                 batch_s,
                 lambda batch: list(engine._classifier([heard[i] for i in batch])),
-                engine._out_of_memory,
-                engine._fatal,
             )
         )
 

@@ -133,7 +133,9 @@ class Asking:
         try:
             for i, got, busy_s in (pool or self._pool).run(self._method, calls):
                 setup += self._took(open_.pop(i), got, busy_s, first)
-        except StorageDown:
+                if isinstance(got, EngineDied) and self._alive(_replica(pool or self._pool, got)):
+                    self._good = True  # and the deaths of that replica count anew
+        except (StorageDown, UserError):
             raise
         except Exception as e:  # a pool that raises: which call it was is not known, if there were several
             if len(open_) == 1 or faults.of_exception(e) is Kind.SETUP:
@@ -285,6 +287,12 @@ class Asking:
 def _open(answer: Any) -> bool:
     """Tell whether nobody knows yet whether this is the row's fault."""
     return isinstance(answer, Exception) or (isinstance(answer, Failure) and answer.reason in faults.UNPROVEN)
+
+
+def _replica(pool: Any, died: EngineDied) -> Any:
+    """Return the replica whose process has died, as a pool of its own."""
+    of = getattr(pool, "replica", None)
+    return of(died.replica) if of else pool
 
 
 def _one(pool: Any, method: str, request: Any) -> tuple[Any, float]:

@@ -201,7 +201,8 @@ NOT_RECORDED = "not_recorded"  # the Failure's reason if a recording answers and
 class Failure:
     """An engine's answer to a request it cannot do (undecodable audio, empty text): a reason code and a message.
 
-    An engine never raises for one bad request: the batch's other answers would be lost.
+    Only what the engine can tell from the request alone is a Failure. Anything else it raises, or returns the exception
+    in the answer's place if it knows which request met it: `asking.py` finds out whose fault it is.
     """
 
     reason: str

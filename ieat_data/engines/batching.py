@@ -1,12 +1,16 @@
-"""Run clips of all durations through a model in batches: similar durations together, and no clip fails with another."""
+"""Run clips of all durations through a model in batches: similar durations together, and none fails with another."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ieat_data import faults
 from ieat_data.data import audio
 from ieat_data.engines.base import Failure
+
+_log = logging.getLogger(__name__)
 
 RATE = 16_000
 MIN_SAMPLES = 400  # one frame of 25 ms: the models fail on less
@@ -43,45 +47,59 @@ def buckets(seconds: Sequence[float], batch_s: float) -> list[list[int]]:
     return batches
 
 
-def run(
-    seconds: Sequence[float],
-    batch_s: float,
-    call: Callable[[list[int]], Sequence[Any]],
-    out_of_memory: type[Exception],
-    fatal: type[Exception],
-) -> list[Any]:
+def run(seconds: Sequence[float], batch_s: float, call: Callable[[list[int]], Sequence[Any]]) -> list[Any]:
     """Return the answers of `call` (clip indices to as many answers) for all clips, in order.
 
-    A batch that raises `out_of_memory` is halved; one that fails otherwise is run again clip by clip. A clip that fails
-    alone gives a Failure, `out_of_memory` or `engine_error`. Exceptions of the type `fatal` are passed on: the engine
-    can answer nothing more.
+    A batch that lacks memory is halved; one that fails otherwise is run again clip by clip. What a clip raises alone
+    stands in its answer's place: whose fault that is, is found out in `asking.py`.
+
+    Raises:
+        Exception: the device is broken, so that this process can answer nothing more.
     """
     answers: dict[int, Any] = {}
     waiting = buckets(seconds, batch_s)[::-1]
     while waiting:
         batch = waiting.pop()
-        try:
-            got = call(batch)
-            if len(got) != len(batch):
-                raise ValueError(f"{len(got)} answers for {len(batch)} clips")
-        except fatal:
-            raise
-        except out_of_memory as e:
-            failure, size = (
-                Failure("out_of_memory", f"a clip of {seconds[batch[0]]:.1f} s: {one_line(e)}"),
-                -(-len(batch) // 2),
-            )
-        except Exception as e:  # the models raise arbitrary exceptions
-            failure, size = Failure("engine_error", f"{type(e).__name__}: {one_line(e)}"), 1
-        else:
+        got = _tried(call, batch)
+        if not isinstance(got, Exception):
             answers.update(zip(batch, got, strict=True))
-            continue
-        # retry outside of `except`, where the exception, and with it the batch's memory, is released
-        if len(batch) == 1:
-            answers[batch[0]] = failure
+        elif len(batch) == 1:
+            answers[batch[0]] = got
         else:
+            size = -(-len(batch) // 2) if faults.is_memory(got) else 1
             waiting += [batch[i : i + size] for i in range(0, len(batch), size)][::-1]
     return [answers[i] for i in range(len(seconds))]
+
+
+def each(answer: Callable[[Any], Any], requests: Sequence[Any]) -> list[Any]:
+    """Return the answers to `requests`, asked one after the other; what one raises stands in its answer's place.
+
+    Raises:
+        Exception: the device is broken, so that this process can answer nothing more.
+    """
+    answers = []
+    for request in requests:
+        try:
+            answers.append(answer(request))
+        except Exception as e:
+            answers.append(_kept(e))
+    return answers
+
+
+def _tried(call: Callable[[list[int]], Sequence[Any]], batch: list[int]) -> Sequence[Any] | Exception:
+    try:
+        got = call(batch)
+    except Exception as e:  # the models raise arbitrary exceptions
+        return _kept(e)
+    return got if len(got) == len(batch) else RuntimeError(f"{len(got)} answers for {len(batch)} clips")
+
+
+def _kept(error: Exception) -> Exception:
+    """Return the exception without its frames, which hold a batch's memory; raise it if the device is broken."""
+    if faults.breaks_process(error):
+        raise error
+    _log.warning("a request or a batch of them failed", exc_info=error)
+    return error.with_traceback(None)
 
 
 def one_line(e: Exception) -> str:

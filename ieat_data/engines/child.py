@@ -16,21 +16,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ieat_data.errors import UserError
+from ieat_data.errors import EngineDied, EngineHung, UserError
 
 _END_S = 10.0  # a killed process ends at once, unless its GPU driver blocks
-
-
-class ChildError(RuntimeError):
-    """A call without an answer, and what happened. Its process has ended; the next call starts another."""
-
-
-class TimedOut(ChildError):
-    """The call took longer than its time limit."""
-
-
-class Died(ChildError):
-    """The process ended during the call: it crashed, or the call raised an exception."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +38,7 @@ class Child:
 
     Raises:
         UserError: raised by `build`.
-        Died: `build` failed otherwise.
+        EngineDied: `build` failed otherwise.
     """
 
     def __init__(self, build: Callable[..., Any], *arguments: Any) -> None:
@@ -65,8 +53,8 @@ class Child:
         when the call begins, another one is started, without a time limit: that is not the call's fault.
 
         Raises:
-            TimedOut: no answer within `timeout_s` seconds.
-            Died: the process ended.
+            EngineHung: no answer within `timeout_s` seconds.
+            EngineDied: the process ended.
         """
         if self._process is None or not self._process.is_alive():
             self.close()
@@ -74,11 +62,11 @@ class Child:
         try:
             self._connection.send((method, arguments))
             if not self._connection.poll(timeout_s):
-                raise TimedOut(f"no answer within {timeout_s:g} s")
+                raise EngineHung(f"no answer within {timeout_s:g} s")
             return self._receive()
         except (EOFError, OSError):
-            raise Died(f"its process ended{self._exit()}") from None
-        except ChildError:
+            raise EngineDied(f"its process ended{self._exit()}") from None
+        except EngineDied:
             self.close()
             raise
 
@@ -100,15 +88,15 @@ class Child:
         try:
             self._receive()
         except (EOFError, OSError):
-            raise Died(f"its process ended while it was loading{self._exit()}") from None
-        except (ChildError, UserError):
+            raise EngineDied(f"its process ended while it was loading{self._exit()}") from None
+        except (EngineDied, UserError):
             self.close()
             raise
 
     def _receive(self) -> Any:
         answer = self._connection.recv()
         if isinstance(answer, _Raised):
-            raise UserError(answer.error) if answer.user else Died(answer.error)
+            raise UserError(answer.error) if answer.user else EngineDied(answer.error)
         return answer
 
     def _exit(self) -> str:

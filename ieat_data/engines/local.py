@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ieat_data import faults
 from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.client import Caller
@@ -24,8 +25,15 @@ class LocalPool:
                 try:
                     answers = getattr(self.engine, method)(list(chunk))
                 except Exception as e:  # the caller finds out whose fault it is
-                    answers = e
+                    answers = _ended(e) if faults.breaks_process(e) else e
             yield i, answers, busy_s()
+
+
+def _ended(error: Exception) -> UserError:
+    return UserError(
+        f"a device is broken for as long as this process lives: give the same command again, or build on Ray, which "
+        f"starts another process by itself ({' '.join(str(error).split())[:200]})"
+    )
 
 
 class LocalEngines:

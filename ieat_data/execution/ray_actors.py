@@ -93,8 +93,10 @@ class EngineActor:
                 answers = e
             else:
                 self.deadlines.warm()
-                self.starts.answered()
-        for problem in [answers] if isinstance(answers, Exception) else answers if isinstance(answers, list) else []:
+        each = answers if isinstance(answers, list) else [answers]
+        if any(not isinstance(a, Exception) for a in each):
+            self.starts.answered()
+        for problem in each:
             if isinstance(problem, Exception) and faults.breaks_process(problem):
                 _log.error("the device is broken, so this process ends and another one starts: %s", problem)
                 self.gate.shut()
@@ -102,9 +104,9 @@ class EngineActor:
                 return faults.portable(problem), busy_s()
         if isinstance(answers, Exception):
             _log.warning("%s raised", method, exc_info=answers)
-            answers = faults.portable(answers)
-        else:
-            _log.debug("%s: answers in %.2f s", method, busy_s())
+            return faults.portable(answers), busy_s()
+        _log.debug("%s: answers in %.2f s", method, busy_s())
+        if isinstance(answers, list):
             answers = [faults.portable(a) if isinstance(a, Exception) else a for a in answers]
         return answers, busy_s()
 
@@ -179,6 +181,10 @@ class RayPool:
         at = random.randrange(len(self.actors))
         return RayPool([self.actors[at]], [self._black_boxes[at]], exclusive=True)
 
+    def replica(self, at: int) -> RayPool:
+        """Return one of the replicas, which others may call meanwhile."""
+        return RayPool([self.actors[at]], [self._black_boxes[at]])
+
     def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any] | Exception, float]]:
         import ray
         from ray.exceptions import RayActorError
@@ -209,7 +215,7 @@ class RayPool:
                 got = self._back(at, f"its device is broken, so the engine's process ended: {got}", began=True)
             box = self._black_boxes[at]
             if isinstance(got, EngineDied) and alone and box is not None and box.names(alone, "hung"):
-                got = EngineHung(str(got))
+                got = EngineHung(str(got), replica=at)
             yield i, got, busy_s
 
     def _died(self, at: int, alone: str, error: Exception) -> Exception:
@@ -225,4 +231,4 @@ class RayPool:
             ray.get(self.actors[at].ready.options(max_task_retries=-1).remote())
         except Exception as e:
             return EngineDown(f"{text}; it did not come back: {type(e).__name__}")
-        return EngineDied(text, began)
+        return EngineDied(text, began, at)

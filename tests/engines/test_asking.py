@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import EngineClient
 from ieat_data.engines.local import LocalPool
 from ieat_data.errors import EngineDied, EngineDown, StorageDown, UserError
+from ieat_data.execution.starts import Starts
 
 Engine = Callable[[Sequence[Any]], list[Any]]
 
@@ -91,10 +93,18 @@ def test_a_request_that_always_fails_is_the_rows_and_only_that_row_fails(tmp_pat
 def test_an_engine_that_raises_for_a_while_costs_no_row(pauses: list[float]) -> None:
     def act(texts: list[str], n: int) -> None:
         if 2 < n < 12:
-            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+            raise RuntimeError("CUDA error: invalid argument")
 
     assert ask(ASR(act), "abcdefghijkl", chunk=2) == "abcdefghijkl"
     assert pauses, "it waited"
+
+
+def test_a_broken_device_of_this_process_stops_at_once_with_one_line(tmp_path: Path, pauses: list[float]) -> None:
+    broken = ASR(raising("c", RuntimeError("CUDA error: an illegal memory access was encountered")))
+    with pytest.raises(UserError, match=r"device is broken for as long as this process lives: give the same command"):
+        ask(broken, "abcd", tmp_path, chunk=2)
+    assert not pauses, "no waiting helps"
+    assert ask(ASR(), "abcd", tmp_path) == "abcd"
 
 
 def test_an_engine_that_answers_nobody_is_down_and_nothing_is_stored(tmp_path: Path) -> None:
@@ -207,6 +217,49 @@ def test_a_call_that_had_not_begun_when_the_process_died_is_under_no_suspicion()
                     yield i, self.engine.transcribe(chunk), 0.0
 
     assert ask(None, "a", chunk=1, pool=Beside(ASR(), "")) == "a"
+
+
+class Replicas:
+    """Two replicas whose processes die of many requests, and may start ten times between two answers."""
+
+    def __init__(self, folder: Path, poison: str, only: Sequence[int] = (0, 1)) -> None:
+        self.folder, self.poison, self.only, self.turn = folder, poison, only, 0
+        for at in only:
+            self.start(at)
+
+    def start(self, at: int) -> None:
+        self.starts = {**getattr(self, "starts", {}), at: Starts(self.folder / f"{at}.starts", "build")}
+        self.starts[at].loading("asr")
+        self.starts[at].loaded()
+
+    def replica(self, at: int) -> Replicas:
+        one = copy.copy(self)
+        one.only = [self.only[at]]
+        return one
+
+    def alone(self) -> Replicas:
+        return self.replica(0)
+
+    def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, Any, float]]:
+        for i, chunk in enumerate(chunks):
+            at = i % len(self.only)
+            if any(r.audio.decode("utf-8", "replace") in self.poison for r in chunk):
+                try:
+                    self.start(self.only[at])
+                    yield i, EngineDied("the engine's process died", replica=at), 0.0
+                except UserError as e:
+                    yield i, e, 0.0
+            else:
+                self.starts[self.only[at]].answered()
+                yield i, ASR().transcribe(chunk), 0.0
+
+
+@pytest.mark.parametrize("chunk", [2, 16, 64])
+def test_many_requests_that_kill_the_process_do_not_use_up_its_starts(tmp_path: Path, chunk: int) -> None:
+    poison = "abcdefghijklmnopqrstuvwxyzABCD"
+    pool = Replicas(tmp_path, poison)
+    said = ask(None, f"{poison}0123456789", chunk=chunk, pool=pool)
+    assert said == "<kills_engine>" * 30 + "0123456789"
 
 
 def test_answers_wait_for_a_disk_that_is_full_for_a_moment(

@@ -12,15 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ieat_data.data.audio import encode_flac
-from ieat_data.engines.base import Failure
-from ieat_data.engines.batching import RATE, buckets, hear, run
+from ieat_data.engines.batching import RATE, buckets, each, hear, run
 
 
-class OutOfMemory(RuntimeError):
-    pass
-
-
-class DeviceGone(RuntimeError):
+class OutOfMemoryError(RuntimeError):
     pass
 
 
@@ -37,7 +32,7 @@ def test_short_clips_go_with_short_ones() -> None:
 
 
 def answered(seconds: Sequence[float], call: object, batch_s: float = 100) -> list[object]:
-    return run(seconds, batch_s, call, OutOfMemory, DeviceGone)
+    return run(seconds, batch_s, call)
 
 
 def test_answers_come_in_the_order_of_the_clips() -> None:
@@ -51,7 +46,7 @@ def test_a_batch_without_room_is_halved_until_it_fits() -> None:
     def call(batch: list[int]) -> list[int]:
         asked.append(len(batch))
         if len(batch) > 2:
-            raise OutOfMemory("full")
+            raise OutOfMemoryError("full")
         return batch
 
     assert answered([1] * 7, call) == list(range(7))
@@ -61,12 +56,12 @@ def test_a_batch_without_room_is_halved_until_it_fits() -> None:
 def test_a_clip_that_never_fits_fails_alone() -> None:
     def call(batch: list[int]) -> list[int]:
         if 2 in batch:
-            raise OutOfMemory("full")
+            raise OutOfMemoryError("full")
         return batch
 
     got = answered([1, 1, 9, 1], call)
     assert got[:2] + got[3:] == [0, 1, 3]
-    assert got[2] == Failure("out_of_memory", "a clip of 9.0 s: full")
+    assert isinstance(got[2], OutOfMemoryError), "whose fault it is, is found out by asking again"
 
 
 def test_a_clip_that_cannot_be_done_fails_alone() -> None:
@@ -75,21 +70,38 @@ def test_a_clip_that_cannot_be_done_fails_alone() -> None:
             raise IndexError("no frame")
         return batch
 
-    assert answered([1, 1, 1], call) == [0, Failure("engine_error", "IndexError: no frame"), 2]
+    first, failed, last = answered([1, 1, 1], call)
+    assert (first, repr(failed), last) == (0, "IndexError('no frame')", 2)
 
 
 def test_answers_that_cannot_be_told_apart_are_asked_for_one_by_one() -> None:
     assert answered([1, 1], lambda batch: batch if len(batch) == 1 else ["whose?"]) == [0, 1]
     (lost,) = answered([1], lambda batch: [])
-    assert isinstance(lost, Failure) and lost.message == "ValueError: 0 answers for 1 clips"
+    assert isinstance(lost, RuntimeError) and str(lost) == "0 answers for 1 clips"
 
 
-def test_a_device_that_is_gone_is_no_fault_of_a_clip() -> None:
+BROKEN = ("CUDA error: an illegal memory access was encountered", "device-side assert triggered", "cudaErrorAssert")
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_a_broken_device_is_no_fault_of_a_clip_and_is_told_at_once(message: str) -> None:
+    asked = []
+
     def call(batch: list[int]) -> list[int]:
-        raise DeviceGone("illegal memory access")
+        asked.append(batch)
+        raise RuntimeError(message)
 
-    with pytest.raises(DeviceGone):
+    with pytest.raises(RuntimeError, match=message):
         answered([1, 1], call)
+    with pytest.raises(RuntimeError, match=message):
+        each(lambda request: call([request]), [7, 8])
+    assert asked == [[0, 1], [7]]
+
+
+def test_what_one_request_raises_stands_in_its_answers_place() -> None:
+    got = each(lambda n: 6 // n, [1, 0, 3])
+    assert (got[0], repr(got[1]), got[2]) == (6, "ZeroDivisionError('integer division or modulo by zero')", 2)
+    assert isinstance(got[1], Exception) and got[1].__traceback__ is None, "its frames would hold the batch's memory"
 
 
 def test_clips_become_mono_float32_of_16_khz() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ieat_data.engines.child import Child, Died, TimedOut
-from ieat_data.errors import UserError
+from ieat_data.engines.child import Child
+from ieat_data.errors import EngineDied, EngineHung, UserError
 from tests.support.processes import alive, gone
 
 pytestmark = pytest.mark.long
@@ -65,9 +65,9 @@ def test_calls_are_answered_by_one_process(child: Child) -> None:
 @pytest.mark.parametrize(
     ("method", "timeout_s", "error", "message"),
     [
-        ("hang", 0.5, TimedOut, r"within 0\.5 s"),
-        ("fail", 60, Died, "ValueError: worse and worse"),
-        ("crash", 60, Died, r"exit code -11"),
+        ("hang", 0.5, EngineHung, r"within 0\.5 s"),
+        ("fail", 60, EngineDied, "ValueError: worse and worse"),
+        ("crash", 60, EngineDied, r"exit code -11"),
     ],
 )
 def test_what_goes_wrong_ends_the_process_and_the_next_call_has_another(
@@ -94,9 +94,9 @@ def test_a_process_that_ended_between_two_calls_is_no_fault_of_the_next(child: C
 def test_faults_in_loading_are_told() -> None:
     with pytest.raises(UserError, match=r"^no such model$"):
         Child(Served, "user")
-    with pytest.raises(Died, match="ValueError: bad weights"):
+    with pytest.raises(EngineDied, match="ValueError: bad weights"):
         Child(Served, "raise")
-    with pytest.raises(Died, match=r"while it was loading \(exit code 3\)"):
+    with pytest.raises(EngineDied, match=r"while it was loading \(exit code 3\)"):
         Child(Served, "exit")
 
 
@@ -104,9 +104,9 @@ def test_one_that_cannot_be_loaded_again_is_tried_at_every_call(tmp_path: Path) 
     marker = tmp_path / "broken"
     child = Child(Served, "", str(marker))
     marker.touch()
-    with pytest.raises(Died, match="ValueError"):
+    with pytest.raises(EngineDied, match="ValueError"):
         child.call("fail", timeout_s=60)
-    with pytest.raises(Died, match="while it was loading"):
+    with pytest.raises(EngineDied, match="while it was loading"):
         child.call("double", "e", timeout_s=60)
     marker.unlink()
     assert child.call("double", "e", timeout_s=60) == "ee"

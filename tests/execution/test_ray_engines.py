@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from ieat_data.config import EngineConfig, Profile
-from ieat_data.engines.base import Classify, EmotionScores, Failure
+from ieat_data.engines.base import Classify, EmotionScores, Failure, Transcribe, Transcript
 from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import EngineClient
 from ieat_data.errors import BuildStopped
 from ieat_data.execution.ray_pools import EnginePools, connected
 from ieat_data.storage.open import at
+from tests.support.doubles import clip_of
 
 pytestmark = pytest.mark.long
 FAULTY = "tests.support.faulty_engines:"
@@ -61,3 +62,22 @@ def test_a_row_that_hangs_is_a_reject_and_those_beside_it_are_answered(ray: Any,
     assert "classify of 2 requests took over 1.8 s: this process ends" in said
     assert "faulty_engines.py" in said, "where it hangs"
     engines.close()
+
+
+def transcribed(ray: Any, folder: Path, engine: str, texts: list[str]) -> list[str]:
+    """What the engine hears in clips that say these texts, or the reason of the failure."""
+    asr = EngineConfig(engine=f"{FAULTY}{engine}")
+    engines = EnginePools(ray, Profile(name="test", engines={"asr": asr}), print, at(folder / "logs"))
+    cache = ResponseCache(folder / "answers")
+    client = EngineClient(engines.pool("asr"), chunk=4, identity={"engine": "asr"}, cache=cache)
+    try:
+        answers = client.transcribe([Transcribe(clip_of(t), "en") for t in texts], texts)
+    finally:
+        engines.close()
+    return [a.text if isinstance(a, Transcript) else a.reason for a in answers]
+
+
+def test_a_device_that_breaks_costs_no_row_and_only_the_clip_that_needs_too_much(ray: Any, tmp_path: Path) -> None:
+    texts = [f"row {i}" for i in range(24)]
+    texts[5] = "too much"
+    assert transcribed(ray, tmp_path, "BreakingASR", texts) == [*texts[:5], "out_of_memory", *texts[6:]]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from ieat_data.engines import batching
 from ieat_data.engines.base import (
     Classify,
     Clip,
@@ -91,3 +92,28 @@ class HangingSER(doubles.SER):
         if any(r.transcript == "hang" for r in requests):
             time.sleep(1000)
         return super().classify(requests)
+
+
+class OutOfMemoryError(RuntimeError):
+    """Like torch's, it is known by its name."""
+
+
+class BreakingASR(doubles.ASR):
+    """Hears clips in batches. Its device breaks in the fourth call of each process, and a clip may need too much."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.n = 0
+
+    def transcribe(self, requests: Sequence[Transcribe]) -> list[Any]:
+        self.n += 1
+        texts = [doubles.text_of(r.audio) or "" for r in requests]
+        said = batching.run([3.0] * len(texts), 300.0, lambda batch: self._hear([texts[i] for i in batch]))
+        return [Transcript(t) if isinstance(t, str) else t for t in said]
+
+    def _hear(self, texts: list[str]) -> list[str]:
+        if self.n >= 4:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+        if "too much" in texts:
+            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return texts

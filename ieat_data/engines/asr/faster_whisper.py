@@ -15,6 +15,7 @@ from importlib import metadata
 from typing import Any, ClassVar
 
 from ieat_data.data import audio
+from ieat_data.engines import batching
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 from ieat_data.engines.cpu import cpu
 from ieat_data.errors import UserError
@@ -100,10 +101,10 @@ class FasterWhisper:
         """Transcribe each clip; a clip without speech gives an empty text.
 
         Failures: `undecodable_audio`, `empty_audio`, `not_finite_audio`, `too_short_audio`, `too_long_audio`,
-        `unsupported_language`, `engine_error`. `details`: `avg_logprob` (per token, over segments weighted by their
+        `unsupported_language`. `details`: `avg_logprob` (per token, over segments weighted by their
         duration), `no_speech_prob` and `compression_ratio` (largest of the segments), `segments`.
         """
-        return [self._transcribe(r) for r in requests]
+        return batching.each(self._transcribe, requests)
 
     def _transcribe(self, request: Transcribe) -> Transcript | Failure:
         if request.language not in _PROMPTS:
@@ -117,19 +118,16 @@ class FasterWhisper:
             return Failure("too_short_audio", f"{seconds:.3f} s, the minimum is {self._min_s:g} s")
         if seconds > self._max_s:
             return Failure("too_long_audio", f"over {self._max_s:g} s")
-        try:
-            found, _ = self._model.transcribe(
-                samples,
-                language=request.language,
-                beam_size=self._beam,
-                temperature=0.0,
-                condition_on_previous_text=False,
-                initial_prompt=_PROMPTS[request.language],
-                vad_filter=False,
-            )
-            segments = list(found)
-        except (RuntimeError, ValueError) as e:
-            return Failure("engine_error", f"faster-whisper: {e}")
+        found, _ = self._model.transcribe(
+            samples,
+            language=request.language,
+            beam_size=self._beam,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            initial_prompt=_PROMPTS[request.language],
+            vad_filter=False,
+        )
+        segments = list(found)
         text = " ".join("".join(s.text for s in segments).split())
         if request.language == "zh":
             text = self._simplified.convert(text)

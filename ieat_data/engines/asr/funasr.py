@@ -50,13 +50,11 @@ class FunASR:
         unused_weights: Sequence[str] = (),
     ) -> None:
         folder = funasr_loading.model_folder(model)
-        import torch
         from opencc import OpenCC
 
         config = funasr_loading.configuration(folder)
         self._auto = funasr_loading.load(folder, config, device, unused_weights)
         self._batch_s, self._max_s, self._use_itn = batch_s, max_s, use_itn
-        self._out_of_memory, self._fatal = torch.OutOfMemoryError, torch.AcceleratorError
         # only SenseVoice knows languages by these names
         self._told = getattr(self._auto.model, "lid_dict", {})
         self._simplified = OpenCC("t2s")
@@ -68,7 +66,7 @@ class FunASR:
     def transcribe(self, requests: Sequence[Transcribe]) -> list[Transcript | Failure]:
         """Transcribe each clip; a clip without speech gives an empty text.
 
-        Failures: `unsupported_language`, those of `batching.hear`, `out_of_memory`, `engine_error`.
+        Failures: `unsupported_language`, those of `batching.hear`.
         """
         answers: list[Any] = [self._hear(r) for r in requests]
         heard = [i for i, a in enumerate(answers) if not isinstance(a, Failure)]
@@ -85,15 +83,13 @@ class FunASR:
             return Failure("unsupported_language", f"{request.language!r}; {known} can be transcribed")
         return batching.hear(request.audio, self._max_s)
 
-    def _transcribe(self, clips: Sequence[audio.Samples], language: str) -> list[Transcript | Failure]:
+    def _transcribe(self, clips: Sequence[audio.Samples], language: str) -> list[Any]:
         texts = batching.run(
             [c.size / batching.RATE for c in clips],
             self._batch_s,
             lambda batch: self._texts([clips[i] for i in batch], language),
-            self._out_of_memory,
-            self._fatal,
         )
-        return [t if isinstance(t, Failure) else Transcript(self._clean(t, language)) for t in texts]
+        return [Transcript(self._clean(t, language)) if isinstance(t, str) else t for t in texts]
 
     def _texts(self, clips: list[audio.Samples], language: str) -> list[str]:
         """Return FunASR's texts for a batch, in order: its answers have the same key for all clips."""

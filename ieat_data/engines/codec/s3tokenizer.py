@@ -44,13 +44,10 @@ class S3Tokenizer:
 
     def __init__(self, model: str, device: str = "cuda:0", batch_s: float = 300.0, max_s: float = 30.0) -> None:
         file = _file(model)
-        import torch
-
         devices.check(device)
         devices.keep_float32()
         self._model, self._device = load(file).to(device), device
         self._batch_s, self._max_s = batch_s, max_s
-        self._out_of_memory, self._fatal = torch.OutOfMemoryError, torch.AcceleratorError
 
     @classmethod
     def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
@@ -62,7 +59,7 @@ class S3Tokenizer:
     def encode(self, requests: Sequence[Encode]) -> list[SpeechTokens | Failure]:
         """Tokenize each clip: one token per 40 ms, and one for a remainder of 10 ms or more.
 
-        Failures: those of `batching.hear`, `out_of_memory`, `engine_error`.
+        Failures: those of `batching.hear`.
         """
         answers: list[Any] = [self._hear(r.audio) for r in requests]
         pieces = [
@@ -75,14 +72,12 @@ class S3Tokenizer:
             [mel.shape[1] / FRAMES_HZ for _, mel in pieces],
             self._batch_s,
             lambda batch: self._quantize([pieces[k][1] for k in batch]),
-            self._out_of_memory,
-            self._fatal,
         )
         of_clip: dict[int, list[Any]] = {}
         for (i, _), tokens in zip(pieces, coded, strict=True):
             of_clip.setdefault(i, []).append(tokens)
         for i, parts in of_clip.items():
-            failed = [p for p in parts if isinstance(p, Failure)]
+            failed = [p for p in parts if isinstance(p, Exception)]
             answers[i] = failed[0] if failed else SpeechTokens(join(parts), RATE_HZ)
         return answers
 

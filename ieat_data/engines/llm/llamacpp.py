@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ieat_data.engines import batching
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Requirement, Sampling, Segment
 from ieat_data.engines.llm.states import StateFolder
 from ieat_data.errors import UserError
@@ -83,14 +84,14 @@ class LlamaCpp:
 
     def generate(self, requests: Sequence[Generate]) -> list[Completion | Failure]:
         """Continue each prompt. A prompt that leaves no room in the context gives `finish_reason="context"`."""
-        return [self._generate(r) for r in requests]
+        return batching.each(self._generate, requests)
 
     def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]:
         """Compare the choices by the probabilities of their first tokens right after the prompt.
 
         Failure `ambiguous_choices`: two of them begin with the same token.
         """
-        return [self._choose(r) for r in requests]
+        return batching.each(self._choose, requests)
 
     def _generate(self, request: Generate) -> Completion | Failure:
         encoded = self._encode(request.prompt, request.shared)
@@ -102,8 +103,6 @@ class LlamaCpp:
             return Completion((), "context", len(ids))
         wanted = min(request.sampling.max_tokens, room)
         answer = self._ask(shared, ids, n_predict=wanted, seed=_seed(request.seed), **_sampling(request.sampling))
-        if isinstance(answer, Failure):
-            return answer
         tokens = [int(t) for t in answer["tokens"]]
         reason = {"eos": "stop", "word": "stop", "limit": "length"}.get(answer["stop_type"])
         if reason is None:
@@ -135,8 +134,6 @@ class LlamaCpp:
             post_sampling_probs=True,
             seed=0,
         )
-        if isinstance(answer, Failure):
-            return answer
         found = {p["id"]: float(p["prob"]) for p in answer["completion_probabilities"][0]["top_probs"]}
         total = sum(found.get(t, 0.0) for t in tokens)
         if not set(found) <= set(tokens) or not total > 0:
@@ -154,15 +151,12 @@ class LlamaCpp:
             return Failure("unsafe_control_text", str(e))
         return (tuple(head), ids) if ids else Failure("empty_prompt", "the prompt holds no tokens")
 
-    def _ask(self, shared: tuple[int, ...], ids: Sequence[int], **settings: Any) -> dict[str, Any] | Failure:
+    def _ask(self, shared: tuple[int, ...], ids: Sequence[int], **settings: Any) -> dict[str, Any]:
         """Return one completion, from the saved state of `shared` or from scratch."""
         restored = 0 < len(shared) < len(ids)
         if restored:
             self._restore(shared)
-        try:
-            return self._post("/completion", prompt=list(ids), cache_prompt=restored, return_tokens=True, **settings)
-        except _Refused as e:
-            return Failure("engine_error", str(e))
+        return self._post("/completion", prompt=list(ids), cache_prompt=restored, return_tokens=True, **settings)
 
     def _restore(self, shared: tuple[int, ...]) -> None:
         """Bring the single slot into the state right after `shared`."""
@@ -190,7 +184,7 @@ class LlamaCpp:
         finally:
             connection.close()
         if response.status != 200:
-            raise _Refused(f"llama.cpp refused {path}: {answer.get('error', answer)}")
+            raise RuntimeError(f"llama.cpp refused {path}: {answer.get('error', answer)}")
         return answer
 
     def _start(self, path: Path, threads: int) -> Any:
@@ -225,10 +219,6 @@ class LlamaCpp:
             return xllamacpp.Server(params)
         except RuntimeError as e:
             raise UserError(f"{path}: llama.cpp cannot load it: {e}") from None
-
-
-class _Refused(RuntimeError):
-    """The server answered with an error."""
 
 
 def gguf_file(path: Path) -> Path:

@@ -126,8 +126,6 @@ class VLLM:
             return Completion((), "context", len(ids))
         params = {**_sampling(request.sampling), "max_tokens": min(request.sampling.max_tokens, room)}
         output = await self._ask(ids, seed=request.seed, **params)
-        if isinstance(output, Failure):
-            return output
         tokens = list(output.token_ids)
         if output.finish_reason not in ("stop", "length"):
             return Failure("engine_error", f"vllm stopped for an unknown reason: {output.finish_reason!r}")
@@ -145,8 +143,6 @@ class VLLM:
         if isinstance(tokens, Failure):
             return tokens
         output = await self._ask(ids, temperature=0.0, max_tokens=1, logprob_token_ids=tokens)
-        if isinstance(output, Failure):
-            return output
         found = output.logprobs[0]
         logs = [float(found[t].logprob) for t in tokens]
         most = max(logs)
@@ -154,7 +150,7 @@ class VLLM:
         return Chosen(tuple(w / sum(weights) for w in weights))
 
     async def _ask(self, ids: list[int], **params: Any) -> Any:
-        """Return vLLM's single output for a prompt, or a Failure for a request that it refuses."""
+        """Return vLLM's single output for a prompt."""
         from vllm import SamplingParams, TokensPrompt
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError
@@ -166,18 +162,17 @@ class VLLM:
             )
             stream = self._engine.generate(TokensPrompt(prompt_token_ids=ids), wanted, uuid.uuid4().hex)
             outputs = [output async for output in stream]
-            return outputs[-1].outputs[0] if outputs else Failure("engine_error", "vllm gave no output")
+            return outputs[-1].outputs[0]
         except EngineDeadError:
             os._exit(1)  # this process cannot recover: Ray starts another, within its limit
-        except (ValueError, RuntimeError) as e:
-            return Failure("engine_error", f"vllm: {type(e).__name__}: {e}")
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
 async def _gather(work: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
-    return list(await asyncio.gather(*work))
+    """Return the answers; what a request raises stands in its answer's place."""
+    return list(await asyncio.gather(*work, return_exceptions=True))
 
 
 async def _start(model: str, context: int, args: Mapping[str, Any]) -> Any:

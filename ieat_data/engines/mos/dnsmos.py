@@ -52,17 +52,14 @@ class DNSMOS:
         return [Requirement("module", "onnxruntime"), Requirement("model", str(settings.get("model", "dnsmos")))]
 
     def rate(self, requests: Sequence[Rate]) -> list[Quality | Failure]:
-        """Rate each clip. Failures: those of `batching.hear`, `engine_error`."""
-        return [self._rate(r.audio) for r in requests]
+        """Rate each clip. Failures: those of `batching.hear`."""
+        return batching.each(self._rate, requests)
 
-    def _rate(self, audio: bytes) -> Quality | Failure:
-        samples = batching.hear(audio, _MAX_S)
+    def _rate(self, request: Rate) -> Quality | Failure:
+        samples = batching.hear(request.audio, _MAX_S)
         if isinstance(samples, Failure):
             return samples
-        try:
-            raw = np.mean([self._session.run(None, {"input_1": w[None]})[0][0] for w in windows(samples)], axis=0)
-        except Exception as e:  # onnxruntime has no specific error types
-            return Failure("engine_error", f"DNSMOS: {batching.one_line(e)}")
+        raw = np.mean([self._session.run(None, {"input_1": w[None]})[0][0] for w in windows(samples)], axis=0)
         scores = {n: float(np.polyval(p, x)) for (n, p), x in zip(_LISTENERS.items(), raw, strict=True)}
         return Quality(**{n: round(min(max(s, 1.0), 5.0), 4) for n, s in scores.items()})
 

@@ -59,8 +59,6 @@ class Emotion2Vec:
         if not window_s >= 1:
             raise UserError(f"engine emotion2vec: window_s {window_s:g} must be at least 1 second")
         folder = funasr_loading.model_folder(model)
-        import torch
-
         config = funasr_loading.configuration(folder)
         _check(folder, config)
         from ieat_data.engines.ser.emotion2vec_batch import BatchClassifier
@@ -70,7 +68,6 @@ class Emotion2Vec:
         self._classes = class_names(self._classifier.tokens)
         self._targets = targets(self._classes, self._labels, folder)
         self._batch_s, self._window_s, self._max_s = batch_s, window_s, max_s
-        self._out_of_memory, self._fatal = torch.OutOfMemoryError, torch.AcceleratorError
 
     @classmethod
     def requirements(cls, settings: Mapping[str, Any]) -> list[Requirement]:
@@ -82,7 +79,7 @@ class Emotion2Vec:
         `details`: `windows`, `seconds`, the probabilities of the model's own classes that make up `other`, and for a
         clip of several windows those of each (`window0_sad`, …).
 
-        Failures: those of `batching.hear`, `out_of_memory`, `engine_error`.
+        Failures: those of `batching.hear`.
         """
         answers: list[Any] = [batching.hear(r.audio, self._max_s) for r in requests]
         pieces = [
@@ -95,14 +92,12 @@ class Emotion2Vec:
             [w.size / batching.RATE for _, w in pieces],
             self._batch_s,
             lambda batch: list(self._classifier([pieces[k][1] for k in batch])),
-            self._out_of_memory,
-            self._fatal,
         )
         of_clip: dict[int, list[tuple[int, Any]]] = {}
         for (i, window), scores in zip(pieces, scored, strict=True):
             of_clip.setdefault(i, []).append((window.size, scores))
         for i, heard in of_clip.items():
-            failed = [s for _, s in heard if isinstance(s, Failure)]
+            failed = [s for _, s in heard if isinstance(s, Exception)]
             answers[i] = failed[0] if failed else self._pool([n for n, _ in heard], np.stack([s for _, s in heard]))
         return answers
 

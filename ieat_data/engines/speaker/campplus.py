@@ -59,8 +59,8 @@ class CAMPPlus:
         return [*modules, Requirement("model", str(settings["model"]))]
 
     def compare(self, requests: Sequence[Compare]) -> list[Similarity | Failure]:
-        """Compare each pair. Failures: those of `batching.hear`, for either clip; `engine_error`."""
-        return [self._compare(r) for r in requests]
+        """Compare each pair. Failures: those of `batching.hear`, for either clip."""
+        return batching.each(self._compare, requests)
 
     def _compare(self, request: Compare) -> Similarity | Failure:
         key = hashlib.sha256(request.reference).digest()
@@ -78,13 +78,12 @@ class CAMPPlus:
         samples = batching.hear(audio, _MAX_S)
         if isinstance(samples, Failure):
             return samples
-        try:
-            (found,) = self._session.run(None, {self._input: features(samples)[None]})
-        except Exception as e:
-            return Failure("engine_error", f"CAM++: {batching.one_line(e)}")
+        (found,) = self._session.run(None, {self._input: features(samples)[None]})
         voice = np.asarray(found[0], np.float64)
         length = float(np.linalg.norm(voice))
-        return voice / length if length else Failure("engine_error", "CAM++: the embedding is zero")
+        if not length:
+            raise RuntimeError("CAM++: the embedding is zero")
+        return voice / length
 
 
 def features(samples: Samples) -> NDArray[np.float32]:

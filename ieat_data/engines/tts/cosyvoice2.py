@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ieat_data.engines import batching
 from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
-from ieat_data.engines.child import Child, Died, TimedOut
+from ieat_data.engines.child import Child
 from ieat_data.engines.tts import cosyvoice2_load, voices
 from ieat_data.engines.tts.cosyvoice2_speaker import Speaker
 from ieat_data.engines.tts.cosyvoice2_text import PIECE
-from ieat_data.errors import UserError
+from ieat_data.errors import EngineDied, UserError
 
 _ESTIMATOR = "flow.decoder.estimator.fp32.onnx"  # the source of TensorRT's plan
 _CLONE = (
@@ -70,7 +71,7 @@ class CosyVoice2:
         folder = Path(model).expanduser().absolute()
         try:
             self._child = Child(self.speaker, folder, self._voices, require_gpu, options)
-        except Died as e:
+        except EngineDied as e:
             raise UserError(f"engine cosyvoice2: {folder} cannot be loaded: {e}") from None
 
     @classmethod
@@ -100,19 +101,14 @@ class CosyVoice2:
         """Speak each text.
 
         Failures: `empty_text`, `too_long_text`, `unsupported_language`, `unknown_voice`, `unspeakable_text` (nothing
-        in it has a sound), `timeout`, `engine_error`.
+        in it has a sound), and for the clip of a voice those of `audio.decode`.
         """
-        return [self._synthesize(r) for r in requests]
+        return batching.each(self._synthesize, requests)
 
     def _synthesize(self, request: Synthesize) -> Clip | Failure:
         if fault := self._fault(request):
             return fault
-        try:
-            answer: Clip | Failure = self._child.call("speak", request, timeout_s=self._timeout_s)
-        except TimedOut as e:
-            return Failure("timeout", f"cosyvoice: {e}")
-        except Died as e:
-            return Failure("engine_error", str(e))
+        answer: Clip | Failure = self._child.call("speak", request, timeout_s=self._timeout_s)
         return answer
 
     def _fault(self, request: Synthesize) -> Failure | None:

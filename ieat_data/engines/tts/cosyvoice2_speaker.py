@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
+from ieat_data import faults
 from ieat_data.data import audio
 from ieat_data.engines.base import Clip, Failure, Synthesize
 from ieat_data.engines.tts import cosyvoice2_load
@@ -45,8 +46,10 @@ class Speaker:
         frontend = self.library.frontend
         frontend.spk2info = _Copies(frontend.spk2info)
 
-    def speak(self, request: Synthesize) -> Clip | Failure:
-        """Speak `request`, whose voice and language are known. Failures: `unspeakable_text`, `engine_error`.
+    def speak(self, request: Synthesize) -> Clip | Failure | Exception:
+        """Speak `request`, whose voice and language are known. Failures: `unspeakable_text`, those of `audio.decode`.
+
+        What fails otherwise is returned, since an exception that is raised here ends the process.
 
         Raises:
             RuntimeError: CUDA fails: nothing works any more in this process.
@@ -65,17 +68,19 @@ class Speaker:
                 for part in parts:
                     said = self._say(part, name, prompt, language)
                     chunks += [c["tts_speech"].numpy()[0] for c in said]
+            except audio.AudioError as e:  # the clip of the voice
+                return Failure(e.reason, str(e))
             except Exception as e:  # torch, onnxruntime and asserts raise arbitrary types
                 errors.append(e)
         if errors:
             # the first is the cause: an error in the LLM's thread makes the rest fail, or cuts the speech off
-            message = f"cosyvoice: {type(errors[0]).__name__}: {errors[0]}"
-            if "CUDA error" in message:
-                raise RuntimeError(message)
-            return Failure("engine_error", message)
+            failed = RuntimeError(f"cosyvoice: {type(errors[0]).__name__}: {errors[0]}")
+            if faults.breaks_process(errors[0]):
+                raise failed
+            return failed
         whole = np.concatenate(chunks).astype(np.float32) if chunks else np.zeros(0, np.float32)
         if not whole.size or not np.isfinite(whole).all():
-            return Failure("engine_error", "cosyvoice gave no usable samples")
+            return RuntimeError("cosyvoice gave no usable samples")
         rate = cosyvoice2_load.RATE
         return Clip(audio.encode_flac(whole, rate), rate, whole.size / rate)
 

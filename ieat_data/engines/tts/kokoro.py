@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ieat_data.data import audio
+from ieat_data.engines import batching
 from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
 from ieat_data.engines.tts.text import Language, pieces, runs, speakable
 from ieat_data.errors import UserError
@@ -73,9 +74,9 @@ class Kokoro:
         """Speak each text. Any voice speaks either language; words in the other script are spoken in their language.
 
         Failures: `empty_text`, `too_long_text`, `unknown_voice`, `unsupported_language`, `unspeakable_text` (nothing
-        in it has a sound), `engine_error`.
+        in it has a sound).
         """
-        return [self._synthesize(r) for r in requests]
+        return batching.each(self._synthesize, requests)
 
     def _synthesize(self, request: Synthesize) -> Clip | Failure:
         if fault := self._fault(request):
@@ -87,15 +88,12 @@ class Kokoro:
         spoken: list[audio.Samples] = []
         rate = 0
         for piece in pieces(speakable(request.text), _PIECE[language]):
-            try:
-                phonemes = self._phonemes(piece, language, english)
-                if not any(p.isalpha() for p in phonemes):
-                    continue  # only punctuation
-                samples, rate = self._kokoro.create(
-                    phonemes, voice=request.voice, speed=float(self._speed * (1 + drawn)), is_phonemes=True
-                )
-            except Exception as e:  # the phonemizers raise arbitrary exceptions on odd texts
-                return Failure("engine_error", f"kokoro: {type(e).__name__}: {e}")
+            phonemes = self._phonemes(piece, language, english)
+            if not any(p.isalpha() for p in phonemes):
+                continue  # only punctuation
+            samples, rate = self._kokoro.create(
+                phonemes, voice=request.voice, speed=float(self._speed * (1 + drawn)), is_phonemes=True
+            )
             if spoken:
                 spoken.append(np.zeros(int(_PAUSE_S * rate), np.float32))
             spoken.append(samples.astype(np.float32))
@@ -103,7 +101,7 @@ class Kokoro:
             return Failure("unspeakable_text", f"nothing in {request.text[:80]!r} has a sound")
         whole = np.concatenate(spoken)
         if not whole.size or not np.isfinite(whole).all():
-            return Failure("engine_error", "kokoro gave no usable samples")
+            raise RuntimeError("kokoro gave no usable samples")
         return Clip(audio.encode_flac(whole, rate), rate, whole.size / rate)
 
     def _fault(self, request: Synthesize) -> Failure | None:

@@ -253,7 +253,7 @@ def test_one_clip_that_the_model_raises_on_fails_alone(sensevoice: FunASR, monke
     monkeypatch.setattr(sensevoice._auto.model, "inference", raises)
     answers = sensevoice.transcribe(requests(CLIPS))
     failed = answers.pop(2)
-    assert failed == Failure("engine_error", "AssertionError: choose a window size 400 that is [2, 0]")
+    assert repr(failed) == "AssertionError('choose a window size 400 that is [2, 0]')"
     assert [a.text for a in answers if isinstance(a, Transcript)] == expected[:2] + expected[3:]
 
 
@@ -278,7 +278,7 @@ def test_without_memory_the_batch_is_halved(most: int, sensevoice: FunASR, monke
 
 
 @engines
-def test_a_clip_that_never_fits_is_a_failure(sensevoice: FunASR, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_that_never_fits_fails_alone(sensevoice: FunASR, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     expected = texts(sensevoice, CLIPS)
@@ -293,7 +293,7 @@ def test_a_clip_that_never_fits_is_a_failure(sensevoice: FunASR, monkeypatch: py
     monkeypatch.setattr(encoder, "forward", limited)
     answers = sensevoice.transcribe(requests(CLIPS))
     failed = answers.pop(2)
-    assert isinstance(failed, Failure) and failed.reason == "out_of_memory" and "6.0 s" in failed.message
+    assert isinstance(failed, torch.OutOfMemoryError)
     assert [a.text for a in answers if isinstance(a, Transcript)] == expected[:2] + expected[3:]
 
 

@@ -268,7 +268,7 @@ def test_too_little_memory_halves_the_batch(codec: S3Tokenizer, monkeypatch: pyt
 
     monkeypatch.setattr(codec._model, "quantize", limited)
     answers = codec.encode([Encode(c) for c in CLIPS])
-    assert answers.pop() == Failure("out_of_memory", "a clip of 27.0 s: CUDA out of memory.")
+    assert isinstance(answers.pop(), torch.OutOfMemoryError)
     kept = [a.tokens for a in answers if isinstance(a, SpeechTokens) and a.tokens is not None]
     assert differing(kept, expected[:-1]) <= FEW
     assert sizes[:3] == [10, 5, 3]
@@ -285,7 +285,7 @@ def test_a_clip_on_which_the_model_fails_fails_alone(codec: S3Tokenizer, monkeyp
 
     monkeypatch.setattr(codec._model, "quantize", picky)
     answers = codec.encode([Encode(c) for c in CLIPS])
-    assert answers[0] == Failure("engine_error", "RuntimeError: no such luck")
+    assert repr(answers[0]) == r"RuntimeError('no\n such luck')"
     kept = [a.tokens for a in answers[1:] if isinstance(a, SpeechTokens) and a.tokens is not None]
     assert differing(kept, expected[1:]) <= FEW
 

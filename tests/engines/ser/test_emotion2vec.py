@@ -257,7 +257,7 @@ def test_a_window_that_fails_fails_its_clip_alone(folder: Path, monkeypatch: pyt
     monkeypatch.setattr(model, "extract_features", raises)
     answers = cutting.classify([Classify(c, "en") for c in CLIPS])
     failed = answers.pop(2)
-    assert failed == Failure("engine_error", "ValueError: a full window")
+    assert repr(failed) == "ValueError('a full window')"
     kept = [a for a in answers if isinstance(a, EmotionScores)]
     assert np.abs(table(kept) - np.delete(expected, 2, 0)).max() < 1e-5
 
@@ -288,7 +288,7 @@ def test_without_memory_the_batch_is_halved(ser: Emotion2Vec, monkeypatch: pytes
     monkeypatch.setattr(model, "forward", smaller)
     answers = ser.classify([Classify(c, "en") for c in CLIPS])
     failed = answers.pop(2)
-    assert failed == Failure("out_of_memory", "a clip of 12.0 s: CUDA out of memory.")
+    assert isinstance(failed, torch.OutOfMemoryError)
     kept = [a for a in answers if isinstance(a, EmotionScores)]
     assert np.abs(table(kept) - np.delete(expected, 2, 0)).max() < 1e-5
 

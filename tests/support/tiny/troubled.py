@@ -42,7 +42,7 @@ class TroubledSpeaker(Speaker):
 
         llm.inference = inference
 
-    def speak(self, request: Synthesize) -> Clip | Failure:
+    def speak(self, request: Synthesize) -> Clip | Failure | Exception:
         self.text = request.text
         return super().speak(request)
 
