@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from ieat_data.building import build
+from ieat_data.cli import app
 from ieat_data.cli.build import make_plan
 from ieat_data.cli.plan import show_plan
 from ieat_data.cost.corpora import Stated
@@ -140,15 +142,15 @@ def test_a_reason_of_a_check_makes_the_shard_again_from_the_stored_answers(
 def test_an_unknown_reason_is_one_line(ill: Finished) -> None:
     with pytest.raises(UserError, match=r"no row of this build is rejected for 'timeot' \(did you mean 'timeout'\?\)$"):
         run(ill, "timeot")
-    with pytest.raises(UserError, match="name reasons, or passing$"):
+    with pytest.raises(UserError, match=r"name reasons, or passing$"):
         run(ill, ",")
 
 
 def test_the_plan_shows_the_counts_and_changes_nothing(ill: Finished, capsys: Capture) -> None:
     plan = planned(ill)
-    show_plan(plan.pipeline, plan.profile, plan.work, Stated({}), None, None, True, ["passing"])
+    show_plan(plan.pipeline, plan.profile, plan.work, Stated({}, {}), None, None, True, ["passing"])
     assert json.loads(capsys.readouterr().out)["asked_again"] == {"transcribe": {"server_error": 1, "timeout": 1}}
-    show_plan(plan.pipeline, plan.profile, plan.work, Stated({}), None, None, False, ["timeout"])
+    show_plan(plan.pipeline, plan.profile, plan.work, Stated({}, {}), None, None, False, ["timeout"])
     assert "asking again: 1 row of transcribe (timeout 1)" in capsys.readouterr().out
     assert not any(node.todo for node in planned(ill).nodes.values())
 
@@ -156,8 +158,18 @@ def test_the_plan_shows_the_counts_and_changes_nothing(ill: Finished, capsys: Ca
 def test_a_recording_has_no_other_answers(finished: Finished, tmp_path: Path) -> None:
     plan = planned(finished)
     plan.known = tmp_path
-    with pytest.raises(UserError, match="answers, with the same failures again$"):
+    with pytest.raises(UserError, match=r"answers, with the same failures again$"):
         build(plan, finished.out, retry_rejected=["passing"])
+
+
+def test_the_commands_hand_the_option_on(tmp_path: Path) -> None:
+    def said(*arguments: str) -> str:
+        return str(CliRunner().invoke(app, [*arguments, "--retry-rejected", "timeout,loop"]).exception)
+
+    out = str(tmp_path / "out")
+    replayed = said("build", "stage1-2", "--profile", "replay", "--out", out)
+    assert replayed == "--retry-rejected: the profile's recording answers, with the same failures again"
+    assert said("plan", "stage1-2") == "--retry-rejected: name the build with --out or --work"
 
 
 def test_failures_are_dropped_from_a_store_and_answers_stay(tmp_path: Path) -> None:
