@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ieat_data.engines import registry
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.recording import is_recording
 from ieat_data.errors import BuildStopped, UserError
+from ieat_data.execution import retry
 from ieat_data.execution.local import InProcess
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
@@ -32,19 +34,23 @@ from ieat_data.storage.store import Store
 SPARE_BYTES = 1 << 30  # free disk below which a build does not begin
 
 
-def preflight(plan: Plan) -> None:
+def preflight(plan: Plan, again: Collection[str] = ()) -> None:
     """Check everything that would fail before the first model is loaded.
+
+    Args:
+        plan: what to build.
+        again: tables of which something is made again although it is all there.
 
     Raises:
         UserError: one line per fault.
     """
     faults: list[str] = []
-    roles = {r for node in plan.nodes.values() if node.todo for r in node.stage.engines}
+    making = [node for node in plan.nodes.values() if node.todo or node.name in again]
+    roles = {r for node in making for r in node.stage.engines}
     for role in sorted(roles) if plan.recording is None else ():
         faults += registry.missing(role, plan.profile)
-    for node in plan.nodes.values():
-        if node.todo:
-            faults += node.stage.faults(plan.pipeline, plan.profile, plan.verdicts)
+    for node in making:
+        faults += node.stage.faults(plan.pipeline, plan.profile, plan.verdicts)
     plan.work.make()
     free = shutil.disk_usage(plan.work.here).free
     if roles and free < SPARE_BYTES:
@@ -59,6 +65,7 @@ def build(
     record_to: Path | None = None,
     manifest_copy: Path | None = None,
     connect: Connect | None = None,
+    retry_rejected: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Build `plan` into `out` and return the manifest.
 
@@ -68,6 +75,7 @@ def build(
         record_to: a folder for a recording of this build. Requests that it already answers are not asked again.
         manifest_copy: a second place for the manifest, with the way from there to `out`.
         connect: opens the executor; by default Ray, or this process if a recording answers.
+        retry_rejected: reasons, or `passing`: rows that were rejected for them are asked again.
     """
     if tables := sorted(set(plan.pipeline.configs) & set(SOURCE_TABLES.values())):
         raise UserError(f"pipeline {plan.pipeline.name}: configs: {tables[0]} is not a dataset: ieat ingest makes it")
@@ -75,12 +83,17 @@ def build(
         if plan.recording is not None:
             raise UserError(f"profile {plan.profile.name} answers from a recording: --record needs real engines")
         plan.known = record_to.absolute() if is_recording(record_to) else None
+    if retry_rejected and plan.known is not None:
+        which = "the profile's recording" if plan.recording else f"the recording in {plan.known}"
+        raise UserError(f"--retry-rejected: {which} answers, with the same failures again")
     folder = at(out)
     same_dataset(plan, folder)
     preflight(plan)
     options = {plan.work: "--work", folder: "--out"}
     with holding(options, f"ieat build {plan.pipeline.name}", _tell) as lease:
         catch_up(plan, lease)
+        if retry_rejected:
+            ask_again(plan, retry_rejected)
         while True:
             make_tables(plan, connect, lease)
             if lacking := missing_answers(plan):
@@ -97,6 +110,15 @@ def build(
         if record_to is not None:
             record(plan, record_to)
     return made
+
+
+def ask_again(plan: Plan, given: Sequence[str]) -> None:
+    """Take back what was rejected for these reasons, and say what. For the holder of the lease."""
+    reasons = retry.chosen(plan, given)
+    counts = retry.rejected(plan, reasons)
+    preflight(plan, counts)
+    for line in (*retry.told(counts, reasons), *retry.forget(plan, reasons)):
+        _tell(line)
 
 
 def _tell(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ def build(
     work: str | Path | None = None,
     record: str | Path | None = None,
     in_process: bool = False,
+    retry_rejected: Sequence[str] = (),
 ) -> Dataset:
     """Build a dataset and return it opened. Stop any time; the same call resumes.
 
@@ -39,6 +40,8 @@ def build(
         work: the folder for intermediate tables, also s3://BUCKET/PREFIX. None: `OUT/.work`.
         record: write the engines' raw answers into this folder, as a recording to replay.
         in_process: load the engines into this process instead of starting Ray: for a few rows.
+        retry_rejected: ask again for rows that were rejected for these reasons; `passing` stands for those that may
+            have passed.
 
     Raises:
         UserError: something that you can fix; the message says what and where.
@@ -51,9 +54,9 @@ def build(
     chosen, who = configs(pipeline, profile, {**(settings or {}), **({} if limit is None else {"limit": limit})})
     plan = Plan(chosen, who, at(work or store / ".work"))
     connect = InProcessEngines if in_process and plan.recording is None else None
-    return Dataset(
-        build_plan(plan, store, None if record is None else Path(record), connect=connect), fetched(out).resolve()
-    )
+    recorded = None if record is None else Path(record)
+    made = build_plan(plan, store, recorded, connect=connect, retry_rejected=retry_rejected)
+    return Dataset(made, fetched(out).resolve())
 
 
 def configs(pipeline: str | Path, profile: str | Path, settings: Mapping[str, Any]) -> tuple[Pipeline, Profile]:

@@ -31,6 +31,16 @@ SetOpt = Annotated[
     ),
 ]
 LimitOpt = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N records of each source.")]
+RetryOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="REASON,…",
+        help="Ask again for rows that were rejected for these reasons; `passing` stands for those that may have passed "
+        "(server_error, timeout, out_of_memory, … and internal_error, but not kills_engine). Only failures are asked "
+        "again: for a reason that a check gives to an answer (loop), the shard is made again from the stored answers.",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -79,6 +89,7 @@ def build(
     manifest: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the manifest to this file.", show_default=False)
     ] = None,
+    retry_rejected: RetryOpt = None,
 ) -> None:
     """Build a pipeline into a dataset folder.
 
@@ -98,7 +109,7 @@ def build(
     if record is not None:
         on_disk(record, "ieat build --record")
     planned = make_plan(pipeline, profile, out, work, set_, limit)
-    after_build(run(planned, at(out), record, manifest), out)
+    after_build(run(planned, at(out), record, manifest, retry_rejected=retry_rejected or ()), out)
     compared_table(compared(planned))
 
 
@@ -134,6 +145,14 @@ def plan(
         typer.Option(metavar="[SOURCE=]H", help="The same in hours of speech, by the corpus's mean clip length."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    retry_rejected: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="REASON,…",
+            help="Also show which rows the same option of `ieat build` would ask again. Needs --out or --work.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show what a build would do and cost, before anything runs.
 
@@ -153,7 +172,7 @@ def plan(
     stated = Stated(parse_sizes("--rows", rows or []), parse_sizes("--hours", hours or []))
     folder = work or (out / ".work" if out else None)
     place = at(folder) if folder else None
-    show_plan(*load(pipeline, profile, set_, limit), place, stated, gpus, price, as_json)
+    show_plan(*load(pipeline, profile, set_, limit), place, stated, gpus, price, as_json, retry_rejected or ())
 
 
 def status(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ieat_data.cli.cost import compared_table, estimate_tables
@@ -14,6 +15,7 @@ from ieat_data.cost.estimate import estimate
 from ieat_data.cost.figures import Figures
 from ieat_data.cost.report import compared, estimate_plan
 from ieat_data.errors import UserError
+from ieat_data.execution import retry
 from ieat_data.execution.plan import Plan
 from ieat_data.storage.store import Store
 
@@ -26,6 +28,7 @@ def show_plan(
     gpus: int | None,
     price: float | None,
     as_json: bool,
+    retry_rejected: Sequence[str] = (),
 ) -> None:
     """Print what a build would do in the work folder (None: no folder) and what it would cost.
 
@@ -36,6 +39,10 @@ def show_plan(
         plan = Plan(pipeline, profile, work) if work else None
     except UserError as e:
         why = str(e)
+    if retry_rejected and plan is None:
+        raise UserError(f"--retry-rejected: {why or 'name the build with --out or --work'}")
+    reasons = retry.chosen(plan, retry_rejected) if plan and retry_rejected else frozenset[str]()
+    again = retry.rejected(plan, reasons) if plan else {}
     cost = None
     if profile.recording is None:
         if plan is None:
@@ -50,10 +57,13 @@ def show_plan(
     if as_json:
         told: dict[str, Any] = {"tables": plan_rows(plan) if plan else None, "no_tables": why}
         told |= {"cost": cost.plain() if cost else None, "measured": compared(plan) if plan else {}}
+        told |= {"asked_again": again} if reasons else {}
         sys.stdout.write(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
         return
     if plan:
         plan_table(plan)
+        for line in retry.told(again, reasons) if reasons else ():
+            new_console().print(line, markup=False, soft_wrap=True)
     elif why:
         new_console().print(f"The tables cannot be determined: {why}", markup=False, soft_wrap=True)
     if cost:

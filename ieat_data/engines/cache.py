@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from ieat_data.engines import base
+from ieat_data.engines import base, suspects
 from ieat_data.engines.frames import Damaged, Encoded, pack, unpack
 from ieat_data.hashing import fingerprint
 from ieat_data.masking import masked, without_secrets
@@ -69,6 +70,41 @@ def decode(encoded: Encoded) -> Any:
         loaded["audio"] = encoded.audio
     lists = {f.name for f in fields(cls) if str(f.type).startswith("tuple")}
     return cls(**{k: tuple(v) if k in lists and v is not None else v for k, v in loaded.items()})
+
+
+def drop_failures(place: Store | Path, reasons: Collection[str]) -> Counter[str]:
+    """Remove a task's stored failures of these reasons, so that they are asked again; return how many of each.
+
+    With `kills_engine` among the reasons, the deaths that the task has seen are forgotten, too.
+    """
+    store, dropped = at(place), Counter[str]()
+    for name in store.names():
+        if name.endswith(_SUFFIX):
+            dropped += _drop_failures(store, name, reasons)
+    if "kills_engine" in reasons:
+        suspects.forget(store)
+    return dropped
+
+
+def _drop_failures(store: Store, name: str, reasons: Collection[str]) -> Counter[str]:
+    kept, dropped = list[bytes](), Counter[str]()
+    for found in unpack(store.read(name)):
+        if isinstance(found, Damaged):
+            continue  # asked again when it is needed
+        if (reason := _failed(found[1])) in reasons:
+            dropped[reason] += 1
+        else:
+            kept.append(pack(*found))
+    if dropped:  # what stays is there before the old file goes
+        if kept:
+            store.replace(f"{uuid.uuid4().hex[:12]}{_SUFFIX}", b"".join(kept))
+        store.delete(name)
+    return dropped
+
+
+def _failed(answer: Encoded) -> str:
+    """Return the reason of a stored failure, or "" for an answer."""
+    return str(json.loads(answer.value).get("reason", "")) if answer.kind == base.Failure.__name__ else ""
 
 
 class ResponseCache:

@@ -39,6 +39,12 @@ class Suspects:
         return found
 
 
+def forget(store: Store) -> None:
+    """Remember no death of a task any more."""
+    for name in store.names(_PREFIX):
+        store.delete(name)
+
+
 def _read(store: Store) -> Iterator[list[str]]:
     for name in store.names(_PREFIX):
         try:

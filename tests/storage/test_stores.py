@@ -14,8 +14,8 @@ import pytest
 
 from ieat_data.data import schema
 from ieat_data.data.rows import Reply, SpokenText
-from ieat_data.engines.base import Completion
-from ieat_data.engines.cache import ResponseCache
+from ieat_data.engines.base import Completion, Failure, Transcript
+from ieat_data.engines.cache import ResponseCache, drop_failures
 from ieat_data.storage import copies, s3
 from ieat_data.storage.open import at
 from ieat_data.storage.parts import sha256_file
@@ -54,6 +54,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 def rows(n: int = 3) -> pa.Table:
     made = [{"id": f"{i:032x}", "reply": "hm" * i, "attempts": 1, "status": "ok"} for i in range(n)]
     return schema.to_table(made, schema.schema_of(Reply))
+
+
+def test_stored_failures_are_dropped_and_answers_stay(store: Store) -> None:
+    for given in ({"a": Transcript("hello"), "b": Failure("timeout", "!")}, {"c": Failure("timeout", "!")}):
+        cache = ResponseCache(store)
+        cache.put(given)
+        cache.close()
+    assert drop_failures(store, {"timeout"}) == {"timeout": 2}
+    left = ResponseCache(store)
+    assert [k in left for k in "abc"] == [True, False, False]
+    assert len(store.names()) == 1
 
 
 def of(kind: str, fault: str, times: int = 1) -> Callable[[str], str | None]:
