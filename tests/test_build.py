@@ -188,7 +188,7 @@ def test_verify_finds_one_flipped_byte(built: tuple[corpora.Corpora, Path, dict[
 def test_a_build_stops_when_too_much_is_rejected_and_says_why(tmp_path: Path) -> None:
     c = corpora.make(tmp_path, 8, max_reject_rate=0.05, min_rows_for_rate=5)
     pipeline = yaml.safe_load(Path(c.pipeline).read_text())
-    pipeline["stages"] = {"ingest": {"max_s": 3.0}}
+    pipeline["stages"] = {"ingest": {"max_s": 3.4}}
     Path(c.pipeline).write_text(yaml.safe_dump(pipeline))
     with pytest.raises(
         BuildStopped, match=r"stage ingest rejects \d+ of \d+ rows, over the limit of 5% .*too_long_audio"
