@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ieat_data import faults
-from ieat_data.errors import EngineDown, RowError, UserError
+from ieat_data.errors import EngineDied, EngineDown, RowError, UserError
 from ieat_data.faults import Kind
 
 
@@ -186,6 +186,11 @@ def test_an_exception_says_the_same_after_a_way_between_processes(error: Excepti
     arrived = pickle.loads(pickle.dumps(sent))
     assert faults.of_exception(arrived) is faults.of_exception(error)
     assert faults.breaks_process(arrived) == faults.breaks_process(error) and str(error) in str(arrived)
+
+
+def test_the_broken_device_of_another_process_breaks_none_that_asks_it() -> None:
+    error = EngineDied("its device is broken, so the engine's process ended: CUDA error: device-side assert triggered")
+    assert not faults.breaks_process(error), "an engine that calls another one would end itself for it"
 
 
 def test_what_a_cause_says_is_not_lost_on_the_way() -> None:

@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from ieat_data import faults
 from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.engines.base import Choose, Chosen, Failure, Segment
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.engines.llm.template import Message, render
+from ieat_data.errors import EngineDown, UserError
 from ieat_data.paths import Folder
 
 FEELINGS = ("happy", "sad", "anger", "fear", "neutral", "surprise", "disgust")
@@ -94,14 +96,20 @@ class Appraisal:
         return render(self._descriptor, messages, open="answer")
 
     def appraise(self, items: Sequence[tuple[str, str]]) -> list[dict[str, float] | Failure]:
-        """Return P(feeling | words) for (language, text) pairs, in order; the probabilities of each sum to 1."""
-        failed = {g: self._learn_bias(g) for g in sorted({g for g, _ in items})}
+        """Return P(feeling | words) for (language, text) pairs, in order; the probabilities of each sum to 1.
+
+        Raises:
+            EngineDown: the LLM does not answer the calibration sentences.
+            UserError: it cannot answer them.
+        """
+        for language in sorted({g for g, _ in items}):
+            self._learn_bias(language)
         # by language: requests with the same beginning follow one another, which helps a prefix cache
-        order = sorted((i for i in range(len(items)) if not failed[items[i][0]]), key=lambda i: items[i][0])
-        result: list[dict[str, float] | Failure | None] = [failed[g] for g, _ in items]
+        order = sorted(range(len(items)), key=lambda i: items[i][0])
+        result: dict[int, dict[str, float] | Failure] = {}
         for i, answer in zip(order, self._choose([items[i] for i in order]), strict=True):
             result[i] = answer if isinstance(answer, Failure) else self._calibrated(items[i][0], answer)
-        return [r for r in result if r is not None]
+        return [result[i] for i in range(len(items))]
 
     def _choose(self, items: Sequence[tuple[str, str]]) -> list[Chosen | Failure]:
         requests = [
@@ -110,18 +118,18 @@ class Appraisal:
         ]
         return self._llm.choose(requests) if requests else []
 
-    def _learn_bias(self, language: str) -> Failure | None:
+    def _learn_bias(self, language: str) -> None:
         """Ask for the calibration sentences, once per language."""
         if language in self._bias:
-            return None
+            return
         sentences = self._files[language].calibration if self._strength else ()
         answers = self._choose([(language, s.says) for s in sentences])
         for answer in answers:
-            if isinstance(answer, Failure):
-                return answer
+            if isinstance(answer, Failure):  # no fault of the rows that are asked for
+                kind = EngineDown if answer.reason in faults.UNPROVEN else UserError
+                raise kind(f"calibration by appraisal.{language}.yaml: {answer.reason}: {answer.message}")
         given = [a.probabilities for a in answers if isinstance(a, Chosen)]
         self._bias[language] = np.mean(given, axis=0) if given else np.ones(len(FEELINGS))
-        return None
 
     def _calibrated(self, language: str, answer: Chosen) -> dict[str, float]:
         raw = np.asarray(answer.probabilities) / np.maximum(self._bias[language], _RAREST) ** self._strength

@@ -10,7 +10,7 @@ from ieat_data.data.audio import encode_flac
 from ieat_data.engines.base import Choose, Chosen, Classify, EmotionScores, Failure
 from ieat_data.engines.ser.appraisal import FEELINGS, LANGUAGES, Appraisal
 from ieat_data.engines.ser.prosody_appraisal import AROUSAL, VALENCE, ProsodyAppraisal
-from ieat_data.errors import UserError
+from ieat_data.errors import EngineDown, UserError
 from ieat_data.paths import prompts_dir
 from tests.engines.ser.signals import RATE, voice
 
@@ -132,6 +132,16 @@ def test_one_bad_request_fails_alone() -> None:
     got = ProsodyAppraisal(Believes({})).classify([r for r, _ in bad])
     assert [getattr(a, "reason", None) for a in got] == [reason for _, reason in bad]
     assert ProsodyAppraisal(Believes({})).classify([]) == []
+
+
+@pytest.mark.parametrize(("reason", "error"), [("engine_error", EngineDown), ("context", UserError)])
+def test_an_llm_that_cannot_be_calibrated_is_no_fault_of_the_clips(reason: str, error: type[Exception]) -> None:
+    class Unwilling(Believes):
+        def choose(self, requests: Sequence[Choose]) -> list[Chosen | Failure]:
+            return [Failure(reason, "not now") for _ in requests]
+
+    with pytest.raises(error, match=rf"calibration by appraisal\.en\.yaml: {reason}: not now"):
+        ProsodyAppraisal(Unwilling({})).classify([Classify(CALM, "en", "Hello.")])
 
 
 def test_corpus_text_is_never_control() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from ieat_data.config import EngineConfig
 from ieat_data.data.audio import encode_flac
 from ieat_data.engines import registry
 from ieat_data.engines.base import Compare, Failure, Similarity
+from ieat_data.engines.speaker import campplus
 from ieat_data.engines.speaker.campplus import CAMPPlus, features
 from ieat_data.errors import UserError
 from tests.engines.ser.signals import RATE, voice
@@ -69,3 +72,20 @@ def test_another_model_is_refused_in_one_line(folder: Path, tmp_path: Path) -> N
         with pytest.raises(UserError, match=r"not an ONNX model|takes 80 mels") as e:
             CAMPPlus(str(file))
         assert "\n" not in str(e.value)
+
+
+def test_a_reference_that_failed_once_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Passing:
+        def run(self, *_: Any) -> Any:
+            failing.append(None)
+            if len(failing) == 1:
+                raise RuntimeError("bad allocation")
+            return [np.ones((1, 192), np.float32)]
+
+    monkeypatch.setattr(campplus, "features", lambda samples: samples)
+    engine, failing = CAMPPlus.__new__(CAMPPlus), list[None]()
+    engine._session, engine._input, engine._references = Passing(), "x", OrderedDict()
+    clip = encode_flac(np.sin(np.arange(16_000) / 20).astype(np.float32), 16_000)
+    first, second = engine.compare([Compare(clip, clip)] * 2)
+    assert repr(first) == "RuntimeError('bad allocation')"
+    assert second == Similarity(1.0)
