@@ -37,7 +37,7 @@ def subclasses(cls: type[BaseException]) -> Iterator[type[BaseException]]:
 
 
 def test_the_docstring_names_every_exception_of_the_tree_under_its_parent() -> None:
-    for package in ("corpora", "engines.weights", "data"):
+    for package in ("corpora", "engines.weights", "data", "storage"):
         at = import_module(f"ieat_data.{package}")
         for module in pkgutil.walk_packages(at.__path__, f"{at.__name__}."):
             import_module(module.name)

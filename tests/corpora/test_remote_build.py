@@ -61,6 +61,7 @@ def rows(work: Path, out: Path, name: str) -> list[dict[str, Any]]:
     return [row for part in parts for row in pq.read_table(part).to_pylist()]
 
 
+@pytest.mark.long
 def test_ingest_from_s3_gives_the_rows_of_the_folder(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     s3.put(SAMPLES / "emilia", "mirror/emilia")
     monkeypatch.setenv("THERE", str(SAMPLES / "emilia"))

@@ -229,6 +229,7 @@ def test_a_flipped_bit_in_the_work_folder_is_found_and_mended(finished: Finished
     assert verify(finished.out, work=finished.work) == []
 
 
+@pytest.mark.long
 def test_no_bytes_end_verify_in_a_traceback(finished: Finished) -> None:
     """Each file of a dataset and of its work folder in turn: flipped, cut, zeroed, noise."""
     draw, made = random.Random(1), _manifest(finished)

@@ -78,6 +78,7 @@ def test_a_source_without_a_record_is_an_error(tmp_path: Path) -> None:
     assert "s: 8 of 8 records are used; not read: 1 file without a record (1.tar)" in done.output
 
 
+@pytest.mark.long
 def test_the_manifest_says_what_was_read_of_each_source(tmp_path: Path) -> None:
     made = corpora.make(tmp_path, 4)
     (tmp_path / "emilia-en/readme").write_text("x")

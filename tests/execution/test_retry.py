@@ -27,6 +27,8 @@ from ieat_data.storage.local import LocalStore
 from tests.support import corpora, doubles
 from tests.support.finished import Finished
 
+pytestmark = pytest.mark.long
+
 Capture = pytest.CaptureFixture[str]
 BAD = corpora.EN[1], corpora.ZH[2]  # what the ASR cannot be asked while the server is ill
 REASONS = ("server_error", "timeout")

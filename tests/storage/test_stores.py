@@ -194,6 +194,7 @@ def test_a_record_that_is_rolled_up_while_its_response_is_lost_keeps_its_part(
     assert table.records() == {"s": record} and table.read(record).equals(rows())
 
 
+@pytest.mark.long
 def test_a_store_that_stays_broken_is_one_line_that_names_it(server: S3, bucket: S3Store) -> None:
     server.fault = lambda request: "500"
     asked = len(server.asked)
@@ -215,6 +216,7 @@ def test_a_store_that_stays_broken_is_one_line_that_names_it(server: S3, bucket:
         S3Store("elsewhere").names()
 
 
+@pytest.mark.long
 def test_random_faults_of_every_kind_lose_no_shard_and_double_none(server: S3, bucket: S3Store) -> None:
     draw = random.Random(7)
     server.fault = lambda request: draw.choice(["500", "reset", "lost"]) if draw.random() < 0.15 else None
