@@ -114,10 +114,14 @@ class SourceStage(Stage):
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         source, reader, records = self.opened(task, ctx.pipeline)
+        seen: set[str] = set()
         for shard in task.outputs:
             some = itertools.islice(records, ctx.pipeline.rows_per_shard)
             ids, rows, reasons = [], [], []
             for record in some:
+                if record.key in seen:  # two rows with one id would be taken for each other
+                    record = BadRecord(f"{record.key}#{len(seen) + 1}", "duplicate_id", f"a second {record.key}")
+                seen.add(record.key)
                 ids.append(row_id(source.name, record.key))
                 made, reason = self._checked(ids[-1], record, source, ctx)
                 rows.append(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,24 @@ def test_a_clip_has_the_length_that_its_corpus_says(said: float, tolerance: floa
     record = SpeechRecord("k", clip_of("I am here.", 3.0), "I am here.", extra={"duration": said})
     found = utterance(record, source, 0.4, 30.0, tolerance)
     assert not isinstance(found, Reject) if fits else found.reason == "duration_mismatch"
+
+
+def test_a_second_record_with_the_same_key_is_a_reject_of_its_own(tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    root.mkdir()
+    meta = json.dumps({"id": "a", "text": "It was a long day.", "language": "en", "speaker": "s"}).encode()
+    with tarfile.open(root / "EN-B000000.tar", "w") as tar:
+        for name in ("a", "b", "a", "a"):
+            for suffix, data in (("json", meta), ("flac", clip_of("It was a long day."))):
+                info = tarfile.TarInfo(f"{name}.{suffix}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    said = {"name": "e", "reader": "emilia", "root": str(root), "language": "en"}
+    (tmp_path / "e.yaml").write_text(
+        yaml.safe_dump(said | {"licence": "CC0", "terms": "none", "non_commercial": False})
+    )
+    p = Pipeline(name="t", sources={"speech": [str(tmp_path / "e.yaml")]}, configs=["stage1_1"])
+    made = [t for task in tasks(p) for _, t in STAGE.run(task, Inputs({}), Context(p, PROFILE))]
+    rows = [r for table in made for r in table.select(["id", "status", "reason"]).to_pylist()]
+    assert [(r["status"], r["reason"]) for r in rows] == [("ok", None)] * 2 + [("rejected", "duplicate_id")] * 2
+    assert len({r["id"] for r in rows}) == 4
