@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import yaml
 
 from ieat_data.config import Pipeline, Profile, Source
 from ieat_data.corpora.io.base import SpeechRecord
+from ieat_data.corpora.io.open import root_at
+from ieat_data.corpora.io.units import Unit
 from ieat_data.errors import UserError
 from ieat_data.stages.base import Context, Inputs, Reject, Task
 from ieat_data.stages.speech.ingest import Ingest, IngestSettings, utterance
@@ -122,21 +124,27 @@ def test_a_clip_has_the_length_that_its_corpus_says(said: float, tolerance: floa
     assert not isinstance(found, Reject) if fits else found.reason == "duration_mismatch"
 
 
+class Twice:
+    """A reader that gives a key twice, as a corpus may that was put together by hand."""
+
+    kind = "speech"
+
+    def __init__(self, root: str, language: str) -> None:
+        self.root = root_at(root)
+
+    def plan(self, rows_per_unit: int) -> list[Unit]:
+        return [Unit("all", 0, 0, rows=4, index=0)]
+
+    def read(self, unit: Unit) -> Iterator[SpeechRecord]:
+        for key in ("a", "b", "a", "a"):
+            yield SpeechRecord(key, clip_of("It was a long day."), "It was a long day.", "s")
+
+
 def test_a_second_record_with_the_same_key_is_a_reject_of_its_own(tmp_path: Path) -> None:
-    root = tmp_path / "corpus"
-    root.mkdir()
-    meta = json.dumps({"id": "a", "text": "It was a long day.", "language": "en", "speaker": "s"}).encode()
-    with tarfile.open(root / "EN-B000000.tar", "w") as tar:
-        for name in ("a", "b", "a", "a"):
-            for suffix, data in (("json", meta), ("flac", clip_of("It was a long day."))):
-                info = tarfile.TarInfo(f"{name}.{suffix}")
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
-    said = {"name": "e", "reader": "emilia", "root": str(root), "language": "en"}
-    (tmp_path / "e.yaml").write_text(
-        yaml.safe_dump(said | {"licence": "CC0", "terms": "none", "non_commercial": False})
-    )
-    p = Pipeline(name="t", sources={"speech": [str(tmp_path / "e.yaml")]}, configs=["stage1_1"])
+    corpus(tmp_path)
+    p = pipeline(tmp_path)
+    said = (tmp_path / "w.yaml").read_text().replace("reader: wenetspeech4tts", f"reader: {__name__}:Twice")
+    (tmp_path / "w.yaml").write_text(said.replace("language: zh", "language: en"))
     made = [t for task in tasks(p) for _, t in STAGE.run(task, Inputs({}), Context(p, PROFILE))]
     rows = [r for table in made for r in table.select(["id", "status", "reason"]).to_pylist()]
     assert [(r["status"], r["reason"]) for r in rows] == [("ok", None)] * 2 + [("rejected", "duplicate_id")] * 2
