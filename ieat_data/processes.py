@@ -1,4 +1,6 @@
-"""The processes that a driver starts, to the last grandchild: marked by their environment, so that none outlives it.
+"""Processes of this machine: whether one is still there, and those that a driver starts, to the last grandchild.
+
+The latter are marked by their environment, so that none outlives the driver.
 
 Ray ends what it started, but not always: a worker that was just starting waits for ever for a Ray that is gone, and a
 killed engine leaves its own processes on the GPU. So everything below Ray's node carries the driver's mark. The driver
@@ -10,8 +12,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 VARIABLE = "IEAT_DRIVER"  # pid:start:namespace of the driver
@@ -19,8 +25,8 @@ VARIABLE = "IEAT_DRIVER"  # pid:start:namespace of the driver
 
 def mark() -> str | None:
     """Return what marks the processes of this driver; None where there is no /proc."""
-    started = _started(os.getpid())
-    return None if started is None else f"{os.getpid()}:{started}:{_namespace()}"
+    since = started(os.getpid())
+    return f"{os.getpid()}:{since}:{_namespace()}" if since else None
 
 
 @contextlib.contextmanager
@@ -55,7 +61,7 @@ def orphans() -> list[int]:
 
 def running(pid: int) -> bool:
     """Return whether a process is there, and no zombie."""
-    return _started(pid) is not None
+    return started(pid) is not None
 
 
 def end(pids: Callable[[], list[int]], grace_s: float) -> int:
@@ -87,18 +93,9 @@ def _found(wanted: Callable[[str], bool]) -> list[int]:
 
 def _is_orphan(found: str) -> bool:
     pid, _, rest = found.partition(":")
-    started, _, namespace = rest.partition(":")
+    since, _, namespace = rest.partition(":")
     # a number says nothing in another container's count of processes
-    return pid.isdigit() and namespace == _namespace() and _started(int(pid)) != started
-
-
-def _started(pid: int) -> str | None:
-    """Return when a process started, in ticks since the machine did; None if it is gone, or a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
+    return pid.isdigit() and namespace == _namespace() and not runs(int(pid), since)
 
 
 def _namespace() -> str:
@@ -120,3 +117,50 @@ def below(top: int) -> list[int]:
         found += (own := children.get(todo.pop(), []))
         todo += own
     return found
+
+
+@cache
+def machine() -> str:
+    """Return a name for those who see the same processes: this start of this machine, and this container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # no Linux
+        boot = f"{uuid.getnode():x}"
+    space = ""
+    with contextlib.suppress(OSError):
+        space = str(Path("/proc/self/ns/pid").readlink())
+    return f"{socket.gethostname()} {boot} {space}".strip()
+
+
+def started(pid: int) -> str | None:
+    """Return when a process began, as the system writes it; "" if it does not say, None if there is no such process.
+
+    A process that has ended and that nobody has waited for is none.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return "" if Path("/proc/self/stat").exists() else _by_ps(pid)
+    except OSError:
+        return ""
+    return None if state in "ZX" else fields[18]
+
+
+def runs(pid: int, since: str) -> bool:
+    """Whether the process `pid` that began at `since` is still there. In doubt it is."""
+    now = started(pid)
+    return now is not None and (not since or not now or now == since)
+
+
+def _by_ps(pid: int) -> str:
+    try:
+        done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip()

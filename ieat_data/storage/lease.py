@@ -22,8 +22,8 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from ieat_data import processes
 from ieat_data.errors import BuildStopped, UserError
-from ieat_data.storage import processes
 from ieat_data.storage.store import Store
 
 FILE = ".lease"

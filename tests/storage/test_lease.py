@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from ieat_data import processes
 from ieat_data.errors import BuildStopped, UserError
-from ieat_data.storage import lease, processes
+from ieat_data.storage import lease
 from ieat_data.storage.lease import Holder, State, holding
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.store import Store
