@@ -57,25 +57,43 @@ PASSING = frozenset(UNPROVEN | {"internal_error"}) - {"kills_engine"}
 _SETUP_ERRNO = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 _FULL_ERRNO = {errno.ENOSPC, errno.EDQUOT}
 _SETUP_NAMES = {
-    *("AuthenticationError", "PermissionDeniedError", "UnauthenticatedError", "RuntimeEnvSetupError"),
-    *(
-        "GatedRepoError",
-        "RepositoryNotFoundError",
-        "RevisionNotFoundError",
-        "NoCredentialsError",
-        "SSLCertVerificationError",
-    ),
-    *("ModuleNotFoundError", "ImportError"),
+    "AuthenticationError",
+    "PermissionDeniedError",
+    "UnauthenticatedError",
+    "RuntimeEnvSetupError",
+    "GatedRepoError",
+    "RepositoryNotFoundError",
+    "RevisionNotFoundError",
+    "NoCredentialsError",
+    "SSLCertVerificationError",
+    "ModuleNotFoundError",
+    "ImportError",
 }
 _SERVICE_NAMES = {
     # torch, CTranslate2, Arrow, Ray and others: memory that another process may hold
-    *("OutOfMemoryError", "OutOfMemory", "MemoryError", "OutOfDiskError"),
+    "OutOfMemoryError",
+    "OutOfMemory",
+    "MemoryError",
+    "OutOfDiskError",
     # HTTP clients and SDKs
-    *("TransportError", "TimeoutException", "APIConnectionError", "APITimeoutError", "RateLimitError"),
-    *("InternalServerError", "EndpointConnectionError", "ConnectionClosedError", "ProtocolError"),
+    "TransportError",
+    "TimeoutException",
+    "APIConnectionError",
+    "APITimeoutError",
+    "RateLimitError",
+    "InternalServerError",
+    "EndpointConnectionError",
+    "ConnectionClosedError",
+    "ProtocolError",
     # processes
-    *("EngineDeadError", "EngineGenerateError", "BrokenProcessPool", "BrokenExecutor", "CancelledError"),
-    *("TimeoutError", "AcceleratorError", "GenericError"),
+    "EngineDeadError",
+    "EngineGenerateError",
+    "BrokenProcessPool",
+    "BrokenExecutor",
+    "CancelledError",
+    "TimeoutError",
+    "AcceleratorError",
+    "GenericError",
 }
 _OF_CONTENT = (ValueError, TypeError, LookupError, AssertionError, ArithmeticError, AttributeError)
 # a CUDA (or HIP) context that raised one of these raises it for ever: only a new process can answer

@@ -9,7 +9,7 @@ import yaml
 
 from ieat_data.config import Source, load_pipeline, load_profile
 from ieat_data.errors import UserError
-from ieat_data.execution.plan import stages_of
+from ieat_data.execution.order import stages_of
 from ieat_data.renamed import RENAMED_STAGES
 from ieat_data.stages import STAGES
 

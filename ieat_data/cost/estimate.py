@@ -13,7 +13,7 @@ from ieat_data.cost.figures import Figure, Figures, gpus_of, servers_of
 from ieat_data.cost.funnel import funnel
 from ieat_data.cost.split import gpus_needed, split
 from ieat_data.errors import UserError
-from ieat_data.execution.plan import stages_of
+from ieat_data.execution.order import stages_of
 from ieat_data.stages.forecast import Ask, Load
 
 

@@ -121,8 +121,7 @@ class EngineClient(Client):
     """Asks the engine's pool, `chunk` requests per call; calls `progress` for every answer that arrives.
 
     `tell` is called with what a person should know while nothing moves, `waits` with the rows that wait for an answer
-    whenever that changes. `usage` counts what the engine itself was
-    asked, not what the cache already had.
+    whenever that changes. `usage` counts what the engine itself was asked, not what the cache already had.
     """
 
     def __init__(

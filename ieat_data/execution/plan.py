@@ -22,6 +22,7 @@ from ieat_data.engines import registry
 from ieat_data.engines.recording import open_recording
 from ieat_data.errors import Damaged, UserError
 from ieat_data.execution.job import Job
+from ieat_data.execution.order import needed, stages_of
 from ieat_data.hashing import fingerprint
 from ieat_data.paths import prompt_hashes
 from ieat_data.plugins import is_own, own_source
@@ -132,7 +133,7 @@ class Plan:
 
     @cached_property
     def engine_identities(self) -> dict[str, Mapping[str, Any]]:
-        roles = {r for node in _needed(self.pipeline) for r in self.catalogue.stages[node].engines}
+        roles = {r for node in needed(self.pipeline) for r in self.catalogue.stages[node].engines}
         if lacking := sorted(roles - set(self.profile.engines)):
             raise UserError(
                 f"profile {self.profile.name}: engines: no {lacking[0]}, which pipeline {self.pipeline.name} asks"
@@ -400,41 +401,6 @@ def _raise_version(what: str) -> str:
 def _worded(change: str) -> str:
     """Return a change in words: an input table's hash says nothing to a reader."""
     return f"input {change.split()[0].removeprefix('inputs.')}" if change.startswith("inputs.") else change
-
-
-def stages_of(pipeline: Pipeline) -> list[str]:
-    """Return the tables that a pipeline's configs need, inputs first."""
-    return _order(_needed(pipeline), pipeline)
-
-
-def _needed(pipeline: Pipeline) -> set[str]:
-    known = catalogue(pipeline)
-    needed: set[str] = set()
-    open_names = [known.table(c) for c in pipeline.configs]
-    while open_names:
-        name = open_names.pop()
-        if name not in needed:
-            needed.add(name)
-            open_names += known.inputs(name, pipeline)
-    return needed
-
-
-def _order(names: set[str], pipeline: Pipeline) -> list[str]:
-    """Sort tables: inputs first; otherwise in the order of the catalogue."""
-    known = catalogue(pipeline)
-    out: list[str] = []
-
-    def visit(name: str) -> None:
-        if name in out:
-            return
-        for table in known.inputs(name, pipeline):
-            visit(table)
-        out.append(name)
-
-    for name in known.stages:
-        if name in names:
-            visit(name)
-    return out
 
 
 def _persisted(node: Node, faults: list[str]) -> list[Task] | None:

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 from ieat_data.errors import UserError
 from ieat_data.storage.copies import Copies, cache_root
+from ieat_data.storage.ranged import RangedFile
 from ieat_data.storage.store import Entry, Log, Store
 
 RETRIES, RETRY_S = 10, 180.0  # of one request: then the build stops, and the same command goes on
@@ -104,7 +105,11 @@ class S3Store(Store):
 
     def open(self, name: str) -> Any:
         """Return the copy if there is one; else a file that fetches what is read."""
-        return self._copies.find(self._id(name)) or io.BufferedReader(_Ranges(self, name), 1 << 16)
+        if copy := self._copies.find(self._id(name)):
+            return copy
+        return io.BufferedReader(
+            RangedFile(lambda at, n: self.range(name, at, at + n) if n else b"", self._size(name)), 1 << 16
+        )
 
     def _download(self, name: str, to: Path) -> None:
         size = self._size(name)
@@ -230,34 +235,6 @@ class S3Store(Store):
             if "NoSuchBucket" in str(e):
                 raise StoreError(f"{self}: there is no bucket {self.bucket} at {_server()}") from None
             raise StoreError(f"{where}: cannot {what} it at {_server()}: {_short(e)}") from None
-
-
-class _Ranges(io.RawIOBase):
-    """A file of which only the ranges that are read are fetched."""
-
-    def __init__(self, store: S3Store, name: str) -> None:
-        self._store, self._name, self._at = store, name, 0
-        self._size = store._size(name)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        n = min(len(buffer), self._size - self._at)
-        if n > 0:
-            buffer[:n] = self._store.range(self._name, self._at, self._at + n)
-            self._at += n
-        return max(n, 0)
 
 
 class _S3Log:

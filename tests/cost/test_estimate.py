@@ -11,7 +11,7 @@ from ieat_data.cost.corpora import Corpus, Stated, corpora, parse_sizes
 from ieat_data.cost.estimate import Estimate, estimate
 from ieat_data.cost.figures import Figure, Figures, cost_table, sample_accept
 from ieat_data.errors import UserError
-from ieat_data.execution.plan import stages_of
+from ieat_data.execution.order import stages_of
 from ieat_data.stages import CONFIGS
 
 SPEECH = Corpus("s", "speech", "emilia", "en", 1000, True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ieat_data import paths, source_hash
+from ieat_data import source_hash
 from ieat_data.checks import catalogue, form, own
 from ieat_data.config import load_pipeline, load_profile
 from ieat_data.errors import UserError
@@ -18,6 +18,7 @@ from ieat_data.execution.plan import Plan
 from ieat_data.storage.sealed import seal, unseal
 from tests.support import corpora
 from tests.support.in_process import build_here
+from tests.support.project import inside
 
 pytestmark = pytest.mark.long
 
@@ -73,11 +74,8 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.setenv(paths.PROJECT_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield Project(tmp_path)
-    sys.modules.pop("my_checks", None)
+    with inside(tmp_path, monkeypatch, "my_checks"):
+        yield Project(tmp_path)
     own._own.cache_clear()
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import ieat_data
-from ieat_data import paths, source_hash
+from ieat_data import source_hash
 from ieat_data.apps.report.view import view_of
 from ieat_data.apps.report.write import write
 from ieat_data.building import load_build
@@ -23,6 +23,7 @@ from ieat_data.execution.plan import Plan
 from ieat_data.stages import STAGES, catalogue
 from tests.support import corpora
 from tests.support.in_process import build_here
+from tests.support.project import inside
 
 pytestmark = pytest.mark.long
 
@@ -196,11 +197,8 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.setenv(paths.PROJECT_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield Project(tmp_path)
-    sys.modules.pop("my_stages", None)
+    with inside(tmp_path, monkeypatch, "my_stages"):
+        yield Project(tmp_path)
     catalogue._with_own.cache_clear()
 
 

@@ -12,7 +12,7 @@ from ieat_data.cost.figures import Figures
 from ieat_data.cost.funnel import funnel
 from ieat_data.data.columns import sources
 from ieat_data.dataset.manifest import sections
-from ieat_data.execution.plan import stages_of
+from ieat_data.execution.order import stages_of
 from ieat_data.stages import CONFIGS, STAGES, UNIONS
 from ieat_data.stages.base import Stage
 from ieat_data.stages.catalogue import row_of

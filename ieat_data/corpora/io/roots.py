@@ -18,6 +18,7 @@ from typing import BinaryIO, Literal, NamedTuple
 from ieat_data.corpora.io.account import Account
 from ieat_data.corpora.io.names import AUDIO_SUFFIXES
 from ieat_data.corpora.io.units import SourceError, Unit
+from ieat_data.storage.ranged import RangedFile
 
 URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _POINTER, _POINTER_BYTES = b"version https://git-lfs.github.com/spec/v1", 1024
@@ -72,7 +73,7 @@ class File(ABC):
 
     def stream(self) -> BinaryIO:
         """Return a file object for a library that reads by itself; valid while this file is open."""
-        return io.BufferedReader(_Stream(self), _STREAMED)
+        return io.BufferedReader(RangedFile(self.read, self.size), _STREAMED)
 
     def unit(self, start: int, end: int, rows: int, index: int, skip: int = 0) -> Unit:
         """Return a unit of this file; it can be read only while the file keeps its present version."""
@@ -155,30 +156,3 @@ class Root(ABC):
 def is_url(place: str | Path) -> bool:
     """Tell whether `place` is a URL and not a local path."""
     return isinstance(place, str) and URL.match(place) is not None
-
-
-class _Stream(io.RawIOBase):
-    """A File as a Python file object."""
-
-    def __init__(self, file: File) -> None:
-        self._file, self._at = file, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._file.read(self._at, len(buffer))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)

@@ -8,13 +8,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
-import pyarrow as pa
 from pydantic import Field
 
-from ieat_data.config import Pipeline
 from ieat_data.data.audio import container, content_hash, duration
 from ieat_data.data.columns import Joined, row
-from ieat_data.data.features import SAMPLE_SCHEMA
 from ieat_data.data.rows import (
     Audio,
     Language,
@@ -27,16 +24,13 @@ from ieat_data.data.rows import (
     UsedUtterance,
     Utterance,
 )
-from ieat_data.data.sample import summarise
 from ieat_data.data.schema import OK, REJECTED
-from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW, Verdicts
 from ieat_data.hashing import child_id, share
-from ieat_data.stages.base import Context, Inputs, Stage, StageSettings, Task
+from ieat_data.stages.base import Context, Inputs, StageSettings
 from ieat_data.stages.forecast import Forecast, Load
-from ieat_data.stages.gates.reviewed import kept
 from ieat_data.stages.gates.tables import GATES, screened_out
 from ieat_data.stages.row_by_row import joined
-from ieat_data.stages.samples.compose import samples_table
+from ieat_data.stages.samples.compose import SampleStage
 
 _ROUNDED_S = 0.01  # by which times in corpora may overlap
 _READS: Mapping[str, type[Any]] = {"ingest": Utterance, "pairs": Pair, "tokenize": SpeechTokens}
@@ -66,15 +60,12 @@ class Stage2Settings(StageSettings):
     share: float = Field(1.0, ge=0, le=1, description="of the accepted utterances, by hash")
 
 
-class Stage2(Stage):
+class Stage2(SampleStage):
     """What the three stages share: they read aligned shards of utterances, texts and tokens."""
 
     inputs = tuple(_READS)
     optional = GATES["pairs"]
-    row = Sample
-    schema = SAMPLE_SCHEMA
     Settings = Stage2Settings
-    expected = frozenset({REJECTED_IN_REVIEW})
     task: str
     clips_in_a_sample: ClassVar[int] = 1
 
@@ -87,21 +78,14 @@ class Stage2(Stage):
         """Return the share of the utterances that become a sample."""
         return 1.0
 
-    def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
-        return verdicts.rejected(self.name)
-
-    def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        out = screened_out(inputs, "pairs", task.name)
-        rows = joined(inputs, task.name, Spoken, _READS)
+    def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Sample]:
+        out = screened_out(inputs, "pairs", name)
+        rows = joined(inputs, name, Spoken, _READS)
         heard = [replace(u, status=REJECTED) if u.id in out else u for u in rows]
         part = self.settings.share
-        drawn = [s for s in self.samples(heard, task.name) if share(self.name, s.id, ctx.pipeline.seed) < part]
-        yield task.name, samples_table(kept(drawn, self.name, ctx))
+        return (s for s in self.of(heard, name) if share(self.name, s.id, ctx.pipeline.seed) < part)
 
-    def summarise(self, table: pa.Table) -> Mapping[str, Any]:
-        return summarise(table)
-
-    def samples(self, rows: Sequence[Spoken], shard: str) -> Iterator[Sample]:
+    def of(self, rows: Sequence[Spoken], shard: str) -> Iterator[Sample]:
         """Yield the samples of utterances, which come in corpus order and include those that an earlier stage rejected.
 
         By default one sample per accepted utterance.
@@ -186,7 +170,7 @@ class Continuation(Stage2):
     def rows_share(self, forecast: Forecast) -> float:
         return forecast.figures.get("follows.pairs")
 
-    def samples(self, rows: Sequence[Spoken], shard: str) -> Iterator[Sample]:
+    def of(self, rows: Sequence[Spoken], shard: str) -> Iterator[Sample]:
         for one, two in pairwise(rows):
             if one.status == two.status == OK and follows(one, two, self.settings.max_gap_s):
                 yield self.sample([_user(one), _assistant(two, 1)], [one, two], shard)
