@@ -27,6 +27,8 @@ from ieat_data.storage.open import at
 from ieat_data.storage.parts import sha256_file
 from tests.support.finished import Finished, edit, flip
 
+pytestmark = pytest.mark.long
+
 Made = dict[str, Any]
 
 
@@ -229,7 +231,6 @@ def test_a_flipped_bit_in_the_work_folder_is_found_and_mended(finished: Finished
     assert verify(finished.out, work=finished.work) == []
 
 
-@pytest.mark.long
 def test_no_bytes_end_verify_in_a_traceback(finished: Finished) -> None:
     """Each file of a dataset and of its work folder in turn: flipped, cut, zeroed, noise."""
     draw, made = random.Random(1), _manifest(finished)

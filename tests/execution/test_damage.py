@@ -14,6 +14,8 @@ from ieat_data.dataset.verify import content_digest, verify
 from ieat_data.errors import UserError
 from tests.support.finished import Finished, edit, flip
 
+pytestmark = pytest.mark.long
+
 Capture = pytest.CaptureFixture[str]
 
 
