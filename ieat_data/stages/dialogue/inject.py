@@ -202,7 +202,7 @@ class Inject(Injection, ExpandStage[Felt, Target]):
     """Reasoning and empathy on single utterances that passed stage 1-1."""
 
     name = "inject"
-    version = 4
+    version = 5
     reads: Mapping[str, type[Any]] = {
         "utterances": Utterance,
         "transcribe": Transcript,
@@ -272,7 +272,7 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
     """Trajectory and reasoning over dialogues; a new last reply if the pipeline asks for one."""
 
     name = "inject_dialogues"
-    version = 4
+    version = 5
     reads: Mapping[str, type[Any]] = {"reorganise": Dialogue}
     Settings = InjectDialoguesSettings
 
