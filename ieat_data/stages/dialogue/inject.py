@@ -66,6 +66,7 @@ class InjectSettings(StageSettings):
 class Injection(Stage):
     """What both stages share: request the targets of all parents at once, keep those that pass the checks."""
 
+    several: bool  # whether its targets are about several turns
     broadcast = ("speakers",)
     engines = ("llm",)
     prompts = (
@@ -83,7 +84,7 @@ class Injection(Stage):
         asked = [task for task, share in self.shares(pipeline).items() if share > 0]
         statuses = pipeline.instructions.statuses
         banks = [(t, x) for t in asked if t in QUESTIONED for x in languages]
-        return prompt_faults(profile, asked, languages) + bank_faults(banks, statuses, verdicts)
+        return prompt_faults(profile, asked, languages) + bank_faults(banks, statuses, self.several, verdicts)
 
     @abstractmethod
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
@@ -104,7 +105,7 @@ class Injection(Stage):
     def draft(self, parent: str, task: InjectedTask, language: Language, turns: Sequence[Turn], ctx: Context) -> Draft:
         """Draw the question and the phrasing."""
         row_id, salt = child_id(parent, self.name, task), ctx.pipeline.seed
-        drawn = draw_instruction(row_id, task, language, ctx) if task in QUESTIONED else None
+        drawn = draw_instruction(row_id, task, language, self.several, ctx) if task in QUESTIONED else None
         question = drawn.text if drawn else None
         said = tuple(PromptTurn(t.transcript, t.emotion.label, t.reply or "", t.emotion.score) for t in turns)
         phrasing = number("phrasing", row_id, salt)
@@ -203,6 +204,7 @@ class Inject(Injection, ExpandStage[Felt, Target]):
 
     name = "inject"
     version = 5
+    several = False
     reads: Mapping[str, type[Any]] = {
         "utterances": Utterance,
         "transcribe": Transcript,
@@ -273,6 +275,7 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
 
     name = "inject_dialogues"
     version = 5
+    several = True
     reads: Mapping[str, type[Any]] = {"reorganise": Dialogue}
     Settings = InjectDialoguesSettings
 
