@@ -32,6 +32,11 @@ def test_the_paper_s_500_are_there_and_sound(task: str, language: str) -> None:
     assert examine(held) == []
     assert len([i for i in held if i.status in DEFAULT]) >= 500
     assert all(i.origin for i in held)
+    assert 0.38 <= sum(i.register == "plain" for i in held) / len(held) <= 0.44
+    assert not any(i.short_form for i in held)
+    first = sum(not i.needs_context for i in held)
+    assert first == 0 if task == "trajectory" else first >= 200, "a fifth of the questions stand before the utterance"
+    assert {i.turns for i in held} == ({"many"} if task == "trajectory" else {"any", "many"})
     rows = bank(task, language, DEFAULT)
     assert [r.text for r in rows] == [i.text for i in held if i.status in DEFAULT]
 
@@ -74,6 +79,11 @@ def test_a_sound_file(tmp_path: Path) -> None:
         (
             row("reasoning-en-003", "From what I told you, what is behind my mood?", needs_context=False),
             "reasoning-en-003: needs_context: From what I told you, what is behind my mood?"
+            " — presupposes that the user has spoken: tag it",
+        ),
+        (
+            row("reasoning-en-003", "Where is my mood from, all things considered?", needs_context=False, turns="many"),
+            "reasoning-en-003: needs_context: Where is my mood from, all things considered?"
             " — presupposes that the user has spoken: tag it",
         ),
         (

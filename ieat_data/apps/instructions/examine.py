@@ -30,7 +30,7 @@ def examine(bank: Sequence[Instruction]) -> list[Fault]:
         task, language = one.bank
         if reason := check_instruction(one.text, task, language):
             faults.append(Fault(one.id, reason, one.text))
-        if not one.needs_context and presupposes(one.text, task, language):
+        if not one.needs_context and (one.turns == "many" or presupposes(one.text, task, language)):
             faults.append(Fault(one.id, "needs_context", f"{one.text} — presupposes that the user has spoken: tag it"))
         if not one.short_form and wants_short_form(one.text, language):
             faults.append(Fault(one.id, "short_form", f"{one.text} — asks for a word or a sentence: tag it"))
