@@ -255,7 +255,7 @@ class Dialogue:
 
     language: Language
     turns: Annotated[tuple[Turn, ...], "the user's turns with what is known of each"]
-    regenerate: Annotated[bool, "whether the last reply is made anew, with the history"]
+    anew: Annotated[tuple[int, ...], "which replies are made anew with the history, by the index of their turn"]
 
 
 @row

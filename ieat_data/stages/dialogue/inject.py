@@ -26,8 +26,9 @@ from ieat_data.prompting.base import InjectedPrompt, Language
 from ieat_data.prompting.base import Turn as PromptTurn
 from ieat_data.stages.asking import prompt_faults, prompts_of, sampling
 from ieat_data.stages.base import Context, Reject, Rule, Stage, StageSettings, retry
+from ieat_data.stages.dialogue.history import answered, per_dialogue
 from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
-from ieat_data.stages.dialogue.reorganise import Reorganise
+from ieat_data.stages.dialogue.reorganise import Reorganise, ReorganiseSettings
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import Child, ExpandStage
 
@@ -102,9 +103,17 @@ class Injection(Stage):
     def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
         return changes(verdicts, pipeline.instructions.statuses)
 
-    def draft(self, parent: str, task: InjectedTask, language: Language, turns: Sequence[Turn], ctx: Context) -> Draft:
-        """Draw the question and build the prompt."""
-        row_id, salt = child_id(parent, self.name, task), ctx.pipeline.seed
+    def draft(
+        self,
+        parent: str,
+        task: InjectedTask,
+        language: Language,
+        turns: Sequence[Turn],
+        ctx: Context,
+        ordinal: str | None = None,
+    ) -> Draft:
+        """Draw the question and build the prompt. `ordinal`: which child it is; None: the only one of its task."""
+        row_id, salt = child_id(parent, self.name, ordinal or task), ctx.pipeline.seed
         drawn = draw_instruction(row_id, task, language, ctx) if task in QUESTIONED else None
         question = drawn.text if drawn else None
         said = tuple(PromptTurn(t.transcript, t.emotion.label, t.reply or "", t.emotion.score) for t in turns)
@@ -241,11 +250,11 @@ class Talk(Joined):
 
     language: Language = Dialogue.language
     turns: tuple[Turn, ...] = Dialogue.turns
-    regenerate: bool = Dialogue.regenerate
+    anew: tuple[int, ...] = Dialogue.anew
 
 
 class InjectDialogues(Injection, ExpandStage[Talk, Target]):
-    """Trajectory and reasoning over dialogues; a new last reply if the pipeline asks for one."""
+    """Trajectory and reasoning over dialogues, after the replies that the pipeline wants to be made anew."""
 
     name = "inject_dialogues"
     version = 4
@@ -253,11 +262,11 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
     Settings = InjectDialoguesSettings
 
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
-        anew = float(Reorganise().configured(pipeline).settings.last_reply == "regenerate")
+        of: ReorganiseSettings = Reorganise().configured(pipeline).settings
         return {
             "trajectory": self.settings.trajectory_share,
             "reasoning": self.settings.reasoning_share,
-            "empathy": anew,
+            "empathy": per_dialogue(of.turns, of.replies, of.last_reply),  # may be over one: a reply is a target
         }
 
     def per_parent(self, forecast: Forecast) -> Mapping[str, float]:
@@ -274,10 +283,25 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
             "trajectory": settings.trajectory_share,
             "reasoning": settings.reasoning_share,
         }
+        told, replies = answered(rows, _Replies(self, ctx))
         drafts: list[Draft] = []
         for talk in rows:
+            if talk.id not in told:
+                continue  # one of its replies was rejected
             wanted = [t for t, p in shares.items() if share("task", t, talk.id, ctx.pipeline.seed) < p]
-            if talk.regenerate:
-                wanted.append("empathy")
-            drafts += [self.draft(talk.id, task, talk.language, talk.turns, ctx) for task in wanted]
-        return _by_parent(rows, self.make(drafts, ctx))
+            drafts += [self.draft(talk.id, task, talk.language, told[talk.id], ctx) for task in wanted]
+        return _by_parent(rows, [*replies, *self.make(drafts, ctx)])
+
+
+@dataclass(frozen=True)
+class _Replies:
+    """How a stage makes a reply within a dialogue."""
+
+    stage: Injection
+    ctx: Context
+
+    def reply(self, parent: str, language: Language, turns: Sequence[Turn]) -> Draft:
+        return self.stage.draft(parent, "empathy", language, turns, self.ctx, f"empathy {len(turns)}")
+
+    def make(self, drafts: Sequence[Draft]) -> list[Child[Target]]:
+        return self.stage.make(drafts, self.ctx)
