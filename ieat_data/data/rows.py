@@ -217,6 +217,7 @@ class Instruction:
     text: Annotated[str, "what is asked"]
     speaker: Annotated[str, "whose voice asks"]
     placement: Annotated[str, "`joined_before`, `joined_after` or `own_turn`"]
+    clip: Annotated[str | None, "utterance that the voice is cloned from; null for a voice of the build"] = None
 
 
 @row
@@ -231,6 +232,8 @@ class Turn:
     think_spans: ThinkSpans | None
     reply: Annotated[str | None, "the reply of that turn"]
     emotion: Emotion
+    speaker: Annotated[str | None, "the corpus's name for the speaker, or the voice"] = None
+    origin: Origin | None = None
 
 
 @row
@@ -266,6 +269,8 @@ class Question:
     language: Language
     text: Annotated[str, "what is asked"]
     speaker: Annotated[str, "whose voice asks"]
+    clip: Annotated[str | None, "utterance that the voice is cloned from; null for a voice of the build"] = None
+    clip_shard: Annotated[str | None, "the shard that holds that utterance"] = None
 
 
 # -- gates -------------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from ieat_data.prompting.base import InjectedPrompt, Language
 from ieat_data.prompting.base import Turn as PromptTurn
 from ieat_data.stages.asking import prompt_faults, prompts_of, sampling
 from ieat_data.stages.base import Context, Reject, Rule, Stage, StageSettings, retry
+from ieat_data.stages.dialogue.asker import by_user
 from ieat_data.stages.dialogue.history import answered, per_dialogue
 from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
 from ieat_data.stages.dialogue.reorganise import Reorganise, ReorganiseSettings
@@ -114,7 +115,7 @@ class Injection(Stage):
     ) -> Draft:
         """Draw the question and build the prompt. `ordinal`: which child it is; None: the only one of its task."""
         row_id, salt = child_id(parent, self.name, ordinal or task), ctx.pipeline.seed
-        drawn = draw_instruction(row_id, task, language, ctx) if task in QUESTIONED else None
+        drawn = by_user(draw_instruction(row_id, task, language, ctx), turns, ctx) if task in QUESTIONED else None
         question = drawn.text if drawn else None
         said = tuple(PromptTurn(t.transcript, t.emotion.label, t.reply or "", t.emotion.score) for t in turns)
         phrasing = number("phrasing", row_id, salt)
@@ -182,13 +183,15 @@ class Felt(Joined):
     text: str = Transcript.text
     label: str = EmotionLabel.label
     score: float = EmotionLabel.score
+    speaker: str = Utterance.speaker
+    origin: str = Utterance.origin
 
 
 class Inject(Injection, ExpandStage[Felt, Target]):
     """Reasoning and empathy on single utterances that passed stage 1-1."""
 
     name = "inject"
-    version = 4
+    version = 5
     reads: Mapping[str, type[Any]] = {
         "utterances": Utterance,
         "transcribe": Transcript,
@@ -226,7 +229,14 @@ class Inject(Injection, ExpandStage[Felt, Target]):
             if neutral and share("neutral", said.id, salt) >= settings.neutral_share:
                 continue
             emotion = Emotion(said.label, said.score, ctx.profile.engines["ser"].engine)
-            turn = blank(Turn, utterance=said.id, transcript=said.text, emotion=emotion)
+            turn = blank(
+                Turn,
+                utterance=said.id,
+                transcript=said.text,
+                emotion=emotion,
+                speaker=said.speaker,
+                origin=said.origin,
+            )
             for task, part in shares.items():
                 used = settings.neutral_reasoning_share if neutral and task == "reasoning" else 1.0
                 if share("task", task, said.id, salt) < part * used:
@@ -257,7 +267,7 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
     """Trajectory and reasoning over dialogues, after the replies that the pipeline wants to be made anew."""
 
     name = "inject_dialogues"
-    version = 4
+    version = 5
     reads: Mapping[str, type[Any]] = {"reorganise": Dialogue}
     Settings = InjectDialoguesSettings
 
