@@ -124,7 +124,9 @@ def table(lines: Sequence[Row]) -> str:
     for line in lines:
         by_criterion[f"{rows[line['id']]['task']}.{line['criterion']}"].append(line)
         by_answer[line["id"]].append(line["expected"])
-    scores = {i: sum(numbers) / len(numbers) for i, numbers in by_answer.items()}
+    # an answer has a mean once every criterion of its task is judged
+    whole = {i: numbers for i, numbers in by_answer.items() if len(numbers) == len(file_of(rows[i]).criteria)}
+    scores = {i: sum(numbers) / len(numbers) for i, numbers in whole.items()}
     made = [
         "| criterion | answers | share of 1, 2, 3, 4, 5 | both orders equal | kappa | fit above unfit (ROC AUC) |",
         "|---|---|---|---|---|---|",
@@ -134,6 +136,10 @@ def table(lines: Sequence[Row]) -> str:
     made += [
         _criterion("all", lines, rows, with_area=False),
         "",
+    ]
+    if not scores:
+        return "\n".join(made[:-1]) + "\n"
+    made += [
         "| mean of the criteria | fit | unfit | mean of the fit | of the unfit | fit above unfit (ROC AUC) |",
         "|---|---|---|---|---|---|",
     ]

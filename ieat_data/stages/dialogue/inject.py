@@ -25,7 +25,8 @@ from ieat_data.hashing import child_id, number, seed, share
 from ieat_data.prompting.base import InjectedPrompt, Language
 from ieat_data.prompting.base import Turn as PromptTurn
 from ieat_data.stages.asking import prompt_faults, prompts_of, sampling
-from ieat_data.stages.base import Context, Reject, Rule, Stage, StageSettings, retry
+from ieat_data.stages.base import Context, Made, Reject, Rule, Stage, StageSettings, retry
+from ieat_data.stages.dialogue import rubric
 from ieat_data.stages.dialogue.asker import by_user
 from ieat_data.stages.dialogue.history import answered, per_dialogue
 from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
@@ -270,6 +271,7 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
     version = 5
     reads: Mapping[str, type[Any]] = {"reorganise": Dialogue}
     Settings = InjectDialoguesSettings
+    section = "rubric"
 
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
         of: ReorganiseSettings = Reorganise().configured(pipeline).settings
@@ -300,7 +302,12 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
                 continue  # one of its replies was rejected
             wanted = [t for t, p in shares.items() if share("task", t, talk.id, ctx.pipeline.seed) < p]
             drafts += [self.draft(talk.id, task, talk.language, told[talk.id], ctx) for task in wanted]
-        return _by_parent(rows, [*replies, *self.make(drafts, ctx)])
+        made = [*replies, *self.make(drafts, ctx)]
+        rubric.count(made, ctx)
+        return _by_parent(rows, made)
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
+        return rubric.described(made)
 
 
 @dataclass(frozen=True)
