@@ -15,20 +15,26 @@ from ieat_data.data.rows import Instruction, Language, Turn, Utterance
 from ieat_data.engines.base import SpeakerPrompt
 from ieat_data.hashing import child_id, number
 from ieat_data.stages.base import Context, Inputs
-from ieat_data.stages.speech.speakers import clones
-
-SYNTHESIZED = "synthesized"
+from ieat_data.stages.speech.speakers import clones, voices
 
 
-def by_user(drawn: Instruction, turns: Sequence[Turn], ctx: Context) -> Instruction:
-    """Return a drawn question with the user's own voice, if the pipeline wants that."""
+def by_user(drawn: Instruction, language: str, turns: Sequence[Turn], ctx: Context) -> Instruction:
+    """Return a drawn question with the user's own voice, if the pipeline wants that.
+
+    Args:
+        drawn: the question.
+        language: `en` or `zh`.
+        turns: what the user said, in order.
+        ctx: of a task that reads the speakers.
+    """
     if ctx.pipeline.instructions.voice != "user":
         return drawn
     last = turns[-1]
-    if last.origin != SYNTHESIZED and clones(ctx.profile):
+    if last.origin == "recorded" and clones(ctx.profile):
         return replace(drawn, speaker=last.speaker or drawn.speaker, clip=last.utterance)
-    voice = next((t.speaker for t in reversed(turns) if t.origin == SYNTHESIZED), None)
-    return replace(drawn, speaker=voice or drawn.speaker)
+    known = frozenset(voices(ctx).of(language))
+    spoke = (t.speaker for t in reversed(turns) if t.origin == "synthesized" and t.speaker in known)
+    return replace(drawn, speaker=next(spoke, None) or drawn.speaker)
 
 
 def question_id(instruction: str, speaker: str, clip: str | None = None) -> str:

@@ -115,7 +115,8 @@ class Injection(Stage):
     ) -> Draft:
         """Draw the question and the phrasing. `ordinal`: which child it is; None: the only one of its task."""
         row_id, salt = child_id(parent, self.name, ordinal or task), ctx.pipeline.seed
-        drawn = by_user(draw_instruction(row_id, task, language, ctx), turns, ctx) if task in QUESTIONED else None
+        drawn = draw_instruction(row_id, task, language, ctx) if task in QUESTIONED else None
+        drawn = by_user(drawn, language, turns, ctx) if drawn else None
         question = drawn.text if drawn else None
         said = tuple(PromptTurn(t.transcript, t.emotion.label, t.reply or "", t.emotion.score) for t in turns)
         phrasing = number("phrasing", row_id, salt)

@@ -150,6 +150,8 @@ class Questions(Stage):
             for language in languages:
                 speakers = min(len(profile.voices(language)) or pipeline.speakers, pipeline.speakers)
                 pairs = len(bank(task, language, pipeline.instructions.statuses)) * speakers
+                if pipeline.instructions.voice == "user" and clones(profile):
+                    pairs *= 1000  # nearly each user has a voice of their own
                 distinct += pairs * (1 - (1 - 1 / pairs) ** n)
         return Load(distinct, distinct)
 
