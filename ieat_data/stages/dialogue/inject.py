@@ -96,7 +96,7 @@ class Injection(Stage):
         return checks_of(pipeline, "completion", "thought", "answer")
 
     def reasons(self) -> Mapping[str, str]:
-        return {**KINDS["answer"], **KINDS["thought"], **KINDS["completion"]}
+        return {**KINDS["answer"], **KINDS["thought"], **KINDS["completion"], **rubric.REASONS}
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"instructions": pipeline.instructions.model_dump(mode="json")}

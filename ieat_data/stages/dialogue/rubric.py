@@ -12,6 +12,7 @@ from ieat_data.prompting.base import Turn
 from ieat_data.stages.base import Context, Made
 from ieat_data.stages.row_by_row import Child
 
+REASONS: Mapping[str, str] = {check.code: f"{check.says} (where a pipeline asks for it)" for check in RUBRIC}
 # which targets a check is about
 _CONCERNS: Mapping[str, Callable[[Target], bool]] = {
     FLAT_TRAJECTORY.code: lambda t: t.task == "trajectory",
