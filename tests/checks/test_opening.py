@@ -30,7 +30,7 @@ def begin(language: str, *parts: str, finish: str = "length", turns: list[Turn] 
         ("en", "Okay, their dog died. I need to answer. Then I stop. And", "Okay, their dog died. I need to answer."),
         ("en", 'Okay, so they said, "Benny died. Nobody is home." I need to think. Then',
          'Okay, so they said, "Benny died. Nobody is home." I need to think.'),
-        ("en", "Okay, they saw Dr. Smith at 9.30 p.m. yesterday. Now", "Okay, they saw Dr. Smith at 9.30 p.m. yesterday."),
+        ("en", "Okay, they saw Dr. Smith at 9.30 p.m. today. Now", "Okay, they saw Dr. Smith at 9.30 p.m. today."),
         ("en", "\nOkay, so the dog died?\n\nFirst, they", "Okay, so the dog died?"),
         ("zh", "好的，用户说狗昨天晚上走了。我需要", "好的，用户说狗昨天晚上走了。"),
         ("zh", "好的，用户的狗走了。首先，我需要安慰用户。然后我", "好的，用户的狗走了。首先，我需要安慰用户。"),
