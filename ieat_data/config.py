@@ -191,6 +191,9 @@ class Instructions(Strict):
         0.2, ge=0, le=1, description="of joined questions, the share spoken before the utterance, where the bank allows"
     )
     gap_s: tuple[float, float] = Field((0.3, 0.8), description="silence between question and utterance, seconds")
+    voice: Literal["drawn", "user"] = Field(
+        "drawn", description="whose voice asks: one that is drawn, or as far as the TTS engine can, the user's own"
+    )
     statuses: tuple[InstructionStatus, ...] = Field(
         ("checked", "accepted"),
         min_length=1,
