@@ -149,6 +149,7 @@ def _checked(target: Draft, answer: Any, ctx: Context) -> Accepted | Reject:
         prompts_of(ctx.profile).labels,
         target.prompt.examples,
         own_checks(ctx.pipeline),
+        prompts_of(ctx.profile).descriptor.commands,
     )
     if isinstance(verdict, Accepted):
         return verdict
