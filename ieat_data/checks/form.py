@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from ieat_data.checks import characters
 from ieat_data.checks.base import Said
 from ieat_data.checks.language import is_language, is_mixed, script_share
 from ieat_data.checks.words import words
+from ieat_data.data import characters
 
 # The longest answer of each task that people listen to: words (en), characters (zh).
 MAX_SPOKEN = {

@@ -32,8 +32,8 @@ _FORM = (
 _NEED = ("need to hear", "needs to hear", "need comfort before", "需要听到", "需要的是安慰", "先要听到")
 # a sentence that plans, or says what the user needs
 _PLAN = {
-    "en": re.compile(r"\b(?:i|i'll|i'm|i'd|let me|let's|they (?:need|want))\b", re.I),
-    "zh": re.compile(r"我|先|(?:他|TA|用户)(?:现在)?(?:需要|想要?|要)"),
+    "en": re.compile(r"\b(?:i|i'll|i'm|i'd|let me|let's|they (?:need|want)|comfort|the reply|the answer)\b", re.I),
+    "zh": re.compile(r"我|先|安慰|陪|回复|回答|就好|(?:他|TA|用户)(?:现在)?(?:需要|想要?|要)"),
 }
 _WITH_END = re.compile(r"[^.!?。！？\n]*[.!?。！？\n]+[\"'”’』」)）]*\s*|[^.!?。！？\n]+")
 # How long a run of an example's words counts as a copy: words (en), characters (zh)

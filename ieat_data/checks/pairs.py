@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from ieat_data.checks.base import Check, Text, failing, named
-from ieat_data.checks.characters import broken, mended
 from ieat_data.checks.language import is_language
+from ieat_data.data.characters import broken, mended
 
 _MIN_LETTERS = 8  # a shorter text may well be all capitals: "OK."
 _SENTENCE_END = re.compile(r"[.?!…。？！]")

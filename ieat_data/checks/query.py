@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ieat_data.checks.base import Check, Text, failing, first_line
-from ieat_data.checks.characters import broken, holds_control
 from ieat_data.checks.language import is_language, to_simplified
+from ieat_data.data.characters import broken, holds_control
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ieat_data.checks import closing, echo, form, leaks, person, persona, tone
 from ieat_data.checks.base import NO_OWN, Check, Own, Rejected, Said, failing
-from ieat_data.checks.characters import mended
+from ieat_data.data.characters import mended
 from ieat_data.engines.base import Completion
 from ieat_data.prompting.base import Turn
 from ieat_data.prompting.files import Example

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ieat_data.checks import cause, closing, echo, emotion, form, leaks, person, persona, tone
 from ieat_data.checks.base import NO_OWN, Check, Own, Rejected, Said, failing
-from ieat_data.checks.characters import mended
 from ieat_data.checks.reply import SPOKEN
+from ieat_data.data.characters import mended
 from ieat_data.data.emotions import Labels
 from ieat_data.engines.base import Completion
 from ieat_data.prompting.base import Turn

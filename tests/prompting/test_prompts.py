@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ieat_data.checks.characters import holds_control
 from ieat_data.checks.think import Accepted, accept
 from ieat_data.checks.words import contains
+from ieat_data.data.characters import holds_control
 from ieat_data.data.emotions import collapse
 from ieat_data.engines.base import Completion
 from ieat_data.engines.llm.descriptor import load_descriptor

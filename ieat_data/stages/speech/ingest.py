@@ -17,7 +17,6 @@ import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.checks.catalogue import KINDS
-from ieat_data.checks.characters import holds_control, mended
 from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.query import check_query
 from ieat_data.checks.speech import is_silent
@@ -33,6 +32,7 @@ from ieat_data.corpora.io.units import Unit
 from ieat_data.corpora.revisions import of_source
 from ieat_data.data.audio import AudioError
 from ieat_data.data.audio_length import compare, hear
+from ieat_data.data.characters import holds_control, mended
 from ieat_data.data.columns import blank
 from ieat_data.data.rows import Query, Utterance
 from ieat_data.data.schema import OK, REJECTED
