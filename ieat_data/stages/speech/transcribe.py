@@ -96,4 +96,5 @@ class Transcribe(JudgesClips, MapStage[Clip, Transcript]):
         measured = answer.details if source == "asr" else {}
         if reason := fault(Heard(text, clip.language, clip.reference, measured), own):
             return Reject(reason, payload={**said, "details": dict(answer.details)})
-        return Transcript(text, asr_text, METRIC[clip.language], rate)
+        measures = (answer.details.get(name) for name in ("no_speech_prob", "compression_ratio"))
+        return Transcript(text, asr_text, METRIC[clip.language], rate, *measures)
