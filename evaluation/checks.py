@@ -6,8 +6,8 @@ answers.jsonl     one line an answer: what the checks see, and `faults`: what is
                   Faults that no check looks for: `untrue` (wrong or made up), `muddled` (makes no sense).
                   `part`: the batch that it was read in. The checks were changed after each.
                   `rubric`: what an answer about a dialogue lacks of the benchmark's rubric, which is no fault by itself
-examples.json     the worked examples that the model was shown, by the name in a row's `examples`: their answers, and
-                  the words that betray a copy
+examples.json     the worked examples that the model was shown, by the name in a row's `examples`: their thoughts
+                   (in all their wordings), their answers, and the words that betray a copy
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def _shown(name: str | None, task: str, language: str) -> tuple[Example, ...]:
         return ()
     examples = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))[name][f"{task}.{language}"]
     turn = (ExampleTurn(transcript="-"),)
-    return tuple(Example(turns=turn, answer=e["answer"], leaks=tuple(e["leaks"])) for e in examples)
+    return tuple(
+        Example(turns=turn, think=e.get("think", ""), answer=e["answer"], leaks=tuple(e["leaks"])) for e in examples
+    )
 
 
 @functools.cache

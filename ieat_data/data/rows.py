@@ -135,6 +135,8 @@ class Transcript:
     asr_text: Heard
     metric: Metric
     error_rate: ErrorRate
+    no_speech_prob: Annotated[float | None, "the ASR's probability of no speech; null where it gives none"] = None
+    compression_ratio: Annotated[float | None, "the ASR's measure of repetition; null where it gives none"] = None
 
 
 @row

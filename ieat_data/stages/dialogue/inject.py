@@ -185,6 +185,7 @@ def _checked(target: Draft, prompt: ThoughtPrompt, answer: Any, ctx: Context) ->
         prompts_of(ctx.profile).labels,
         prompt.examples,
         own_checks(ctx.pipeline),
+        prompts_of(ctx.profile).descriptor.commands,
     )
     if isinstance(verdict, Accepted):
         return verdict
