@@ -17,8 +17,17 @@ def register(app: typer.Typer) -> None:
 
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder that ieat build wrote.")],
-    to: Annotated[str, typer.Option(metavar="TARGET", help=f"{_TARGETS}, or one of your own: module:Class.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for what is written.")],
+    to: Annotated[
+        str | None, typer.Option(metavar="TARGET", help=f"{_TARGETS}, or one of your own: module:Class.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A new folder for what is written.")] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="EXPORT",
+            help="Compare this export of DIR, read by the installed trainer, with what DIR says; --set model=PATH.",
+        ),
+    ] = None,
     turns: Annotated[
         str | None,
         typer.Option(
@@ -71,11 +80,21 @@ def export(
     settings of the same names; what a target does not know is told.
 
     Example: ieat export data/stage1-2 --to ms-swift --out data/swift
+    Example: ieat export data/stage1-2 --check data/swift --set model=Qwen2.5-Omni-7B
     """
     from ieat_data.cli.places import on_disk
     from ieat_data.dataset.export.run import export as run
     from ieat_data.dataset.fetched import fetched
+    from ieat_data.errors import UserError
 
+    if check is not None:
+        from ieat_data.dataset.export.checking.run import check as compare
+
+        for line in compare(fetched(folder), check, set_ or []):
+            typer.echo(line)
+        return
+    if to is None or out is None:
+        raise UserError("ieat export: say --to TARGET and --out FOLDER, or --check EXPORT")
     given = {
         "turns": turns,
         "history_think": history_think,

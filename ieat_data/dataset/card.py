@@ -18,7 +18,9 @@ def data_files(files: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
 
     A pattern would not do: while a new generation is published, the files of the old one lie beside it.
     """
-    found = [{"config_name": c, "data_files": [{"split": "train", "path": list(f)}]} for c, f in files.items()]
+    found: list[dict[str, Any]] = [
+        {"config_name": c, "data_files": [{"split": "train", "path": list(f)}]} for c, f in files.items()
+    ]
     if found:
         found[0]["default"] = True
     return found

@@ -101,7 +101,7 @@ class Collator:
 def runs(message: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """Return an assistant's message in runs of one loss: (text, whether it carries a loss)."""
     found: list[tuple[str, bool]] = []
-    for part in (*message.get("thought", ()), *message["answer"]):
+    for part in (*(message.get("thought") or ()), *message["answer"]):
         if found and found[-1][1] == part["loss"]:
             found[-1] = (found[-1][0] + part["text"], part["loss"])
         else:

@@ -54,7 +54,7 @@ def test_ms_swift_gets_a_message_for_each_run_of_one_loss_and_an_audio_for_each_
 
 
 def test_llamafactory_gets_a_row_for_each_trained_turn_and_is_told_what_it_cannot_mask(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="say injected=train .* or injected=drop"):
+    with pytest.raises(UserError, match=r"say injected=train .* or injected=drop"):
         write("llamafactory", tmp_path, HISTORY)
     told, _ = write("llamafactory", tmp_path, two_turns(), injected="train")
     one, two = read(tmp_path / "stage1_2_empathy.jsonl")
