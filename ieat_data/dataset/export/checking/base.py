@@ -27,12 +27,12 @@ class CheckSettings(Strict):
 class Seen:
     """A row as the trainer sees it.
 
-    `runs`: all of its text, in order, in runs of one loss. `clips`: places of clips; None where the trainer does not
-    say.
+    `runs`: all of its text, in order, in runs of one loss. `clips`: for each clip the number of the user's turn that it
+    stands in, from 0.
     """
 
     runs: Sequence[tuple[str, bool]]
-    clips: int | None = None
+    clips: Sequence[int]
 
     @property
     def trained(self) -> list[str]:
@@ -64,6 +64,24 @@ class Check(ABC):
 def meant(row: Row) -> list[str]:
     """Return the texts of a row that are to carry a loss."""
     return [b for t in row.turns if t.role == "assistant" for text, loss in t.runs() if loss and (b := _bare(text))]
+
+
+def placed(row: Row) -> list[int]:
+    """Return, for each clip of a row, the number of the user's turn that it stands in."""
+    return [i for i, t in enumerate(t for t in row.turns if t.role == "user") if t.clip is not None]
+
+
+def placed_in(ids: Sequence[int], tokenizer: Any) -> list[int]:
+    """Return the same of token ids in ChatML: of each run of audio tokens, the user's turn."""
+    known = [tokenizer.convert_tokens_to_ids(t) for t in ("<|AUDIO|>", "<|audio_pad|>")]
+    audio = {i for i in known if i is not None and i != tokenizer.unk_token_id}
+    opened = tokenizer.encode("<|im_start|>user", add_special_tokens=False)
+    found, turn = [], -1
+    for n, i in enumerate(ids):
+        turn += list(ids[n : n + len(opened)]) == opened
+        if i in audio and (n == 0 or ids[n - 1] not in audio):
+            found.append(turn)
+    return found
 
 
 def merged(pairs: Sequence[tuple[int, int]], decode: Any, ignore: int = -100) -> list[tuple[str, bool]]:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from ieat_data.dataset.export.checking.base import Check, CheckSettings, Seen, merged
-from ieat_data.dataset.export.checking.ms_swift import places
+from ieat_data.dataset.export.checking.base import Check, CheckSettings, Seen, merged, placed_in
 from ieat_data.errors import UserError
 
 
@@ -54,4 +53,4 @@ class LlamaFactoryCheck(Check):
         template = get_template_and_fix_tokenizer(tokenizer, data)
         for row in get_dataset(template, model, data, training, stage="sft", **modules)["train_dataset"]:
             pairs = list(zip(row["input_ids"], row["labels"], strict=True))
-            yield Seen(merged(pairs, tokenizer.decode), places(tokenizer, row["input_ids"]))
+            yield Seen(merged(pairs, tokenizer.decode), placed_in(row["input_ids"], tokenizer))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field
 
-from ieat_data.dataset.export.checking.base import Check, CheckSettings, Seen, merged
+from ieat_data.dataset.export.checking.base import Check, CheckSettings, Seen, merged, placed_in
 from ieat_data.errors import UserError
 
 
@@ -41,11 +41,4 @@ class MsSwiftCheck(Check):
         for row in load_dataset(str(self.out / file), num_proc=1, strict=True)[0]:
             made = template.encode(row)
             pairs = list(zip(made["input_ids"], made["labels"], strict=True))
-            yield Seen(merged(pairs, tokenizer.decode), places(tokenizer, made["input_ids"]))
-
-
-def places(tokenizer: Any, ids: Sequence[int]) -> int:
-    """Return how many runs of audio tokens there are."""
-    found = [tokenizer.convert_tokens_to_ids(t) for t in ("<|AUDIO|>", "<|audio_pad|>")]
-    tokens = {i for i in found if i is not None and i != tokenizer.unk_token_id}
-    return sum(i in tokens and (n == 0 or ids[n - 1] not in tokens) for n, i in enumerate(ids))
+            yield Seen(merged(pairs, tokenizer.decode), placed_in(made["input_ids"], tokenizer))

@@ -29,7 +29,8 @@ class NemoCheck(Check):
             str(self.out / file), audio_locator_tag=LOCATOR, token_equivalent_duration=0.08
         )
         for found in read:
-            clips = sum(hasattr(t, "cut") and t.cut.load_audio().size > 0 for t in found.turns)
+            users = [t for t in found.turns if t.role == "user"]
+            clips = [i for i, t in enumerate(users) if hasattr(t, "cut") and t.cut.load_audio().size]
             made = found.apply_prompt_format(formatter)
             ids, mask = made.input_ids.tolist(), made.mask.tolist()
             pairs = [(i, i if m else -100) for i, m in zip(ids, mask, strict=True)]

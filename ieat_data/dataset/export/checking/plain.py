@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,16 @@ import soundfile
 
 from ieat_data.dataset.export.checking.base import Check, Seen
 from ieat_data.dataset.export.collator import runs
+from ieat_data.dataset.export.osum import MOST_HISTORY
 
 
-def of_plain(row: Mapping[str, Any], clips: int) -> Seen:
-    """Return a row as `jsonl` writes it."""
+def of_plain(row: Mapping[str, Any], heard: Callable[[Any], bool]) -> Seen:
+    """Return a row as `jsonl` writes it. `heard`: tells whether what stands for a clip can be played."""
     found: list[tuple[str, bool]] = []
     for message in row["messages"]:
         found += [(message["text"], False)] if message["role"] == "user" else runs(message)
-    return Seen(found, clips)
+    users = [m for m in row["messages"] if m["role"] == "user"]
+    return Seen(found, [i for i, m in enumerate(users) if m.get("clip") is not None and heard(m["clip"])])
 
 
 class _Lines(Check):
@@ -38,7 +40,7 @@ class PlainCheck(_Lines):
     """`jsonl`."""
 
     def seen(self, row: Mapping[str, Any], file: str) -> Seen:
-        return of_plain(row, sum(_plays(m["clip"]) for m in row["messages"] if "clip" in m))
+        return of_plain(row, _plays)
 
 
 class OpenAICheck(_Lines):
@@ -46,13 +48,13 @@ class OpenAICheck(_Lines):
 
     def seen(self, row: Mapping[str, Any], file: str) -> Seen:
         found: list[tuple[str, bool]] = []
-        clips = 0
         for m in row["messages"]:
             if m["role"] == "user":
-                clips += sum(part["type"] in ("audio_url", "input_audio") for part in m["content"])
                 found.append(("", False))
             else:
                 found.append((m.get("reasoning_content", "") + m["content"], bool(m["weight"])))
+        users = [m["content"] for m in row["messages"] if m["role"] == "user"]
+        clips = [i for i, parts in enumerate(users) if any(p["type"] in ("audio_url", "input_audio") for p in parts)]
         return Seen(found, clips)
 
 
@@ -60,7 +62,8 @@ class OsumCheck(_Lines):
     """`osum`: the thought and the answer carry a loss."""
 
     def seen(self, row: Mapping[str, Any], file: str) -> Seen:
-        clips = sum(_plays(v) for k, v in row.items() if k.startswith("wav"))
+        heard = [*(row[f"wav_{i}"] for i in range(1, MOST_HISTORY + 1) if f"wav_{i}" in row), row["wav"]]
+        clips = [i for i, clip in enumerate(heard) if _plays(clip)]
         return Seen([(row["extra"]["think_str"] + row["txt"], True)], clips)
 
 
@@ -70,7 +73,8 @@ class HumDialCheck(_Lines):
     def seen(self, row: Mapping[str, Any], file: str) -> Seen:
         language = file.partition("-")[0]
         replies = [(t["response_text"], False) for t in row["turns"][:-1]]
-        clips = sum(_plays(str(self.out / language / t["split_audio_file"])) for t in row["turns"])
+        heard = [str(self.out / language / t["split_audio_file"]) for t in row["turns"]]
+        clips = [i for i, clip in enumerate(heard) if _plays(clip)]
         return Seen([*replies, (row["turns"][-1]["response_text"], True)], clips)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.config import override, validate
-from ieat_data.dataset.export.checking.base import Check, Seen, meant
+from ieat_data.dataset.export.checking.base import Check, Seen, meant, placed
 from ieat_data.dataset.export.conversation import Row
 from ieat_data.dataset.export.conversation_exporter import ConversationExporter
 from ieat_data.dataset.export.run import ABOUT, exporter_of, samples_of
@@ -100,8 +100,9 @@ def _compare(file: str, wanted: Sequence[Row], seen: Iterator[Seen], limit: int 
             raise UserError(f"{file}: the trainer reads {less} rows than the {len(wanted)} that were written")
         if (trained := found.trained) != (should := meant(row)):
             raise UserError(_difference(f"{file}: row {n} ({row.id})", found, trained, should))
-        if found.clips is not None and found.clips != len(row.clips):
-            raise UserError(f"{file}: row {n} ({row.id}): {found.clips} places of clips, not {len(row.clips)}")
+        if list(found.clips) != (turns := placed(row)):
+            where = f"{file}: row {n} ({row.id})"
+            raise UserError(f"{where}: its clips stand in the user's turns {list(found.clips)}, not {turns}")
     return n
 
 

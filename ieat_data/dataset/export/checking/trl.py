@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
-from ieat_data.dataset.export.checking.base import Check, Seen, merged
+from ieat_data.dataset.export.checking.base import Check, Seen, merged, placed_in
 from ieat_data.errors import UserError
 
 
@@ -23,7 +23,9 @@ class TrlCheck(Check):
         collator = _module(self.out / "collator.py").Collator(processor)
         for row in load_dataset("json", data_files=str(self.out / file), split="train"):
             ids, labels, features = collator.encode(row)
-            yield Seen(merged(list(zip(ids, labels, strict=True)), processor.tokenizer.decode), len(features))
+            clips = placed_in(ids, processor.tokenizer)
+            runs = merged(list(zip(ids, labels, strict=True)), processor.tokenizer.decode)
+            yield Seen(runs, clips if len(features) == len(clips) else [])
 
 
 def _module(path: Any) -> Any:
