@@ -101,8 +101,6 @@ def qwen2_5_omni(folder: Path) -> None:
     """Write a tiny Qwen2.5-Omni, whole: ms-swift wants talker and vocoder in the configuration too."""
     import torch
 
-    torch.library.define("torchvision::nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    torch.library.define("torchvision::qnms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     from transformers import (
         AutoTokenizer,
         Qwen2_5OmniConfig,
