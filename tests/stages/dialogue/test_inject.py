@@ -43,7 +43,7 @@ def rows(score: float) -> list[Felt]:
         "zh": "姐姐把我小时候学琴的那架钢琴卖掉了。",
     }
     return [
-        Felt(f"{language}-{label}", "ok", language, text, label, score)
+        Felt(f"{language}-{label}", "ok", language, text, label, score, "ann", "recorded")
         for language, text in said.items()
         for label in LABELS
     ]
@@ -64,13 +64,13 @@ def test_a_low_score_makes_a_hedged_think(tmp_path: Path, score: float, hedged: 
     assert len(accepted) > len(LABELS)
     for child in accepted:
         bank = single(child, ctx)
-        (injected, own) = parts(child.think, child.think_spans)
-        assert injected[0] == "injected" and injected[1] in (bank.unsure if hedged else bank.sure)
-        assert own[0] == "model"
+        injected, own = parts(child.think, child.think_spans)
+        assert injected[0] == "injected" and injected[1].endswith(bank.drawn_from(unsure=hedged))
+        assert injected[1].startswith(("Okay", "Alright") if child.language == "en" else "好的") and own[0] == "model"
 
 
 def test_the_threshold_is_a_setting(tmp_path: Path) -> None:
     ctx = context(tmp_path)
     children = [c for x in Inject(InjectSettings(unsure_below=0.0)).process(rows(0.01), ctx) for c in x]
     for child in (c.row for c in children if c.reject is None):
-        assert parts(child.think, child.think_spans)[0][1] in single(child, ctx).sure
+        assert parts(child.think, child.think_spans)[0][1].endswith(single(child, ctx).drawn_from(unsure=False))
