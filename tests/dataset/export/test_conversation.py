@@ -14,8 +14,14 @@ from ieat_data.errors import UserError
 from tests.dataset.export.dialogues import NATIVE, WRITTEN, reply, sample, two_turns, user
 
 
-def rows(made: dict[str, Any], tags: tuple[str, ...] = (), **options: Any) -> list[Row] | str:
-    return Conversations(ConversationSettings(**options), load_descriptor("qwen3"), tags).rows(made, "c")
+def made_of(sample: dict[str, Any], tags: tuple[str, ...] = (), **options: Any) -> list[Row] | str:
+    return Conversations(ConversationSettings(**options), load_descriptor("qwen3"), tags).rows(sample, "c")
+
+
+def rows(sample: dict[str, Any], **options: Any) -> list[Row]:
+    made = made_of(sample, **options)
+    assert isinstance(made, list)
+    return made
 
 
 def runs(row: Row) -> list[list[tuple[str, bool]]]:
@@ -86,18 +92,18 @@ def test_a_field_has_the_thought_without_tags() -> None:
 def test_a_text_with_a_tag_of_the_target_leaves_the_sample_out(text: str) -> None:
     made = two_turns()
     made["messages"][1]["content"] = f"Hear {text} this."
-    assert rows(made, ("<audio>",)) == "target_tag"
+    assert made_of(made, ("<audio>",)) == "target_tag"
     made = two_turns()
     made["messages"][1]["think"] += text
-    assert rows(made, ("<audio>",)) == "target_tag"
+    assert made_of(made, ("<audio>",)) == "target_tag"
 
 
 def test_what_cannot_be_trained_is_left_out_with_a_reason() -> None:
-    assert rows(sample(user(0), reply(0, True), seconds=0.3), max_audio_s=0.2) == "audio_too_long"
-    assert isinstance(rows(sample(user(0), reply(0, True), seconds=0.3), max_audio_s=None), list)
-    assert rows(sample(user(0), reply(0, False))) == "nothing_trained"
+    assert made_of(sample(user(0), reply(0, True), seconds=0.3), max_audio_s=0.2) == "audio_too_long"
+    assert isinstance(made_of(sample(user(0), reply(0, True), seconds=0.3), max_audio_s=None), list)
+    assert made_of(sample(user(0), reply(0, False))) == "nothing_trained"
     spoken = sample(user(0), {**reply(0, True), "kind": "speech"})
-    assert rows(spoken) == "speech_out"
+    assert made_of(spoken) == "speech_out"
 
 
 def test_trained_turns_never_lose_their_own_history_by_halves() -> None:
@@ -109,7 +115,7 @@ def test_trained_turns_never_lose_their_own_history_by_halves() -> None:
 
 def test_shares_of_what_is_trained_are_counted() -> None:
     made = Conversations(ConversationSettings(), load_descriptor("qwen3"))
-    for row in made.rows(two_turns(first_trained=False), "c"):
+    for row in rows(two_turns(first_trained=False)):
         made.count(row)
     told = made.about()
     assert (told["conversations"], told["replies"], told["trained_turns"], told["clips_placed"]) == (1, 2, 1, 2)

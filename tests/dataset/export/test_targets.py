@@ -96,7 +96,7 @@ def test_a_webdataset_tar_holds_rows_and_their_clips_and_is_the_same_each_time(t
         (tmp_path / name).mkdir()
         write("webdataset", tmp_path / name, ONE, HISTORY, rows_per_shard=1)
     with tarfile.open(tmp_path / "one" / "shard-000001.tar") as tar:
-        members = {m.name: tar.extractfile(m).read() for m in tar.getmembers()}  # type: ignore[union-attr]
+        members = {m.name: tar.extractfile(m).read() for m in tar.getmembers()}
     key = HISTORY["id"]
     assert list(members) == [f"{key}.json", f"{key}.0.flac", f"{key}.1.flac"]
     row = json.loads(members[f"{key}.json"])
