@@ -100,7 +100,6 @@ def qwen2_audio(folder: Path) -> None:
 def qwen2_5_omni(folder: Path) -> None:
     """Write a tiny Qwen2.5-Omni, whole: ms-swift wants talker and vocoder in the configuration too."""
     import torch
-
     from transformers import (
         AutoTokenizer,
         Qwen2_5OmniConfig,
