@@ -188,7 +188,7 @@ class Instructions(Strict):
         "joined", description="joined to the last utterance, or a turn of its own"
     )
     before_share: float = Field(
-        0.5, ge=0, le=1, description="of joined questions, the share that is spoken before the utterance"
+        0.2, ge=0, le=1, description="of joined questions, the share spoken before the utterance, where the bank allows"
     )
     gap_s: tuple[float, float] = Field((0.3, 0.8), description="silence between question and utterance, seconds")
     statuses: tuple[InstructionStatus, ...] = Field(

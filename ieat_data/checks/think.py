@@ -10,6 +10,8 @@ from ieat_data.checks.base import NO_OWN, Check, Own, Rejected, Said, failing
 from ieat_data.checks.reply import SPOKEN
 from ieat_data.data.characters import mended
 from ieat_data.data.emotions import Labels
+from ieat_data.data.rows import SpanOrigin, ThinkSpan
+from ieat_data.data.thoughts import join
 from ieat_data.engines.base import Completion
 from ieat_data.prompting.base import Turn
 from ieat_data.prompting.files import Example
@@ -54,17 +56,17 @@ ANSWER: tuple[Check[Said], ...] = (
 
 @dataclass(frozen=True)
 class Accepted:
-    """The target: the whole think block, whose first `injected_chars` characters were given, and the answer."""
+    """The target: the whole think block, who wrote which part of it, and the answer."""
 
     think: str
+    think_spans: tuple[ThinkSpan, ...]
     answer: str
-    injected_chars: int
 
 
 def accept(
     task: str,
     language: str,
-    injected: str,
+    given: Sequence[tuple[SpanOrigin, str]],
     completion: Completion,
     turns: Sequence[Turn],
     instruction: str | None,
@@ -78,7 +80,7 @@ def accept(
     Args:
         task: `empathy`, `reasoning` or `trajectory`.
         language: `en` or `zh`.
-        injected: the body at the end of the prompt; the completion continues right after it.
+        given: what the think block at the end of the prompt holds, by origin; the completion continues right after it.
         completion: the model's; one close of the think block splits it into two parts.
         turns: the user's words and the recognized labels.
         instruction: the question the user speaks, or None.
@@ -93,7 +95,9 @@ def accept(
     thought, answer = pair
     reason = next(failing((*THOUGHT, *own.get("thought", ())), thought), None)
     reason = reason or next(failing((*ANSWER, *own.get("answer", ())), answer), None)
-    return Rejected(reason) if reason else Accepted(injected + thought.text, answer.text, len(injected))
+    if reason:
+        return Rejected(reason)
+    return Accepted(*join([*given, ("model", thought.text)]), answer.text)
 
 
 def thought_and_answer(

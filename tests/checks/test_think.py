@@ -8,6 +8,7 @@ from ieat_data.checks.base import Rejected
 from ieat_data.checks.reply import SPOKEN
 from ieat_data.checks.think import ANSWER, THOUGHT, Accepted, accept
 from ieat_data.data.emotions import Labels
+from ieat_data.data.rows import SpanOrigin, ThinkSpan
 from ieat_data.engines.base import Completion
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import Turn
@@ -19,6 +20,7 @@ EXAMPLES = {
     "zh": (Example(turns=(ExampleTurn(transcript="吉他被卖了！"),), answer="他真不公平。", leaks=("吉他",)),),
 }
 INJECTED = {"en": "The user sounds sad. What happened?", "zh": "用户听起来很难过。发生了什么呢？"}
+GIVEN: dict[str, list[tuple[SpanOrigin, str]]] = {x: [("injected", text)] for x, text in INJECTED.items()}
 SINGLE = {
     "en": [Turn("My dog Benny died last night, I feel so alone.", "sad")],
     "zh": [Turn("我的狗昨天晚上走了，家里好安静。", "sad")],
@@ -67,14 +69,16 @@ def judge(
     question = None if task == "empathy" else {"en": "Where does my mood come from?", "zh": "我为什么这样？"}[language]
     heard = turns or (DIALOGUE if dialogue else SINGLE)[language]
     shown = EXAMPLES[language]
-    return accept(task, language, INJECTED[language], completion, heard, question, LABELS, shown, control=("¤own¤",))
+    return accept(task, language, GIVEN[language], completion, heard, question, LABELS, shown, control=("¤own¤",))
 
 
 @pytest.mark.parametrize(("task", "language"), list(SAID))
 def test_good_targets_pass_whole(task: str, language: str) -> None:
     thought = (DIALOGUE_THINK if task == "trajectory" else THINK)[language]
     accepted = judge(task, language)
-    assert accepted == Accepted(INJECTED[language] + thought, SAID[task, language], len(INJECTED[language]))
+    given = len(INJECTED[language])
+    spans = (ThinkSpan(0, given, "injected"), ThinkSpan(given, given + len(thought), "model"))
+    assert accepted == Accepted(INJECTED[language] + thought, spans, SAID[task, language])
 
 
 BAD_THINK = [
@@ -336,14 +340,14 @@ def test_what_a_thought_says_of_its_instructions_at_its_end_is_cut(language: str
 def test_invisible_characters_are_taken_out_of_what_is_kept() -> None:
     hidden = THINK["en"].replace("Benny", "Ben\u200bny\u00ad").replace(" last", "\u00a0last") + "\ufeff"
     completion = Completion((hidden, "\ufeff" + SAID["empathy", "en"]), "stop")
-    accepted = accept("empathy", "en", INJECTED["en"], completion, SINGLE["en"], None, LABELS)
+    accepted = accept("empathy", "en", GIVEN["en"], completion, SINGLE["en"], None, LABELS)
     assert isinstance(accepted, Accepted)
     assert (accepted.think, accepted.answer) == (INJECTED["en"] + THINK["en"], SAID["empathy", "en"])
 
 
 def test_control_strings_of_the_models_own_tokenizer_are_found() -> None:
     completion = Completion((THINK["en"], "So sorry about Benny ¦tool¦"), "stop", control=("¦tool¦",))
-    asked = ("empathy", "en", INJECTED["en"], completion, SINGLE["en"], None, LABELS)
+    asked = ("empathy", "en", GIVEN["en"], completion, SINGLE["en"], None, LABELS)
     assert accept(*asked) == Rejected("control_text")
 
 
@@ -368,7 +372,7 @@ def test_the_thought_of_an_example_is_no_source(language: str, fact: str) -> Non
     shown = (Example(turns=(ExampleTurn(transcript="-"),), think=f"{fact} {plan[language]}", answer="-"),)
     for said, verdict in ((fact, Rejected), (plan[language], Accepted)):
         completion = Completion((THINK[language] + " " + said, SAID["empathy", language]), "stop")
-        asked = ("empathy", language, INJECTED[language], completion, SINGLE[language], None, LABELS)
+        asked = ("empathy", language, GIVEN[language], completion, SINGLE[language], None, LABELS)
         assert isinstance(accept(*asked, shown), verdict)
         assert isinstance(accept(*asked), Accepted)
 
@@ -378,9 +382,12 @@ def test_a_path_takes_no_whole_sentence_of_an_example() -> None:
     for x, sentence in closing.items():
         shown = (Example(turns=(ExampleTurn(transcript="-"),), answer=SAID["trajectory", x][:9] + ". " + sentence),)
         completion = Completion((DIALOGUE_THINK[x], SAID["trajectory", x] + " " + sentence), "stop")
-        asked = ("trajectory", x, INJECTED[x], completion, DIALOGUE[x], "?", LABELS)
-        assert accept(*asked, shown) == Rejected("copied_example")
-        assert isinstance(accept(*asked), Accepted)
+
+        def ask(examples: tuple[Example, ...], x: str = x, completion: Completion = completion) -> Accepted | Rejected:
+            return accept("trajectory", x, GIVEN[x], completion, DIALOGUE[x], "?", LABELS, examples)
+
+        assert ask(shown) == Rejected("copied_example")
+        assert isinstance(ask(()), Accepted)
 
 
 def test_the_users_words_told_of_somebody_else() -> None:
@@ -396,7 +403,7 @@ def test_the_users_words_told_of_somebody_else() -> None:
 
 def test_completions_of_the_wrong_shape() -> None:
     def shape(parts: tuple[str, ...], finish: str = "stop") -> Accepted | Rejected:
-        return accept("empathy", "en", INJECTED["en"], Completion(parts, finish), SINGLE["en"], None, LABELS)
+        return accept("empathy", "en", GIVEN["en"], Completion(parts, finish), SINGLE["en"], None, LABELS)
 
     think, answer = THINK["en"], SAID["empathy", "en"]
     assert isinstance(shape((think, answer)), Accepted)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from ieat_data.checks.instruction import presupposes, wants_short_form
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.columns import Joined, row
 from ieat_data.data.rows import Instruction, Language, Question, SpokenText
@@ -46,6 +47,13 @@ class Judged:
     text: str
     status: str
     drawn_as: str
+    needs_context: bool
+    short_form: bool
+    turns: str
+
+    def suits(self, several: bool) -> bool:
+        """Return whether it may be asked about several turns, or about one."""
+        return self.turns in ("any", "many" if several else "one")
 
 
 @functools.cache
@@ -57,7 +65,7 @@ def bank(task: str, language: str, statuses: tuple[str, ...], verdicts: Verdicts
     Raises:
         UserError: there is none.
     """
-    usable = tuple(one for one in judged(task, language, verdicts) if one.status in statuses)
+    usable = tuple(o for o in judged(task, language, verdicts) if o.status in statuses and not o.short_form)
     if not usable:
         name = path_of(task, language).name
         raise UserError(f"prompts/instructions/{name}: no instruction with status {' or '.join(statuses)}")
@@ -70,23 +78,45 @@ def judged(task: str, language: str, verdicts: Verdicts) -> list[Judged]:
 
 
 def _as_judged(one: BankLine, name: str, verdicts: Verdicts) -> Judged:
-    line = Judged(one.id, one.text, one.status, one.id)
+    line = Judged(one.id, one.text, one.status, one.id, one.needs_context, one.short_form, one.turns)
     held = verdicts.of_instruction(name, one.id, seen_instruction(name, one.id, one.text))
     if held is None:
         return line
     match held.outcome(one.text):
         case "edited":
-            return Judged(f"{one.id}~{fingerprint(held.text)[:8]}", held.text, "accepted", one.id)
+            task, language = one.bank
+            return Judged(
+                f"{one.id}~{fingerprint(held.text)[:8]}",
+                held.text,
+                "accepted",
+                one.id,
+                # a person edits the text, not the tags: of a text that may presuppose more they stay on the safe side
+                one.needs_context or presupposes(held.text, task, language),
+                wants_short_form(held.text, language),
+                one.turns,
+            )
         case outcome:
             return replace(line, status=outcome)
 
 
-def bank_faults(banks: Iterable[tuple[str, str]], statuses: tuple[str, ...], verdicts: Verdicts = NONE) -> list[str]:
-    """Return which of the banks (task, language) have no instruction that may be drawn, one line per bank."""
+def bank_faults(
+    banks: Iterable[tuple[str, str]], statuses: tuple[str, ...], several: bool, verdicts: Verdicts = NONE
+) -> list[str]:
+    """Return which of the banks (task, language) have no instruction that may be drawn, one line per bank.
+
+    Args:
+        banks: those to look at.
+        statuses: which are drawn.
+        several: whether several turns are asked about, or one.
+        verdicts: people's decisions.
+    """
     faults = []
     for task, language in banks:
         try:
-            bank(task, language, statuses, verdicts)
+            if not any(one.suits(several) for one in bank(task, language, statuses, verdicts)):
+                name, turns = path_of(task, language).name, "many" if several else "one"
+                usable = f"status {' or '.join(statuses)} and turns {turns} or any"
+                faults.append(f"prompts/instructions/{name}: no instruction with {usable}")
         except UserError as e:
             faults.append(str(e))
     return faults
@@ -108,16 +138,26 @@ def changes(verdicts: Verdicts, statuses: tuple[str, ...]) -> dict[str, dict[str
     return found
 
 
-def draw_instruction(row: str, task: str, language: str, ctx: Context) -> Instruction:
-    """Return text, speaker and placement for one target, by hash of its id."""
+def draw_instruction(row: str, task: str, language: str, several: bool, ctx: Context) -> Instruction:
+    """Return text, speaker and placement for one target, by hash of its id.
+
+    Args:
+        row: the target's id.
+        task: of the target.
+        language: of the target.
+        several: whether it is asked about several turns, or about one.
+        ctx: of the stage.
+    """
     salt, config = ctx.pipeline.seed, ctx.pipeline.instructions
-    # the smallest hash of row and id, not an index: adding or removing an instruction changes no other draw
-    usable = bank(task, language, config.statuses, ctx.verdicts)
-    text = min(usable, key=lambda i: rank(i.drawn_as, "instruction", row, salt))
-    placement = config.placement
+    fit = [one for one in bank(task, language, config.statuses, ctx.verdicts) if one.suits(several)]
+    placement: str = config.placement
     if placement == "joined":
-        before = share("placement", row, salt) < config.before_share
-        placement = "joined_before" if before else "joined_after"  # type: ignore[assignment]
+        placement = "joined_after"
+        first = [one for one in fit if not one.needs_context]
+        if first and share("placement", row, salt) < config.before_share:
+            fit, placement = first, "joined_before"
+    # the smallest hash of row and id, not an index: adding or removing an instruction changes no other draw
+    text = min(fit, key=lambda one: rank(one.drawn_as, "instruction", row, salt))
     speaker = pick(voices(ctx).of(language), "instruction speaker", row, salt)
     return Instruction(text.id, text.text, speaker, placement)
 
