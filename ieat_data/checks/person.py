@@ -55,7 +55,8 @@ _AS_THEY = {
 _SOMEBODY = re.compile(r"[他她它谁人爸妈父母爷奶公婆哥姐弟妹叔姨舅姑儿女孩友夫妻师生员医同老邻客户狗猫家警长]")
 # a thought may consider what to say: everything after "I'll say" is speech
 _SPEECH = re.compile(
-    r"\b(?:say|saying|ask|asking|tell them|telling them|respond with|start with|end with|(?:phrase|line|word)s? like|such as|for example"
+    r"\b(?:say|saying|ask|asking|tell them|telling them|respond with|start with|end with"
+    r"|(?:phrase|line|word)s? like|such as|for example"
     r"|let (?:them|the user) know|remind them|reassure them|express|convey)\b.*"
     r"|[说问讲道][：:，,“].*|(?:比如|例如|类似|告诉(?:他|她|TA|用户)|问(?:他|她|TA|问|用户)|表达|传达|让(?:他|她|TA|用户)(?:知道|明白)).*"
 )

@@ -1,4 +1,4 @@
-"""A model that thinks by itself is not rejected for its manner: 60 thoughts as Qwen3 writes them, and bad ones in it."""
+"""A model that thinks by itself is not rejected for its manner: 60 thoughts as Qwen3 writes them, and bad ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARKS = {
     "en": {
         r"^(?:Okay|Alright)": 1.0,
         r"^(?:Okay|Alright),? (?:so )?the user": 0.6,
-        r"\bthey (?:said|say|mention\w*)|\bthe user (?:said|says|mention\w*|asks|wants|is|just|found|opened|got|had)": 0.6,
+        r"\bthey (?:said|say|mention\w*)|\bthe user (?:said|says|mention\w*|asks|wants|is|just|has)": 0.6,
         r"\bFirst,|\bFirst ": 0.7,
         r"\bI (?:need to|should)": 0.9,
         r"\b[Ll]et me": 0.7,
