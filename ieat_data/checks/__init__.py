@@ -7,6 +7,7 @@ The lists of checks, by what they judge:
     closing.py    a completion of the language model: did it end properly?
     reply.py      a spoken reply (stage 1-1), and every other answer
     think.py      the thought that continues an injected body, and the answer after it
+    rubric.py     what a pipeline may ask of an answer besides, after a benchmark's rubric
     instruction.py a question of the bank
     speech.py     a clip beside its text; roundtrip.py: whether it says all of it; clip.py: a clip by itself
     alike.py, shingles.py, contamination.py: does a text exist already, or in a benchmark?

@@ -9,12 +9,13 @@ from ieat_data.checks.language import is_language, is_mixed, script_share
 from ieat_data.checks.words import words
 from ieat_data.data import characters
 
-# The longest answer of each task that people listen to: words (en), characters (zh).
+# The longest answer of each task that people listen to, in words (en) or characters (zh): over one turn, and how much
+# more each further turn allows. One turn of a trajectory stands for nothing: it is over two at least.
 MAX_SPOKEN = {
-    "respond": {"en": 90, "zh": 150},
-    "empathy": {"en": 80, "zh": 130},
-    "reasoning": {"en": 100, "zh": 170},
-    "trajectory": {"en": 120, "zh": 200},
+    "respond": {"en": (90, 0), "zh": (150, 0)},
+    "empathy": {"en": (80, 0), "zh": (130, 0)},
+    "reasoning": {"en": (100, 20), "zh": (170, 30)},
+    "trajectory": {"en": (70, 30), "zh": (120, 50)},
 }
 # The minimum that a continuation adds to the injected body: words (en), characters (zh).
 MIN_CONTINUATION = {"en": 6, "zh": 10}
@@ -88,7 +89,8 @@ def wrong_language(s: Said) -> bool:
 
 def too_long_for_speech(s: Said) -> bool:
     """Tell whether the answer is longer than people listen to."""
-    return len(words(s.text, s.language)) > MAX_SPOKEN[s.task][s.language]
+    once, more = MAX_SPOKEN[s.task][s.language]
+    return len(words(s.text, s.language)) > once + more * (len(s.turns) - 1)
 
 
 def too_short(s: Said) -> bool:

@@ -23,7 +23,7 @@ SPOKEN: tuple[Check[Said], ...] = (
     Check("as_an_ai", persona.as_an_ai, "speaks of itself as a machine"),
     Check("refusal", persona.refusal, "refuses, or asks for more information like a clerk"),
     Check("denies_hearing", persona.denies_hearing, "says that it cannot hear"),
-    Check("too_long_for_speech", form.too_long_for_speech, "is longer than people would listen to"),
+    Check("too_long_for_speech", form.too_long_for_speech, "is longer than people would listen to", 2),
     Check("third_person", person.third_person, "speaks about the user, not to the user"),
     Check("to_somebody_else", person.to_somebody_else, "addresses someone from the user's story"),
     Check("first_person", person.first_person, "tells the user's story as its own"),

@@ -17,7 +17,7 @@ from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import decode
 from ieat_data.data.rows import Signal, SpokenText
 from ieat_data.decisions.verdicts import Verdicts
-from ieat_data.engines.base import Clip, Failure, Synthesize, Transcribe
+from ieat_data.engines.base import Clip, Failure, SpeakerPrompt, Synthesize, Transcribe
 from ieat_data.hashing import seed
 from ieat_data.stages.base import Context, Reject, Rule, StageSettings, retry
 from ieat_data.stages.speech.signal_quality import SIGNAL, JudgesClips
@@ -63,6 +63,7 @@ class Line:
     language: str
     voice: str
     instruction: str | None = None  # how to speak, in words
+    prompt: SpeakerPrompt | None = None  # the clip to clone, where `voice` is no voice of the build
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def speak(
 
     def ask(tries: list[tuple[Line, int]]) -> list[Spoken | Reject]:
         asked = [
-            Synthesize(x.text, x.language, x.voice, draw(x, attempt), known.prompt(x.voice), x.instruction)
+            Synthesize(x.text, x.language, x.voice, draw(x, attempt), x.prompt or known.prompt(x.voice), x.instruction)
             for x, attempt in tries
         ]
         clips = ctx.engines["tts"].synthesize(asked, [x.id for x, _ in tries])
