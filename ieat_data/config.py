@@ -188,9 +188,12 @@ class Instructions(Strict):
         "joined", description="joined to the last utterance, or a turn of its own"
     )
     before_share: float = Field(
-        0.5, ge=0, le=1, description="of joined questions, the share that is spoken before the utterance"
+        0.2, ge=0, le=1, description="of joined questions, the share spoken before the utterance, where the bank allows"
     )
     gap_s: tuple[float, float] = Field((0.3, 0.8), description="silence between question and utterance, seconds")
+    voice: Literal["drawn", "user"] = Field(
+        "drawn", description="whose voice asks: one that is drawn, or as far as the TTS engine can, the user's own"
+    )
     statuses: tuple[InstructionStatus, ...] = Field(
         ("checked", "accepted"),
         min_length=1,

@@ -215,10 +215,14 @@ def piece(kind: str, encoded: bytes, ref: str, speaker: str) -> Piece:
 
 
 def accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Stored[Target]]:
-    """Yield the accepted targets of a task in a shard, without those that the gates rejected."""
+    """Yield the accepted targets of a task in a shard, without those that the gates rejected.
+
+    A target over turns whose new reply a gate rejected is left out, too.
+    """
     out = screened_out(inputs, table, shard)
     for target in inputs.stored(Target, table, shard):
-        if target.status == OK and target.row.task == task and target.id not in out:
+        ids = {target.id, *(t.sample for t in target.row.turns or ())}
+        if target.status == OK and target.row.task == task and out.isdisjoint(ids):
             yield target
 
 

@@ -43,7 +43,7 @@ def rows(score: float) -> list[Felt]:
         "zh": "姐姐把我小时候学琴的那架钢琴卖掉了。",
     }
     return [
-        Felt(f"{language}-{label}", "ok", language, text, label, score)
+        Felt(f"{language}-{label}", "ok", language, text, label, score, "ann", "recorded")
         for language, text in said.items()
         for label in LABELS
     ]
