@@ -340,15 +340,14 @@ def test_what_a_thought_says_of_its_instructions_at_its_end_is_cut(language: str
 def test_invisible_characters_are_taken_out_of_what_is_kept() -> None:
     hidden = THINK["en"].replace("Benny", "Ben\u200bny\u00ad").replace(" last", "\u00a0last") + "\ufeff"
     completion = Completion((hidden, "\ufeff" + SAID["empathy", "en"]), "stop")
-    accepted = accept("empathy", "en", INJECTED["en"], completion, SINGLE["en"], None, LABELS)
+    accepted = accept("empathy", "en", GIVEN["en"], completion, SINGLE["en"], None, LABELS)
     assert isinstance(accepted, Accepted)
     assert (accepted.think, accepted.answer) == (INJECTED["en"] + THINK["en"], SAID["empathy", "en"])
 
 
 def test_control_strings_of_the_models_own_tokenizer_are_found() -> None:
     completion = Completion((THINK["en"], "So sorry about Benny ¦tool¦"), "stop", control=("¦tool¦",))
-    asked = ("empathy", "en", INJECTED["en"], completion, SINGLE["en"], None, LABELS)
-    assert accept(*asked) == Rejected("control_text")
+    assert accept("empathy", "en", GIVEN["en"], completion, SINGLE["en"], None, LABELS) == Rejected("control_text")
 
 
 def test_a_draft_in_the_thought_may_be_spoken() -> None:
@@ -372,9 +371,9 @@ def test_the_thought_of_an_example_is_no_source(language: str, fact: str) -> Non
     shown = (Example(turns=(ExampleTurn(transcript="-"),), think=f"{fact} {plan[language]}", answer="-"),)
     for said, verdict in ((fact, Rejected), (plan[language], Accepted)):
         completion = Completion((THINK[language] + " " + said, SAID["empathy", language]), "stop")
-        asked = ("empathy", language, INJECTED[language], completion, SINGLE[language], None, LABELS)
-        assert isinstance(accept(*asked, shown), verdict)
-        assert isinstance(accept(*asked), Accepted)
+        for examples, expected in ((shown, verdict), ((), Accepted)):
+            found = accept("empathy", language, GIVEN[language], completion, SINGLE[language], None, LABELS, examples)
+            assert isinstance(found, expected)
 
 
 def test_a_path_takes_no_whole_sentence_of_an_example() -> None:
