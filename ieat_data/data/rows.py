@@ -367,6 +367,7 @@ class UsedUtterance:
     corpus_text: Annotated[str, "the corpus's transcript, or the query"]
     metric: Metric | None = None
     error_rate: ErrorRate | None = None
+    recording: Annotated[str | None, "the long recording that it is a segment of, where the corpus says so"] = None
 
 
 @row

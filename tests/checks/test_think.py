@@ -347,7 +347,8 @@ def test_invisible_characters_are_taken_out_of_what_is_kept() -> None:
 
 def test_control_strings_of_the_models_own_tokenizer_are_found() -> None:
     completion = Completion((THINK["en"], "So sorry about Benny ¦tool¦"), "stop", control=("¦tool¦",))
-    assert accept("empathy", "en", GIVEN["en"], completion, SINGLE["en"], None, LABELS) == Rejected("control_text")
+    asked = ("empathy", "en", GIVEN["en"], completion, SINGLE["en"], None, LABELS)
+    assert accept(*asked) == Rejected("control_text")
 
 
 def test_a_draft_in_the_thought_may_be_spoken() -> None:
@@ -371,9 +372,9 @@ def test_the_thought_of_an_example_is_no_source(language: str, fact: str) -> Non
     shown = (Example(turns=(ExampleTurn(transcript="-"),), think=f"{fact} {plan[language]}", answer="-"),)
     for said, verdict in ((fact, Rejected), (plan[language], Accepted)):
         completion = Completion((THINK[language] + " " + said, SAID["empathy", language]), "stop")
-        for examples, expected in ((shown, verdict), ((), Accepted)):
-            found = accept("empathy", language, GIVEN[language], completion, SINGLE[language], None, LABELS, examples)
-            assert isinstance(found, expected)
+        asked = ("empathy", language, GIVEN[language], completion, SINGLE[language], None, LABELS)
+        assert isinstance(accept(*asked, shown), verdict)
+        assert isinstance(accept(*asked), Accepted)
 
 
 def test_a_path_takes_no_whole_sentence_of_an_example() -> None:

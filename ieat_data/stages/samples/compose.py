@@ -58,6 +58,7 @@ class Heard(Joined):
     origin: str = Utterance.origin
     audio: bytes = Utterance.audio
     reference: str = Utterance.reference
+    recording: str | None = Utterance.recording
     text: str = Transcript.text
     metric: str = Transcript.metric
     error_rate: float = Transcript.error_rate
@@ -89,7 +90,9 @@ class Utterances:
     def used(self, utterance: str) -> UsedUtterance:
         h = self.by_id[utterance]
         shard = self._shards[utterance]
-        return UsedUtterance(utterance, h.source, h.key, h.origin, shard, h.reference, h.metric, h.error_rate)
+        return UsedUtterance(
+            utterance, h.source, h.key, h.origin, shard, h.reference, h.metric, h.error_rate, h.recording
+        )
 
 
 class Composition:
