@@ -307,7 +307,7 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
         return {
             "trajectory": self.settings.trajectory_share,
             "reasoning": self.settings.reasoning_share,
-            "empathy": per_dialogue(of.turns, of.replies, of.last_reply),  # may be over one: a reply is a target
+            "empathy": per_dialogue(of.turns, *of.replied),  # may be over one: a reply is a target
         }
 
     def per_parent(self, forecast: Forecast) -> Mapping[str, float]:
