@@ -197,9 +197,6 @@ class EmotionTurns(Labelling):
     def asked_for(self, pipeline: Pipeline) -> bool:
         return writes(pipeline)
 
-    def reasons(self) -> Mapping[str, str]:
-        return {**super().reasons(), "other_emotion": "is heard as another emotion than the turn was written with"}
-
     def estimate(self, forecast: Forecast) -> Load:
         load = forecast.accepted(self.name, forecast.loads["transcribe_turns"].ok)
         load.asks["ser"] = Ask(load.rows, load.rows * forecast.figures.get("clip_s.speak_turns"))
