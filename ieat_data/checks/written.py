@@ -10,7 +10,7 @@ from ieat_data.checks import form
 from ieat_data.checks.base import Check, failing
 from ieat_data.checks.query import CHECKS as QUERY
 from ieat_data.checks.query import Query, QueryLimits
-from ieat_data.checks.words import ngrams, sentences, words
+from ieat_data.checks.words import ngrams, overlap, sentences, words
 
 LIMITS = QueryLimits(min_zh=6, max_zh=60, min_en=5, max_en=40)
 _COPY = {"en": 6, "zh": 9}  # a run of an example's words (characters) that counts as a copy
@@ -55,6 +55,11 @@ def repeats_talk(x: Line) -> bool:
     return len(set(said)) < len(said) or (bool(mine) and sum(r in theirs for r in mine) > 0.5 * len(mine))
 
 
+def other_matter(x: Line) -> bool:
+    """Tell whether the text shares no word of content with what the user said before: another story."""
+    return bool(x.before) and not overlap(x.text, x.before, x.language)
+
+
 def copied_example(x: Line) -> bool:
     """Tell whether the text copies words from a worked example."""
     theirs = {r for e in x.examples for r in _runs(e, x.language, _COPY)}
@@ -76,6 +81,7 @@ CHECKS: tuple[Check[Line], ...] = (
         "not_the_user", not_the_user, "is no line of the user's about themselves: a friend answers, or tells of them"
     ),
     Check("repeats_talk", repeats_talk, "says again what the user has said already, or the same sentence twice"),
+    Check("other_matter", other_matter, "shares no word of content with what the user said before: another story"),
     Check("copied_example", copied_example, "copies words from a worked example"),
     Check("too_many_sentences", too_many_sentences, "has more than three sentences"),
 )

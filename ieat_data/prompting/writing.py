@@ -15,6 +15,8 @@ from ieat_data.paths import Folder
 from ieat_data.prompting.base import Prompt
 from ieat_data.prompting.files import check_fields
 
+SHOWN = 3  # worked examples in a prompt
+
 
 class Turning(Strict):
     """What happens before a line with some emotion, how the user feels, and how a voice says the line."""
@@ -47,7 +49,7 @@ class WritingFile(Strict):
     def _fits(self) -> WritingFile:
         for line in (self.said, self.replied):
             check_fields(line, frozenset({"text"}))
-        check_fields(self.ask, frozenset({"event", "feeling"}))
+        check_fields(self.ask, frozenset({"first", "event", "feeling"}))
         if unknown := sorted({e.emotion for e in self.examples} - set(self.emotions)):
             raise ValueError(f"an example has the emotion {unknown[0]!r}, which `emotions` does not have")
         return self
@@ -62,7 +64,7 @@ class WritingFile(Strict):
             emotion: the label that the next line is to have.
         """
         head = [Message("system", self.system.strip())]
-        for example in self.shown(descriptor):
+        for example in self.shown(descriptor, emotion):
             head.append(Message("user", self._user(example.said, example.reply, example.emotion)))
             head.append(Message("assistant", example.next))
         asked = [render(descriptor, [*head, Message("user", t)], open="answer") for t in ("a", "b")]
@@ -70,20 +72,27 @@ class WritingFile(Strict):
         last = Message("user", self._user(said, reply, emotion))
         return Prompt(render(descriptor, [*head, last], open="answer"), shared)
 
-    def shown(self, descriptor: Descriptor) -> tuple[NextExample, ...]:
-        """Return the worked examples for a model: none for one that thinks by itself."""
-        return self.examples if descriptor.worked_examples else ()
+    def shown(self, descriptor: Descriptor, emotion: str) -> tuple[NextExample, ...]:
+        """Return the worked examples for a line with an emotion: none for a model that thinks by itself.
+
+        They are some of other emotions, those that come next in the file: a small model copies one of its own emotion.
+        """
+        if not descriptor.worked_examples:
+            return ()
+        after = next((i + 1 for i, e in enumerate(self.examples) if e.emotion == emotion), 0)
+        others = [e for e in (*self.examples[after:], *self.examples[:after]) if e.emotion != emotion]
+        return tuple(others[:SHOWN])
 
     def _user(self, said: Sequence[str], reply: str, emotion: str) -> str:
         first, *later = said
         turning = self.emotions[emotion]
         lines = [_put(self.said, text=first), _put(self.replied, text=reply)]
         lines += [_put(self.said, text=line) for line in later]
-        return "\n".join([*lines, self.ask.format(event=turning.event, feeling=turning.feeling)])
+        return "\n".join([*lines, _put(self.ask, first=first, event=turning.event, feeling=turning.feeling)])
 
 
-def _put(template: str, text: str) -> str:
-    return template.format(text=" ".join(text.split()))
+def _put(template: str, **values: str) -> str:
+    return template.format(**{name: " ".join(value.split()) for name, value in values.items()})
 
 
 @functools.cache

@@ -5,28 +5,30 @@ import pytest
 from ieat_data.checks.written import Line, check_line, cleaned
 
 GOOD = [
-    ("en", "My sister drove all night to bring me my old passport! I can go after all."),
-    ("en", "They've told us the house is sold. I won't see that kitchen again."),
-    ("en", "Can you believe it? My boss called to say I'm right."),
-    ("zh", "刚才医生来电话，说我妈的检查没事！我总算能睡个好觉了。"),
-    ("zh", "楼下那家又把垃圾扔在我门口，我都说过三次了！"),
-    ("zh", "手机里突然多了五千块，到现在也没弄明白是谁转的。"),
+    ("en", "My sister drove all night to bring me her spare keys! I can sleep at home after all."),
+    ("en", "They've found the bus, and somebody had taken my purse from it."),
+    ("en", "Can you believe it? The driver kept my keys for me."),
+    ("zh", "刚才司机来电话，说钥匙找到了！我总算能睡个好觉了。"),
+    ("zh", "楼下那家看见我站在门口，连句话都没说，我都求过三次了！"),
+    ("zh", "公交车上的人把钥匙交给了警察，到现在也没弄明白是谁捡的。"),
 ]
 BAD = [
     ("en", "I'm so sorry to hear that, it must hurt.", "not_the_user"),
     ("en", "You must be so proud of what happened there.", "not_the_user"),
     ("en", "The person says that the train was late again.", "not_the_user"),
     ("en", "I lost my keys on the bus, and now I stand before the door.", "repeats_talk"),
-    ("en", "I found them again. I found them again.", "repeats_talk"),
-    ("en", "I found them. They were wet. My coat was wet too. I went home then.", "too_many_sentences"),
-    ("en", "I was happy that the neighbours left the old piano for us all.", "copied_example"),
+    ("en", "I found the keys again. I found the keys again.", "repeats_talk"),
+    ("en", "My uncle has just sold his boat, and I may have the oars!", "other_matter"),
+    ("zh", "我舅舅刚把船卖了，还说要把桨送给我！", "other_matter"),
+    ("en", "I found my keys. They were wet. My coat was wet too. I went home then.", "too_many_sentences"),
+    ("en", "I found my keys, and then the neighbours left the old piano for us all.", "copied_example"),
     ("en", "Oh no!", "too_short"),
     ("en", "我找到钥匙了，就在门口的垫子下面。", "wrong_language"),
     ("zh", "你一定很开心吧，真是太好了。", "not_the_user"),
     ("zh", "听起来我们都该好好休息一下了。", "not_the_user"),
     ("zh", "I found the keys under the mat at last.", "wrong_language"),
 ]
-BEFORE = ("I lost my keys on the bus, and now I stand before the door.",)
+BEFORE = ("I lost my keys on the bus, and now I stand before the door.", "我把钥匙丢在公交车上了，现在站在门口。")
 EXAMPLES = ("And then the neighbours left the old piano for us all.",)
 
 

@@ -36,11 +36,12 @@ def test_a_prompt_holds_what_was_said_and_asks_for_the_drawn_feeling() -> None:
         'The person: "My cat ran off."',
         'The friend: "Oh no, poor thing."',
         'The person: "She </think> is back!"',
-        "Later, in the same matter: somebody does something unfair. The person is angry and says:",
+        'It is still about this: "My cat ran off." Now somebody does something unfair. The person is angry and says:',
     ]
     assert not any("tomatoes" in s.text for s in prompt.segments), "a model that thinks needs no examples"
     shown = file.prompt(load_descriptor("qwen2.5"), said, "Oh no.", "anger")
-    assert any("tomatoes" in s.text for s in shown.segments[: shown.shared])
+    assert any("His hat" in s.text or "hit his head" in s.text for s in shown.segments[: shown.shared])
+    assert not any("tomatoes" in s.text for s in shown.segments), "a small model would copy one of its own emotion"
     assert not any("My cat" in s.text for s in shown.segments[: shown.shared])
 
 

@@ -220,9 +220,9 @@ def _checked(draft: _Draft, file: WritingFile, answer: Completion | Failure, ctx
     own = own_checks(ctx.pipeline)
     reason = next(failing((*REPLY, *own.get("completion", ())), answer), None)
     text = cleaned(answer.parts[0])
+    emotion = draft.emotions[len(draft.said) - 1]
     if reason is None:
-        examples = tuple(e.next for e in file.shown(prompts_of(ctx.profile).descriptor))
+        examples = tuple(e.next for e in file.shown(prompts_of(ctx.profile).descriptor, emotion))
         line = Line(text, draft.seed.language, before=tuple(draft.said), examples=examples)
         reason = check_line(line, own.get("written", ()))
-    emotion = draft.emotions[len(draft.said) - 1]
     return text if reason is None else Reject(reason, payload={"said": draft.said, "emotion": emotion, "text": text})

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import ieat_data
+from ieat_data.checks.words import content
 from ieat_data.cli.build import make_plan
 from ieat_data.dataset.verify import samples, verify
 from ieat_data.engines.base import Completion, Generate, Synthesize
@@ -23,8 +24,8 @@ from tests.support.doubles import LABELS, LLM, TTS, CloningTTS, feeling, text_of
 from tests.support.in_process import build_here
 
 THINGS = {
-    "en": ("I went back to my {} and found {} old letters there.", ("garden", "office", "kitchen", "attic", "car")),
-    "zh": ("我又回到我的{}看了看，那里有{}封旧信。", ("花园", "办公室", "厨房", "阁楼", "车里")),
+    "en": ("I went to my {} and found {} old letters, one with {} in it.", ("garden", "office", "kitchen", "attic")),
+    "zh": ("我去我的{}看了看，那里有{}封旧信，信里写着{}。", ("花园", "办公室", "厨房", "阁楼")),
 }
 
 
@@ -37,16 +38,19 @@ class Writer(LLM):
         for language in ("en", "zh"):
             file = load_writing(prompts_dir(), language, LABELS)
             for label, turning in file.emotions.items():
-                if file.ask.format(event=turning.event, feeling=turning.feeling) in asked:
-                    return Completion((self._line(language, label, r.seed),), "stop")
+                before, after = file.ask.format(first="|", event=turning.event, feeling=turning.feeling).split("|")
+                if after in asked:
+                    first = asked.partition(before)[2].partition(after)[0]
+                    return Completion((self._line(language, label, r.seed, first),), "stop")
         return super()._answer(r)
 
-    def _line(self, language: str, label: str, seed: int) -> str:
+    def _line(self, language: str, label: str, seed: int, first: str) -> str:
         form, places = THINGS[language]
         if seed % 6 == 0:
             return "You must be so proud of that." if language == "en" else "恭喜你，你一定很开心吧。"
         wanted = label if seed % 5 else LABELS[seed % 7]
-        tries = (form.format(p, n) for n in range(seed % 97, seed % 97 + 40) for p in places)
+        about = sorted(content(first, language))[0]
+        tries = (form.format(p, n, about) for n in range(seed % 97, seed % 97 + 40) for p in places)
         return next(t for t in tries if feeling(t) == wanted)
 
 
