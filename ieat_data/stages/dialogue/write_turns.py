@@ -21,7 +21,7 @@ from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.written import Line, check_line, cleaned
 from ieat_data.config import Pipeline, Profile, languages_of
 from ieat_data.data.columns import Joined, row
-from ieat_data.data.rows import Language, Target, Turn, Utterance, WrittenTurn
+from ieat_data.data.rows import Language, Target, Turn, WrittenTurn
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Completion, Failure, Generate
 from ieat_data.errors import UserError
@@ -51,18 +51,10 @@ class WriteTurnsSettings(StageSettings):
 class Seed(Joined):
     """A target whose utterance may be a user's first turn."""
 
-    parent: str = Target.parent
     task: str = Target.task
     language: Language = Target.language
     turns: tuple[Turn, ...] = Target.turns
     answer: str = Target.answer
-
-
-@row
-class Origin(Joined):
-    """Whether an utterance was recorded or spoken here."""
-
-    origin: str = Utterance.origin
 
 
 @dataclass
@@ -87,7 +79,6 @@ class WriteTurns(ExpandStage[Seed, WrittenTurn]):
 
     name = "write_turns"
     reads: Mapping[str, type[Any]] = {"inject": Target}
-    beside = ("utterances",)
     optional = GATES["inject"]
     engines = ("llm",)
     prompts = ("written/*.yaml", "models/*.yaml", "labels.yaml")
@@ -137,13 +128,7 @@ class WriteTurns(ExpandStage[Seed, WrittenTurn]):
         labels = prompts_of(ctx.profile).labels.names
         fit = [s for s in rows if s.task == "empathy" and s.turns[0].emotion.label != NEUTRAL]
         if not clones(ctx.profile):
-            spoken = {
-                o.id
-                for shard in ctx.inputs.shards("utterances")
-                for o in ctx.inputs.rows(Origin, "utterances", shard)
-                if o.origin == "synthesized"
-            }
-            fit = [s for s in fit if s.parent in spoken]
+            fit = [s for s in fit if s.turns[0].origin == "synthesized"]
         return [
             (s, emotions_of(s.id, s.turns[0].emotion.label, length_of(s.id, settings.turns, salt), labels, salt))
             for s in fit

@@ -253,6 +253,7 @@ class InjectTurns(Injection, ExpandStage[Single, Target]):
 
     name = "inject_turns"
     reads: Mapping[str, type[Any]] = {"inject": Target}
+    several = True
     beside = ("write_turns", "speak_turns", "transcribe_turns", "emotion_turns")
     optional = GATES["inject"]
     Settings = InjectTurnsSettings
@@ -290,7 +291,15 @@ class InjectTurns(Injection, ExpandStage[Single, Target]):
             said = talk.next
             assert said is not None
             emotion = Emotion(said.label, said.score, engine)
-            turn = blank(Turn, utterance=said.id, shard=shard, transcript=said.text, emotion=emotion)
+            turn = blank(
+                Turn,
+                utterance=said.id,
+                shard=shard,
+                transcript=said.text,
+                emotion=emotion,
+                speaker=talk.turns[0].speaker,
+                origin="written",
+            )
             drafts.append(self.draft(said.id, "empathy", talk.language, (*talk.turns, turn), ctx))
         for talk, child in zip(talks, self.make(drafts, ctx), strict=True):
             talk.made.append(child)
