@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ieat_data.checks import leaks
 from ieat_data.checks.base import Rejected, Said, failing
 from ieat_data.checks.think import THOUGHT
 from ieat_data.checks.words import words
@@ -51,15 +52,15 @@ def opening(
         examples: those in the prompt, so that copies of them are found.
         control: `Descriptor.commands` of the model.
     """
+    heard = [*(t.transcript for t in turns), instruction or ""]
     begun = mended(completion.parts[0]).strip() if completion.parts else ""
-    text = _first_sentences(begun, language)
+    text = leaks.without_instructions(_first_sentences(begun, language), heard)
     if len(words(text, language)) < LEAST[language]:
         return Rejected("opening_empty")
     if len(completion.parts) > 1 and text == begun:
         return Rejected("opening_closes")
-    said = Said(
-        text, task, language, tuple(turns), instruction, "", labels, tuple(examples), (*control, *completion.control)
-    )
+    commands = (*control, *completion.control)
+    said = Said(text, task, language, tuple(turns), instruction, "", labels, tuple(examples), commands)
     told = {label for t in said.transcripts for label in labels.find(t, language, near=True)}
     if set(labels.find(text, language, near=True)) - {t.label for t in turns} - told:
         return Rejected("opening_names_another_emotion")
