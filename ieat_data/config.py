@@ -288,7 +288,10 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
     if first["type"] == "extra_forbidden":
         return UserError(f"{where}: unknown key {key!r}{did_you_mean(loc[-1], _known_keys(model, loc[:-1]))}")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return UserError(f"{where}: {key}: {first['msg']}, got {first.get('input')!r}{more}")
+    said = first["msg"].removeprefix("Value error, ")
+    if not loc:  # what concerns several keys names them itself
+        return UserError(f"{where}: {said}{more}")
+    return UserError(f"{where}: {key}: {said}, got {first.get('input')!r}{more}")
 
 
 def _known_keys(model: type[BaseModel], loc: Sequence[str]) -> list[str]:

@@ -302,6 +302,11 @@ def test_a_listeners_first_person_is_no_confusion_in_chinese(answer: str) -> Non
         ("en", " They lost Benny. I could ask how long you had him."),
         ("en", " They lost Benny. Perhaps start with 'I'm sorry, you must miss him' and then listen."),
         ("en", " They lost Benny. I should keep it short because I'm here to listen."),
+        ("en", " They lost Benny. I should be careful, because I don't know how their dog died."),
+        ("en", " They lost Benny. Let me let them know you can miss a dog like a person."),
+        ("en", ' They said, "My dog Benny died last night, I feel so alone." That is hard.'),
+        ("en", " They lost Benny. A dog is someone who waits for you every evening."),
+        ("zh", "用户说“我的狗昨天晚上走了”，家里空了。可以表达我在这里陪着你。"),
         ("en", " They lost Benny. It's like when you wake up in an empty house."),
         ("zh", "他的狗走了，家里空了。我可以说：“你一定很想它。”"),
         ("zh", "他的狗走了，家里空了。可以说‘听到你的狗走了，我很难过’。"),
@@ -340,14 +345,14 @@ def test_what_a_thought_says_of_its_instructions_at_its_end_is_cut(language: str
 def test_invisible_characters_are_taken_out_of_what_is_kept() -> None:
     hidden = THINK["en"].replace("Benny", "Ben\u200bny\u00ad").replace(" last", "\u00a0last") + "\ufeff"
     completion = Completion((hidden, "\ufeff" + SAID["empathy", "en"]), "stop")
-    accepted = accept("empathy", "en", INJECTED["en"], completion, SINGLE["en"], None, LABELS)
+    accepted = accept("empathy", "en", GIVEN["en"], completion, SINGLE["en"], None, LABELS)
     assert isinstance(accepted, Accepted)
     assert (accepted.think, accepted.answer) == (INJECTED["en"] + THINK["en"], SAID["empathy", "en"])
 
 
 def test_control_strings_of_the_models_own_tokenizer_are_found() -> None:
     completion = Completion((THINK["en"], "So sorry about Benny ¦tool¦"), "stop", control=("¦tool¦",))
-    asked = ("empathy", "en", INJECTED["en"], completion, SINGLE["en"], None, LABELS)
+    asked = ("empathy", "en", GIVEN["en"], completion, SINGLE["en"], None, LABELS)
     assert accept(*asked) == Rejected("control_text")
 
 
@@ -372,7 +377,7 @@ def test_the_thought_of_an_example_is_no_source(language: str, fact: str) -> Non
     shown = (Example(turns=(ExampleTurn(transcript="-"),), think=f"{fact} {plan[language]}", answer="-"),)
     for said, verdict in ((fact, Rejected), (plan[language], Accepted)):
         completion = Completion((THINK[language] + " " + said, SAID["empathy", language]), "stop")
-        asked = ("empathy", language, INJECTED[language], completion, SINGLE[language], None, LABELS)
+        asked = ("empathy", language, GIVEN[language], completion, SINGLE[language], None, LABELS)
         assert isinstance(accept(*asked, shown), verdict)
         assert isinstance(accept(*asked), Accepted)
 

@@ -45,6 +45,7 @@ from ieat_data.stages.gates.tables import screened_out
 from ieat_data.stages.row_by_row import joined
 
 RATE = 16_000  # Hz, of every clip in the dataset
+WRITTEN = ("speak_turns", "transcribe_turns")  # clips and transcripts of turns that the LLM wrote
 
 
 @row
@@ -58,6 +59,7 @@ class Heard(Joined):
     origin: str = Utterance.origin
     audio: bytes = Utterance.audio
     reference: str = Utterance.reference
+    recording: str | None = Utterance.recording
     text: str = Transcript.text
     metric: str = Transcript.metric
     error_rate: float = Transcript.error_rate
@@ -77,10 +79,11 @@ class Utterances:
     def __init__(self, inputs: Inputs, wanted: Mapping[str, set[str]] | None = None) -> None:
         self.by_id: dict[str, Heard] = {}
         self._shards: dict[str, str] = {}
-        for shard in inputs.shards("utterances"):
-            for heard in joined(inputs, shard, Heard, {"utterances": Utterance, "transcribe": Transcript}):
-                if wanted is None or heard.id in wanted.get(shard, ()):
-                    self.by_id[heard.id], self._shards[heard.id] = heard, shard
+        for clips, said in (("utterances", "transcribe"), WRITTEN) if wanted else (("utterances", "transcribe"),):
+            for shard in inputs.shards(clips):
+                for heard in joined(inputs, shard, Heard, {clips: Utterance, said: Transcript}):
+                    if wanted is None or heard.id in wanted.get(shard, ()):
+                        self.by_id[heard.id], self._shards[heard.id] = heard, shard
 
     def clip(self, utterance: str) -> Piece:
         heard = self.by_id[utterance]
@@ -89,7 +92,9 @@ class Utterances:
     def used(self, utterance: str) -> UsedUtterance:
         h = self.by_id[utterance]
         shard = self._shards[utterance]
-        return UsedUtterance(utterance, h.source, h.key, h.origin, shard, h.reference, h.metric, h.error_rate)
+        return UsedUtterance(
+            utterance, h.source, h.key, h.origin, shard, h.reference, h.metric, h.error_rate, h.recording
+        )
 
 
 class Composition:
