@@ -90,14 +90,6 @@ def _opened(draft: Draft, prompt: ThoughtPrompt, answer: Any, ctx: Context) -> s
     if isinstance(answer, Failure):
         return Reject(answer.reason, answer.message)
     prompts = prompts_of(ctx.profile)
-    begun = opening(
-        draft.task,
-        draft.language,
-        answer,
-        draft.turns,
-        draft.question,
-        prompts.labels,
-        prompt.examples,
-        prompts.descriptor.commands,
-    )
+    asked = (draft.task, draft.language, answer, draft.turns, draft.question, prompts.labels, prompt.examples)
+    begun = opening(*asked, prompts.descriptor.commands)
     return Reject(begun.reason) if isinstance(begun, Rejected) else begun
