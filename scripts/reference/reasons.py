@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.rubric import RUBRIC
 from ieat_data.stages import STAGES
 from scripts.reference.markdown import bare, code, page, sentence, table
 
@@ -43,7 +44,8 @@ def words() -> dict[str, dict[str, str]]:
 def described() -> dict[str, dict[str, str]]:
     """Return section → code → words, of all codes."""
     checks = {_KINDS[kind]: dict(lines) for kind, lines in KINDS.items()}
-    return {**checks, **words()}
+    wanted = {"Answers, where a pipeline's `checks` name the check": {c.code: c.says for c in RUBRIC}}
+    return {**checks, **wanted, **words()}
 
 
 def given() -> set[str]:
