@@ -26,6 +26,7 @@ def whole() -> Pipeline:
     """Every stage there is."""
     blocks: dict[str, dict[str, Any]] = {name: {} for name in ("mos", "same_speaker", "speak_replies")}
     paper = load_pipeline("paper").model_dump(mode="json")
+    blocks["reorganise"] = {**paper["stages"]["reorganise"], "grouping": "written"}
     paper |= {"configs": list(CONFIGS), "stages": {**paper["stages"], **blocks}, "judge": {}, "contamination": ["./b/"]}
     return Pipeline.model_validate(paper)
 
