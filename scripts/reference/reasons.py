@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from ieat_data.checks.catalogue import KINDS
-from ieat_data.checks.rubric import RUBRIC
 from ieat_data.stages import STAGES
+from ieat_data.stages.dialogue import rubric
 from scripts.reference.markdown import bare, code, page, sentence, table
 
 WORDS = Path(__file__).with_name("reasons.yaml")
@@ -44,8 +44,7 @@ def words() -> dict[str, dict[str, str]]:
 def described() -> dict[str, dict[str, str]]:
     """Return section → code → words, of all codes."""
     checks = {_KINDS[kind]: dict(lines) for kind, lines in KINDS.items()}
-    wanted = {"Answers, where a pipeline's `checks` name the check": {c.code: c.says for c in RUBRIC}}
-    return {**checks, **wanted, **words()}
+    return {**checks, "Answers that miss what a rubric asks for": dict(rubric.REASONS), **words()}
 
 
 def given() -> set[str]:
