@@ -144,12 +144,9 @@ class LLM(Double):
 
     def _opening(self, user: str, chinese: bool) -> str:
         """How a thought begins by itself: it restates what was said, and plans."""
-        said = re.sub(r"[“”\"]", "", user.splitlines()[0])[-30:]
-        return (
-            f"好的，用户提到{said}。首先，我需要理解这件事。"
-            if chinese
-            else f"Okay, so they said: {said} I need to think."
-        )
+        said = re.sub(r"[“”\".]", "", user.splitlines()[0])[-30:]
+        begun = f"好的，用户说“{said}”。" if chinese else f'Okay, so the user said "{said}".'
+        return begun + ("首先，我需要理解这件事。" if chinese else " I need to think about it.")
 
     def _path(self, injected: str, chinese: bool) -> list[str]:
         """The labels that the injected sentences name, in order; what they quote of the user names none."""
