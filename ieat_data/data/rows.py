@@ -13,6 +13,7 @@ from ieat_data.data.columns import Hash, Long, row
 
 # columns that several tables have
 Language = Annotated[Literal["en", "zh"], "`en` or `zh`"]
+KindName = Literal["feeling", "request", "statement", "narration"]
 Source = Annotated[str, "name of the source"]
 Key = Annotated[str, "the record's key in its corpus"]
 Origin = Annotated[str, "`recorded` or `synthesized`"]
@@ -131,6 +132,17 @@ class LabelScore:
 
     label: Annotated[str, "the label"]
     score: Annotated[float, "its score"]
+
+
+@row
+class RowKind:
+    """What kind of row it is, by its words: the probabilities are the language model's."""
+
+    kind: Annotated[KindName, "`feeling`, `request`, `statement` or `narration`"]
+    feeling: Annotated[float, "probability that the user tells what moves them"]
+    request: Annotated[float, "probability that the user wants information or help, and tells of no feeling"]
+    statement: Annotated[float, "probability of a plain statement"]
+    narration: Annotated[float, "probability of a text that is read aloud"]
 
 
 @row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ieat_data.stages.base import Stage
 from ieat_data.stages.dialogue.inject import Inject, InjectDialogues
+from ieat_data.stages.dialogue.kind import Kind
 from ieat_data.stages.dialogue.questions import Questions, SpeakQuestions
 from ieat_data.stages.dialogue.reorganise import Reorganise
 from ieat_data.stages.dialogue.replies import SpeakReplies
@@ -45,6 +46,7 @@ STAGES: dict[str, Stage] = {
         Decontaminate(of="respond"),
         Deduplicate(of="respond"),
         Emotion(),
+        Kind(),
         Inject(),
         Decontaminate(of="inject"),
         Deduplicate(of="inject"),

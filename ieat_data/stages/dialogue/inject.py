@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -18,14 +19,26 @@ from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.think import Accepted, accept
 from ieat_data.config import Pipeline, Profile, languages_of
 from ieat_data.data.columns import Joined, blank, row
-from ieat_data.data.rows import Dialogue, Emotion, EmotionLabel, Reply, Target, Transcript, Turn, Utterance
+from ieat_data.data.rows import (
+    Dialogue,
+    Emotion,
+    EmotionLabel,
+    KindName,
+    Reply,
+    RowKind,
+    Target,
+    Transcript,
+    Turn,
+    Utterance,
+)
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure, Generate
 from ieat_data.hashing import child_id, number, seed, share
 from ieat_data.prompting.base import InjectedPrompt, Language
 from ieat_data.prompting.base import Turn as PromptTurn
 from ieat_data.stages.asking import prompt_faults, prompts_of, sampling
-from ieat_data.stages.base import Context, Reject, Rule, Stage, StageSettings, retry
+from ieat_data.stages.base import Context, Made, Reject, Rule, Stage, StageSettings, retry
+from ieat_data.stages.dialogue.kind import Kind, tasks_for
 from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
 from ieat_data.stages.dialogue.reorganise import Reorganise
 from ieat_data.stages.forecast import Forecast, Load
@@ -172,6 +185,7 @@ class Felt(Joined):
     text: str = Transcript.text
     label: str = EmotionLabel.label
     score: float = EmotionLabel.score
+    kind: KindName | None = RowKind.kind  # None: the pipeline does not sort rows
 
 
 class Inject(Injection, ExpandStage[Felt, Target]):
@@ -184,8 +198,11 @@ class Inject(Injection, ExpandStage[Felt, Target]):
         "transcribe": Transcript,
         "respond": Reply,
         "emotion": EmotionLabel,
+        "kind": RowKind,
     }
+    optional = ("kind",)
     Settings = InjectSettings
+    section = "untargeted"
 
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
         return {"reasoning": self.settings.reasoning_share, "empathy": self.settings.empathy_share}
@@ -193,6 +210,10 @@ class Inject(Injection, ExpandStage[Felt, Target]):
     def per_parent(self, forecast: Forecast) -> Mapping[str, float]:
         """Return the mean number of targets per utterance with a reply and a label, by task."""
         s: InjectSettings = self.settings
+        if Kind().asked_for(forecast.pipeline):  # a feeling is hardly ever neutral, what is plain nearly always
+            feeling, narration = (forecast.figures.get(f"{kind}.kind") for kind in ("feeling", "narration"))
+            plain = (1 - feeling - narration) * s.neutral_share
+            return {"reasoning": feeling * s.reasoning_share, "empathy": (feeling + plain) * s.empathy_share}
         fewer = min(s.neutral_share, s.neutral_reasoning_share) < 1
         neutral = forecast.figures.get("neutral.inject") if fewer else 0.0
         used = neutral * s.neutral_share
@@ -200,6 +221,13 @@ class Inject(Injection, ExpandStage[Felt, Target]):
             "reasoning": (1 - neutral + used * s.neutral_reasoning_share) * s.reasoning_share,
             "empathy": (1 - neutral + used) * s.empathy_share,
         }
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> dict[str, int]:
+        """Return how many utterances get no target, by the reason; those that a share leaves out are not among them."""
+        total: Counter[str] = Counter()
+        for record in (r for m in made for r in m.records.values()):
+            total.update(record.summary.get("untargeted", {}))
+        return dict(sorted(total.items()))
 
     def estimate(self, forecast: Forecast) -> Load:
         labelled, replied = forecast.loads["emotion"], forecast.loads["respond"]
@@ -210,6 +238,7 @@ class Inject(Injection, ExpandStage[Felt, Target]):
         settings: InjectSettings = self.settings
         shares = self.shares(ctx.pipeline)
         drafts: list[Draft] = []
+        untargeted: Counter[str] = Counter()
         salt = ctx.pipeline.seed
         for said in rows:
             neutral = said.label == "neutral"
@@ -217,11 +246,17 @@ class Inject(Injection, ExpandStage[Felt, Target]):
                 continue
             emotion = Emotion(said.label, said.score, ctx.profile.engines["ser"].engine)
             turn = blank(Turn, utterance=said.id, transcript=said.text, emotion=emotion)
+            fitting = tasks_for(said.kind, said.label)
+            if not fitting:
+                untargeted[str(said.kind)] += 1
             for task, part in shares.items():
                 used = settings.neutral_reasoning_share if neutral and task == "reasoning" else 1.0
-                if share("task", task, said.id, salt) < part * used:
+                if task in fitting and share("task", task, said.id, salt) < part * used:
                     drafts.append(self.draft(said.id, task, said.language, [turn], ctx))
-        return _by_parent(rows, self.make(drafts, ctx))
+        made = _by_parent(rows, self.make(drafts, ctx))
+        if untargeted:
+            ctx.notes["untargeted"] = dict(Counter(ctx.notes.get("untargeted", {})) + untargeted)
+        return made
 
 
 class InjectDialoguesSettings(StageSettings):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ieat_data.config import load_pipeline, load_profile
-from ieat_data.data.rows import Language, Speaker, Target
+from ieat_data.data.rows import KindName, Language, Speaker, Target
 from ieat_data.stages.asking import prompts_of
 from ieat_data.stages.base import Context
 from ieat_data.stages.dialogue.inject import Felt, Inject, InjectSettings
@@ -36,13 +36,13 @@ def context(folder: Path) -> Context:
     return Context(load_pipeline(made.pipeline), load_profile(made.profile), engines, shared=shared)
 
 
-def rows(score: float) -> list[Felt]:
+def rows(score: float, kind: KindName | None = None) -> list[Felt]:
     said: dict[Language, str] = {
         "en": "My sister sold the piano that I learned on.",
         "zh": "姐姐把我小时候学琴的那架钢琴卖掉了。",
     }
     return [
-        Felt(f"{language}-{label}", "ok", language, text, label, score)
+        Felt(f"{language}-{label}", "ok", language, text, label, score, kind)
         for language, text in said.items()
         for label in LABELS
     ]
@@ -72,3 +72,27 @@ def test_the_threshold_is_a_setting(tmp_path: Path) -> None:
     children = [c for x in Inject(InjectSettings(unsure_below=0.0)).process(rows(0.01), ctx) for c in x]
     for child in (c.row for c in children if c.reject is None):
         assert child.think[: child.injected_chars] in single(child, ctx).sure
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (None, {"reasoning", "empathy"}),
+        ("feeling", {"reasoning", "empathy"}),
+        ("request", {"empathy"}),
+        ("statement", {"empathy"}),
+        ("narration", set()),
+    ],
+)
+def test_the_kind_of_a_row_says_which_targets_it_gets(
+    tmp_path: Path, kind: KindName | None, expected: set[str]
+) -> None:
+    ctx = context(tmp_path)
+    given = rows(0.9, kind)
+    made = Inject(InjectSettings(neutral_reasoning_share=1.0)).process(given, ctx)
+    tasks = {r.id: {c.row.task for c in children} for r, children in zip(given, made, strict=True)}
+    plain = {"en-neutral", "zh-neutral"}
+    felt = set() if kind in ("request", "statement") else expected
+    assert tasks == {i: expected if i in plain else felt for i in tasks}, "what is plain is answered where it sounds so"
+    without = sum(not t for t in tasks.values())
+    assert ctx.notes.get("untargeted", {}) == ({kind: without} if without else {})
