@@ -26,8 +26,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.config import Pipeline, Profile, Sources
+from ieat_data.data.columns import plain
 from ieat_data.data.rows import Target
 from ieat_data.data.schema import OK, schema_of, to_table
+from ieat_data.data.thoughts import join
 from ieat_data.hashing import top_k
 from ieat_data.stages.base import Context, Inputs, Task
 from ieat_data.stages.dialogue.dialogues import form, most_used
@@ -178,7 +180,8 @@ def _target(row: str, task: str, emotion: str, language: str, draw: random.Rando
     words = [f"{draw.getrandbits(24):06x}" for _ in range(160)]
     felt = {"label": emotion, "score": 0.9, "source": "bench"}
     turn = {"utterance": f"u{row[1:]}", "transcript": " ".join(words[:20]), "emotion": felt}
-    text = {"think": " ".join(words[20:120]), "injected_chars": 80, "answer": " ".join(words[120:])}
+    think, spans = join([("injected", " ".join(words[20:30])), ("model", " ".join(["", *words[30:120]]))])
+    text = {"think": think, "think_spans": [plain(s) for s in spans], "answer": " ".join(words[120:])}
     known = {"id": row, "parent": f"u{row[1:]}", "task": task, "language": language, "turns": [turn]}
     return {**known, **text, "attempts": 1, "seed": 1, "status": OK}
 

@@ -21,7 +21,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.config import Pipeline, Profile
-from ieat_data.data.rows import Emotion, EmotionLabel, LabelScore, Reply, Sketch, Target, Transcript, Turn, Utterance
+from ieat_data.data.rows import (
+    Emotion,
+    EmotionLabel,
+    LabelScore,
+    Reply,
+    Sketch,
+    Target,
+    ThinkSpan,
+    Transcript,
+    Turn,
+    Utterance,
+)
 from ieat_data.data.schema import OK, REJECTED, table_of
 from ieat_data.stages.base import Context, Inputs, Task
 from ieat_data.stages.dialogue.inject import Felt, Inject
@@ -82,7 +93,7 @@ class Sketches(Decontaminate):
 
 def target(id_: str, text: str) -> Target:
     turn = Turn(None, id_, None, text, None, None, None, Emotion("sad", 0.7, "engine"))
-    return Target(id_, "empathy", "en", (turn,), None, text, 3, text, 1, 2**40)
+    return Target(id_, "empathy", "en", (turn,), None, text, (ThinkSpan(0, len(text), "model"),), text, 1, 2**40)
 
 
 def tables(folder: Path, n: int) -> Inputs:

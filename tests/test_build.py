@@ -79,7 +79,8 @@ def test_samples_hold_what_the_design_promises(built: tuple[corpora.Corpora, Pat
             assert row["instruction"]["placement"] in ("joined_before", "joined_after")
             assert [m["train"] for m in row["messages"] if m["role"] == "assistant"].count(True) == 1
         if row["task"] != "response":
-            assert 0 < last["injected_chars"] < len(last["think"])
+            assert [s["origin"] for s in last["think_spans"]] == ["injected", "model"]
+            assert last["think_spans"][-1]["end"] == len(last["think"])
         if row["n_turns"] > 1:
             felt = [m["emotion"]["label"] for m in row["messages"] if m["emotion"]]
             assert felt[0] != felt[-1]

@@ -9,6 +9,8 @@ from ieat_data.checks import cause, closing, echo, emotion, form, leaks, person,
 from ieat_data.checks.base import NO_OWN, Check, Own, Rejected, Said, failing
 from ieat_data.checks.reply import SPOKEN
 from ieat_data.data.emotions import Labels
+from ieat_data.data.rows import ThinkSpan
+from ieat_data.data.thoughts import join
 from ieat_data.engines.base import Completion
 from ieat_data.prompting.base import Turn
 from ieat_data.prompting.files import Example
@@ -49,11 +51,11 @@ ANSWER: tuple[Check[Said], ...] = (
 
 @dataclass(frozen=True)
 class Accepted:
-    """The target: the whole think block, whose first `injected_chars` characters were given, and the answer."""
+    """The target: the whole think block, who wrote which part of it, and the answer."""
 
     think: str
+    think_spans: tuple[ThinkSpan, ...]
     answer: str
-    injected_chars: int
 
 
 def accept(
@@ -86,7 +88,9 @@ def accept(
     thought, answer = pair
     reason = next(failing((*THOUGHT, *own.get("thought", ())), thought), None)
     reason = reason or next(failing((*ANSWER, *own.get("answer", ())), answer), None)
-    return Rejected(reason) if reason else Accepted(injected + thought.text, answer.text, len(injected))
+    if reason:
+        return Rejected(reason)
+    return Accepted(*join([("injected", injected), ("model", thought.text)]), answer.text)
 
 
 def thought_and_answer(

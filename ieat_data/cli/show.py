@@ -183,6 +183,8 @@ def show_samples(
 
 
 def _sample(console: Console, row: Mapping[str, Any]) -> None:
+    from ieat_data.data.thoughts import parts
+
     console.rule(
         f"{row['task']} · {row['language']} · {row['n_turns']} turn{'s' if row['n_turns'] > 1 else ''} · {row['id']}"
     )
@@ -193,9 +195,8 @@ def _sample(console: Console, row: Mapping[str, Any]) -> None:
             console.print(f"[bold]user[/bold] {_spans(row, m['audio'])}{felt}: {said}")
             continue
         if m["think"]:
-            cut = m["injected_chars"]
-            body, rest = escape(m["think"][:cut]), escape(m["think"][cut:])
-            console.print(f"  [dim]think[/dim] [yellow]⟦{body}⟧[/yellow][cyan]{rest}[/cyan]")
+            said = "".join(_part(*p) for p in parts(m["think"], m["think_spans"]))
+            console.print(f"  [dim]think[/dim] {said}")
         mark = "[green]assistant ●[/green]" if m["train"] else "[bold]assistant[/bold]"
         heard = f"{_spans(row, m['audio'])} " if m["audio"] is not None else ""
         console.print(f"{mark} {heard}{escape(m['content'])}")
@@ -207,6 +208,11 @@ def _sample(console: Console, row: Mapping[str, Any]) -> None:
     for u in row["provenance"]["utterances"]:
         rate = f", {u['metric']} {u['error_rate']:.2f}" if u["error_rate"] is not None else ""
         console.print(f"[dim]from {escape(u['source'])} {escape(u['key'])} ({u['origin']}{rate})[/dim]")
+
+
+def _part(origin: str, text: str) -> str:
+    said = escape(text)
+    return f"[yellow]⟦{said}⟧[/yellow]" if origin == "injected" else f"[cyan]{said}[/cyan]"
 
 
 def _spans(row: Mapping[str, Any], audio: int | None) -> str:

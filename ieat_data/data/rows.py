@@ -28,14 +28,26 @@ Seed = Annotated[Long, "seed of the last try"]
 UtteranceId = Annotated[str, "id of the utterance"]
 Shard = Annotated[str, "the shard that holds the utterance"]
 Said = Annotated[str, "what was said; for reference, not for training"]
-Think = Annotated[str, "the whole think block: the injected body, then the model's own continuation"]
-InjectedChars = Annotated[int, "how many characters of `think` were injected; the model wrote the rest"]
+Think = Annotated[str, "the whole think block: injected sentences, the model's own words after (and before) them"]
+SpanOrigin = Literal["model", "injected"]
 SpeechTokenList = Annotated[tuple[int, ...], "tokens of the profile's codec; null where it has none"]
 
 
 @row
 class Nothing:
     """A table without columns of its own says which rows stay."""
+
+
+@row
+class ThinkSpan:
+    """A part of a think block and who wrote it. Offsets count characters (code points)."""
+
+    start: Annotated[int, "where the part begins in `think`"]
+    end: Annotated[int, "where it ends; the next one begins here, the last one ends with `think`"]
+    origin: Annotated[SpanOrigin, "`injected` by the builder, or the `model`'s own"]
+
+
+ThinkSpans = Annotated[tuple[ThinkSpan, ...], "who wrote which part of `think`: spans in order, which cover all of it"]
 
 
 # -- speech ------------------------------------------------------------------------------------------------------------
@@ -228,7 +240,7 @@ class Turn:
     shard: Shard | None
     transcript: Said
     think: Think | None
-    injected_chars: InjectedChars | None
+    think_spans: ThinkSpans | None
     reply: Annotated[str | None, "the reply of that turn"]
     emotion: Emotion
 
@@ -243,7 +255,7 @@ class Target:
     turns: Annotated[tuple[Turn, ...], "the user's turns with what is known of each"]
     instruction: Annotated[Instruction | None, "the spoken question that was drawn, where the task has one"]
     think: Think
-    injected_chars: InjectedChars
+    think_spans: ThinkSpans
     answer: Annotated[str, "the answer after the think block"]
     attempts: Attempts
     seed: Seed
@@ -321,7 +333,7 @@ class Message:
     transcript: Said | None = None
     audio: Annotated[int | None, "index into `audios`; null for a turn without sound"] = None
     think: Think | None = None
-    injected_chars: InjectedChars | None = None
+    think_spans: ThinkSpans | None = None
     emotion: Emotion | None = None
     train: Annotated[bool, "whether this turn carries a loss"] = False
     speech_tokens: SpeechTokenList | None = None

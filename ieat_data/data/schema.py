@@ -14,7 +14,8 @@ import pyarrow as pa
 from ieat_data.data.columns import columns, struct, to_arrays
 from ieat_data.data.rows import Audio, Sample
 
-VERSION = 3  # 2: spans name the clip that they were cut from; 3: `stage` is `training_stage`
+# 2: spans name the clip that they were cut from; 3: `stage` is `training_stage`; 4: `think_spans` for `injected_chars`
+VERSION = 4
 
 OK, REJECTED, SKIPPED = "ok", "rejected", "skipped"
 

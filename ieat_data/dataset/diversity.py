@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ieat_data.checks.shingles import ngrams, tokens
+from ieat_data.data.thoughts import own
 from ieat_data.execution.plan import Node, Plan
 
 SAMPLED = 20_000  # samples of a config: 100 MB at most
@@ -100,7 +101,7 @@ def _trained(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
     for m in messages:
         if m["train"] and m["role"] == "assistant":
             if m["think"]:
-                yield "think", m["think"][m["injected_chars"] or 0 :]
+                yield "think", " ".join(own(m["think"], m["think_spans"]))
             yield "answer", m["content"] or m["transcript"] or ""
 
 

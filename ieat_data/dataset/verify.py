@@ -42,11 +42,25 @@ def load_manifest(out: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read: {e.strerror}") from None
     except (ValueError, RecursionError) as e:
         raise UserError(f"{path}: not JSON: {e}") from None
-    if not isinstance(made, dict) or made.get("schema_version") != schema.VERSION:
-        raise UserError(f"{path}: not a manifest of schema version {schema.VERSION}")
-    if wrong := form.fault(made):
+    if not isinstance(made, dict):
+        raise UserError(f"{path}: not a manifest")
+    if wrong := _other_version(made.get("schema_version")) or form.fault(made):
         raise UserError(f"{path}: {wrong}")
     return made
+
+
+def _other_version(version: Any) -> str | None:
+    if version == schema.VERSION:
+        return None
+    if type(version) is not int or not 0 < version < 1000:
+        return f"not a manifest of schema version {schema.VERSION}"
+    if version < schema.VERSION:
+        return (
+            f"schema version {version}, but this ieat-data reads {schema.VERSION} "
+            "(docs/reference/schema.md): build the dataset again (its work folder keeps the models' answers), or read "
+            "it with the ieat-data that wrote it"
+        )
+    return f"schema version {version} is newer than this ieat-data reads ({schema.VERSION}): update ieat-data"
 
 
 def root(out: Path, made: Mapping[str, Any]) -> Path:

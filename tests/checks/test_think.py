@@ -8,6 +8,7 @@ from ieat_data.checks.base import Rejected
 from ieat_data.checks.reply import SPOKEN
 from ieat_data.checks.think import ANSWER, THOUGHT, Accepted, accept
 from ieat_data.data.emotions import Labels
+from ieat_data.data.rows import ThinkSpan
 from ieat_data.engines.base import Completion
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import Turn
@@ -73,7 +74,9 @@ def judge(
 def test_good_targets_pass_whole(task: str, language: str) -> None:
     thought = (DIALOGUE_THINK if task == "trajectory" else THINK)[language]
     accepted = judge(task, language)
-    assert accepted == Accepted(INJECTED[language] + thought, SAID[task, language], len(INJECTED[language]))
+    given = len(INJECTED[language])
+    spans = (ThinkSpan(0, given, "injected"), ThinkSpan(given, given + len(thought), "model"))
+    assert accepted == Accepted(INJECTED[language] + thought, spans, SAID[task, language])
 
 
 BAD_THINK = [

@@ -61,7 +61,7 @@ def test_of_a_build_and_of_a_part_of_it(tmp_path: Path, monkeypatch: pytest.Monk
     assert replies["texts"]["answer"]["en"]["openings"] == {"i see what": 1.0}, "the double says one thing"
     thinks = found["stage1_2_empathy"]["texts"]["think"]["en"]
     injected = [
-        m["think"][: m["injected_chars"]]
+        m["think_spans"]
         for s in samples(out)
         for m in s["messages"]
         if s["task"] == "empathy" and s["language"] == "en" and m["think"]

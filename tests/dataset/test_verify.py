@@ -16,9 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from ieat_data.api.dataset import load
 from ieat_data.cli import app
+from ieat_data.data import schema
 from ieat_data.data.audio import encode_flac
 from ieat_data.data.sample import summarise
+from ieat_data.data.thoughts import fault
 from ieat_data.dataset.manifest import manifest_digest
 from ieat_data.dataset.verification.work import work_faults
 from ieat_data.dataset.verify import verify
@@ -181,7 +184,7 @@ BROKEN: dict[str, bytes] = {
     "deep": b"[" * 100_000,
     "a huge number": b'{"schema_version": ' + b"1" * 5000 + b"}",
     "no text": b"\xff\xfe",
-    "nothing in it": b'{"schema_version": 3}',
+    "nothing in it": b'{"schema_version": %d}' % schema.VERSION,
 }
 
 
@@ -190,6 +193,38 @@ def test_a_manifest_that_is_none_is_one_fault(finished: Finished, how: str) -> N
     (finished.out / "manifest.json").write_bytes(BROKEN[how])
     (fault,) = verify(finished.out)
     assert fault.startswith(f"{finished.out}/manifest.json: ")
+
+
+@pytest.mark.parametrize(("version", "says"), [(-1, "build the dataset again"), (1, "update ieat-data")])
+def test_a_dataset_of_another_schema_version_says_what_to_do(finished: Finished, version: int, says: str) -> None:
+    _put(finished, {**_manifest(finished), "schema_version": schema.VERSION + version})
+    (fault,) = verify(finished.out)
+    assert f"schema version {schema.VERSION + version}" in fault and says in fault
+    with pytest.raises(UserError, match=says):
+        load(finished.out)
+
+
+THINK = "So. The user sounds sad. They lost a bet."
+SPANS = [(0, 3, "model"), (3, 24, "injected"), (24, 41, "model")]
+
+
+@pytest.mark.parametrize(
+    ("spans", "wrong"),
+    [
+        (SPANS, None),
+        (SPANS[1:], "at character 0"),
+        ([SPANS[0], (4, 24, "injected"), SPANS[2]], "at character 3"),
+        ([SPANS[0], (3, 25, "injected"), SPANS[2]], "at character 25"),
+        (SPANS[:2], "24 of 41"),
+        ([(0, 41, "model")], "without an injected part"),
+        ([(0, 24, "model"), (24, 41, "injected")], "without the model's own"),
+        ([(0, 24, "heard"), SPANS[2]], "heard"),
+        (None, "0 of 41"),
+    ],
+)
+def test_spans_of_a_thought_cover_it(spans: list[tuple[int, int, str]] | None, wrong: str | None) -> None:
+    found = fault(THINK, None if spans is None else [{"start": a, "end": b, "origin": c} for a, b, c in spans])
+    assert found is wrong is None or (wrong is not None and found is not None and wrong in found)
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ class JsonlSettings(ExportSettings):
 
 
 class Jsonl(Exporter):
-    """`{id, task, language, messages: [{role, content, audio, think, injected_chars, train}]}`.
+    """`{id, task, language, messages: [{role, content, audio, think, think_spans, train}]}`.
 
     `audio` is a path below the export, to a clip in the dataset's encoding. `think` is the whole think block of a
-    reply; its first `injected_chars` characters were given to the model. `train` marks the turns that carry a loss. A
-    key without a value is left out.
+    reply; `think_spans` (`[{start, end, origin}]`) says which characters of it were `injected` and which are the
+    `model`'s own. `train` marks the turns that carry a loss. A key without a value is left out.
     """
 
     Settings = JsonlSettings
@@ -50,7 +50,7 @@ class Jsonl(Exporter):
         found = {"role": message["role"], "content": message["content"]}
         if message["audio"] is not None:
             found["audio"] = paths[message["audio"]]
-        kept = ("think", "injected_chars", *(("transcript",) if self.settings.transcripts else ()))
+        kept = ("think", "think_spans", *(("transcript",) if self.settings.transcripts else ()))
         found |= {k: message[k] for k in kept if message[k] is not None}
         return found | ({"train": message["train"]} if message["role"] == "assistant" else {})
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from ieat_data.data.audio import AudioError
 from ieat_data.data.audio_length import hear
 from ieat_data.data.sample import Summary, logical
+from ieat_data.data.thoughts import fault as think_fault
 
 _SLACK_S = 1e-3
 _LONGEST_S = 24 * 3600.0
@@ -54,8 +55,8 @@ def _sample(row: Mapping[str, Any], lengths: list[float]) -> Iterator[str]:
             yield f"a message points to audio {m['audio']} of {len(lengths)}"
         if m["role"] == "assistant" and not m["content"].strip():
             yield "an empty reply"
-        if m["think"] is not None and not 0 < (m["injected_chars"] or 0) < len(m["think"]):
-            yield "a think body without a continuation of the injected one"
+        if m["think"] is not None and (wrong := think_fault(m["think"], m["think_spans"])):
+            yield wrong
     for i in sorted(set(range(len(lengths))) - {m["audio"] for m in row["messages"]}):
         yield f"no message points to audio {i}"
     for s in row["spans"]:

@@ -144,7 +144,7 @@ class Injection(Stage):
             if isinstance(verdict, Reject):
                 made.append(Child(draft.id, tried, verdict))
             else:
-                text = {"think": verdict.think, "injected_chars": verdict.injected_chars, "answer": verdict.answer}
+                text = {"think": verdict.think, "think_spans": verdict.think_spans, "answer": verdict.answer}
                 made.append(Child(draft.id, replace(tried, **text)))
         return made
 
@@ -167,7 +167,8 @@ def _checked(target: Draft, answer: Any, ctx: Context) -> Accepted | Reject:
         return verdict
     said = [[t.transcript, t.label] for t in target.turns]
     payload = {"task": target.task, "turns": said, "question": target.question}
-    return Reject(verdict.reason, payload={**payload, "injected": target.prompt.injected, "parts": answer.parts})
+    given = [["injected", target.prompt.injected]]
+    return Reject(verdict.reason, payload={**payload, "given": given, "parts": answer.parts})
 
 
 def _by_parent(rows: Sequence[Joined], made: Sequence[Child[Target]]) -> list[list[Child[Target]]]:
@@ -192,7 +193,7 @@ class Inject(Injection, ExpandStage[Felt, Target]):
     """Reasoning and empathy on single utterances that passed stage 1-1."""
 
     name = "inject"
-    version = 3
+    version = 4
     reads: Mapping[str, type[Any]] = {
         "utterances": Utterance,
         "transcribe": Transcript,
@@ -282,7 +283,7 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
     """Trajectory and reasoning over dialogues; a new last reply if the pipeline asks for one."""
 
     name = "inject_dialogues"
-    version = 3
+    version = 4
     reads: Mapping[str, type[Any]] = {"reorganise": Dialogue}
     Settings = InjectDialoguesSettings
 

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.columns import Joined, row
-from ieat_data.data.rows import Dialogue, Language, Target, Turn, Utterance
+from ieat_data.data.rows import Dialogue, Language, Target, ThinkSpan, Turn, Utterance
 from ieat_data.data.schema import OK
 from ieat_data.hashing import child_id, top_k
 from ieat_data.stages.base import Context, Inputs, Made, Stage, StageSettings, Task, groups
@@ -35,7 +35,7 @@ class Single(Joined):
     language: Language = Target.language
     turns: tuple[Turn, ...] = Target.turns
     think: str = Target.think
-    injected_chars: int = Target.injected_chars
+    think_spans: tuple[ThinkSpan, ...] = Target.think_spans
     answer: str = Target.answer
 
 
@@ -124,7 +124,7 @@ class _Accepted:
         """Return it as a turn of a dialogue: the utterance with the reply and think that were made for it alone."""
         t = self.target
         return replace(
-            t.turns[0], sample=t.id, shard=self.shard, think=t.think, injected_chars=t.injected_chars, reply=t.answer
+            t.turns[0], sample=t.id, shard=self.shard, think=t.think, think_spans=t.think_spans, reply=t.answer
         )
 
 

@@ -16,7 +16,8 @@ from ieat_data.checks import contamination
 from ieat_data.checks.shingles import number, shingles, signature
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.columns import Joined, row
-from ieat_data.data.rows import Language, Pair, Reply, Sketch, Target, Transcript, Turn, Utterance
+from ieat_data.data.rows import Language, Pair, Reply, Sketch, Target, ThinkSpan, Transcript, Turn, Utterance
+from ieat_data.data.thoughts import own
 from ieat_data.stages.base import Context, Made, Reject
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import JUDGED
@@ -64,14 +65,13 @@ class Targeted(Read):
     language: Language = Target.language
     turns: tuple[Turn, ...] = Target.turns
     think: str = Target.think
-    injected_chars: int = Target.injected_chars
+    think_spans: tuple[ThinkSpan, ...] = Target.think_spans
     answer: str = Target.answer
 
     def texts(self) -> Texts:
-        own = self.think[self.injected_chars :]
         felt = [t.emotion.label for t in self.turns]
         said = [t.transcript for t in self.turns]
-        return Texts(self.task, self.language, said, [own, self.answer], felt)
+        return Texts(self.task, self.language, said, [*own(self.think, self.think_spans), self.answer], felt)
 
 
 @row

@@ -29,6 +29,7 @@ from ieat_data.data.rows import (
     Span,
     SpokenText,
     Target,
+    ThinkSpan,
     Transcript,
     UsedUtterance,
     Utterance,
@@ -112,12 +113,12 @@ class Composition:
         text: str,
         train: bool,
         think: str | None = None,
-        injected_chars: int | None = None,
+        think_spans: tuple[ThinkSpan, ...] | None = None,
         spoken: Piece | None = None,
     ) -> None:
         index = self._audio([spoken]) if spoken else None
         self._messages.append(
-            Message("assistant", "reply", text, audio=index, think=think, injected_chars=injected_chars, train=train)
+            Message("assistant", "reply", text, audio=index, think=think, think_spans=think_spans, train=train)
         )
 
     def _audio(self, pieces: list[Piece]) -> int:
@@ -173,7 +174,7 @@ class SampleStage(Stage):
 class Compose(SampleStage):
     """What the four configs of stage 1 share."""
 
-    version = 2  # 2: spans name their clips
+    version = 3  # 2: spans name their clips; 3: think_spans
     single: tuple[str, ...] = ()  # what a task for one utterance shard reads besides utterances
     dialogue: tuple[str, ...] = ()  # what a task for one group reads
 

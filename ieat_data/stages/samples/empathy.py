@@ -57,7 +57,7 @@ class Empathy(Compose):
             for turn in (*earlier, _with_reply(last, new) if new else last):
                 sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
                 clip = _said(spoken.get(turn.sample or ""))
-                sample.assistant(turn.reply or "", True, turn.think, turn.injected_chars, clip)
+                sample.assistant(turn.reply or "", True, turn.think, turn.think_spans, clip)
             yield sample.finish(d.id, new.row.attempts if new else 1, new.row.seed if new else None)
 
     def _single(self, name: str, inputs: Inputs, in_dialogues: set[str]) -> Iterator[Sample]:
@@ -70,14 +70,14 @@ class Empathy(Compose):
             sample = Composition(child_id(stored.id, self.name, 0), "empathy", "stage1_2", target.language, utterances)
             sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
             clip = _said(spoken.get(stored.id))
-            sample.assistant(target.answer, True, target.think, target.injected_chars, clip)
+            sample.assistant(target.answer, True, target.think, target.think_spans, clip)
             yield sample.finish(target.parent, target.attempts, target.seed)
 
 
 def _with_reply(turn: Turn, target: Stored[Target]) -> Turn:
     """Return a turn with the reply that was made anew."""
     made = target.row
-    return replace(turn, sample=target.id, reply=made.answer, think=made.think, injected_chars=made.injected_chars)
+    return replace(turn, sample=target.id, reply=made.answer, think=made.think, think_spans=made.think_spans)
 
 
 def _said(reply: Clip | None) -> Piece | None:

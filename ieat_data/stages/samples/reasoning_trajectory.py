@@ -76,12 +76,12 @@ class Questioned(Compose):
         *history, last = target.turns
         for turn in history:
             sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
-            sample.assistant(turn.reply or "", False, turn.think, turn.injected_chars)
+            sample.assistant(turn.reply or "", False, turn.think, turn.think_spans)
         clip = utterances.clip(last.utterance)
         if drawn.placement == "own_turn":
             sample.user([clip], last.transcript, emotion=last.emotion)
             if last.reply:
-                sample.assistant(last.reply, False, last.think, last.injected_chars)
+                sample.assistant(last.reply, False, last.think, last.think_spans)
             sample.user([question], drawn.text, kind="question")
         else:
             asked, said = match_loudness(question.samples, clip.samples, RATE)
@@ -96,7 +96,7 @@ class Questioned(Compose):
                 parts.reverse()
             transcript = (" " if target.language == "en" else "").join(text for _, text in parts)
             sample.user([parts[0][0], gap, parts[1][0]], transcript, emotion=last.emotion)
-        sample.assistant(target.answer, True, target.think, target.injected_chars)
+        sample.assistant(target.answer, True, target.think, target.think_spans)
         return sample.finish(target.parent, target.attempts, target.seed, drawn)
 
 

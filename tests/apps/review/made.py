@@ -11,9 +11,11 @@ import numpy as np
 
 from ieat_data.data import schema
 from ieat_data.data.audio import content_hash, encode_flac
+from ieat_data.data.columns import plain
 from ieat_data.data.features import SAMPLE_SCHEMA
 from ieat_data.data.sample import merge, summarise
 from ieat_data.data.schema import to_table
+from ieat_data.data.thoughts import join
 from ieat_data.decisions.log import Decision
 from ieat_data.storage.parts import sha256_file, write_parquet
 from tests.support.hostile import HOSTILE
@@ -49,7 +51,8 @@ def sample(i: int, task: str, text: str, language: str = "en") -> dict[str, Any]
     span = {"audio": 0, "start_s": 0.0, "end_s": 3.0, "kind": "utterance", "ref": f"u{i}", "speaker": "s"}
     felt = {"label": "sad", "score": 0.7, "source": "test"}
     user = {"role": "user", "kind": "speech", "content": "", "transcript": text, "audio": 0, "emotion": felt}
-    think = f"What I hear in the voice is sad. And that is because of number {i}. {text[:80]}"
+    heard, own = "What I hear in the voice is sad.", f" And that is because of number {i}. {text[:80]}"
+    think, parts = join([("injected", heard), ("model", own)])
     reply = {"role": "assistant", "kind": "reply", "content": f"I am with you, {i}. {text}", "think": think}
     return {
         "id": row_id,
@@ -57,7 +60,7 @@ def sample(i: int, task: str, text: str, language: str = "en") -> dict[str, Any]
         "training_stage": "stage1_2",
         "language": language,
         "n_turns": 1,
-        "messages": [{**user, "train": False}, {**reply, "injected_chars": 32, "train": True}],
+        "messages": [{**user, "train": False}, {**reply, "think_spans": [plain(s) for s in parts], "train": True}],
         "audios": [{"bytes": clip, "path": f"../../{row_id}-0.flac"}],
         "spans": [{**span, "clip": content_hash(clip)}],
         "provenance": {

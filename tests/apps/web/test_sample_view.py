@@ -11,6 +11,8 @@ import pytest
 import soundfile as sf
 
 from ieat_data.apps.web import STATIC, js
+from ieat_data.data.columns import plain
+from ieat_data.data.thoughts import join
 from tests.support.browser import DESKTOP, PHONE, OpenPage, browser, fits, open_page, until
 from tests.support.hostile import HOSTILE
 
@@ -19,17 +21,18 @@ __all__ = ["browser", "open_page"]
 
 
 def a_sample(text: str = "I failed the exam.") -> dict[str, Any]:
-    empty = dict.fromkeys(("transcript", "audio", "think", "injected_chars", "emotion", "speech_tokens"))
+    empty = dict.fromkeys(("transcript", "audio", "think", "think_spans", "emotion", "speech_tokens"))
     felt = {"label": "sad", "score": 0.91, "source": "model"}
     user = {**empty, "role": "user", "kind": "speech", "content": "", "transcript": text, "audio": 0, "emotion": felt}
-    reply = {**empty, "role": "assistant", "kind": "reply", "content": text, "think": f"😢 heard. {text}"}
+    think, spans = join([("model", "So. "), ("injected", "😢 heard."), ("model", f" {text}")])
+    reply = {**empty, "role": "assistant", "kind": "reply", "content": text, "think": think}
     span = {"audio": 0, "speaker": None, "clip": None}
     return {
         "id": "0" * 32,
         "task": "empathy",
         "language": "en",
         "n_turns": 1,
-        "messages": [{**user, "train": False}, {**reply, "injected_chars": 8, "train": True}],
+        "messages": [{**user, "train": False}, {**reply, "think_spans": [plain(s) for s in spans], "train": True}],
         "audios": [{"path": "a.flac", "url": "a.flac"}],
         "spans": [
             {**span, "start_s": 0.0, "end_s": 0.5, "kind": "utterance", "ref": "1" * 32},
@@ -65,10 +68,11 @@ def test_a_conversation_with_its_think_block_in_two_colours(tmp_path: Path, open
     with open_page(write_page(tmp_path, a_sample())) as page:
         assert page.locator(".message").count() == 2
         # characters are code points, as Python counts them
-        assert page.locator(".think-injected").text_content() == "😢 heard."[:8]
-        assert page.locator(".think-continued").text_content() == "😢 heard. I failed the exam."[8:]
+        assert page.locator(".think-injected").text_content() == "😢 heard."
+        assert page.locator(".think-continued").all_text_contents() == ["So. ", " I failed the exam."]
         given, own = (
-            page.locator(x).evaluate("e => getComputedStyle(e).color") for x in (".think-injected", ".think-continued")
+            page.locator(x).first.evaluate("e => getComputedStyle(e).color")
+            for x in (".think-injected", ".think-continued")
         )
         assert given != own
         assert "0.91" in page.locator(".emotion").inner_text()

@@ -85,7 +85,7 @@ def test_jsonl_holds_every_sample_turn_by_turn(dataset: Path, tmp_path: Path) ->
         assert [m["role"] for m in line["messages"]] == [m["role"] for m in sample["messages"]]
         for written, m in zip(line["messages"], sample["messages"], strict=True):
             assert written["content"] == m["content"] and written.get("think") == m["think"]
-            assert written.get("injected_chars") == m["injected_chars"] and "transcript" not in written
+            assert written.get("think_spans") == m["think_spans"] and "transcript" not in written
             assert written.get("train") == (m["train"] if m["role"] == "assistant" else None)
             if m["audio"] is not None:
                 clip = (tmp_path / "e" / written["audio"]).read_bytes()

@@ -10,6 +10,7 @@ import pytest
 
 from ieat_data.config import load_pipeline, load_profile
 from ieat_data.data.rows import KindName, Language, Speaker, Target
+from ieat_data.data.thoughts import parts
 from ieat_data.stages.asking import prompts_of
 from ieat_data.stages.base import Context
 from ieat_data.stages.dialogue.inject import Felt, Inject, InjectSettings
@@ -63,15 +64,16 @@ def test_a_low_score_makes_a_hedged_think(tmp_path: Path, score: float, hedged: 
     assert len(accepted) > len(LABELS)
     for child in accepted:
         bank = single(child, ctx)
-        injected = child.think[: child.injected_chars]
-        assert injected in (bank.unsure if hedged else bank.sure)
+        (injected, own) = parts(child.think, child.think_spans)
+        assert injected[0] == "injected" and injected[1] in (bank.unsure if hedged else bank.sure)
+        assert own[0] == "model"
 
 
 def test_the_threshold_is_a_setting(tmp_path: Path) -> None:
     ctx = context(tmp_path)
     children = [c for x in Inject(InjectSettings(unsure_below=0.0)).process(rows(0.01), ctx) for c in x]
     for child in (c.row for c in children if c.reject is None):
-        assert child.think[: child.injected_chars] in single(child, ctx).sure
+        assert parts(child.think, child.think_spans)[0][1] in single(child, ctx).sure
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ import yaml
 
 from ieat_data.cli.build import make_plan
 from ieat_data.config import Pipeline, Profile
+from ieat_data.data.columns import plain
 from ieat_data.data.rows import NearDuplicate, Sketch, Target
 from ieat_data.data.schema import schema_of, table_of, to_table
+from ieat_data.data.thoughts import join
 from ieat_data.dataset.verify import samples, verify
 from ieat_data.errors import UserError
 from ieat_data.stages.base import Context, Inputs, Task
@@ -41,7 +43,7 @@ def target(
         "language": "en",
         "turns": [turn],
         "think": body + think,
-        "injected_chars": len(body),
+        "think_spans": [plain(s) for s in join([("injected", body), ("model", think)])[1]],
         "answer": answer,
         "status": "ok",
         **more,

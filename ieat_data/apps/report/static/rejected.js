@@ -3,7 +3,7 @@
 
 (() => {
   const { el, corpus, fact, code } = IEAT;
-  const TOLD = new Set(["turns", "question", "injected", "parts", "id", "status", "source", "key", "language", "parent", "task"]);
+  const TOLD = new Set(["turns", "question", "given", "parts", "id", "status", "source", "key", "language", "parent", "task"]);
 
   /** Bytes that a reader could not decode, decoded as far as possible. */
   const decoded = (hex) => new TextDecoder().decode(Uint8Array.from(hex.match(/../g) ?? [], (x) => Number.parseInt(x, 16)));
@@ -18,7 +18,7 @@
     return el("dl", { class: "facts" }, Object.entries(value).map(([k, v]) => fact(k.replaceAll("_", " "), shown(v, language))));
   }
 
-  /** The payload of a stage that requests think blocks: turns, a question, the injected body, the answer. */
+  /** The payload of a stage that requests think blocks: turns, a question, what was given of the thought, the answer. */
   function conversation(p, language) {
     const turn = ([text, felt]) =>
       el(
@@ -28,7 +28,10 @@
         el("div", { class: "message-body" }, corpus("p", "message-text", text, language)),
       );
     const [own = "", ...answers] = Array.isArray(p.parts) ? p.parts.map(String) : [];
-    const given = String(p.injected ?? "");
+    let end = 0;
+    const written = [...(Array.isArray(p.given) ? p.given : []), ["model", own]].filter(([, text]) => text);
+    const spans = written.map(([origin, text]) => ({ origin, start: end, end: (end += Array.from(text).length) }));
+    const thought = written.map(([, text]) => text).join("");
     const answer = answers.join("\n").trim();
     return el(
       "ol",
@@ -39,7 +42,7 @@
         "li",
         { class: "message assistant" },
         el("div", { class: "message-head" }, el("span", { class: "message-role" }, "assistant"), "rejected"),
-        given || own ? IEAT.think(given + own, Array.from(given).length, language) : null,
+        thought ? IEAT.think(thought, spans, language) : null,
         answer ? el("div", { class: "message-body" }, corpus("p", "message-text", answer, language)) : null,
       ),
     );

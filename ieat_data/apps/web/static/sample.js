@@ -38,8 +38,8 @@
     return el("span", { class: "emotion", dataset: { emotion: felt.label }, title: felt.source }, `${felt.label}${score}`);
   }
 
-  /** A think block; `given` is how many characters (code points, as Python counts) were injected. */
-  function think(text, given, language) {
+  /** A think block; `spans` [{start, end, origin}] count characters (code points, as Python does). */
+  function think(text, spans, language) {
     const points = Array.from(text);
     const key = (name, words) => el("span", { class: `think-key ${name}` }, words);
     const part = (name, words, from, to) => [
@@ -50,7 +50,7 @@
       "div",
       { class: "think" },
       el("div", { class: "think-head", "aria-hidden": "true" }, key("injected", "injected"), key("continued", "the model’s own")),
-      el("p", { class: "think-text" }, part("injected", "injected", 0, given ?? 0), part("continued", "the model's own", given ?? 0)),
+      el("p", { class: "think-text" }, (spans ?? []).map((s) => (s.origin === "injected" ? part("injected", "injected", s.start, s.end) : part("continued", "the model's own", s.start, s.end)))),
     );
   }
 
@@ -147,7 +147,7 @@
         felt ? emotion(felt) : null,
         m.train ? el("span", { class: "message-loss" }, "carries the loss") : null,
       ),
-      m.think ? think(m.think, m.injected_chars, sample.language) : null,
+      m.think ? think(m.think, m.think_spans, sample.language) : null,
       el(
         "div",
         { class: "message-body" },
