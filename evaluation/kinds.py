@@ -41,25 +41,24 @@ def sorted_rows() -> list[Sorted]:
 def table(rows: Sequence[Sorted]) -> str:
     """The tables of docs/quality.md."""
     lines = [
-        "| kind | held-back rows | sorted so | precision | recall | recall en | recall zh | the `tuned` third: precision, recall |",
+        "| kind | held back | sorted so | precision | recall | recall en | recall zh | tuned: precision, recall |",
         "|---|---|---|---|---|---|---|---|",
     ]
     held, tuned = ([s for s in rows if s.row["part"] == part] for part in ("held", "tuned"))
     for kind in KINDS:
-        so, of, right = _counts(held, kind)
+        so, those, right = _counts(held, kind)
         by_language = (_counts([s for s in held if s.row["language"] == g], kind) for g in ("en", "zh"))
         recalls = " | ".join(share(r, o) for _, o, r in by_language)
         so_tuned, of_tuned, right_tuned = _counts(tuned, kind)
         lines.append(
-            f"| {kind} | {of} | {so} | {share(right, so)} | {share(right, of)} | {recalls} "
+            f"| {kind} | {those} | {so} | {share(right, so)} | {share(right, those)} | {recalls} "
             f"| {share(right_tuned, so_tuned)}, {share(right_tuned, of_tuned)} |"
         )
     lines += ["", "| held-back rows | sorted right |", "|---|---|"]
-    for name, some in (
-        ("all", held),
-        *((g, [s for s in held if s.row["language"] == g]) for g in ("en", "zh")),
-        *((f"origin {o}", [s for s in held if s.row["origin"] == o]) for o in dict.fromkeys(s.row["origin"] for s in held)),
-    ):
+    origins = [("origin", o) for o in dict.fromkeys(s.row["origin"] for s in held)]
+    parts = [("language", g) for g in ("en", "zh")] + origins
+    of = [(f"{key} {value}", [s for s in held if s.row[key] == value]) for key, value in parts]
+    for name, some in (("all", held), *of):
         right = sum(s.found == s.row["kind"] for s in some)
         lines.append(f"| {name} | {right} of {len(some)} ({share(right, len(some))}) |")
     lines += ["", "| a held-back row that is | " + " | ".join(f"is sorted as {k}" for k in KINDS) + " |"]

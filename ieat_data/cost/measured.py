@@ -27,7 +27,7 @@ def measured(work: Store, identities: Mapping[str, Mapping[str, Any]]) -> dict[s
     for stage, engines, table in _tables(work):
         if all(known.get(role) == engine for role, engine in engines.items()):
             records[stage] += table.records().values()
-    judges = {stage: rs for stage, rs in records.items() if STAGES[stage].section in ("judge", "kinds")}
+    judges = {stage: rs for stage, rs in records.items() if STAGES[stage].section in ("judge", "kinds", "appraisal")}
     found = dict(_speeds(usage(r for stage, rs in records.items() if stage not in judges for r in rs)))
     for stage, rs in records.items():
         found.update(_of_stage(stage, rs))

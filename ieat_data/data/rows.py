@@ -169,6 +169,18 @@ class EmotionLabel:
 
 
 @row
+class Appraised:
+    """What the words alone say that the user feels: the probabilities are the language model's."""
+
+    label: Annotated[str, "the likeliest label by the words alone"]
+    score: Annotated[float, "its probability"]
+    conflict: Annotated[
+        float, "how much likelier it is, by the words alone, than the label that was heard; 0: the same"
+    ]
+    scores: Annotated[tuple[LabelScore, ...], "all labels with their probabilities"]
+
+
+@row
 class SpokenText:
     """A clip that was spoken here and checked."""
 
@@ -250,7 +262,9 @@ class Target:
     """What the model says: think block and answer. The first columns are known before it is asked."""
 
     parent: Annotated[str, "id of the utterance or dialogue"]
-    task: Annotated[str, "reasoning, empathy or trajectory"]
+    task: Annotated[
+        str, "reasoning, empathy or trajectory; contrastive: empathy where the voice says what the words do not"
+    ]
     language: Language
     turns: Annotated[tuple[Turn, ...], "the user's turns with what is known of each"]
     instruction: Annotated[Instruction | None, "the spoken question that was drawn, where the task has one"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ieat_data.stages.base import Stage
+from ieat_data.stages.dialogue.appraise import Appraise
 from ieat_data.stages.dialogue.inject import Inject, InjectDialogues
 from ieat_data.stages.dialogue.kind import Kind
 from ieat_data.stages.dialogue.questions import Questions, SpeakQuestions
@@ -12,6 +13,7 @@ from ieat_data.stages.dialogue.respond import Respond
 from ieat_data.stages.gates.decontaminate import Decontaminate
 from ieat_data.stages.gates.dedup import Deduplicate
 from ieat_data.stages.gates.llm_judge import LlmJudge
+from ieat_data.stages.samples.contrastive import Contrastive
 from ieat_data.stages.samples.empathy import Empathy
 from ieat_data.stages.samples.reasoning_trajectory import Questioned
 from ieat_data.stages.samples.response import Response
@@ -47,6 +49,7 @@ STAGES: dict[str, Stage] = {
         Deduplicate(of="respond"),
         Emotion(),
         Kind(),
+        Appraise(),
         Inject(),
         Decontaminate(of="inject"),
         Deduplicate(of="inject"),
@@ -62,6 +65,7 @@ STAGES: dict[str, Stage] = {
         Response(),
         Questioned("reasoning"),
         Empathy(),
+        Contrastive(),
         Questioned("trajectory"),
         Pairs(),
         Decontaminate(of="pairs"),
@@ -88,6 +92,7 @@ CONFIGS: tuple[str, ...] = (
     "stage1_2_reasoning",
     "stage1_2_empathy",
     "stage1_2_trajectory",
+    "stage1_2_contrastive",
     "stage2_alignment",
     "stage2_synthesis",
     "stage2_continuation",

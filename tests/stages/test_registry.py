@@ -24,8 +24,11 @@ ALL = sorted(STAGES)
 
 def whole() -> Pipeline:
     """Every stage there is."""
-    blocks: dict[str, dict[str, Any]] = {name: {} for name in ("kind", "mos", "same_speaker", "speak_replies")}
+    blocks: dict[str, dict[str, Any]] = {
+        name: {} for name in ("appraise", "kind", "mos", "same_speaker", "speak_replies")
+    }
     paper = load_pipeline("paper").model_dump(mode="json")
+    paper["stages"]["inject"]["conflict"] = "contrastive"
     paper |= {"configs": list(CONFIGS), "stages": {**paper["stages"], **blocks}, "judge": {}, "contamination": ["./b/"]}
     return Pipeline.model_validate(paper)
 

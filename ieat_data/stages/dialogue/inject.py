@@ -20,6 +20,7 @@ from ieat_data.checks.think import Accepted, accept
 from ieat_data.config import Pipeline, Profile, languages_of
 from ieat_data.data.columns import Joined, blank, row
 from ieat_data.data.rows import (
+    Appraised,
     Dialogue,
     Emotion,
     EmotionLabel,
@@ -45,8 +46,10 @@ from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import Child, ExpandStage
 
 InjectedTask = Literal["reasoning", "empathy", "trajectory"]
+CONTRASTIVE = "contrastive"  # an empathy target for a config of its own
 
 UNSURE_BELOW = 0.6
+_ANY_SCORE = 2.0  # a score is at most 1
 UNSURE = "a single utterance whose label has a lower score gets a hedged think body (it sounds a bit like ...)"
 
 
@@ -61,6 +64,16 @@ class InjectSettings(StageSettings):
     neutral_share: float = Field(1.0, ge=0, le=1, description="neutral utterances used: neutral dominates real speech")
     neutral_reasoning_share: float = Field(
         0.1, ge=0, le=1, description="of those, that may get a reasoning target: they hold no feeling to explain"
+    )
+    conflict: Literal["keep", "hedge", "drop", "contrastive"] = Field(
+        "keep",
+        description="what becomes of an utterance whose words strongly contradict the label that was heard: it is kept "
+        "as it is, gets the hedged body of an unsure label, gets no target, or, where the voice holds a feeling, goes "
+        "into the config `stage1_2_contrastive` (where it does not, it is hedged). All but `keep` need `appraise`, "
+        "which is then made",
+    )
+    conflict_above: float = Field(
+        0.6, ge=0, le=1, description="a conflict is strong if `appraise.conflict` is above this"
     )
 
 
@@ -115,15 +128,38 @@ class Injection(Stage):
     def decision_inputs(self, verdicts: Verdicts, pipeline: Pipeline) -> Mapping[str, Any]:
         return changes(verdicts, pipeline.instructions.statuses)
 
-    def draft(self, parent: str, task: InjectedTask, language: Language, turns: Sequence[Turn], ctx: Context) -> Draft:
-        """Draw the question and build the prompt."""
-        row_id, salt = child_id(parent, self.name, task), ctx.pipeline.seed
+    def draft(
+        self,
+        parent: str,
+        task: InjectedTask,
+        language: Language,
+        turns: Sequence[Turn],
+        ctx: Context,
+        *,
+        named: str | None = None,
+        hedged: bool = False,
+    ) -> Draft:
+        """Draw the question and build the prompt.
+
+        Args:
+            parent: id of the utterance or dialogue.
+            task: what is asked of the model.
+            language: `en` or `zh`.
+            turns: the user's turns.
+            ctx: of the task.
+            named: the target's task, where that is another.
+            hedged: take the body of an unsure label, whatever the score.
+        """
+        row_id, salt = child_id(parent, self.name, named or task), ctx.pipeline.seed
         drawn = draw_instruction(row_id, task, language, ctx) if task in QUESTIONED else None
         question = drawn.text if drawn else None
         said = tuple(PromptTurn(t.transcript, t.emotion.label, t.reply or "", t.emotion.score) for t in turns)
         phrasing = number("phrasing", row_id, salt)
-        prompt = prompts_of(ctx.profile).inject(task, language, said, question, phrasing, self.settings.unsure_below)
-        known = blank(Target, parent=parent, task=task, language=language, turns=tuple(turns), instruction=drawn)
+        unsure_below = _ANY_SCORE if hedged else self.settings.unsure_below
+        prompt = prompts_of(ctx.profile).inject(task, language, said, question, phrasing, unsure_below)
+        known = blank(
+            Target, parent=parent, task=named or task, language=language, turns=tuple(turns), instruction=drawn
+        )
         return Draft(row_id, known, task, language, said, question, prompt)
 
     def make(self, drafts: Sequence[Draft], ctx: Context) -> list[Child[Target]]:
@@ -186,7 +222,19 @@ class Felt(Joined):
     text: str = Transcript.text
     label: str = EmotionLabel.label
     score: float = EmotionLabel.score
-    kind: KindName | None = RowKind.kind  # None: the pipeline does not sort rows
+    # None: the pipeline does not ask for it
+    kind: KindName | None = RowKind.kind
+    conflict: float | None = Appraised.conflict
+
+
+@dataclass(frozen=True)
+class Route:
+    """What is made of an utterance: the tasks, what their target is called, its body, and why there is none."""
+
+    tasks: tuple[str, ...]
+    named: str | None = None
+    hedged: bool = False
+    why: str = ""
 
 
 class Inject(Injection, ExpandStage[Felt, Target]):
@@ -200,8 +248,9 @@ class Inject(Injection, ExpandStage[Felt, Target]):
         "respond": Reply,
         "emotion": EmotionLabel,
         "kind": RowKind,
+        "appraise": Appraised,
     }
-    optional = ("kind",)
+    optional = ("kind", "appraise")
     Settings = InjectSettings
     section = "untargeted"
 
@@ -214,14 +263,29 @@ class Inject(Injection, ExpandStage[Felt, Target]):
         if Kind().asked_for(forecast.pipeline):  # a feeling is hardly ever neutral, what is plain nearly always
             feeling, narration = (forecast.figures.get(f"{kind}.kind") for kind in ("feeling", "narration"))
             plain = (1 - feeling - narration) * s.neutral_share
-            return {"reasoning": feeling * s.reasoning_share, "empathy": (feeling + plain) * s.empathy_share}
-        fewer = min(s.neutral_share, s.neutral_reasoning_share) < 1
-        neutral = forecast.figures.get("neutral.inject") if fewer else 0.0
-        used = neutral * s.neutral_share
-        return {
-            "reasoning": (1 - neutral + used * s.neutral_reasoning_share) * s.reasoning_share,
-            "empathy": (1 - neutral + used) * s.empathy_share,
-        }
+            found = {"reasoning": feeling * s.reasoning_share, "empathy": (feeling + plain) * s.empathy_share}
+        else:
+            fewer = min(s.neutral_share, s.neutral_reasoning_share) < 1
+            neutral = forecast.figures.get("neutral.inject") if fewer else 0.0
+            used = neutral * s.neutral_share
+            found = {
+                "reasoning": (1 - neutral + used * s.neutral_reasoning_share) * s.reasoning_share,
+                "empathy": (1 - neutral + used) * s.empathy_share,
+            }
+        if s.conflict in ("keep", "hedge"):
+            return found
+        against = forecast.figures.get("conflict.appraise")
+        kept = {task: n * (1 - against) for task, n in found.items()}
+        return kept if s.conflict == "drop" else {**kept, CONTRASTIVE: against * s.empathy_share}
+
+    def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
+        found = super().faults(pipeline, profile, verdicts)
+        if self.settings.conflict == CONTRASTIVE and "stage1_2_contrastive" not in pipeline.configs:
+            return [
+                *found,
+                "stages.inject.conflict: contrastive: add stage1_2_contrastive to `configs`, or choose hedge",
+            ]
+        return found
 
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> dict[str, int]:
         """Return how many utterances get no target, by the reason; those that a share leaves out are not among them."""
@@ -247,17 +311,32 @@ class Inject(Injection, ExpandStage[Felt, Target]):
                 continue
             emotion = Emotion(said.label, said.score, ctx.profile.engines["ser"].engine)
             turn = blank(Turn, utterance=said.id, transcript=said.text, emotion=emotion)
-            fitting = tasks_for(said.kind, said.label)
-            if not fitting:
-                untargeted[str(said.kind)] += 1
+            route = self.route(said)
+            if route.why:
+                untargeted[route.why] += 1
             for task, part in shares.items():
                 used = settings.neutral_reasoning_share if neutral and task == "reasoning" else 1.0
-                if task in fitting and share("task", task, said.id, salt) < part * used:
-                    drafts.append(self.draft(said.id, task, said.language, [turn], ctx))
+                if task in route.tasks and share("task", task, said.id, salt) < part * used:
+                    drafts.append(
+                        self.draft(said.id, task, said.language, [turn], ctx, named=route.named, hedged=route.hedged)
+                    )
         made = _by_parent(rows, self.make(drafts, ctx))
         if untargeted:
             ctx.notes["untargeted"] = dict(Counter(ctx.notes.get("untargeted", {})) + untargeted)
         return made
+
+    def route(self, said: Felt) -> Route:
+        """Return what an utterance's kind and its words make of it."""
+        settings: InjectSettings = self.settings
+        tasks = tasks_for(said.kind, said.label)
+        strong = said.conflict is not None and said.conflict > settings.conflict_above
+        if not strong or settings.conflict == "keep" or said.kind == "narration":
+            return Route(tasks, why="" if tasks else str(said.kind))
+        if settings.conflict == "drop":
+            return Route((), why="conflict")
+        if settings.conflict == "contrastive" and said.label != "neutral":  # also a flat sentence, said with a feeling
+            return Route(("empathy",), named=CONTRASTIVE)
+        return Route(tasks, hedged=True, why="" if tasks else str(said.kind))
 
 
 class InjectDialoguesSettings(StageSettings):

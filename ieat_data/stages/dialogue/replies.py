@@ -73,7 +73,11 @@ class SpeakReplies(Speaking, MapStage[Answered, SpokenText]):
 
     def process(self, rows: list[Answered], ctx: Context) -> list[SpokenText | Reject | None]:
         settings: SpeakRepliesSettings = self.settings
-        wanted = [r for r in rows if r.task == "empathy" and share(self.name, r.id, ctx.pipeline.seed) < settings.share]
+        wanted = [
+            r
+            for r in rows
+            if r.task in ("empathy", "contrastive") and share(self.name, r.id, ctx.pipeline.seed) < settings.share
+        ]
         lines = [Line(r.id, r.answer, r.language, replier(r.language, ctx), _tone(r)) for r in wanted]
         made = dict(zip((x.id for x in lines), speak_rows(lines, self.name, settings, ctx), strict=True))
         return [made.get(r.id) for r in rows]

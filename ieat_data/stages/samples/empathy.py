@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ieat_data.data.mix import Piece
 from ieat_data.data.rows import Dialogue, Sample, Target, Turn
 from ieat_data.hashing import child_id
 from ieat_data.stages.base import Context, Inputs, Stored
@@ -13,13 +12,12 @@ from ieat_data.stages.dialogue.forecast import in_dialogues, targets
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
 from ieat_data.stages.samples.compose import (
-    Clip,
     Compose,
     Composition,
     Utterances,
     accepted,
-    piece,
     spoken_of,
+    spoken_reply,
     wanted_by,
 )
 
@@ -56,7 +54,7 @@ class Empathy(Compose):
             *earlier, last = d.row.turns
             for turn in (*earlier, _with_reply(last, new) if new else last):
                 sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
-                clip = _said(spoken.get(turn.sample or ""))
+                clip = spoken_reply(spoken.get(turn.sample or ""))
                 sample.assistant(turn.reply or "", True, turn.think, turn.think_spans, clip)
             yield sample.finish(d.id, new.row.attempts if new else 1, new.row.seed if new else None)
 
@@ -69,7 +67,7 @@ class Empathy(Compose):
             (turn,) = target.turns
             sample = Composition(child_id(stored.id, self.name, 0), "empathy", "stage1_2", target.language, utterances)
             sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
-            clip = _said(spoken.get(stored.id))
+            clip = spoken_reply(spoken.get(stored.id))
             sample.assistant(target.answer, True, target.think, target.think_spans, clip)
             yield sample.finish(target.parent, target.attempts, target.seed)
 
@@ -78,8 +76,3 @@ def _with_reply(turn: Turn, target: Stored[Target]) -> Turn:
     """Return a turn with the reply that was made anew."""
     made = target.row
     return replace(turn, sample=target.id, reply=made.answer, think=made.think, think_spans=made.think_spans)
-
-
-def _said(reply: Clip | None) -> Piece | None:
-    """Return a spoken reply as a piece of audio."""
-    return piece("reply", reply.audio, reply.id, reply.speaker) if reply else None
