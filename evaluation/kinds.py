@@ -1,7 +1,8 @@
 """Precision and recall of the kinds of rows (`stages/dialogue/kind.py`) on labelled texts.
 
 `python -m evaluation.kinds` prints the tables of docs/quality.md; with `--write` it puts them there, with
-`--ask PROFILE` the LLM of that profile first says what kinds_said.jsonl lacks (`evaluation/words.py`).
+`--ask PROFILE` the LLM of that profile first says what kinds_said.jsonl and feelings_said.jsonl lack
+(`evaluation/words.py`).
 
 kinds.jsonl       one line a text: its kind, as a reader sees it who does not know what the model says.
                   `origin`: `sample` (the sample corpora), `sample_human` (human recordings among them), `trial` (texts
@@ -16,11 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.checks import FOLDER, share
-from evaluation.words import Row, complete, lines_of, main
+from evaluation.words import Question, Row, complete, lines_of, main, mixed
 from ieat_data.config import Profile
-from ieat_data.stages.dialogue.kind import KINDS, NAME, KindSettings, kind_of
+from ieat_data.engines.ser import appraisal
+from ieat_data.stages.dialogue.kind import KINDS, NAME, KindSettings, kind_of, weighed
 
 LABELLED, SAID = FOLDER / "kinds.jsonl", FOLDER / "kinds_said.jsonl"
+FEELINGS = Question(FOLDER / "feelings_said.jsonl", appraisal.NAME, appraisal.FEELINGS)
 BEGIN = "<!-- evaluation/kinds.py -->\n"
 
 
@@ -33,9 +36,13 @@ class Sorted:
 
 
 def sorted_rows() -> list[Sorted]:
-    said = {line["id"]: line for line in lines_of(SAID)}
+    kinds, feelings = ({line["id"]: line for line in lines_of(path)} for path in (SAID, FEELINGS.path))
     sure = KindSettings().sure
-    return [Sorted(row, kind_of(said[row["id"]], sure)) for row in lines_of(LABELLED) if row["id"] in said]
+    return [
+        Sorted(row, kind_of(weighed(kinds[row["id"]], feelings[row["id"]]), sure))
+        for row in lines_of(LABELLED)
+        if row["id"] in kinds and row["id"] in feelings
+    ]
 
 
 def table(rows: Sequence[Sorted]) -> str:
@@ -75,7 +82,9 @@ def _counts(rows: Sequence[Sorted], kind: str) -> tuple[int, int, int]:
 
 
 def fill(profile: Profile) -> None:
-    complete(SAID, NAME, KINDS, lines_of(LABELLED), profile)
+    rows = mixed(lines_of(LABELLED))
+    held = [row for row in rows if row["part"] == "held"]
+    complete((Question(SAID, NAME, KINDS), FEELINGS), [*held, *(row for row in rows if row not in held)], profile)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,42 +31,56 @@ def lines_of(path: Path) -> list[Row]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
 
 
+def mixed(rows: Iterable[Row]) -> list[Row]:
+    """The rows in the order of their ids, which are hashes: what is asked so far is a fair part of all."""
+    return sorted(rows, key=lambda row: str(row["id"]))
+
+
 def hash_of(name: str) -> str:
     """What the answers depend on besides the text: the prompt files of both languages."""
     return fingerprint(prompt_hashes([f"{name}.*.yaml"]))[:12]
 
 
-def complete(path: Path, name: str, options: Sequence[str], rows: Sequence[Row], profile: Profile) -> None:
-    """Have the file hold what the profile's LLM says of all `rows`. Raises UserError where it cannot be asked."""
-    model, prompts = str(profile.engines["llm"].settings["model"]), hash_of(name)
-    kept = [x for x in lines_of(path) if (x["model"], x["prompts"]) == (model, prompts)]
-    there = {x["id"] for x in kept}
-    wanted = [row for row in rows if row["id"] not in there]
-    made = [{"id": i, "model": model, "prompts": prompts, **p} for i, p in _weighed(name, options, wanted, profile)]
-    by_id = {x["id"]: x for x in (*kept, *made)}
-    lines = [json.dumps(by_id[row["id"]]) + "\n" for row in rows]
-    path.write_text("".join(lines), encoding="utf-8")
+@dataclass(frozen=True)
+class Question:
+    """What is asked about texts (`prompts/NAME.{language}.yaml`), and the file that keeps what is said."""
+
+    path: Path
+    name: str
+    options: Sequence[str]
 
 
-def _weighed(
-    name: str, options: Sequence[str], rows: Sequence[Row], profile: Profile
-) -> Iterator[tuple[str, dict[str, float]]]:
-    if not rows:
+def complete(questions: Sequence[Question], rows: Sequence[Row], profile: Profile) -> None:
+    """Have the files hold what the profile's LLM says of all `rows`, row by row, should it break off.
+
+    Raises UserError where it cannot be asked.
+    """
+    model = str(profile.engines["llm"].settings["model"])
+    there: dict[str, set[str]] = {}
+    for q in questions:
+        kept = [x for x in lines_of(q.path) if (x["model"], x["prompts"]) == (model, hash_of(q.name))]
+        q.path.write_text("".join(json.dumps(x) + "\n" for x in kept), encoding="utf-8")
+        there[q.name] = {x["id"] for x in kept}
+    wanted = [(row, q) for row in rows for q in questions if row["id"] not in there[q.name]]
+    if not wanted:
         return
     if faults := registry.missing("llm", profile):
         raise UserError("\n      ".join(faults))
-    asks = Options(prompts_dir(), name, options, str(profile.engines["llm"].settings["descriptor"]))
-    items = [(row["id"], row["language"], row["text"]) for row in rows]
+    descriptor = str(profile.engines["llm"].settings["descriptor"])
+    asks = {q.name: Options(prompts_dir(), q.name, q.options, descriptor) for q in questions}
     with one_pool(profile, "llm", print) as pool:
 
         def ask(requests: Sequence[Choose], whom: Sequence[str]) -> list[Any]:
             found = {i: given[0] for i, given, _ in answered(pool, "choose", [[r] for r in requests])}
             return [found[i] for i in range(len(requests))]
 
-        for (i, _, _), p in zip(items, asks.weigh(items, ask), strict=True):
+        for row, q in wanted:
+            (p,) = asks[q.name].weigh([(row["id"], row["language"], row["text"])], ask)
             if isinstance(p, Failure):
-                raise UserError(f"engine llm: text {i}: {p.reason}: {p.message}")
-            yield i, {option: round(value, 4) for option, value in p.items()}
+                raise UserError(f"engine llm: text {row['id']}: {p.reason}: {p.message}")
+            said = {option: round(value, 4) for option, value in p.items()}
+            with q.path.open("a", encoding="utf-8") as f:
+                f.write(json.dumps({"id": row["id"], "model": model, "prompts": hash_of(q.name), **said}) + "\n")
 
 
 def main(doc: str, begin: str, complete_with: Callable[[Profile], None], table: Callable[[], str]) -> None:

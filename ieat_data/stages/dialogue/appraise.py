@@ -50,7 +50,7 @@ class Appraise(MapStage[Labelled, Appraised]):
 
     def asked_for(self, pipeline: Pipeline) -> bool:
         needed = pipeline.stages.get("inject", {}).get("conflict", "keep") != "keep"
-        return needed or super().asked_for(pipeline)
+        return needed or "kind" in pipeline.stages or super().asked_for(pipeline)
 
     def estimate(self, forecast: Forecast) -> Load:
         load = forecast.llm(self.name, forecast.loads["emotion"].ok, most_tokens=None)

@@ -1,6 +1,7 @@
 """Optional: what kind of row is it? Only one that tells of a feeling is worth a thought about the feeling.
 
-The LLM's probabilities of four words, right after the prompt (`prompts/kind.*.yaml`); nothing is generated.
+The LLM's probabilities of four words, right after the prompt (`prompts/kind.*.yaml`), together with what it says of the
+feeling in the words (`appraise`): a small model takes an injustice for a request, but not for something neutral.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from ieat_data.config import Pipeline, Profile, languages_of
 from ieat_data.data.columns import Joined, row
-from ieat_data.data.rows import KindName, Language, RowKind, Transcript, Utterance
+from ieat_data.data.rows import Appraised, KindName, LabelScore, Language, RowKind, Transcript, Utterance
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure
 from ieat_data.engines.llm.options import Options, load_options
@@ -26,6 +27,7 @@ from ieat_data.stages.row_by_row import MapStage
 
 KINDS: tuple[KindName, ...] = get_args(KindName)
 NAME = "kind"  # prompts/kind.{language}.yaml
+_RAREST = 1e-3  # neither of the two rules a kind out by itself
 
 
 class KindSettings(StageSettings):
@@ -41,24 +43,25 @@ class KindSettings(StageSettings):
 
 @row
 class Said(Joined):
-    """What a user said."""
+    """What a user said, and the feelings that the words may hold."""
 
     language: Language = Utterance.language
     text: str = Transcript.text
+    scores: tuple[LabelScore, ...] = Appraised.scores
 
 
 class Kind(MapStage[Said, RowKind]):
     """What kind of row it is: a feeling, a request, a plain statement, or narration."""
 
     name = "kind"
-    reads: Mapping[str, type[Any]] = {"utterances": Utterance, "transcribe": Transcript}
+    reads: Mapping[str, type[Any]] = {"utterances": Utterance, "transcribe": Transcript, "appraise": Appraised}
     engines = ("llm",)
     prompts = ("kind.*.yaml", "models/*.yaml")
     Settings = KindSettings
     section = "kinds"
 
     def estimate(self, forecast: Forecast) -> Load:
-        return forecast.llm(self.name, forecast.loads["transcribe"].ok, most_tokens=None)
+        return forecast.llm(self.name, forecast.loads["appraise"].ok, most_tokens=None)
 
     def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
         found = []
@@ -86,12 +89,25 @@ class Kind(MapStage[Said, RowKind]):
             ctx.shared[NAME] = Options(prompts_dir(), NAME, KINDS, descriptor, settings.calibration)
         options: Options = ctx.shared[NAME]
         answers = options.weigh([(r.id, r.language, r.text) for r in rows], ctx.engines["llm"].choose)
-        return [self._sorted(a) for a in answers]
+        return [self._sorted(r, a) for r, a in zip(rows, answers, strict=True)]
 
-    def _sorted(self, answer: dict[str, float] | Failure) -> RowKind | Reject:
+    def _sorted(self, said: Said, answer: dict[str, float] | Failure) -> RowKind | Reject:
         if isinstance(answer, Failure):
             return Reject(answer.reason, answer.message)
-        return RowKind(kind_of(answer, self.settings.sure), **answer)
+        p = weighed(answer, {s.label: s.score for s in said.scores})
+        return RowKind(kind_of(p, self.settings.sure), **p)
+
+
+def weighed(kinds: Mapping[str, float], feelings: Mapping[str, float]) -> dict[str, float]:
+    """Return the probabilities of the kinds, given what the words say of kind and of feeling, each by itself.
+
+    Requests and statements are neutral, feelings are not; read-aloud text may be either.
+    """
+    neutral = feelings.get("neutral", 0.0)
+    fits = {"feeling": 1 - neutral, "request": neutral, "statement": neutral, "narration": 0.5}
+    raw = {k: max(kinds[k], _RAREST) * max(fits[k], _RAREST) for k in KINDS}
+    total = sum(raw.values())
+    return {k: p / total for k, p in raw.items()}
 
 
 def kind_of(probabilities: Mapping[str, float], sure: float) -> KindName:

@@ -15,14 +15,14 @@ from ieat_data.building import load_build
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_pipeline, load_profile
 from ieat_data.cost.measured import measured
-from ieat_data.data.rows import Language, RowKind
+from ieat_data.data.rows import LabelScore, Language, RowKind
 from ieat_data.dataset.verify import verify
 from ieat_data.engines.base import Choose, Chosen, Failure
 from ieat_data.engines.llm.options import CALIBRATION, LANGUAGES
 from ieat_data.errors import EngineDown, UserError
 from ieat_data.paths import prompts_dir
 from ieat_data.stages.base import Context, Reject
-from ieat_data.stages.dialogue.kind import KINDS, Kind, KindSettings, Said, kind_of, tasks_for
+from ieat_data.stages.dialogue.kind import KINDS, Kind, KindSettings, Said, kind_of, tasks_for, weighed
 from tests.support import corpora
 from tests.support.doubles import LLM
 from tests.support.in_process import build_here
@@ -64,7 +64,8 @@ def process(folder: Path, engine: Any, texts: Mapping[str, Language], **settings
     made = corpora.make(folder, 1)
     client = Direct(engine)
     ctx = Context(load_pipeline(made.pipeline), load_profile(made.profile), {"llm": client})  # type: ignore[dict-item]
-    rows = [Said(str(i), "ok", language, text) for i, (text, language) in enumerate(texts.items())]
+    unknown = (LabelScore("neutral", 0.5), LabelScore("sad", 0.5))
+    rows = [Said(str(i), "ok", language, text, unknown) for i, (text, language) in enumerate(texts.items())]
     return list(Kind(KindSettings(**settings)).process(rows, ctx)), client
 
 
@@ -94,6 +95,15 @@ def test_the_bias_of_the_model_is_divided_out(tmp_path: Path) -> None:
     assert raw.feeling == pytest.approx(0.4)
     # 0.4 / 0.7 against three times 0.2 / 0.1
     assert mended.feeling == pytest.approx(0.4 / 0.7 / (0.4 / 0.7 + 6))
+
+
+def test_what_the_words_feel_weighs_in() -> None:
+    kinds = {"feeling": 0.1, "request": 0.8, "statement": 0.1, "narration": 0.0}
+    assert max(weighed(kinds, {"neutral": 0.01}), key=weighed(kinds, {"neutral": 0.01}).__getitem__) == "feeling"
+    assert weighed(kinds, {"neutral": 0.5})["request"] == pytest.approx(0.8, abs=0.01)
+    sure = weighed({**kinds, "request": 0.0, "narration": 0.8}, {"neutral": 0.0})
+    assert sure["narration"] == pytest.approx(0.8, abs=0.01), "a novel may be full of feelings"
+    assert sum(sure.values()) == pytest.approx(1)
 
 
 def test_what_is_not_sure_counts_as_a_feeling() -> None:
@@ -178,7 +188,7 @@ def test_a_build_that_sorts_its_rows(tmp_path: Path) -> None:
 def test_nobody_is_asked_unless_the_pipeline_says_so(tmp_path: Path) -> None:
     made = corpora.make(tmp_path, 2)
     plan = make_plan(made.pipeline, made.profile, tmp_path / "out", None, [], None)
-    assert "kind" not in plan.nodes and "kind" not in plan.nodes["inject"].inputs
+    assert not {"kind", "appraise"} & {*plan.nodes, *plan.nodes["inject"].inputs}
 
 
 def test_a_few_rows_through_the_stages_with_and_without_a_kind(tmp_path: Path) -> None:
