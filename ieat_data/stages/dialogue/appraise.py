@@ -105,4 +105,9 @@ def _appraised(said: Labelled, words: Mapping[str, float] | Failure) -> Appraise
         return Reject(words.reason, words.message)
     best = max(FEELINGS, key=lambda f: words[f])
     scores = tuple(LabelScore(f, words[f]) for f in FEELINGS)
-    return Appraised(best, words[best], words[best] - words.get(said.label, 0.0), scores)
+    return Appraised(best, words[best], conflict_of(words, said.label), scores)
+
+
+def conflict_of(words: Mapping[str, float], label: str) -> float:
+    """Return how much likelier the words make their own feeling than the label; 0 if it is the label."""
+    return max(words.values()) - words.get(label, 0.0)
