@@ -9,7 +9,7 @@ from ieat_data.checks import cause, closing, echo, emotion, form, leaks, person,
 from ieat_data.checks.base import NO_OWN, Check, Own, Rejected, Said, failing
 from ieat_data.checks.reply import SPOKEN
 from ieat_data.data.emotions import Labels
-from ieat_data.data.rows import ThinkSpan
+from ieat_data.data.rows import SpanOrigin, ThinkSpan
 from ieat_data.data.thoughts import join
 from ieat_data.engines.base import Completion
 from ieat_data.prompting.base import Turn
@@ -61,7 +61,7 @@ class Accepted:
 def accept(
     task: str,
     language: str,
-    injected: str,
+    given: Sequence[tuple[SpanOrigin, str]],
     completion: Completion,
     turns: Sequence[Turn],
     instruction: str | None,
@@ -74,7 +74,7 @@ def accept(
     Args:
         task: `empathy`, `reasoning` or `trajectory`.
         language: `en` or `zh`.
-        injected: the body at the end of the prompt; the completion continues right after it.
+        given: what the think block at the end of the prompt holds, by origin; the completion continues right after it.
         completion: the model's; one close of the think block splits it into two parts.
         turns: the user's words and the recognized labels.
         instruction: the question the user speaks, or None.
@@ -90,7 +90,7 @@ def accept(
     reason = reason or next(failing((*ANSWER, *own.get("answer", ())), answer), None)
     if reason:
         return Rejected(reason)
-    return Accepted(*join([("injected", injected), ("model", thought.text)]), answer.text)
+    return Accepted(*join([*given, ("model", thought.text)]), answer.text)
 
 
 def thought_and_answer(

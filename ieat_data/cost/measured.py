@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ieat_data.cost.figures import Figure, unit_of
+from ieat_data.cost.figures import Figure, cost_table, unit_of
 from ieat_data.errors import Damaged
 from ieat_data.stages import SOURCE_TABLES, STAGES
 from ieat_data.storage.shards import CommitRecord, Table
@@ -102,6 +102,8 @@ def _of_stage(name: str, records: Iterable[CommitRecord]) -> Iterator[tuple[str,
     # an interrupted task that is run again finds answers of its first attempt, which no record counts
     if asked["requests"] >= max(asked["rows"], ENOUGH):
         yield f"tries.{name}", _figure(asked["requests"], asked["rows"], f"{asked['requests']} requests")
+        if f"openings.{name}" in cost_table().figures:
+            yield f"openings.{name}", Figure(value=0, kind="measured", source=f"counted in tries.{name}")
     if asked["requests"] >= ENOUGH and asked["tokens_out"]:
         for what in ("tokens_in", "tokens_out"):
             yield f"{what}.{name}", _figure(asked[what], asked["requests"], f"{asked['requests']} requests")

@@ -1,10 +1,11 @@
-"""The values that prompting takes and returns: a user's turn, a prompt, a prompt with an injected think body."""
+"""The values that prompting takes and returns: a user's turn, a prompt, a prompt for a thought."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from ieat_data.data.rows import SpanOrigin
 from ieat_data.engines.base import Segment
 from ieat_data.prompting.files import Example
 
@@ -36,11 +37,16 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class InjectedPrompt(Prompt):
-    """A prompt that ends in an open think block holding `injected`; the model's continuation comes right after it.
+class ThoughtPrompt(Prompt):
+    """A prompt that ends in an open think block, which the model goes on with.
 
-    `examples` are the worked examples that it contains.
+    `given` is what the block holds already, by origin; `examples` are the worked examples in the prompt.
     """
 
-    injected: str
+    given: tuple[tuple[SpanOrigin, str], ...]
     examples: tuple[Example, ...]
+
+    @property
+    def injected(self) -> str:
+        """Return what was injected, without an opening of the model's own."""
+        return "".join(text for origin, text in self.given if origin == "injected")

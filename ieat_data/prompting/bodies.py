@@ -1,13 +1,14 @@
-"""Injected think bodies: a phrasing drawn by hash from the bank, filled with the words of the labels."""
+"""What is injected into a thought: an opening and a body drawn by hash from the bank, filled with the user's words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ieat_data import hashing
 from ieat_data.data.emotions import Labels
 from ieat_data.prompting.base import Language, Turn
 from ieat_data.prompting.files import DialogueBank, ThinkFile, Walk
+from ieat_data.prompting.quotes import quotation
 
 _ORDINALS = {
     "en": ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"),
@@ -25,7 +26,7 @@ GAP = {"en": " ", "zh": ""}
 def body(
     bank: ThinkFile, labels: Labels, language: Language, turns: Sequence[Turn], pick: int, unsure_below: float = 0.0
 ) -> str:
-    """Return the injected body for one utterance or a dialogue.
+    """Return what follows the opening of a thought about one utterance or a dialogue.
 
     An utterance with a score below `unsure_below` gets a hedged one.
 
@@ -33,18 +34,32 @@ def body(
         ValueError: the bank has none for these turns.
     """
     if len(turns) == 1 and bank.single:
-        bodies, unsure = bank.single[turns[0].label], turns[0].score < unsure_below
-        return hashing.pick(bodies.unsure if unsure and bodies.unsure else bodies.sure, pick, "body")
+        bodies = bank.single[turns[0].label]
+        return hashing.pick(bodies.drawn_from(unsure=turns[0].score < unsure_below), pick, "body")
     if bank.dialogue is None:
         raise ValueError(f"no think bodies for {len(turns)} turns")
     return _dialogue(bank.dialogue, labels, language, [t.label for t in turns], pick)
+
+
+def opening(bank: ThinkFile, language: Language, turns: Sequence[Turn], pick: int, control: Iterable[str] = ()) -> str:
+    """Return a written opening, which restates what was said; nothing if a turn that it quotes holds no words.
+
+    `control`: what no quotation may hold, the control strings of the model.
+    """
+    strings = list(control)
+    first, last = (quotation(t.transcript, language, strings) for t in (turns[0], turns[-1]))
+    if not first or not last:
+        return ""
+    if len(turns) == 1 and bank.single:
+        return hashing.pick(bank.openings.utterance, pick, "opening").format(quote=first)
+    return hashing.pick(bank.openings.dialogue, pick, "opening").format(first=first, last=last)
 
 
 def _dialogue(bank: DialogueBank, labels: Labels, language: Language, heard: Sequence[str], pick: int) -> str:
     if len(heard) > MAX_TURNS:
         raise ValueError(f"a dialogue of {len(heard)} turns; the maximum for a think body is {MAX_TURNS}")
     walk = hashing.pick(bank.walks, pick, "walk")
-    sentences = [hashing.pick(bank.opening, pick, "opening")]
+    sentences = []
     for i, label in enumerate(heard):
         sentences.append(_fill(_step(walk, heard[: i + 1]), labels, language, label, i))
     sentences.append(hashing.pick(bank.close, pick, "close"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +14,8 @@ from ieat_data.paths import Folder
 
 _WALK_FIELDS = frozenset({"adjective", "a_adjective", "word", "ordinal", "number"})
 _NO_FIELDS: frozenset[str] = frozenset()
+_QUOTE, _ENDS = frozenset({"quote"}), frozenset({"first", "last"})
+_MARKS = (('"', '"'), ("\u201c", "\u201d"))  # what stands around a quotation
 
 
 def _check_fields(template: str, known: frozenset[str]) -> str:
@@ -97,14 +100,48 @@ class Walk(Strict):
         return self
 
 
-class DialogueBank(Strict):
-    """The parts of a body for a dialogue: openings, walks, closes."""
+Structure = Literal[
+    "note_cause_plan",
+    "note_plan",
+    "note_need_plan",
+    "doubt_check",
+    "voice_and_words",
+    "note_meaning",
+    "note_avoid_plan",
+    "consequence",
+    "compare",
+    "cause_first",
+]
 
-    opening: tuple[str, ...] = Field(min_length=1)
+
+class Openings(Strict):
+    """What a written thought opens with: it takes note of the user and restates what was said.
+
+    `utterance` has the slot `{quote}`, `dialogue` has `{first}` and `{last}` (of the first and the last turn), each
+    between quotation marks.
+    """
+
+    utterance: tuple[str, ...] = ()
+    dialogue: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _quote(self) -> Openings:
+        for sentences, slots in ((self.utterance, _QUOTE), (self.dialogue, _ENDS)):
+            for sentence in sentences:
+                _check_sentence(sentence, slots)
+                for slot in slots:
+                    if not any(f"{before}{{{slot}}}{after}" in sentence for before, after in _MARKS):
+                        raise ValueError(f"an opening quotes {{{slot}}} between quotation marks: {sentence!r}")
+        return self
+
+
+class DialogueBank(Strict):
+    """What follows an opening in the thought about a dialogue: a walk through its turns, and a close."""
+
     walks: tuple[Walk, ...] = Field(min_length=1)
     close: tuple[str, ...] = Field(min_length=1)
 
-    @field_validator("opening", "close")
+    @field_validator("close")
     @classmethod
     def _end_a_sentence(cls, sentences: tuple[str, ...]) -> tuple[str, ...]:
         for sentence in sentences:
@@ -113,24 +150,59 @@ class DialogueBank(Strict):
 
 
 class Bodies(Strict):
-    """Whole bodies for one label: `sure` of the emotion, or `unsure` of it (none: the sure ones are used)."""
+    """What follows an opening, for one label, by structure: the order of its moves.
 
-    sure: tuple[str, ...] = Field(min_length=1)
-    unsure: tuple[str, ...] = ()
+    `sure` of the emotion, or `unsure` of it (none: the sure ones are used).
+    """
+
+    sure: Mapping[Structure, tuple[str, ...]] = Field(min_length=1)
+    unsure: Mapping[Structure, tuple[str, ...]] = Field(default_factory=dict)
+
+    @field_validator("sure", "unsure", mode="before")
+    @classmethod
+    def _by_structure(cls, bodies: Any) -> Any:
+        if isinstance(bodies, (list, tuple)):
+            raise ValueError(f"bodies are listed by structure, such as {{note_plan: [...]}} ({len(bodies)} are not)")
+        return bodies
 
     @field_validator("sure", "unsure")
     @classmethod
-    def _end_a_sentence(cls, bodies: tuple[str, ...]) -> tuple[str, ...]:
-        for body in bodies:
-            _check_sentence(body, _NO_FIELDS)
+    def _end_a_sentence(cls, bodies: Mapping[Structure, tuple[str, ...]]) -> Mapping[Structure, tuple[str, ...]]:
+        for structure, listed in bodies.items():
+            if not listed:
+                raise ValueError(f"no body of the structure {structure!r}")
+            for body in listed:
+                _check_sentence(body, _NO_FIELDS)
         return bodies
+
+    def drawn_from(self, unsure: bool) -> tuple[str, ...]:
+        """Return the bodies of all structures: the hedged ones if there are any and `unsure`."""
+        listed = self.unsure if unsure and self.unsure else self.sure
+        return tuple(body for bodies in listed.values() for body in bodies)
 
 
 class ThinkFile(Strict):
-    """Bodies for a single utterance by label, and the parts of a body for a dialogue."""
+    """The file `think/{task}.{language}.yaml`: openings, bodies by label for an utterance, parts for a dialogue."""
 
+    openings: Openings = Openings()
     single: Mapping[str, Bodies] = Field(default_factory=dict)
     dialogue: DialogueBank | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _openings_of_before(cls, file: Any) -> Any:
+        dialogue = file.get("dialogue") if isinstance(file, dict) else None
+        if isinstance(dialogue, dict) and "opening" in dialogue:
+            raise ValueError("dialogue.opening is now called openings.dialogue, and quotes {first} and {last}")
+        return file
+
+    @model_validator(mode="after")
+    def _have_openings(self) -> ThinkFile:
+        if self.single and not self.openings.utterance:
+            raise ValueError("openings.utterance is empty: a written thought about an utterance opens with one")
+        if self.dialogue and not self.openings.dialogue:
+            raise ValueError("openings.dialogue is empty: a written thought about a dialogue opens with one")
+        return self
 
 
 def load_task(root: Folder, task: str, language: str) -> TaskFile:

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 from ieat_data import hashing
 from ieat_data.data.emotions import Labels
+from ieat_data.data.rows import SpanOrigin
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
 from ieat_data.paths import Folder
-from ieat_data.prompting.base import InjectedPrompt, Language, Prompt, Task, Turn
-from ieat_data.prompting.bodies import body
+from ieat_data.prompting.base import Language, Prompt, Task, ThoughtPrompt, Turn
+from ieat_data.prompting.bodies import GAP, body
+from ieat_data.prompting.bodies import opening as written_opening
 from ieat_data.prompting.files import Example, Layout, TaskFile, ThinkFile, load_task, load_think
 
 # Worked examples per prompt for a think body. The 1.5B model of the `cpu` profile answers worse with one or two.
@@ -51,7 +53,8 @@ class Prompts:
         instruction: str | None,
         pick: int,
         unsure_below: float = 0.0,
-    ) -> InjectedPrompt:
+        opening: str | None = None,
+    ) -> ThoughtPrompt:
         """Return the prompt for the rest of a think block, whose beginning is given, and the answer after it.
 
         Args:
@@ -60,32 +63,54 @@ class Prompts:
             language: `en` or `zh`.
             turns: the user's words and the recognized labels, in order.
             instruction: the question the user speaks.
-            pick: a number drawn by hash; it selects the phrasing of the injected body, and the worked examples.
+            pick: a number drawn by hash; it selects the phrasing of what is injected, and the worked examples.
             unsure_below: below this score of a single utterance's label, the body is a hedged one.
+            opening: how the model began the thought by itself (see `open_thought`); None: one of the bank.
 
         Raises:
             ValueError: turns or instruction do not fit the task.
         """
+        messages, shared, examples = self._messages(task, language, turns, instruction, pick)
+        bank, gap = self.think(task, language), GAP[language]
+        heard = turns[-1:] if task == "empathy" and bank.dialogue is None else turns
+        follows = body(bank, self.labels, language, heard, pick, unsure_below)
+        given: list[tuple[SpanOrigin, str]]
+        if opening is None:
+            written = written_opening(bank, language, heard, pick, self.descriptor.control_strings)
+            given = [("injected", gap.join(filter(None, (written, follows))))]
+        else:
+            given = [("model", opening), ("injected", gap + follows)]
+        segments = render(self.descriptor, messages, open="think", injected="".join(text for _, text in given))
+        return ThoughtPrompt(segments, shared, tuple(given), examples)
+
+    def open_thought(
+        self, task: Task, language: Language, turns: Sequence[Turn], instruction: str | None, pick: int
+    ) -> ThoughtPrompt:
+        """Return the prompt for the beginning of a thought: that of `inject` up to the open block, and no emotion."""
+        messages, shared, examples = self._messages(task, language, turns, instruction, pick)
+        return ThoughtPrompt(render(self.descriptor, messages, open="think"), shared, (), examples)
+
+    def _messages(
+        self, task: Task, language: Language, turns: Sequence[Turn], instruction: str | None, pick: int
+    ) -> tuple[list[Message], int, tuple[Example, ...]]:
+        """Return the conversation, how many leading segments requests share, and the worked examples in it."""
         if task not in ("empathy", "reasoning", "trajectory"):
             raise ValueError(f"no think body is injected for the task {task!r}")
         if not turns or (task == "trajectory" and len(turns) < 2):
             raise ValueError(f"{task} over {len(turns)} turns")
         if (instruction is None) != (task == "empathy"):
             raise ValueError(f"{task} {'needs an' if instruction is None else 'takes no'} instruction")
-        heard = turns[-1:] if task == "empathy" else turns
-        injected = body(self.think(task, language), self.labels, language, heard, pick, unsure_below)
+        asked = turns[-1:] if task == "empathy" else turns
         layout = self.task(task, language).user
-        examples = self._drawn_examples(task, language, len(heard), pick)
+        examples = self._drawn_examples(task, language, len(asked), pick)
         head = self._head(task, language, examples)
         messages = [*head]
         if task == "empathy":
             for turn in turns[:-1]:
                 messages.append(Message("user", _put(layout.single, transcript=turn.transcript)))
                 messages.append(Message("assistant", turn.reply))
-        words = [t.transcript for t in heard]
-        messages.append(Message("user", _user_text(layout, words, instruction)))
-        segments = render(self.descriptor, messages, open="think", injected=injected)
-        return InjectedPrompt(segments, self._count_shared(head), injected, examples)
+        messages.append(Message("user", _user_text(layout, [t.transcript for t in asked], instruction)))
+        return messages, self._count_shared(head), examples
 
     def task(self, task: Task, language: Language) -> TaskFile:
         """Return the task's file.

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ieat_data.config import Profile
 from ieat_data.engines.base import Sampling
-from ieat_data.engines.llm.descriptor import load_descriptor
+from ieat_data.engines.llm.descriptor import Descriptor, load_descriptor
 from ieat_data.errors import UserError
 from ieat_data.paths import Folder, prompts_dir
 from ieat_data.prompting.base import Task
@@ -32,11 +32,17 @@ def prompts_of(profile: Profile) -> Prompts:
     return load_prompts(str(profile.engines["llm"].settings["descriptor"]))
 
 
-def sampling(ctx: Context, kind: Literal["thinking", "answering"], max_tokens: int) -> Sampling:
-    """Return the sampling that the model's descriptor recommends, with the stage's token budget."""
+def descriptor_of(profile: Profile) -> Descriptor | None:
+    """Return the descriptor of the profile's LLM; None for a profile without one."""
+    engine = profile.engines.get("llm")
+    return prompts_of(profile).descriptor if engine and engine.settings.get("descriptor") else None
+
+
+def sampling(ctx: Context, kind: Literal["thinking", "answering"], max_tokens: int | None) -> Sampling:
+    """Return the sampling that the model's descriptor recommends, with the stage's token budget if it has one."""
     known = prompts_of(ctx.profile).descriptor.sampling
     recommended = (known.thinking if kind == "thinking" else known.answering).request()
-    return replace(recommended, max_tokens=max_tokens)
+    return recommended if max_tokens is None else replace(recommended, max_tokens=max_tokens)
 
 
 def prompt_faults(profile: Profile, tasks: Iterable[Task], languages: Iterable[str]) -> list[str]:

@@ -329,6 +329,10 @@ def guarded(process: Callable[[list[T]], Sequence[Any]], rows: list[T]) -> list[
         return [result for row in rows for result in guarded(process, [row])]
 
 
+# reasons after which a row is not asked again
+NO_FURTHER = frozenset({NOT_RECORDED, *faults.NOT_AGAIN})
+
+
 def retry(
     items: Sequence[T], attempts: int, ask: Callable[[list[tuple[T, int]]], Sequence[Any]]
 ) -> list[tuple[Any, int]]:
@@ -339,7 +343,6 @@ def retry(
     """
     answers: list[tuple[Any, int]] = [(Reject("not_asked"), 0)] * len(items)
     open_items = list(range(len(items)))
-    final = {NOT_RECORDED, *faults.NOT_AGAIN}
     for attempt in range(attempts):
         if not open_items:
             break
@@ -347,7 +350,7 @@ def retry(
         still_open = []
         for i, answer in zip(open_items, got, strict=True):
             before = answers[i][0]
-            if isinstance(answer, Reject) and answer.reason not in final:
+            if isinstance(answer, Reject) and answer.reason not in NO_FURTHER:
                 still_open.append(i)
             elif isinstance(answer, Reject) and attempt and answer.reason == NOT_RECORDED:
                 answer = replace(answer, message=f"try {attempt} is rejected now ({before.reason}); {answer.message}")

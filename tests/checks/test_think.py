@@ -8,7 +8,7 @@ from ieat_data.checks.base import Rejected
 from ieat_data.checks.reply import SPOKEN
 from ieat_data.checks.think import ANSWER, THOUGHT, Accepted, accept
 from ieat_data.data.emotions import Labels
-from ieat_data.data.rows import ThinkSpan
+from ieat_data.data.rows import SpanOrigin, ThinkSpan
 from ieat_data.engines.base import Completion
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import Turn
@@ -20,6 +20,7 @@ EXAMPLES = {
     "zh": (Example(turns=(ExampleTurn(transcript="吉他被卖了！"),), answer="他真不公平。", leaks=("吉他",)),),
 }
 INJECTED = {"en": "The user sounds sad. What happened?", "zh": "用户听起来很难过。发生了什么呢？"}
+GIVEN: dict[str, list[tuple[SpanOrigin, str]]] = {x: [("injected", text)] for x, text in INJECTED.items()}
 SINGLE = {
     "en": [Turn("My dog Benny died last night, I feel so alone.", "sad")],
     "zh": [Turn("我的狗昨天晚上走了，家里好安静。", "sad")],
@@ -67,7 +68,7 @@ def judge(
     completion = Completion((thought + "\n", "\n\n" + said), "stop")
     question = None if task == "empathy" else {"en": "Where does my mood come from?", "zh": "我为什么这样？"}[language]
     heard = turns or (DIALOGUE if dialogue else SINGLE)[language]
-    return accept(task, language, INJECTED[language], completion, heard, question, LABELS, EXAMPLES[language])
+    return accept(task, language, GIVEN[language], completion, heard, question, LABELS, EXAMPLES[language])
 
 
 @pytest.mark.parametrize(("task", "language"), list(SAID))
@@ -298,9 +299,12 @@ def test_a_path_takes_no_whole_sentence_of_an_example() -> None:
     for x, sentence in closing.items():
         shown = (Example(turns=(ExampleTurn(transcript="-"),), answer=SAID["trajectory", x][:9] + ". " + sentence),)
         completion = Completion((DIALOGUE_THINK[x], SAID["trajectory", x] + " " + sentence), "stop")
-        asked = ("trajectory", x, INJECTED[x], completion, DIALOGUE[x], "?", LABELS)
-        assert accept(*asked, shown) == Rejected("copied_example")
-        assert isinstance(accept(*asked), Accepted)
+
+        def ask(examples: tuple[Example, ...], x: str = x, completion: Completion = completion) -> Accepted | Rejected:
+            return accept("trajectory", x, GIVEN[x], completion, DIALOGUE[x], "?", LABELS, examples)
+
+        assert ask(shown) == Rejected("copied_example")
+        assert isinstance(ask(()), Accepted)
 
 
 def test_the_users_words_told_of_somebody_else() -> None:
@@ -316,7 +320,7 @@ def test_the_users_words_told_of_somebody_else() -> None:
 
 def test_completions_of_the_wrong_shape() -> None:
     def shape(parts: tuple[str, ...], finish: str = "stop") -> Accepted | Rejected:
-        return accept("empathy", "en", INJECTED["en"], Completion(parts, finish), SINGLE["en"], None, LABELS)
+        return accept("empathy", "en", GIVEN["en"], Completion(parts, finish), SINGLE["en"], None, LABELS)
 
     think, answer = THINK["en"], SAID["empathy", "en"]
     assert isinstance(shape((think, answer)), Accepted)

@@ -32,6 +32,7 @@ ROUND = measured(
     tokens_in__respond=100, tokens_in__inject=400, tokens_in__inject_dialogues=500,
     tokens_out__respond=20, tokens_out__inject=50, tokens_out__inject_dialogues=100,
     bytes_per_s__s=8000, bytes__respond=300,
+    openings__inject=1.5, openings__inject_dialogues=2, tokens_out__opening=40,
     speed__llm=100, speed__asr=50, speed__ser=20, speed__tts=2,
 )  # fmt: skip
 
@@ -92,7 +93,7 @@ def test_few_neutral_utterances_are_asked_for_reasoning() -> None:
 
 def test_work_hours_and_money_by_hand() -> None:
     e = plan(gpus=4, price=2.0)
-    tokens = 600 * 2 * 20 + 270 * 3 * 50 + 9 * 2 * 100
+    tokens = 600 * 2 * 20 + 270 * (3 * 50 + 1.5 * 40) + 9 * (2 * 100 + 2 * 40)
     assert e.pools["llm"].work == pytest.approx(tokens)
     assert e.pools["llm"].hours == pytest.approx(tokens / 100 / 3600)
     assert e.pools["ser"].hours == pytest.approx(5400 / 20 / 3600)
@@ -164,6 +165,18 @@ def test_engines_that_judge_clips_are_reckoned_where_a_pipeline_asks_them() -> N
     )
 
 
+def test_openings_are_asked_where_the_model_begins_by_itself() -> None:
+    written = {"stages": {"inject": {"opening": "written"}, "inject_dialogues": {"opening": "written"}}}
+    native, without = plan({"stages": {}}).loads, plan(written).loads
+    for stage, tries in (("inject", 1.5), ("inject_dialogues", 2)):
+        rows, one, other = native[stage].rows, native[stage].asks["llm"], without[stage].asks["llm"]
+        assert one.requests == pytest.approx(other.requests + rows * tries)
+        assert one.tokens_out == pytest.approx(other.tokens_out + rows * tries * 40)
+        assert one.tokens_in > other.tokens_in
+    small = plan({"stages": {}}, profile="cpu").loads
+    assert small["inject"].asks["llm"].requests == without["inject"].asks["llm"].requests
+
+
 def test_a_judge_is_reckoned_where_a_pipeline_asks_one() -> None:
     own: dict[str, float] = {"tries.judge_targets": 6, "tokens_in.judge_targets": 200, "tokens_out.judge_targets": 30}
     own |= {"tries.judge_dialogues": 4, "tokens_in.judge_dialogues": 300, "tokens_out.judge_dialogues": 50}
@@ -181,7 +194,7 @@ def test_a_judge_is_reckoned_where_a_pipeline_asks_one() -> None:
     assert x["judge_dialogues"].asks["llm"].tokens_out == pytest.approx(3.6 * 4 * 50)
     assert x["stage1_2_trajectory"].rows == pytest.approx(0.5 * 0.8 * without.loads["stage1_2_trajectory"].rows)
     assert x["stage1_2_reasoning"].rows == pytest.approx(0.8 * 45 + 0.5 * 0.8 * 1.5)
-    more = 24300 + 720 - 0.2 * 9 * 2 * 100
+    more = 24300 + 720 - 0.2 * 9 * (2 * 100 + 2 * 40)
     assert judged.pools["llm"].work == pytest.approx(without.pools["llm"].work + more)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.paths import prompts_dir
-from ieat_data.prompting.base import LANGUAGES, TASKS, InjectedPrompt, Language, Prompt, Task, Turn
+from ieat_data.prompting.base import LANGUAGES, TASKS, Language, Prompt, Task, ThoughtPrompt, Turn
 from ieat_data.prompting.prompts import Prompts
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -45,7 +45,7 @@ def test_prompts_are_what_they_were(task: Task, language: Language) -> None:
     for family in FAMILIES:
         prompt = make(Prompts(prompts_dir(), load_descriptor(family)), task, language)
         segments = [{"control" if s.control else "plain": s.text} for s in prompt.segments]
-        injected = prompt.injected if isinstance(prompt, InjectedPrompt) else None
+        injected = prompt.injected if isinstance(prompt, ThoughtPrompt) else None
         got[family] = {"shared": prompt.shared, "injected": injected, "segments": segments}
     path = GOLDEN / f"{task}.{language}.json"
     if os.environ.get("IEAT_UPDATE_GOLDEN"):

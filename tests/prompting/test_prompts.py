@@ -99,7 +99,7 @@ def test_worked_examples_pass_the_rules_themselves(task: Task, language: Languag
     for worked in QWEN25.examples(task, language):
         turns = [Turn(t.transcript, t.label or "") for t in worked.turns]
         completion = Completion((worked.think, worked.answer.strip()), "stop")
-        verdict = accept(task, language, "", completion, turns, worked.question, QWEN25.labels)
+        verdict = accept(task, language, [], completion, turns, worked.question, QWEN25.labels)
         assert isinstance(verdict, Accepted), (verdict, worked.answer)
         said = " ".join(t.transcript for t in worked.turns)
         assert any(contains(said, leak) for leak in worked.leaks), worked.leaks
@@ -125,6 +125,31 @@ def test_bodies_for_a_dialogue_walk_through_the_turns(task: Task, language: Lang
         assert collapse(found) == collapse(path)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("task", INJECTED_TASKS)
+def test_an_opening_of_the_model_stands_before_what_is_injected(task: Task, language: Language) -> None:
+    """The call for it has the same conversation, ends in an open and empty block, and no emotion is told."""
+    turns = dialogue(["sad"] if task == "empathy" else ["sad", "happy"])
+    question, own = None if task == "empathy" else "?", {"en": "Okay, so be it.", "zh": "好的，就这样。"}[language]
+    for pick in PICKS[:9]:
+        begun = QWEN3.open_thought(task, language, turns, question, pick)
+        assert begun.given == () and begun.segments[-1].text.endswith("<think>\n") and begun.segments[-1].control
+        prompt = QWEN3.inject(task, language, turns, question, pick, opening=own)
+        assert prompt.segments[:-1] == begun.segments and prompt.shared == begun.shared
+        assert [origin for origin, _ in prompt.given] == ["model", "injected"]
+        assert prompt.segments[-1].text == own + prompt.injected
+        assert prompt.injected[0].isspace() == (language == "en"), "a gap between two English sentences"
+        assert collapse(QWEN3.labels.find(prompt.injected, language)) == [t.label for t in turns]
+        written = QWEN3.inject(task, language, turns, question, pick)
+        assert written.injected.endswith(prompt.injected.strip()) and written.injected != prompt.injected.strip()
+        assert [origin for origin, _ in written.given] == ["injected"]
+
+
+def test_a_turn_without_words_is_not_quoted() -> None:
+    prompt = QWEN3.inject("empathy", "en", [Turn("...", "sad")], None, 3)
+    assert '"' not in prompt.injected and QWEN3.labels.find(prompt.injected, "en") == ["sad"]
+
+
 def test_the_same_pick_gives_the_same_body() -> None:
     one, two = (QWEN3.inject("trajectory", "zh", dialogue(["sad", "fear"]), "?", 2**63) for _ in range(2))
     assert one == two
@@ -135,6 +160,7 @@ def test_history_stands_before_the_last_utterance() -> None:
     texts = [s.text for s in QWEN3.inject("empathy", "en", turns, None, 0).segments]
     first, reply, last = (next(i for i, t in enumerate(texts) if x in t) for x in ("lost it", "I'm sorry.", "found it"))
     assert first < reply < last
+    assert '"I lost it"' in texts[-1] and '"I found it!"' in texts[-1], "a written opening quotes both ends"
     assert "happy" in QWEN3.labels.find(texts[-1], "en")
 
 
@@ -155,6 +181,8 @@ def test_what_does_not_fit_a_task_is_refused(task: Task, path: list[str], questi
         QWEN3.inject(task, "en", dialogue(path), question, 0)
 
 
+THINK = "think/empathy.en.yaml"
+OPENED = "openings: {utterance: ['Okay, \"{quote}\".']}\n"
 hostile = st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=12)), min_size=1, max_size=4).map("".join)
 
 
@@ -192,19 +220,24 @@ def test_prompt_files_hold_no_control_text(task: Task, language: Language) -> No
     ("file", "text", "message"),
     [
         ("tasks/empathy.en.yaml", "system: x\nusr: {}", r"unknown key 'usr' \(did you mean 'user'\?\)"),
+        (THINK, "single: {sad: {sure: {note_plan: [The user sounds sad because]}}}", "end at a sentence end"),
+        (THINK, 'single: {sad: {sure: {compare: [Sad.]}, unsure: {compare: ["Sad,"]}}}', "end at a sentence end"),
+        (THINK, "single: {sad: {sure: {}}}", "sure"),
+        (THINK, "single: {sad: {sure: {note_plan: []}}}", "no body of the structure 'note_plan'"),
+        (THINK, "single: {sad: {sure: [The user sounds sad.]}}", "listed by structure"),
+        (THINK, "single: {sad: {sure: {note_plans: [Sad.]}}}", "note_plans"),
+        (THINK, OPENED + "single: {glum: {sure: {compare: [Glum.]}}}", "'glum' is not a label"),
+        (THINK, OPENED + "single: {sad: {sure: {compare: [Sad.]}}}", "no phrasing for 'happy'"),
+        (THINK, 'single: {sad: {sure: {compare: ["They sound {adjective}."]}}}', "not a placeholder here"),
+        (THINK, "single: {sad: {sure: {compare: [Sad.]}}}", "openings.utterance is empty"),
+        (THINK, "openings: {utterance: ['Okay, {quote}.']}", "between quotation marks"),
+        (THINK, "openings: {utterance: ['Okay, \"{first}\".']}", "first"),
+        (THINK, "openings: {dialogue: ['From \"{first}\" on.']}", "{last}"),
+        (THINK, "openings: {utterance: ['They said, \"{quote}\"']}", "end at a sentence end"),
+        (THINK, "dialogue: {opening: [A.], close: [B.], walks: []}", "now called openings.dialogue"),
         (
-            "think/empathy.en.yaml",
-            'single: {sad: {sure: ["The user sounds sad because "]}}',
-            "end at a sentence end",
-        ),
-        ("think/empathy.en.yaml", 'single: {sad: {sure: ["Sad."], unsure: ["Sad,"]}}', "end at a sentence end"),
-        ("think/empathy.en.yaml", "single: {sad: {sure: []}}", "sure"),
-        ("think/empathy.en.yaml", 'single: {glum: {sure: ["They sound glum."]}}', "'glum' is not a label"),
-        ("think/empathy.en.yaml", 'single: {sad: {sure: ["They sound sad."]}}', "no phrasing for 'happy'"),
-        ("think/empathy.en.yaml", 'single: {sad: {sure: ["They sound {adjective}."]}}', "not a placeholder here"),
-        (
-            "think/empathy.en.yaml",
-            'dialogue: {opening: [A.], close: [B.], walks: [{first: "{mood}.", then: ".", same: ".", back: "."}]}',
+            THINK,
+            'dialogue: {close: [B.], walks: [{first: "{mood}.", then: ".", same: ".", back: "."}]}',
             "mood",
         ),
         ("tasks/empathy.en.yaml", 'system: x\nuser: {single: "{text}"}', "text"),

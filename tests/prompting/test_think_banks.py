@@ -10,19 +10,20 @@ from collections.abc import Iterator
 import pytest
 from rapidfuzz import fuzz, process
 
+from evaluation.style import QUOTE
 from ieat_data.checks.language import is_language, traditional_share
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting import bodies
 from ieat_data.prompting.base import LANGUAGES, Language, Task, Turn
-from ieat_data.prompting.files import DialogueBank
+from ieat_data.prompting.files import DialogueBank, Openings
 from ieat_data.prompting.prompts import Prompts
 
 PROMPTS = Prompts(prompts_dir(), load_descriptor("qwen3"))
 LABELS = PROMPTS.labels
 SINGLE: tuple[Task, ...] = ("empathy", "reasoning")
-DIALOGUE: tuple[Task, ...] = ("reasoning", "trajectory")
-LEAST, LEAST_UNSURE, LEAST_WALKS = 30, 6, 12
+DIALOGUE: tuple[Task, ...] = ("reasoning", "trajectory", "empathy")
+LEAST, LEAST_UNSURE, LEAST_WALKS, LEAST_OPENINGS = 30, 8, 12, 20
 MOST_ALIKE = 85.0  # of two bodies of one emotion, in per cent; the same for parts of a dialogue
 MOST_ALIKE_ACROSS = 70.0  # of two emotions' bodies without their words: no template with the word swapped
 MOST_ONE_OPENING = 0.15
@@ -54,15 +55,26 @@ BROKEN = re.compile(
 EN_MARKS, ZH_MARKS = re.compile(r"[，。？！；：、“”]"), re.compile(r"[A-Za-z,?!;:\"']|(?<!\d)\.(?!\d)")
 
 
+def sure(task: Task, language: Language, label: str) -> tuple[str, ...]:
+    return PROMPTS.think(task, language).single[label].drawn_from(unsure=False)
+
+
+def unsure(task: Task, language: Language, label: str) -> tuple[str, ...]:
+    return PROMPTS.think(task, language).single[label].drawn_from(unsure=True)
+
+
 def pool(task: Task, language: Language, label: str) -> tuple[str, ...]:
-    bank = PROMPTS.think(task, language).single[label]
-    return bank.sure + bank.unsure
+    return sure(task, language, label) + unsure(task, language, label)
 
 
 def parts(task: Task, language: Language) -> DialogueBank:
     bank = PROMPTS.think(task, language).dialogue
     assert bank is not None
     return bank
+
+
+def openings(task: Task, language: Language) -> Openings:
+    return PROMPTS.think(task, language).openings
 
 
 def steps(task: Task, language: Language) -> Iterator[tuple[str, str, str]]:
@@ -92,7 +104,7 @@ def assert_written_in(text: str, language: Language) -> None:
     if language == "en":
         assert text[0].isupper() and not EN_MARKS.search(text) and text.isascii(), text
     else:
-        assert not ZH_MARKS.search(text), text
+        assert not ZH_MARKS.search(text.replace("TA", "")), text  # TA: he or she
         assert traditional_share(text) == 0, text
 
 
@@ -100,9 +112,9 @@ def assert_written_in(text: str, language: Language) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", SINGLE)
 def test_bodies_of_an_emotion(task: Task, language: Language, label: str) -> None:
-    bank, whole = PROMPTS.think(task, language).single[label], pool(task, language, label)
-    assert len(bank.sure) >= LEAST
-    assert len(bank.unsure) >= LEAST_UNSURE
+    whole = pool(task, language, label)
+    assert len(sure(task, language, label)) >= LEAST
+    assert len(unsure(task, language, label)) >= LEAST_UNSURE
     assert len(set(whole)) == len(whole)
     alike, one, other = most_alike(whole)
     assert alike < MOST_ALIKE, (one, other)
@@ -119,10 +131,10 @@ def test_bodies_of_an_emotion(task: Task, language: Language, label: str) -> Non
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", SINGLE)
 def test_hedged_bodies_hedge_and_the_others_do_not(task: Task, language: Language) -> None:
-    for label, bank in PROMPTS.think(task, language).single.items():
-        for body in bank.unsure:
+    for label in LABELS.names:
+        for body in unsure(task, language, label):
             assert HEDGE[language].search(body), (label, body)
-        assert not any(DOUBT.search(b) for b in bank.sure), label
+        assert not any(DOUBT.search(b) for b in sure(task, language, label)), label
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -152,7 +164,7 @@ def test_no_body_is_another_emotions_with_the_word_swapped(task: Task, language:
             body = re.sub(re.escape(form), "…", body, flags=re.I)
         return body
 
-    bare = {x: tuple(without_word(b, x) for b in PROMPTS.think(task, language).single[x].sure) for x in LABELS.names}
+    bare = {x: tuple(without_word(b, x) for b in sure(task, language, x)) for x in LABELS.names}
     for one, other in itertools.combinations(LABELS.names, 2):
         alike = process.cdist(bare[one], bare[other], scorer=fuzz.ratio)
         i, j = divmod(int(alike.argmax()), len(bare[other]))
@@ -164,22 +176,37 @@ def test_no_body_is_another_emotions_with_the_word_swapped(task: Task, language:
 def test_parts_of_a_dialogue(task: Task, language: Language) -> None:
     bank = parts(task, language)
     assert len(bank.walks) >= LEAST_WALKS
-    for group in (bank.opening, bank.close):
-        assert len(set(group)) == len(group) >= LEAST
-        alike, one, other = most_alike(group)
-        assert alike < MOST_ALIKE, (one, other)
-        start, times = Counter(opening(s, language) for s in group).most_common(1)[0]
-        assert times <= MOST_ONE_OPENING * len(group), start
-        for sentence in group:
-            assert_written_in(sentence, language)
-            assert not LABELS.find(sentence, language, near=True), "the walk alone names emotions"
+    assert len(set(bank.close)) == len(bank.close) >= LEAST
+    alike, one, other = most_alike(bank.close)
+    assert alike < MOST_ALIKE, (one, other)
+    start, times = Counter(opening(s, language) for s in bank.close).most_common(1)[0]
+    assert times <= MOST_ONE_OPENING * len(bank.close), start
+    for sentence in bank.close:
+        assert_written_in(sentence, language)
+        assert not LABELS.find(sentence, language, near=True), "the walk alone names emotions"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("task", ["empathy", "reasoning", "trajectory"])
+def test_openings(task: Task, language: Language) -> None:
+    """They begin alike, as Qwen3's do; what they say after that differs. None names an emotion."""
+    listed = openings(task, language)
+    for group, wanted in ((listed.utterance, task in SINGLE), (listed.dialogue, True)):
+        assert len(set(group)) == len(group) >= (LEAST_OPENINGS if wanted else 0)
+        for text in group:
+            filled = text.format(**dict.fromkeys(("quote", "first", "last"), QUOTE[language]))
+            bare = re.sub('[“”"]', "", filled)
+            assert not FORBIDDEN.search(bare) and not re.search(r"[{}]|\s{2}|[,.，。]{2}", bare), filled
+            assert is_language(filled, language) and traditional_share(filled) == 0, filled
+            assert not LABELS.find(text, language, near=True), text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_dialogues_of_the_two_tasks_share_no_opening_and_no_close(language: Language) -> None:
-    one, other = (parts(task, language) for task in DIALOGUE)
-    assert not set(one.opening) & set(other.opening)
-    assert not set(one.close) & set(other.close)
+    groups = [set(parts(t, language).close) for t in DIALOGUE], [set(openings(t, language).dialogue) for t in DIALOGUE]
+    for group in groups:
+        for one, other in itertools.combinations(group, 2):
+            assert not one & other
 
 
 @pytest.mark.long
@@ -195,12 +222,12 @@ def test_each_step_of_a_walk_names_its_emotion_once(task: Task, language: Langua
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", DIALOGUE)
 def test_every_path_of_emotions_makes_a_sound_body(task: Task, language: Language) -> None:
-    """All sequences of up to four labels, by every walk; with that, every opening and close is met many times."""
+    """All sequences of up to four labels, by every walk; with that, every close is met many times."""
     bank = parts(task, language)
     paths = [p for n in (2, 3, 4) for p in itertools.product(LABELS.names, repeat=n)]
-    opened, closed = itertools.cycle(bank.opening), itertools.cycle(bank.close)
+    closed = itertools.cycle(bank.close)
     for walk in bank.walks:
-        one_walk = DialogueBank(opening=(next(opened),), walks=(walk,), close=(next(closed),))
+        one_walk = DialogueBank(walks=(walk,), close=(next(closed),))
         for path in paths:
             body = bodies._dialogue(one_walk, LABELS, language, path, 0)
             assert not BROKEN.search(body), body
@@ -226,12 +253,12 @@ def test_an_emotion_that_returns_is_said_to_return() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", SINGLE)
 def test_a_low_score_draws_a_hedged_body(task: Task, language: Language) -> None:
-    bank, question = PROMPTS.think(task, language).single["sad"], None if task == "empathy" else "?"
+    question, own = None if task == "empathy" else "?", "Okay."
 
     def drawn(score: float, below: float) -> set[str]:
         turns = [Turn("so", "sad", score=score)]
-        return {PROMPTS.inject(task, language, turns, question, pick, below).injected for pick in range(400)}
+        prompts = (PROMPTS.inject(task, language, turns, question, pick, below, own) for pick in range(400))
+        return {prompt.injected.strip() for prompt in prompts}
 
-    assert drawn(0.59, 0.6) == set(bank.unsure)
-    assert drawn(0.6, 0.6) == set(bank.sure)
-    assert drawn(0.0, 0.0) == set(bank.sure)
+    assert drawn(0.59, 0.6) == set(unsure(task, language, "sad"))
+    assert drawn(0.6, 0.6) == drawn(0.0, 0.0) == set(sure(task, language, "sad"))

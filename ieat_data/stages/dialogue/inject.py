@@ -1,7 +1,8 @@
 """IEAT: the emotion goes into the think body, its close is withheld, and the model continues thinking and answers.
 
-`inject` makes the single-turn targets of an utterance (reasoning, empathy), `inject_dialogues` those of a dialogue
-(trajectory, reasoning, and empathy where the last reply is made anew). Each target's question is drawn before.
+The thought opens by restating what was said (`openings.py`). `inject` makes the single-turn targets of an utterance
+(reasoning, empathy), `inject_dialogues` those of a dialogue (trajectory, reasoning, and empathy where the last reply is
+made anew). Each target's question is drawn before.
 """
 
 from __future__ import annotations
@@ -35,29 +36,39 @@ from ieat_data.data.rows import (
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure, Generate
 from ieat_data.hashing import child_id, number, seed, share
-from ieat_data.prompting.base import InjectedPrompt, Language
+from ieat_data.prompting.base import Language, ThoughtPrompt
 from ieat_data.prompting.base import Turn as PromptTurn
-from ieat_data.stages.asking import prompt_faults, prompts_of, sampling
+from ieat_data.stages.asking import descriptor_of, prompt_faults, prompts_of, sampling
 from ieat_data.stages.base import Context, Made, Reject, Rule, Stage, StageSettings, retry
 from ieat_data.stages.dialogue.kind import Kind, tasks_for
+from ieat_data.stages.dialogue.openings import (
+    OPENING,
+    TOKENS,
+    Draft,
+    InjectedTask,
+    Opening,
+    ask_openings,
+    opens_by_itself,
+)
 from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
 from ieat_data.stages.dialogue.reorganise import Reorganise
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import Child, ExpandStage
 
-InjectedTask = Literal["reasoning", "empathy", "trajectory"]
 CONTRASTIVE = "contrastive"  # an empathy target for a config of its own
-
 UNSURE_BELOW = 0.6
-_ANY_SCORE = 2.0  # a score is at most 1
 UNSURE = "a single utterance whose label has a lower score gets a hedged think body (it sounds a bit like ...)"
+
+
+MAX_TOKENS = "of the think continuation and the answer together; null: as the model's descriptor says for thinking"
 
 
 class InjectSettings(StageSettings):
     """The settings of `inject`."""
 
     attempts: int = Field(4, ge=1, description="tries, each with the next seed")
-    max_tokens: int = Field(1024, ge=1, description="of the think continuation and the answer together")
+    opening: Opening | None = Field(None, description=OPENING)
+    max_tokens: int | None = Field(None, ge=1, description=MAX_TOKENS)
     unsure_below: float = Field(UNSURE_BELOW, ge=0, le=1, description=UNSURE)
     reasoning_share: float = Field(1.0, ge=0, le=1, description="utterances that get a reasoning target")
     empathy_share: float = Field(1.0, ge=0, le=1, description="utterances that get an empathy target")
@@ -75,19 +86,6 @@ class InjectSettings(StageSettings):
     conflict_above: float = Field(
         0.6, ge=0, le=1, description="a conflict is strong if `appraise.conflict` is above this"
     )
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A target to make."""
-
-    id: str
-    row: Target  # with the columns known before the model is asked
-    task: InjectedTask
-    language: Language
-    turns: tuple[PromptTurn, ...]
-    question: str | None
-    prompt: InjectedPrompt
 
 
 class Injection(Stage):
@@ -139,7 +137,7 @@ class Injection(Stage):
         named: str | None = None,
         hedged: bool = False,
     ) -> Draft:
-        """Draw the question and build the prompt.
+        """Draw the question and the phrasing.
 
         Args:
             parent: id of the utterance or dialogue.
@@ -155,27 +153,35 @@ class Injection(Stage):
         question = drawn.text if drawn else None
         said = tuple(PromptTurn(t.transcript, t.emotion.label, t.reply or "", t.emotion.score) for t in turns)
         phrasing = number("phrasing", row_id, salt)
-        unsure_below = _ANY_SCORE if hedged else self.settings.unsure_below
-        prompt = prompts_of(ctx.profile).inject(task, language, said, question, phrasing, unsure_below)
         known = blank(
             Target, parent=parent, task=named or task, language=language, turns=tuple(turns), instruction=drawn
         )
-        return Draft(row_id, known, task, language, said, question, prompt)
+        return Draft(row_id, known, task, language, said, question, phrasing, hedged)
 
     def make(self, drafts: Sequence[Draft], ctx: Context) -> list[Child[Target]]:
         """Ask until accepted or out of attempts."""
         wanted = sampling(ctx, "thinking", self.settings.max_tokens)
+        openings = ask_openings(drafts, self.name, self.settings.opening, ctx)
+        unsure_below = self.settings.unsure_below
+        asked = {
+            d.id: d.prompt(ctx, unsure_below, None if isinstance(o, Reject) else o)
+            for d, o in zip(drafts, openings, strict=True)
+        }
+        lost = {d.id: o for d, o in zip(drafts, openings, strict=True) if isinstance(o, Reject)}
 
         def draw(draft: Draft, attempt: int) -> int:
             return seed(draft.id, self.name, attempt, ctx.pipeline.seed)
 
         def ask(tries: list[tuple[Draft, int]]) -> list[Accepted | Reject]:
-            requests = [Generate(t.prompt.segments, wanted, draw(t, n), t.prompt.shared) for t, n in tries]
+            requests = [Generate(asked[t.id].segments, wanted, draw(t, n), asked[t.id].shared) for t, n in tries]
             answers = ctx.engines["llm"].generate(requests, [t.id for t, _ in tries])
-            return [_checked(t, a, ctx) for (t, _), a in zip(tries, answers, strict=True)]
+            return [_checked(t, asked[t.id], a, ctx) for (t, _), a in zip(tries, answers, strict=True)]
 
+        open_drafts = [d for d in drafts if d.id not in lost]
+        verdicts = dict(zip((d.id for d in open_drafts), retry(open_drafts, self.settings.attempts, ask), strict=True))
         made: list[Child[Target]] = []
-        for draft, (verdict, tries) in zip(drafts, retry(drafts, self.settings.attempts, ask), strict=True):
+        for draft in drafts:
+            verdict, tries = verdicts[draft.id] if draft.id in verdicts else (lost[draft.id], 0)
             tried = replace(draft.row, attempts=tries, seed=draw(draft, max(tries - 1, 0)))
             if isinstance(verdict, Reject):
                 made.append(Child(draft.id, tried, verdict))
@@ -184,26 +190,41 @@ class Injection(Stage):
                 made.append(Child(draft.id, replace(tried, **text)))
         return made
 
+    def load(self, forecast: Forecast, rows: float) -> Load:
+        """Return the load of so many targets, with the requests for their openings."""
+        descriptor = descriptor_of(forecast.profile)
+        most = self.settings.max_tokens
+        if most is None and descriptor is not None:
+            most = descriptor.sampling.thinking.max_tokens
+        load = forecast.llm(self.name, rows, most)
+        if opens_by_itself(self.settings.opening, forecast.profile):
+            asks, figures = load.asks["llm"], forecast.figures
+            requests = rows * figures.get(f"openings.{self.name}")
+            asks.requests += requests
+            asks.tokens_in += requests * figures.get(f"tokens_in.{self.name}")
+            asks.tokens_out += requests * min(figures.get("tokens_out.opening"), TOKENS)
+        return load
 
-def _checked(target: Draft, answer: Any, ctx: Context) -> Accepted | Reject:
+
+def _checked(target: Draft, prompt: ThoughtPrompt, answer: Any, ctx: Context) -> Accepted | Reject:
     if isinstance(answer, Failure):
         return Reject(answer.reason, answer.message)
     verdict = accept(
         target.task,
         target.language,
-        target.prompt.injected,
+        prompt.given,
         answer,
         target.turns,
         target.question,
         prompts_of(ctx.profile).labels,
-        target.prompt.examples,
+        prompt.examples,
         own_checks(ctx.pipeline),
     )
     if isinstance(verdict, Accepted):
         return verdict
     said = [[t.transcript, t.label] for t in target.turns]
     payload = {"task": target.task, "turns": said, "question": target.question}
-    given = [["injected", target.prompt.injected]]
+    given = [list(piece) for piece in prompt.given]
     return Reject(verdict.reason, payload={**payload, "given": given, "parts": answer.parts})
 
 
@@ -241,7 +262,7 @@ class Inject(Injection, ExpandStage[Felt, Target]):
     """Reasoning and empathy on single utterances that passed stage 1-1."""
 
     name = "inject"
-    version = 4
+    version = 5
     reads: Mapping[str, type[Any]] = {
         "utterances": Utterance,
         "transcribe": Transcript,
@@ -297,7 +318,7 @@ class Inject(Injection, ExpandStage[Felt, Target]):
     def estimate(self, forecast: Forecast) -> Load:
         labelled, replied = forecast.loads["emotion"], forecast.loads["respond"]
         parents = labelled.ok * (replied.ok / replied.rows if replied.rows else 0.0)
-        return forecast.llm(self.name, parents * sum(self.per_parent(forecast).values()), self.settings.max_tokens)
+        return self.load(forecast, parents * sum(self.per_parent(forecast).values()))
 
     def process(self, rows: list[Felt], ctx: Context) -> list[list[Child[Target]]]:
         settings: InjectSettings = self.settings
@@ -343,7 +364,8 @@ class InjectDialoguesSettings(StageSettings):
     """The settings of `inject_dialogues`."""
 
     attempts: int = Field(6, ge=1, description="tries, each with the next seed")
-    max_tokens: int = Field(1024, ge=1, description="of the think continuation and the answer together")
+    opening: Opening | None = Field(None, description=OPENING)
+    max_tokens: int | None = Field(None, ge=1, description=MAX_TOKENS)
     unsure_below: float = Field(UNSURE_BELOW, ge=0, le=1, description=UNSURE)
     reasoning_share: float = Field(0.5, ge=0, le=1, description="dialogues that get a reasoning target")
     trajectory_share: float = Field(1.0, ge=0, le=1, description="dialogues that get a trajectory target")
@@ -362,7 +384,7 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
     """Trajectory and reasoning over dialogues; a new last reply if the pipeline asks for one."""
 
     name = "inject_dialogues"
-    version = 4
+    version = 5
     reads: Mapping[str, type[Any]] = {"reorganise": Dialogue}
     Settings = InjectDialoguesSettings
 
@@ -380,7 +402,7 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
 
     def estimate(self, forecast: Forecast) -> Load:
         rows = forecast.loads["reorganise"].ok * sum(self.per_parent(forecast).values())
-        return forecast.llm(self.name, rows, self.settings.max_tokens)
+        return self.load(forecast, rows)
 
     def process(self, rows: list[Talk], ctx: Context) -> list[list[Child[Target]]]:
         settings: InjectDialoguesSettings = self.settings

@@ -15,6 +15,7 @@ import pytest
 from ieat_data.checks.base import Rejected
 from ieat_data.checks.reply import accept_reply
 from ieat_data.checks.think import Accepted, accept
+from ieat_data.data.rows import SpanOrigin
 from ieat_data.engines.base import Choose, Chosen, Completion, Failure, Generate, Sampling, Segment
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
@@ -92,7 +93,8 @@ def test_malformed_answers_are_rejected_with_the_right_reason(
     lesson = next(x for x in lessons if len(x["parts"]) == 2)
     (answer,) = engine.generate([request(lesson, seed)])
     labels = Labels.load(prompts_dir() / "labels.yaml")
-    verdict = accept("empathy", "en", "They sound sad.", answer, [Turn("My dog ran away.", "sad")], None, labels)
+    given: list[tuple[SpanOrigin, str]] = [("injected", "They sound sad.")]
+    verdict = accept("empathy", "en", given, answer, [Turn("My dog ran away.", "sad")], None, labels)
     assert verdict == Rejected(reason)
     assert not isinstance(verdict, Accepted)
 

@@ -64,16 +64,16 @@ def test_a_low_score_makes_a_hedged_think(tmp_path: Path, score: float, hedged: 
     assert len(accepted) > len(LABELS)
     for child in accepted:
         bank = single(child, ctx)
-        (injected, own) = parts(child.think, child.think_spans)
-        assert injected[0] == "injected" and injected[1] in (bank.unsure if hedged else bank.sure)
-        assert own[0] == "model"
+        injected, own = parts(child.think, child.think_spans)
+        assert injected[0] == "injected" and injected[1].endswith(bank.drawn_from(unsure=hedged))
+        assert injected[1].startswith(("Okay", "Alright") if child.language == "en" else "好的") and own[0] == "model"
 
 
 def test_the_threshold_is_a_setting(tmp_path: Path) -> None:
     ctx = context(tmp_path)
     children = [c for x in Inject(InjectSettings(unsure_below=0.0)).process(rows(0.01), ctx) for c in x]
     for child in (c.row for c in children if c.reject is None):
-        assert parts(child.think, child.think_spans)[0][1] in single(child, ctx).sure
+        assert parts(child.think, child.think_spans)[0][1].endswith(single(child, ctx).drawn_from(unsure=False))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_strong_conflict_is_hedged_whatever_the_score(tmp_path: Path) -> None:
     accepted = [t for targets in found.values() for t in targets if t.think]
     assert len(accepted) > len(LABELS)
     for target in accepted:
-        assert parts(target.think, target.think_spans)[0][1] in single(target, ctx).unsure
+        assert parts(target.think, target.think_spans)[0][1].endswith(single(target, ctx).drawn_from(unsure=True))
 
 
 def test_a_strong_conflict_is_dropped_and_counted(tmp_path: Path) -> None:
@@ -145,9 +145,13 @@ def test_what_the_voice_alone_says_goes_into_a_config_of_its_own(tmp_path: Path,
     assert {i for i, names in tasks.items() if names == {"contrastive"}} == FELT, "also a flat sentence, said sadly"
     assert all("contrastive" not in tasks[i] and tasks[i] for i in PLAIN), "a flat voice says nothing"
     told = [t for i in FELT for t in found[i] if t.think]
-    assert told and all(parts(t.think, t.think_spans)[0][1] in single(t, ctx, "empathy").sure for t in told)
+    assert told
+    for t in told:
+        bodies = single(t, ctx, "empathy").drawn_from(unsure=False)
+        assert parts(t.think, t.think_spans)[0][1].endswith(bodies)
     hedged = [t for i in PLAIN for t in found[i] if t.think]
-    assert all(parts(t.think, t.think_spans)[0][1] in single(t, ctx).unsure for t in hedged)
+    for t in hedged:
+        assert parts(t.think, t.think_spans)[0][1].endswith(single(t, ctx).drawn_from(unsure=True))
 
 
 def test_read_aloud_text_gets_no_target_whatever_the_voice_says(tmp_path: Path) -> None:
