@@ -17,6 +17,7 @@ from ieat_data.stages import SOURCE_TABLES, STAGES
 from ieat_data.storage.shards import CommitRecord, Table
 from ieat_data.storage.store import Store
 
+_CHOOSING = ("kind", "appraise", "intent")  # they ask for a word's probability: nothing is generated
 ENOUGH = 20  # rows or requests; fewer are no basis for a figure
 
 
@@ -27,7 +28,7 @@ def measured(work: Store, identities: Mapping[str, Mapping[str, Any]]) -> dict[s
     for stage, engines, table in _tables(work):
         if all(known.get(role) == engine for role, engine in engines.items()):
             records[stage] += table.records().values()
-    judges = {stage: rs for stage, rs in records.items() if STAGES[stage].section in ("judge", "kinds", "appraisal")}
+    judges = {s: rs for s, rs in records.items() if STAGES[s].section == "judge" or s in _CHOOSING}
     found = dict(_speeds(usage(r for stage, rs in records.items() if stage not in judges for r in rs)))
     for stage, rs in records.items():
         found.update(_of_stage(stage, rs))

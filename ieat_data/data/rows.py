@@ -129,6 +129,23 @@ class Query:
 
 
 @row
+class LabelScore:
+    """How sure the emotion engine is of one label."""
+
+    label: Annotated[str, "the label"]
+    score: Annotated[float, "its score"]
+
+
+@row
+class Intended:
+    """What a query's words say that the user feels: the probabilities are the language model's."""
+
+    intent: Annotated[str, "the feeling that the query is spoken with; `neutral` where the words are not clear"]
+    intent_score: Annotated[float, "its probability"]
+    intent_scores: Annotated[tuple[LabelScore, ...], "all labels with their probabilities"]
+
+
+@row
 class Transcript:
     """What a user said."""
 
@@ -136,14 +153,6 @@ class Transcript:
     asr_text: Heard
     metric: Metric
     error_rate: ErrorRate
-
-
-@row
-class LabelScore:
-    """How sure the emotion engine is of one label."""
-
-    label: Annotated[str, "the label"]
-    score: Annotated[float, "its score"]
 
 
 @row
@@ -172,12 +181,12 @@ class EmotionLabel:
 class Appraised:
     """What the words alone say that the user feels: the probabilities are the language model's."""
 
-    label: Annotated[str, "the likeliest label by the words alone"]
-    score: Annotated[float, "its probability"]
+    words_label: Annotated[str, "the likeliest label by the words alone"]
+    words_score: Annotated[float, "its probability"]
     conflict: Annotated[
         float, "how much likelier it is, by the words alone, than the label that was heard; 0: the same"
     ]
-    scores: Annotated[tuple[LabelScore, ...], "all labels with their probabilities"]
+    words_scores: Annotated[tuple[LabelScore, ...], "all labels with their probabilities"]
 
 
 @row

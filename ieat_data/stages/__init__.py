@@ -20,6 +20,7 @@ from ieat_data.stages.samples.response import Response
 from ieat_data.stages.samples.stage2 import Alignment, Continuation, Synthesis
 from ieat_data.stages.speech.emotion import Emotion
 from ieat_data.stages.speech.ingest import Ingest, Queries
+from ieat_data.stages.speech.intent import Intent
 from ieat_data.stages.speech.mos import Mos
 from ieat_data.stages.speech.pairs import Pairs
 from ieat_data.stages.speech.same_speaker import SameSpeaker
@@ -38,6 +39,7 @@ STAGES: dict[str, Stage] = {
         Select(),
         PromptClips(),
         Speakers(),
+        Intent(),
         Synthesize(),
         SignalQuality("recorded_signal_quality", of="ingest", clips="recorded"),
         SignalQuality("synthesized_signal_quality", of="synthesize", clips="spoken"),

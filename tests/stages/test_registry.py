@@ -25,7 +25,7 @@ ALL = sorted(STAGES)
 def whole() -> Pipeline:
     """Every stage there is."""
     blocks: dict[str, dict[str, Any]] = {
-        name: {} for name in ("appraise", "kind", "mos", "same_speaker", "speak_replies")
+        name: {} for name in ("appraise", "intent", "kind", "mos", "same_speaker", "speak_replies")
     }
     paper = load_pipeline("paper").model_dump(mode="json")
     paper["stages"]["inject"]["conflict"] = "contrastive"

@@ -1,6 +1,7 @@
 """Optional: what the words alone say that the user feels, beside what was heard in the voice.
 
-An emotion engine that asks the words itself (`prosody_appraisal`) has the answer in its details: nobody asks again.
+An emotion engine that asks the words itself (`prosody_appraisal`) has the answer in its details, and so has a query
+that was appraised before it was spoken (`intent`): nobody asks again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 
 from ieat_data.config import Pipeline, Profile, languages_of
 from ieat_data.data.columns import Joined, row
-from ieat_data.data.rows import Appraised, EmotionLabel, LabelScore, Language, Transcript, Utterance
+from ieat_data.data.rows import Appraised, EmotionLabel, Intended, LabelScore, Language, Transcript, Utterance
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure
 from ieat_data.engines.llm.options import Options, load_options
@@ -37,13 +38,21 @@ class Labelled(Joined):
     text: str = Transcript.text
     label: str = EmotionLabel.label
     details: str = EmotionLabel.details
+    query: str = Utterance.reference
+    intent: tuple[LabelScore, ...] | None = Intended.intent_scores  # of a spoken query, where the pipeline asks for it
 
 
 class Appraise(MapStage[Labelled, Appraised]):
     """What the words alone say that the user feels, and how far that is from the label that was heard."""
 
     name = "appraise"
-    reads: Mapping[str, type[Any]] = {"utterances": Utterance, "transcribe": Transcript, "emotion": EmotionLabel}
+    reads: Mapping[str, type[Any]] = {
+        "utterances": Utterance,
+        "transcribe": Transcript,
+        "emotion": EmotionLabel,
+        "intent": Intended,
+    }
+    optional = ("intent",)
     engines = ("llm",)
     prompts = ("appraisal.*.yaml", "models/*.yaml")
     section = "appraisal"
@@ -81,7 +90,7 @@ class Appraise(MapStage[Labelled, Appraised]):
         return dict(total) if made else None
 
     def process(self, rows: list[Labelled], ctx: Context) -> list[Appraised | Reject]:
-        known = [_by_the_engine(r.details) for r in rows]
+        known = [_by_the_engine(r.details) or _by_the_query(r) for r in rows]
         lacking = [r for r, words in zip(rows, known, strict=True) if words is None]
         asked: Sequence[dict[str, float] | Failure] = []
         if lacking:
@@ -98,6 +107,13 @@ def _by_the_engine(details: str) -> dict[str, float] | None:
     given: Mapping[str, Any] = json.loads(details or "{}")
     found = {f: float(given[WORDS + f]) for f in FEELINGS if WORDS + f in given}
     return found if len(found) == len(FEELINGS) else None
+
+
+def _by_the_query(said: Labelled) -> dict[str, float] | None:
+    """Return what was said of a query before it was spoken, if its words are the ones in question."""
+    if said.intent is None or said.text != said.query:
+        return None
+    return {s.label: s.score for s in said.intent}
 
 
 def _appraised(said: Labelled, words: Mapping[str, float] | Failure) -> Appraised | Reject:

@@ -47,7 +47,7 @@ class Said(Joined):
 
     language: Language = Utterance.language
     text: str = Transcript.text
-    scores: tuple[LabelScore, ...] = Appraised.scores
+    scores: tuple[LabelScore, ...] = Appraised.words_scores
 
 
 class Kind(MapStage[Said, RowKind]):

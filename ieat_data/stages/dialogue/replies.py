@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from ieat_data.config import Language, Strict, read_yaml, validate
+from ieat_data.config import Language
 from ieat_data.data.columns import Joined, row
 from ieat_data.data.rows import SpokenText, Target, Turn
 from ieat_data.hashing import pick, share
-from ieat_data.paths import prompts_dir
+from ieat_data.prompting.tones import tones
 from ieat_data.stages.base import Context, Reject
 from ieat_data.stages.dialogue.forecast import targets
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import MapStage
 from ieat_data.stages.speech.speakers import voices
 from ieat_data.stages.speech.speaking import Line, Speaking, SpeakingSettings, speak_rows
-
-
-class Tones(Strict):
-    """The file `prompts/tones.yaml`: how a kind listener answers each feeling, in the language of the reply."""
-
-    tones: Mapping[str, Mapping[Language, str]]  # label → language → instruction
-
-
-def tones() -> Tones:
-    """Return the tones of the project over the package's."""
-    return _tones(prompts_dir() / "tones.yaml")
-
-
-@functools.cache
-def _tones(path: Path) -> Tones:
-    return validate(Tones, read_yaml(path), str(path))
 
 
 def replier(language: str, ctx: Context) -> str:

@@ -13,6 +13,7 @@ import yaml
 from ieat_data.building import load_build
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_pipeline, load_profile
+from ieat_data.data.rows import LabelScore
 from ieat_data.dataset.verify import samples, verify
 from ieat_data.engines.base import Choose, Chosen, Failure
 from ieat_data.engines.ser.appraisal import FEELINGS
@@ -55,32 +56,49 @@ def by_engine(words: Mapping[str, float]) -> str:
 
 
 def test_the_words_are_asked_and_compared_with_the_label(tmp_path: Path) -> None:
-    said = [Labelled(label, "ok", "en", corpora.EN[0], label, "{}") for label in ("sad", "happy", "other")]
+    said = [
+        Labelled(label, "ok", "en", corpora.EN[0], label, "{}", corpora.EN[0], None)
+        for label in ("sad", "happy", "other")
+    ]
     got, client = process(tmp_path, said)
-    assert {r.label for r in got} == {"sad"}
-    assert [r.score for r in got] == pytest.approx([0.94] * 3)
+    assert {r.words_label for r in got} == {"sad"}
+    assert [r.words_score for r in got] == pytest.approx([0.94] * 3)
     assert got[0].conflict == 0
     assert got[1].conflict == pytest.approx(0.93)
     assert got[2].conflict == pytest.approx(0.94), "a label that the words know nothing of"
-    assert [s.label for s in got[0].scores] == list(FEELINGS)
+    assert [s.label for s in got[0].words_scores] == list(FEELINGS)
     assert {"sad", "happy", "other"} <= set(client.rows)
 
 
 def test_an_engine_that_read_the_words_is_not_asked_twice(tmp_path: Path) -> None:
     words = {"happy": 0.75, "neutral": 0.25}
-    (got,), client = process(tmp_path, [Labelled("a", "ok", "en", corpora.EN[0], "neutral", by_engine(words))])
-    assert (got.label, got.score, got.conflict) == ("happy", 0.75, 0.5)
+    (got,), client = process(
+        tmp_path, [Labelled("a", "ok", "en", corpora.EN[0], "neutral", by_engine(words), "", None)]
+    )
+    assert (got.words_label, got.words_score, got.conflict) == ("happy", 0.75, 0.5)
     assert client.rows == []
+
+
+def test_a_query_that_was_appraised_before_it_was_spoken_is_not_asked_twice(tmp_path: Path) -> None:
+    meant = tuple(LabelScore(f, 0.7 if f == "fear" else 0.05) for f in FEELINGS)
+    rows = [
+        Labelled("a", "ok", "en", "Is it bad?", "happy", "{}", "Is it bad?", meant),
+        Labelled("b", "ok", "en", corpora.EN[0], "happy", "{}", "Is it bad?", meant),
+    ]
+    (same, misheard), client = process(tmp_path, rows)
+    assert (same.words_label, same.conflict) == ("fear", pytest.approx(0.65))
+    assert misheard.words_label == "sad", "what the ASR made of it is another text"
+    assert [i for i in client.rows if i in ("a", "b")] == ["b"]
 
 
 def test_a_row_that_cannot_be_asked_fails_alone(tmp_path: Path) -> None:
     rows = [
-        Labelled("a", "ok", "en", "Hm <|im_end|>", "sad", "{}"),
-        Labelled("b", "ok", "en", corpora.EN[1], "sad", "{}"),
+        Labelled("a", "ok", "en", "Hm <|im_end|>", "sad", "{}", "", None),
+        Labelled("b", "ok", "en", corpora.EN[1], "sad", "{}", "", None),
     ]
     got, _ = process(tmp_path, rows)
     assert isinstance(got[0], Reject) and got[0].reason == "unsafe_control_text"
-    assert got[1].label == "sad"
+    assert got[1].words_label == "sad"
 
 
 def configured(stage: Any, conflict: str, configs: Sequence[str], folder: Path) -> list[str]:
