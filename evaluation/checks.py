@@ -5,8 +5,9 @@
 answers.jsonl     one line an answer: what the checks see, and `faults`: what is wrong with it, by the reason codes.
                   Faults that no check looks for: `untrue` (wrong or made up), `muddled` (makes no sense).
                   `part`: the batch that it was read in. The checks were changed after each.
-examples.json     the worked examples that the model was shown, by the name in a row's `examples`: their answers, and
-                  the words that betray a copy
+                  `rubric`: what an answer about a dialogue lacks of the benchmark's rubric, which is no fault by itself
+examples.json     the worked examples that the model was shown, by the name in a row's `examples`: their thoughts
+                   (in all their wordings), their answers, and the words that betray a copy
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.checks import closing, reply, think
-from ieat_data.checks.base import Rejected, failing
+from ieat_data.checks.base import Rejected, Said, failing
+from ieat_data.checks.rubric import FLAT_TRAJECTORY, ONE_TURN, RUBRIC
 from ieat_data.data.emotions import Labels
 from ieat_data.engines.base import Completion
 from ieat_data.paths import prompts_dir
@@ -74,7 +76,9 @@ def _shown(name: str | None, task: str, language: str) -> tuple[Example, ...]:
         return ()
     examples = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))[name][f"{task}.{language}"]
     turn = (ExampleTurn(transcript="-"),)
-    return tuple(Example(turns=turn, answer=e["answer"], leaks=tuple(e["leaks"])) for e in examples)
+    return tuple(
+        Example(turns=turn, think=e.get("think", ""), answer=e["answer"], leaks=tuple(e["leaks"])) for e in examples
+    )
 
 
 @functools.cache
@@ -133,7 +137,30 @@ def table(judged: Sequence[Judged]) -> str:
     for code, says in UNCHECKED.items():
         having = [j for j in judged if code in j.faults]
         lines.append(f"| `{code}`: {says} | {len(having)} | {sum(bool(j.found) for j in having)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_rubric([j.row for j in judged])]) + "\n"
+
+
+def lacking(row: dict[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
+    """What a labelled answer about a dialogue lacks of the rubric: by its reader, and by the checks that see it."""
+    turns = tuple(Turn(text, label) for text, label in row["turns"])
+    said = Said(row["parts"][1], row["task"], row["language"], turns, row["question"], labels=_labels())
+    return frozenset(row["rubric"]), frozenset(failing(RUBRIC, said))
+
+
+def _rubric(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The table of the checks that a pipeline may ask for."""
+    lines = [
+        "| for a pipeline that asks for it | an answer that | read | labelled | rejected | precision | recall |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for check, task in ((FLAT_TRAJECTORY, "trajectory"), (ONE_TURN, "reasoning")):
+        pairs = [lacking(r) for r in rows if "rubric" in r and r["task"] == task]
+        labelled = [check.code in of for of, _ in pairs]
+        hit = [check.code in found for _, found in pairs]
+        right = sum(a and b for a, b in zip(labelled, hit, strict=True))
+        shares = f"{share(right, sum(hit))} | {share(right, sum(labelled))}"
+        lines.append(f"| `{check.code}` | {check.says} | {len(pairs)} | {sum(labelled)} | {sum(hit)} | {shares} |")
+    return lines
 
 
 def _together(name: str, judged: Sequence[Judged]) -> str:

@@ -1,7 +1,8 @@
 """What the optional judge is worth: its numbers for labelled answers, against what the reader says of them.
 
 `python -m evaluation.judge` prints the tables of docs/quality.md; with `--write` it puts them there. With
-`--ask PROFILE` the LLM of that profile first judges what judged.jsonl lacks: delete it to have all judged again.
+`--ask PROFILE` the LLM of that profile first judges what judged.jsonl lacks: delete it to have all judged again, or the
+lines of a criterion whose words have changed.
 
 judged.jsonl      one line a criterion of an answer (`id` in answers.jsonl): the number with the scale explained upwards
                   (`first`) and downwards (`second`), the mean that both expect, and who judged
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -50,22 +51,26 @@ def let_through() -> list[Row]:
     return [j.row for j in map(judge, answers()) if j.row["task"] != "respond" and not j.found]
 
 
-def file_of(row: Row) -> JudgeFile:
-    return load_judge(prompts_dir(), row["task"], row["language"])
+def file_of(row: Row, criteria: Collection[str] | None = None) -> JudgeFile:
+    """The judge's file for an answer, or what it says of some of the criteria."""
+    file = load_judge(prompts_dir(), row["task"], row["language"])
+    if criteria is None:
+        return file
+    return file.model_copy(update={"criteria": {c: asked for c, asked in file.criteria.items() if c in criteria}})
 
 
-def requests(row: Row, labels: Labels, descriptor: Descriptor) -> list[Choose]:
+def requests(row: Row, file: JudgeFile, labels: Labels, descriptor: Descriptor) -> list[Choose]:
     """What the stage asks about an answer. The replies between the turns of a dialogue were not kept with it."""
     completion = Completion(tuple(row["parts"]), row["finish_reason"])
     turns = [Turn(text, label) for text, label in row["turns"]]
     pair = thought_and_answer(row["task"], row["language"], completion, turns, row["question"], labels)
     assert isinstance(pair, tuple), "every check lets it through"
     heard = [Turn(t.transcript, labels.words(t.label, row["language"]).word) for t in turns]
-    return judge_requests(file_of(row), heard, row["question"], pair[1].text, descriptor)
+    return judge_requests(file, heard, row["question"], pair[1].text, descriptor)
 
 
-def ask(profile: Profile, rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """The lines of judged.jsonl about each of `rows`, as the answers arrive.
+def ask(profile: Profile, lacking: Sequence[tuple[Row, JudgeFile]]) -> Iterator[list[Row]]:
+    """The lines of judged.jsonl about each answer, by the criteria of its file, as they arrive.
 
     Raises UserError where the profile's LLM cannot be asked, or fails.
     """
@@ -73,24 +78,27 @@ def ask(profile: Profile, rows: Sequence[Row]) -> Iterator[list[Row]]:
         raise UserError("\n      ".join(faults))
     settings = profile.engines["llm"].settings
     labels, descriptor = Labels.load(prompts_dir() / "labels.yaml"), load_descriptor(str(settings["descriptor"]))
-    asked = [requests(row, labels, descriptor) for row in rows]
+    asked = [requests(row, file, labels, descriptor) for row, file in lacking]
     with one_pool(profile, "llm", print) as pool:
         for i, given, _ in answered(pool, "choose", asked):
-            yield _lines(rows[i], given, str(settings["model"]))
+            yield _lines(*lacking[i], given, str(settings["model"]))
 
 
-def _lines(row: Row, given: Sequence[Chosen | Failure], model: str) -> list[Row]:
+def _lines(row: Row, file: JudgeFile, given: Sequence[Chosen | Failure], model: str) -> list[Row]:
     if failed := next((a for a in given if isinstance(a, Failure)), None):
         raise UserError(f"engine llm: answer {row['id']}: {failed.reason}: {failed.message}")
     chosen = [a for a in given if isinstance(a, Chosen)]
-    numbers = [asdict(n) for n in read_numbers(file_of(row), chosen)]
+    numbers = [asdict(n) for n in read_numbers(file, chosen)]
     return [{"id": row["id"], **n, "expected": round(n["expected"], 4), "model": model} for n in numbers]
 
 
 def judged() -> list[Row]:
+    """The lines of judged.jsonl, an answer's together and in the order of its criteria."""
     if not JUDGED.is_file():
         return []
-    return [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
+    place = {row["id"]: (i, list(file_of(row).criteria)) for i, row in enumerate(answers()) if row["task"] != "respond"}
+    return sorted(lines, key=lambda line: (place[line["id"]][0], place[line["id"]][1].index(line["criterion"])))
 
 
 def auc(fit: ArrayLike, unfit: ArrayLike) -> float:
@@ -116,7 +124,9 @@ def table(lines: Sequence[Row]) -> str:
     for line in lines:
         by_criterion[f"{rows[line['id']]['task']}.{line['criterion']}"].append(line)
         by_answer[line["id"]].append(line["expected"])
-    scores = {i: sum(numbers) / len(numbers) for i, numbers in by_answer.items()}
+    # an answer has a mean once every criterion of its task is judged
+    whole = {i: numbers for i, numbers in by_answer.items() if len(numbers) == len(file_of(rows[i]).criteria)}
+    scores = {i: sum(numbers) / len(numbers) for i, numbers in whole.items()}
     made = [
         "| criterion | answers | share of 1, 2, 3, 4, 5 | both orders equal | kappa | fit above unfit (ROC AUC) |",
         "|---|---|---|---|---|---|",
@@ -126,6 +136,10 @@ def table(lines: Sequence[Row]) -> str:
     made += [
         _criterion("all", lines, rows, with_area=False),
         "",
+    ]
+    if not scores:
+        return "\n".join(made[:-1]) + "\n"
+    made += [
         "| mean of the criteria | fit | unfit | mean of the fit | of the unfit | fit above unfit (ROC AUC) |",
         "|---|---|---|---|---|---|",
     ]
@@ -187,10 +201,13 @@ def _complete(profile: Profile) -> None:
     lines, model = judged(), str(profile.engines["llm"].settings["model"])
     if other := {line["model"] for line in lines} - {model}:
         raise UserError(f"{JUDGED}: holds numbers of {', '.join(sorted(other))}: move it away first, to ask {model}")
-    there = {line["id"] for line in lines}
-    if rows := [row for row in let_through() if row["id"] not in there]:
+    there: dict[str, set[str]] = defaultdict(set)
+    for line in lines:
+        there[line["id"]].add(line["criterion"])
+    files = [(row, file_of(row, set(file_of(row).criteria) - there[row["id"]])) for row in let_through()]
+    if lacking := [(row, file) for row, file in files if file.criteria]:
         with JUDGED.open("a", encoding="utf-8") as f:
-            for given in ask(profile, rows):
+            for given in ask(profile, lacking):
                 f.writelines(json.dumps(line) + "\n" for line in given)
                 f.flush()
 

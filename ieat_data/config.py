@@ -188,9 +188,12 @@ class Instructions(Strict):
         "joined", description="joined to the last utterance, or a turn of its own"
     )
     before_share: float = Field(
-        0.5, ge=0, le=1, description="of joined questions, the share that is spoken before the utterance"
+        0.2, ge=0, le=1, description="of joined questions, the share spoken before the utterance, where the bank allows"
     )
     gap_s: tuple[float, float] = Field((0.3, 0.8), description="silence between question and utterance, seconds")
+    voice: Literal["drawn", "user"] = Field(
+        "drawn", description="whose voice asks: one that is drawn, or as far as the TTS engine can, the user's own"
+    )
     statuses: tuple[InstructionStatus, ...] = Field(
         ("checked", "accepted"),
         min_length=1,
@@ -285,7 +288,10 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> UserE
     if first["type"] == "extra_forbidden":
         return UserError(f"{where}: unknown key {key!r}{did_you_mean(loc[-1], _known_keys(model, loc[:-1]))}")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return UserError(f"{where}: {key}: {first['msg']}, got {first.get('input')!r}{more}")
+    said = first["msg"].removeprefix("Value error, ")
+    if not loc:  # what concerns several keys names them itself
+        return UserError(f"{where}: {said}{more}")
+    return UserError(f"{where}: {key}: {said}, got {first.get('input')!r}{more}")
 
 
 def _known_keys(model: type[BaseModel], loc: Sequence[str]) -> list[str]:

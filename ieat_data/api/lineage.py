@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from ieat_data.data.schema import OK, REJECTED
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.hashing import child_id
-from ieat_data.stages.dialogue.questions import question_id
+from ieat_data.stages.dialogue.asker import question_id
 from ieat_data.storage.parts import Part
 
 Row = Mapping[str, Any]
@@ -198,4 +198,4 @@ def _named(row: Row) -> set[str]:
 def _question(row: Row) -> str | None:
     """Return the id of the spoken question that a target or sample draws."""
     drawn = row.get("instruction")
-    return question_id(drawn["id"], drawn["speaker"]) if drawn else None
+    return question_id(drawn["id"], drawn["speaker"], drawn.get("clip")) if drawn else None

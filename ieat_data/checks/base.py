@@ -73,7 +73,8 @@ class Said:
 
     `text` is a thought (the model's own continuation of the injected body) or an answer; `thought` is the thought
     before an answer, if any. `turns` are the user's words with the recognized labels, `question` is the user's question
-    about them. `examples` are the worked examples in the prompt, so that copies of them are found.
+    about them. `examples` are the worked examples in the prompt, so that copies of them are found. `control` are the
+    strings that the model reads as commands, and those of its tokenizer that it wrote.
     """
 
     text: str
@@ -84,6 +85,7 @@ class Said:
     thought: str = ""
     labels: Labels | None = None
     examples: tuple[Example, ...] = field(default=(), repr=False)
+    control: tuple[str, ...] = field(default=(), repr=False)
 
     @cached_property
     def transcripts(self) -> tuple[str, ...]:

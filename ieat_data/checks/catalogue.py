@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ieat_data.checks import clip, closing, pairs, query, reply, think
+from ieat_data.checks import clip, closing, heard, pairs, query, reply, roundtrip, think
 from ieat_data.checks.base import Check
 
 CHECKS: Mapping[str, tuple[Check[Any], ...]] = {
     "query": query.CHECKS,
     "transcript": pairs.CHECKS,
+    "heard": heard.CHECKS,
     "clip": clip.CHECKS,
+    "spoken": roundtrip.CHECKS,
     "completion": tuple({c.code: c for c in (*closing.REPLY, *closing.TARGET)}.values()),
     "reply": reply.SPOKEN,
     "thought": think.THOUGHT,

@@ -12,7 +12,7 @@ _CAUSE = {
         r"\b(?:because|since|due to|caused?|as a result|that's why|which is why|after|led to|the reason|stems?"
         r"|makes? (?:them|him|her)|made (?:them|him|her))\b"
     ),
-    "zh": re.compile(r"因为|由于|因此|因而|导致|使得|引起|让(?:他|她|用户)|来自|源于|出于|的结果|才会|毕竟"),
+    "zh": re.compile(r"因为|由于|因此|因而|导致|使得|引起|让(?:他|她|ta|用户)|来自|源于|出于|的结果|才会|毕竟"),
 }
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ieat_data.checks.base import Said
-from ieat_data.checks.words import is_question, ngrams, sentences, words
+from ieat_data.checks.words import is_question, ngrams, sentences, unquoted, words
 
 _CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
 
@@ -44,12 +44,12 @@ def repeats_user(s: Said) -> bool:
 def repeats_think(s: Said) -> bool:
     """Tell whether most of the answer's runs of words are the thought's, and not the user's.
 
-    (In the other tasks, thought and answer may word the cause alike.)
+    (In the other tasks, thought and answer may word the cause alike.) A draft that the thought quotes may be spoken.
     """
     if s.task != "empathy":
         return False
     mine, theirs = _runs(s, s.text), {g for h in s.heard for g in _runs(s, h)}
-    thought = set(_runs(s, s.thought))
+    thought = set(_runs(s, unquoted(s.thought)))
     return sum(g in thought and g not in theirs for g in mine) > 0.4 * len(mine)
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 
 from ieat_data.checks.base import Said
-from ieat_data.checks.language import is_language, script_share
+from ieat_data.checks.language import is_language, is_mixed, script_share
 from ieat_data.checks.words import words
+from ieat_data.data import characters
 
-# The longest answer of each task that people listen to: words (en), characters (zh).
+# The longest answer of each task that people listen to, in words (en) or characters (zh): over one turn, and how much
+# more each further turn allows. One turn of a trajectory stands for nothing: it is over two at least.
 MAX_SPOKEN = {
-    "respond": {"en": 90, "zh": 150},
-    "empathy": {"en": 80, "zh": 130},
-    "reasoning": {"en": 100, "zh": 170},
-    "trajectory": {"en": 120, "zh": 200},
+    "respond": {"en": (90, 0), "zh": (150, 0)},
+    "empathy": {"en": (80, 0), "zh": (130, 0)},
+    "reasoning": {"en": (100, 20), "zh": (170, 30)},
+    "trajectory": {"en": (70, 30), "zh": (120, 50)},
 }
 # The minimum that a continuation adds to the injected body: words (en), characters (zh).
 MIN_CONTINUATION = {"en": 6, "zh": 10}
-CONTROL = re.compile(r"<\|[^<>|]{1,40}\|>|</?think\s*>|<\\think>|\[/?INST\]|</?s>|<(?:start|end)_of_turn>", re.I)
 _MARKUP = re.compile(
     r"^\s*(?:[-*+•·]\s|#{1,6}\s|\d{1,2}[.)、]\s?\D|>\s)"  # lists, headings, quotes
     r"|\*\*|__|`|~~|\]\(|</?[a-z][^>]*>|https?://|www\.|\\[nt(\[]|\$\S|[|{}<>=_#\\]|\*[^*\n]+\*"
@@ -25,6 +26,8 @@ _MARKUP = re.compile(
     r"|[(（\[【]",  # stage directions: speech has no brackets
     re.M | re.I,
 )
+# a fence, a name in backticks, a tag, an object, a heading, a link, a line end that was written out
+_CODE = re.compile(r"```|~~~|`[^`\n]+`|</?[a-z][^<>\n]*>|\{\s*[\"']|^\s*#{1,6}\s|https?://|\]\(|\\[nt]", re.M | re.I)
 _ROLE = re.compile(
     r"(?:^|[.!?。！？\n]\s*)(?:turn \d+|question|answer|user|assistant|response|companion"
     r"|第\S{1,2}轮|问题|回答|答案|用户|助手)\s*[:：]",
@@ -45,8 +48,24 @@ def empty(s: Said) -> bool:
 
 
 def control_text(s: Said) -> bool:
-    """Tell whether the text holds a control string of a chat template."""
-    return CONTROL.search(s.text) is not None
+    """Tell whether the text holds a control string of its model, or of another one."""
+    return characters.holds_control(s.text, s.control)
+
+
+def broken_text(s: Said) -> bool:
+    """Tell whether the text holds broken, private or direction characters."""
+    return characters.broken(s.text)
+
+
+def mark_run(s: Said) -> bool:
+    """Tell whether one mark follows itself again and again. The user's own runs do not count."""
+    told = " ".join(s.heard)
+    return any(run not in told for run in characters.mark_runs(s.text))
+
+
+def think_markup(s: Said) -> bool:
+    """Tell whether the thought holds code, tags or links. It is not spoken: lists and bold words may stand."""
+    return _CODE.search(s.text) is not None
 
 
 def markup(s: Said) -> bool:
@@ -60,17 +79,18 @@ def number(s: Said) -> bool:
 
 
 def wrong_language(s: Said) -> bool:
-    """Tell whether the text is in another language or in Traditional Chinese."""
+    """Tell whether the text, or a part of it, is in another language or in Traditional Chinese."""
     if empty(s):
         return False
     home = {"latin", "han"} if s.language == "zh" else {"latin"}
     strange = set(script_share(s.text)) - home - set(script_share(" ".join(s.heard)))
-    return bool(strange) or not is_language(s.text, s.language)
+    return bool(strange) or not is_language(s.text, s.language) or is_mixed(s.text, s.language, s.heard)
 
 
 def too_long_for_speech(s: Said) -> bool:
     """Tell whether the answer is longer than people listen to."""
-    return len(words(s.text, s.language)) > MAX_SPOKEN[s.task][s.language]
+    once, more = MAX_SPOKEN[s.task][s.language]
+    return len(words(s.text, s.language)) > once + more * (len(s.turns) - 1)
 
 
 def too_short(s: Said) -> bool:

@@ -1,7 +1,8 @@
 """Is a text a spoken question of a task: how the mood changed (`trajectory`), or why one feels so (`reasoning`)?
 
 It is joined to any utterance, so it must not presuppose anything: no emotion, event, number of turns or gender.
-`prompts/instructions/rules.{language}.yaml` lists what would do so, and what each task's questions ask.
+`prompts/instructions/rules.{language}.yaml` lists what would do so, and what each task's questions ask. Some presuppose
+that the user has spoken: `presupposes` finds them, and they are only asked afterwards.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ class Never(Strict):
     names_gender: Alternatives
     wrong_person: Alternatives
     asks_advice: Alternatives
+    asks_form: Alternatives
+    asks_verdict: Alternatives
+    names_machine: Alternatives
 
 
 class RulesFile(Strict):
@@ -44,6 +48,8 @@ class RulesFile(Strict):
     trajectory: Alternatives
     reasoning: Alternatives
     never_reasoning: Alternatives
+    needs_context: Alternatives
+    short_form: Alternatives
 
 
 _UNSAFE: tuple[Callable[[str, str], bool], ...] = (control_text, code, markup, url, table, not_speakable)
@@ -61,6 +67,8 @@ class _Rules:
     never: Mapping[str, re.Pattern[str]]
     asked: Mapping[str, tuple[re.Pattern[str], ...]]  # by task: all of these must match
     not_asked: Mapping[str, tuple[re.Pattern[str], ...]]  # and none of these
+    needs_context: re.Pattern[str]
+    short_form: re.Pattern[str]
     labels: Labels
 
 
@@ -82,20 +90,37 @@ def _rules(language: str) -> _Rules:
             never={reason: pattern(getattr(file.never, reason)) for reason in Never.model_fields},
             asked={t: (feeling, pattern(getattr(file, t))) for t in ("trajectory", "reasoning")},
             not_asked={"trajectory": (), "reasoning": (pattern(file.never_reasoning),)},
+            needs_context=pattern(file.needs_context),
+            short_form=pattern(file.short_form),
             labels=Labels.load(prompts_dir() / "labels.yaml"),
         )
     except re.error as e:
         raise UserError(f"{path}: {e.pattern!r} is not a regular expression: {e}") from None
 
 
+def _head(text: str) -> str:
+    return text[:1024].replace("’", "'")
+
+
+def presupposes(text: str, task: str, language: str) -> bool:
+    """Return whether a question presupposes that the user has spoken; how a mood changed always does."""
+    return task == "trajectory" or _rules(language).needs_context.search(_head(text)) is not None
+
+
+def wants_short_form(text: str, language: str) -> bool:
+    """Return whether a question asks for one word or one sentence."""
+    return _rules(language).short_form.search(_head(text)) is not None
+
+
 def check_instruction(text: str, task: str, language: str) -> str | None:
     """Return why `text` is no instruction of `task` in `language`, a code of `REASONS`; None if it is one.
 
     `names_emotion`: it gives the answer away, or may contradict it. `names_facts`: it names an event or a person that
-    the user may never have mentioned. `wrong_person`: it is not the user who asks about the user. `off_topic`: it asks
-    something else.
+    the user may never have mentioned. `wrong_person`: it is not the user who asks about the user. `asks_form`: it
+    wants a picture, a colour, a poem or the like. `asks_verdict`: it asks whether the feeling is right. `off_topic`: it
+    asks something else.
     """
-    head = text[:1024].replace("’", "'")
+    head = _head(text)
     for unsafe in _UNSAFE:
         if unsafe(head, language):
             return unsafe.__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +31,10 @@ _FOREIGN = _words(
     que qui pour dans avec sur el los las una es y no por para con como mi tu yo lo del il che di non sono per della è
     het een van niet ik dat zijn voor o os um uma não é você eu com na hoe och att det som jag är inte"""
 ) - {"no", "die", "den", "on", "me", "is", "an"}
+# a title is told as it is written: 《Let It Go》
+_TITLE = re.compile(r"《[^》]*》")
+_LATIN_WORDS = re.compile(r"[A-Za-z][A-Za-z'’-]*(?:[ ,]+[A-Za-z][A-Za-z'’-]*)*")
+_SENTENCE = re.compile(r"[^.!?。！？\n]+")
 _LATIN_RUN = re.compile(r"[A-Za-z]+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
@@ -74,6 +79,47 @@ def traditional_share(text: str) -> float:
     """Return the share of Han characters in `text` that OpenCC converts to Simplified."""
     han = [c for c in text if c.isalpha() and _script(c) == "han"]
     return sum(map(_is_traditional, han)) / len(han) if han else 0.0
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_only_traditional(character: str) -> bool:
+    """Tell whether a character is Traditional and not Simplified as well: GB 2312 holds 著, 乾, 藉, 於."""
+    if character == "後":  # in GB 2312 by way of surnames
+        return True
+    try:
+        character.encode("gb2312")
+    except UnicodeEncodeError:
+        return _is_traditional(character)
+    return False
+
+
+def is_mixed(text: str, language: str, heard: Iterable[str] = ()) -> bool:
+    """Tell whether a part of a text is in another language or script, which hardly changes the whole.
+
+    Chinese: a Traditional character; a sentence of two or more Latin words, or a run of three with a common English
+    word. English: a sentence in another language that is written in Latin script. What was `heard` may be said again.
+    """
+    told = " ".join(heard).lower()
+    if language == "en":
+        return any(
+            _is_foreign(sentence) for sentence in _SENTENCE.findall(text) if sentence.strip().lower() not in told
+        )
+    if any(_is_only_traditional(c) for c in set(text) - set(told) if _script(c) == "han"):
+        return True
+    text = _TITLE.sub("《》", text)
+    for sentence in _SENTENCE.findall(text):
+        runs = [run for run in _LATIN_WORDS.findall(sentence) if run.lower() not in told]
+        alone = not any(_script(c) == "han" for c in sentence if c.isalpha())
+        for words in (_WORD.findall(run.lower()) for run in runs):
+            if (alone and len(words) > 1) or len(words) > 4 or (len(words) > 2 and not _ENGLISH.isdisjoint(words)):
+                return True
+    return False
+
+
+def _is_foreign(sentence: str) -> bool:
+    words = [w.lower().replace("’", "'") for w in _WORD.findall(sentence)]
+    foreign = sum(w in _FOREIGN for w in words)
+    return foreign > 1 and foreign > sum(w in _ENGLISH for w in words)
 
 
 def _is_english(text: str) -> bool:

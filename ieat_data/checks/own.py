@@ -10,13 +10,14 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from ieat_data.checks import rubric
 from ieat_data.checks.base import Check, Own, first_line
 from ieat_data.checks.catalogue import CHECKS
 from ieat_data.config import Pipeline
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.plugins import Kind, lacking
 
-_KIND = Kind("check", "ieat.checks", {})
+_KIND = Kind("check", "ieat.checks", rubric.NAMES)
 _NEEDS = ("code", "says", "fails()")
 
 

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from ieat_data.checks.base import Check, Text, failing, named
 from ieat_data.checks.language import is_language
+from ieat_data.data.characters import broken, mended
 
 _MIN_LETTERS = 8  # a shorter text may well be all capitals: "OK."
 _SENTENCE_END = re.compile(r"[.?!…。？！]")
 
 
 def clean(text: str) -> str:
-    """Return the transcript as it is trained on: runs of white space as one space, none at the ends."""
-    return " ".join(text.split())
+    """Return the transcript as it is trained on: nothing invisible, runs of white space as one space."""
+    return " ".join(mended(text).split())
 
 
 def wrong_language(text: str, language: str) -> bool:
@@ -36,7 +37,12 @@ def unpunctuated(text: str, language: str) -> bool:
     return _SENTENCE_END.search(text) is None
 
 
-CHECKS = named((wrong_language, uncased, unpunctuated))
+def broken_text(text: str, language: str) -> bool:
+    """The text holds broken, private or direction characters."""
+    return broken(text)
+
+
+CHECKS = named((broken_text, wrong_language, uncased, unpunctuated))
 
 
 def check_text(text: str, language: str, own: Sequence[Check[Text]] = ()) -> str | None:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 
 from ieat_data.checks.base import Said
-from ieat_data.checks.words import contains, ngrams, overlap, sentences, words
+from ieat_data.checks.words import contains, ngrams, overlap, sentences, unquoted, words
 
-# apostrophes are straight at this point: a quote opens after a gap and closes before one
-_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」|『[^』]*』|‘[^‘]{2,}?'(?![a-z])|(?<![\w'])'.{2,}?'(?![\w'])")
 _CLAUSE = re.compile(r"[^,;:.!?，；：。！？…—\n]+")
 # runs of words that anyone may say about themselves
 _COMMON = (
@@ -88,7 +86,7 @@ _FIRST_WORD = {"en": re.compile(r"^(?:my|i|i'm|i've|we|our)\b"), "zh": re.compil
 
 def first_person(s: Said) -> bool:
     """Tell whether the answer tells the user's story as its own."""
-    own = _QUOTED.sub(" ", s.plain())
+    own = unquoted(s.text)
     if _OWN_FEELING[s.language].search(own) or (s.question and _shares_own_words(own, s.question, s.language)):
         return True
     # the companion answers questions about itself in the first person
@@ -97,7 +95,7 @@ def first_person(s: Said) -> bool:
 
 def think_first_person(s: Said) -> bool:
     """Tell whether the thought uses the user's own words in the first person ("My sister is standing there")."""
-    thought = _QUOTED.sub(" ", s.plain())
+    thought = unquoted(s.text)
     if any(overlap(cause, s.transcripts, "en") for cause in _MY_CAUSE.findall(thought)):
         return True
     return any(
@@ -107,7 +105,7 @@ def think_first_person(s: Said) -> bool:
 
 def think_to_user(s: Said) -> bool:
     """Tell whether the thought speaks to the user instead of about them. What it plans to say does not count."""
-    for sentence in sentences(_QUOTED.sub(" ", s.plain())):
+    for sentence in sentences(unquoted(s.text)):
         clauses = _CLAUSE.findall(_SPEECH.sub(" ", sentence))
         if s.language == "en":
             clauses = [_ANYBODY.sub(" ", c) for c in clauses]
@@ -139,7 +137,7 @@ def to_somebody_else(s: Said) -> bool:
 
 def speaks_as_user(answer: str, transcript: str, language: str) -> bool:
     """Tell whether the answer tells the user's story as its own. Quotes do not count."""
-    answer = _QUOTED.sub(" ", _plain(answer))
+    answer = unquoted(answer)
     if _shares_own_words(answer, transcript, language):
         return True
     return any(
@@ -155,7 +153,7 @@ def begins_as_user(thought: str, transcript: str, language: str) -> bool:
     """Tell whether a sentence of the thought begins with the user's own words in the first person."""
     n = 2 if language == "en" else 3
     theirs = set(ngrams(words(transcript, language), n))
-    for sentence in sentences(_QUOTED.sub(" ", _plain(thought))):
+    for sentence in sentences(unquoted(thought)):
         if _FIRST_WORD[language].search(sentence) and tuple(words(sentence, language)[:n]) in theirs:
             return True
     return False
@@ -177,7 +175,7 @@ def _retold(answer: str, transcript: str, language: str) -> bool:
     n, swap = (3, _AS_THEY["en"]) if language == "en" else (5, _AS_THEY["zh"])
     theirs = words(transcript, language)
     told = set(ngrams([swap.get(w, w) for w in theirs], n)) - set(ngrams(theirs, n))
-    return not told.isdisjoint(ngrams(words(_QUOTED.sub(" ", answer), language), n))
+    return not told.isdisjoint(ngrams(words(unquoted(answer), language), n))
 
 
 def _thought_aloud(s: Said) -> bool:
@@ -187,7 +185,3 @@ def _thought_aloud(s: Said) -> bool:
         _THEM[s.language].search(x) and not _USER[s.language].search(x) and tuple(words(x, s.language)) in thought
         for x in sentences(s.plain())
     )
-
-
-def _plain(text: str) -> str:
-    return text.lower().replace("\u2019", "'")

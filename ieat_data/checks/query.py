@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ieat_data.checks.base import Check, Text, failing, first_line
 from ieat_data.checks.language import is_language, to_simplified
+from ieat_data.data.characters import broken, holds_control
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,11 @@ class QueryLimits:
 
 _I = re.IGNORECASE
 
+
 # ---- text that could control a model ----------------------------------------------------------------------------
-_CONTROL = re.compile(
-    r"<\||\|>|<\s*/?\s*(?:think|tool_call|tool_response|im_start|im_end|start_of_turn|end_of_turn|s|bos|eos|pad|unk)\s*>"
-    r"|\[/?inst\]|<<\s*/?\s*sys\s*>>",
-    _I,
-)
-
-
 def control_text(text: str, language: str) -> bool:
-    """The text holds a string that models read as control tokens: `</think>`, `<|im_end|>`, any `<|…|>`."""
-    # full-width look-alikes and invisible characters do not help to evade this
-    plain = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
-    return _CONTROL.search(plain) is not None
+    """The text holds a string that models read as control tokens: `</think>`, `/no_think`, any `<|…|>`."""
+    return holds_control(text)
 
 
 # ---- text for the eye -------------------------------------------------------------------------------------------
@@ -59,13 +52,13 @@ def code(text: str, language: str) -> bool:
 
 
 _MARKUP = re.compile(
-    r"</?[a-z][^<>]*>|&(?:[a-z]{2,8}|#\d+);|\*\*|__\w[^_]*__|!?\[[^\]]*\]\([^)]*\)|^\s{0,3}#{1,6}\s|\\[a-z]+\b|\$[^$\d\s][^$]*\$",
+    r"</?[a-z][^<>]*>|&(?:[a-z]{2,8}|#\d+);|\*\*|__\w[^_]*__|!?\[[^\]]*\]\([^)]*\)|^\s{0,3}#{1,6}\s|\\|\$[^$\d\s][^$]*\$",
     _I | re.MULTILINE,
 )
 
 
 def markup(text: str, language: str) -> bool:
-    """The text holds HTML, Markdown or LaTeX."""
+    """The text holds HTML, Markdown, LaTeX or a written-out line end."""
     return _MARKUP.search(text) is not None
 
 
@@ -179,7 +172,7 @@ _SYMBOLS = re.compile(r"[^\w\s.,!?;:'\"()%$£€¥°&/，。！？；：、“�
 
 def not_speakable(text: str, language: str) -> bool:
     """The text holds what a voice cannot say: lists, formulae, blanks, placeholders, long numbers, capitals, signs."""
-    if _UNSPEAKABLE.search(text) or any(unicodedata.category(c) in ("Cc", "Co", "Cn", "Cs") for c in text):
+    if _UNSPEAKABLE.search(text) or broken(text):
         return True
     solid = [c for c in text if not c.isspace()]
     digits, symbols = sum(c.isdigit() for c in solid), len(_SYMBOLS.findall(text))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ieat_data.checks import cause, closing, echo, emotion, form, leaks, person, persona, tone
 from ieat_data.checks.base import NO_OWN, Check, Own, Rejected, Said, failing
 from ieat_data.checks.reply import SPOKEN
+from ieat_data.data.characters import mended
 from ieat_data.data.emotions import Labels
 from ieat_data.data.rows import SpanOrigin, ThinkSpan
 from ieat_data.data.thoughts import join
@@ -16,14 +17,17 @@ from ieat_data.prompting.base import Turn
 from ieat_data.prompting.files import Example
 
 THOUGHT: tuple[Check[Said], ...] = (
-    Check("think_control_text", form.control_text, "holds a control string of a chat template"),
-    Check("think_wrong_language", form.wrong_language, "is in another language, or in Traditional Chinese"),
+    Check("think_control_text", form.control_text, "holds a control string of a chat template", 2),
+    Check("think_broken_text", form.broken_text, "holds broken, private or direction characters"),
+    Check("think_markup", form.think_markup, "holds code, tags or links"),
+    Check("think_mark_run", form.mark_run, "holds a run of one mark, such as ！！！！"),
+    Check("think_wrong_language", form.wrong_language, "is or ends in another language, or in Traditional Chinese", 2),
     Check("think_too_short", form.too_short, "adds next to nothing to the injected body"),
-    Check("think_copied_example", leaks.copied_example, "copies words or details from a worked example"),
+    Check("think_copied_example", leaks.copied_example, "copies words or details from a worked example", 2),
     Check("think_loop", echo.loop, "says the same sentence twice or the same words three times"),
     Check("think_as_an_ai", persona.as_an_ai, "speaks of itself as a machine"),
     Check("think_label_leak", leaks.label_leak, "mentions labels, scores or classifiers"),
-    Check("think_instruction_leak", leaks.instruction_leak, "mentions its instructions or examples"),
+    Check("think_instruction_leak", leaks.instruction_leak, "mentions its instructions or examples", 2),
     Check("think_first_person", person.think_first_person, "thinks as if it were the user"),
     Check("think_to_user", person.think_to_user, "speaks to the user instead of thinking about them"),
     Check("think_disagrees", emotion.think_disagrees, "names other emotions than the one heard"),
@@ -35,7 +39,8 @@ ANSWER: tuple[Check[Said], ...] = (
     Check(
         "instruction_leak",
         leaks.answer_instruction_leak,
-        "mentions its instructions or examples",
+        "mentions its instructions, its examples or its form",
+        2,
     ),
     Check("not_to_user", person.not_to_user, 'speaks of feelings and never says "you"'),
     Check("disagrees", emotion.disagrees, "does not fit the emotion: cheers the sad, comforts the happy"),
@@ -68,6 +73,7 @@ def accept(
     labels: Labels,
     examples: Sequence[Example] = (),
     own: Own = NO_OWN,
+    control: Sequence[str] = (),
 ) -> Accepted | Rejected:
     """Return the think block and the answer of a completion, or the first check that it fails.
 
@@ -81,8 +87,9 @@ def accept(
         labels: `Prompts.labels`.
         examples: `Prompts.examples(task, language)`, so that copies of them are found.
         own: the user's checks of a `completion`, a `thought` and an `answer`.
+        control: `Descriptor.commands` of the model.
     """
-    pair = thought_and_answer(task, language, completion, turns, instruction, labels, examples, own)
+    pair = thought_and_answer(task, language, completion, turns, instruction, labels, examples, own, control)
     if isinstance(pair, Rejected):
         return pair
     thought, answer = pair
@@ -102,14 +109,18 @@ def thought_and_answer(
     labels: Labels,
     examples: Sequence[Example] = (),
     own: Own = NO_OWN,
+    control: Sequence[str] = (),
 ) -> tuple[Said, Said] | Rejected:
     """Return the input of the checks, or why a completion holds no such pair."""
     reason = next(failing((*closing.TARGET, *own.get("completion", ())), completion), None)
     if reason is not None:
         return Rejected(reason)
-    continuation, spoken = completion.parts[0].rstrip(), form.one_line(completion.parts[1])
+    continuation, spoken = (mended(part) for part in completion.parts)
+    heard = [*(t.transcript for t in turns), instruction or ""]
+    continuation, spoken = leaks.without_instructions(continuation.rstrip(), heard), form.one_line(spoken)
+    commands = (*control, *completion.control)
 
     def said(text: str, thought: str = "") -> Said:
-        return Said(text, task, language, tuple(turns), instruction, thought, labels, tuple(examples))
+        return Said(text, task, language, tuple(turns), instruction, thought, labels, tuple(examples), commands)
 
     return said(continuation), said(spoken, thought=continuation)

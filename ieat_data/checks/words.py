@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 _EN_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 _ZH_CHAR = re.compile(r"[\u3400-\u9fff]|[a-z0-9]+")
 _SENTENCE = re.compile(r"[^.!?。！？\n]+")
+# apostrophes are straight at this point: a quote opens after a gap and closes before one
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」|『[^』]*』|‘[^‘]{2,}?'(?![a-z])|(?<![\w'])'.{2,}?'(?![\w'])")
 _QUESTION = re.compile(
     r"[?？]|^(?:how|what|when|where|why|who|which|is|are|do|does|did|can|could|would|will|should|have|has)\b"
     r"|什么|怎么|多少|为啥|[吗谁哪几呢]|是不是|能不能|有没有",
@@ -35,6 +37,11 @@ def words(text: str, language: str) -> list[str]:
 def sentences(text: str) -> list[str]:
     """Split a text into sentences."""
     return [s.strip() for s in _SENTENCE.findall(text) if s.strip()]
+
+
+def unquoted(text: str) -> str:
+    """Return a text in lower case, with straight apostrophes, without what it quotes."""
+    return _QUOTED.sub(" ", text.lower().replace("\u2019", "'"))
 
 
 def is_question(text: str) -> bool:

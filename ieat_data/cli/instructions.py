@@ -42,6 +42,8 @@ class Language(StrEnum):
 def list_banks() -> None:
     """Count the instructions of each bank by status, after people's decisions (decisions/, ieat review).
 
+    `plain`: worded as plainly as can be; `first`: may be asked before the utterance. Rejected ones are not in these.
+
     Example: ieat instructions list
     """
     from collections import Counter
@@ -50,14 +52,19 @@ def list_banks() -> None:
     from ieat_data.config import Pipeline, Sources
     from ieat_data.decisions.verdicts import of_pipeline
     from ieat_data.prompting.instruction_bank import STATUSES, shipped
-    from ieat_data.stages.dialogue.questions import judged
+    from ieat_data.stages.dialogue.questions import judged, written
 
     verdicts = of_pipeline(Pipeline(name="any", sources=Sources(), configs=()))
-    table = new_table("task", "language", *STATUSES, "all")
+    table = new_table("task", "language", *STATUSES, "all", "plain", "first")
     for path in shipped():
         task, language, _ = path.name.split(".")
-        counts = Counter(one.status for one in judged(task, language, verdicts))
-        table.add_row(task, language, *(str(counts[s] or "") for s in STATUSES), str(counts.total()))
+        held = judged(task, language, verdicts)
+        counts = Counter(one.status for one in held)
+        left = [p for p in zip(written(task, language), held, strict=True) if p[1].status != "rejected"]
+        plain = sum(line.register == "plain" for line, _ in left)
+        first = sum(not (now.needs_context or now.short_form) for _, now in left)
+        sums = (counts.total(), plain, first)
+        table.add_row(task, language, *(str(counts[s] or "") for s in STATUSES), *map(str, sums))
     new_console().print(table)
 
 
@@ -110,6 +117,7 @@ def propose(
     Example: ieat instructions propose --task reasoning --language en --count 20
     """
     from ieat_data.apps.instructions.propose import propose as run
+    from ieat_data.apps.instructions.propose import tagged
     from ieat_data.config import load_profile
     from ieat_data.prompting.instruction_bank import append, number_on, own_path, path_of, read
 
@@ -122,7 +130,7 @@ def propose(
         print(text, file=sys.stderr, flush=True)
 
     made = run(load_profile(profile), task, language, held, count, seed, say)
-    new = number_on(made.texts, task, language, held, made.origins)
+    new = tagged(number_on(made.texts, task, language, held, made.origins))
     if out is None and not target.exists() and bank.is_file():
         new = [*read(bank), *new]  # a bank of the project replaces the shipped one
     append(target, new)

@@ -21,6 +21,22 @@ def feature(kind: pa.DataType) -> dict[str, Any]:
     return {"dtype": {"double": "float64"}.get(str(kind), str(kind)), "_type": "Value"}
 
 
+def card_features(schema: pa.Schema) -> list[dict[str, Any]]:
+    """Return the columns as a dataset card lists them under `dataset_info`."""
+    return [{"name": f.name, **_in_card(f.type)} for f in schema]
+
+
+def _in_card(kind: pa.DataType) -> dict[str, Any]:
+    if kind == AUDIO:
+        return {"audio": {"sampling_rate": 16000, "decode": False}}
+    if pa.types.is_struct(kind):
+        return {"struct": [{"name": f.name, **_in_card(f.type)} for f in kind]}
+    if pa.types.is_list(kind):
+        inner = _in_card(kind.value_type)
+        return {"list": next(iter(inner.values())) if inner.keys() & {"struct", "dtype"} else inner}
+    return {"dtype": {"double": "float64"}.get(str(kind), str(kind))}
+
+
 def with_features(schema: pa.Schema) -> pa.Schema:
     """Return `schema` with the `huggingface` metadata of its columns."""
     features = {f.name: feature(f.type) for f in schema}

@@ -153,6 +153,8 @@ class Transcript:
     asr_text: Heard
     metric: Metric
     error_rate: ErrorRate
+    no_speech_prob: Annotated[float | None, "the ASR's probability of no speech; null where it gives none"] = None
+    compression_ratio: Annotated[float | None, "the ASR's measure of repetition; null where it gives none"] = None
 
 
 @row
@@ -250,6 +252,7 @@ class Instruction:
     text: Annotated[str, "what is asked"]
     speaker: Annotated[str, "whose voice asks"]
     placement: Annotated[str, "`joined_before`, `joined_after` or `own_turn`"]
+    clip: Annotated[str | None, "utterance that the voice is cloned from; null for a voice of the build"] = None
 
 
 @row
@@ -264,6 +267,8 @@ class Turn:
     think_spans: ThinkSpans | None
     reply: Annotated[str | None, "the reply of that turn"]
     emotion: Emotion
+    speaker: Annotated[str | None, "the corpus's name for the speaker, or the voice"] = None
+    origin: Origin | None = None
 
 
 @row
@@ -290,7 +295,7 @@ class Dialogue:
 
     language: Language
     turns: Annotated[tuple[Turn, ...], "the user's turns with what is known of each"]
-    regenerate: Annotated[bool, "whether the last reply is made anew, with the history"]
+    anew: Annotated[tuple[int, ...], "which replies are made anew with the history, by the index of their turn"]
 
 
 @row
@@ -301,6 +306,8 @@ class Question:
     language: Language
     text: Annotated[str, "what is asked"]
     speaker: Annotated[str, "whose voice asks"]
+    clip: Annotated[str | None, "utterance that the voice is cloned from; null for a voice of the build"] = None
+    clip_shard: Annotated[str | None, "the shard that holds that utterance"] = None
 
 
 # -- gates -------------------------------------------------------------------------------------------------------------
@@ -395,6 +402,7 @@ class UsedUtterance:
     corpus_text: Annotated[str, "the corpus's transcript, or the query"]
     metric: Metric | None = None
     error_rate: ErrorRate | None = None
+    recording: Annotated[str | None, "the long recording that it is a segment of, where the corpus says so"] = None
 
 
 @row

@@ -8,15 +8,35 @@ from typing import Any
 
 import yaml
 
+from ieat_data.data.features import SAMPLE_SCHEMA, card_features
+
 _MARKUP = re.compile(r"[&<>\\`*\[\]!#|~$]|(?<!\w)_|_(?!\w)")
 
 
 def data_files(files: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-    """Return the front matter's list of configs, with the very files of each.
+    """Return the front matter's list of configs, with the very files of each. The first one is loaded by default.
 
     A pattern would not do: while a new generation is published, the files of the old one lie beside it.
     """
-    return [{"config_name": c, "data_files": [{"split": "train", "path": list(paths)}]} for c, paths in files.items()]
+    found: list[dict[str, Any]] = [
+        {"config_name": c, "data_files": [{"split": "train", "path": list(f)}]} for c, f in files.items()
+    ]
+    if found:
+        found[0]["default"] = True
+    return found
+
+
+def dataset_info(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the hub shows of each config without reading files: columns, rows, bytes."""
+    found = []
+    for name, config in manifest["configs"].items():
+        size = sum(s["bytes"] for s in manifest["shards"] if s["config"] == name)
+        split = {"name": "train", "num_bytes": size, "num_examples": config["rows"]}
+        features = card_features(SAMPLE_SCHEMA)
+        found.append(
+            {"config_name": name, "features": features, "splits": [split], "download_size": size, "dataset_size": size}
+        )
+    return found
 
 
 def render(manifest: Mapping[str, Any]) -> str:
@@ -29,6 +49,7 @@ def render(manifest: Mapping[str, Any]) -> str:
         "language": sorted(manifest["counts"]["language"]),
         "task_categories": ["audio-text-to-text"],
         "configs": data_files(files),
+        "dataset_info": dataset_info(manifest),
     }
     lines = ["---", yaml.safe_dump(head, allow_unicode=True, sort_keys=False).strip(), "---", ""]
     lines += [f"# IEAT {plain(manifest['name'])}", ""]

@@ -50,8 +50,8 @@ def _completion(request: base.Generate, answer: base.Completion) -> None:
         raise _Wrong("bad_answer", f"finish_reason {answer.finish_reason!r}")
     if not isinstance(answer.parts, tuple) or not (answer.parts or answer.finish_reason == "context"):
         raise _Wrong("bad_answer", f"a completion without text: {_short(answer)}")
-    for part in answer.parts:
-        _text(part)
+    for text in (*answer.parts, *answer.control):
+        _text(text)
     _integers("token", answer.token_ids)
     _integers("count", (answer.n_prompt,))
 

@@ -51,13 +51,15 @@ class Completion:
 
     `parts` is the decoded text, split at each close of the think block (by token id if the model has one for it, else
     by string): one close gives two parts. `finish_reason` is `stop`, `length` or `context` (prompt too long; then there
-    is no text). `n_prompt` is the number of tokens in the prompt, `token_ids` is the continuation.
+    is no text). `n_prompt` is the number of tokens in the prompt, `token_ids` is the continuation. `control` are the
+    control strings of the model's own tokenizer that the parts hold.
     """
 
     parts: tuple[str, ...]
     finish_reason: str
     n_prompt: int = 0
     token_ids: tuple[int, ...] = ()
+    control: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

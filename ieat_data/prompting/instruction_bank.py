@@ -1,4 +1,8 @@
-"""A bank of spoken questions: `prompts/instructions/{task}.{language}.jsonl`, one per line, ids that never change."""
+"""A bank of spoken questions: `prompts/instructions/{task}.{language}.jsonl`, one per line.
+
+An id belongs to a text: it never changes, a new text gets a new one, and that of a text that is gone is not given
+again.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from ieat_data.config import InstructionStatus, Language
 from ieat_data.errors import UserError
@@ -16,17 +20,46 @@ from ieat_data.paths import home, prompts_dir
 TASKS = ("trajectory", "reasoning")  # the empathy task needs no question
 LANGUAGES: tuple[str, ...] = get_args(Language)
 STATUSES: tuple[str, ...] = get_args(InstructionStatus)
+Register = Literal["plain", "casual", "polite", "curious", "thoughtful"]
+Turns = Literal["one", "many", "any"]
+REGISTERS: tuple[str, ...] = get_args(Register)
+TURNS: tuple[str, ...] = get_args(Turns)
+_TAGS = ("needs_context", "short_form", "register", "turns")
+_KNOWN: dict[str, tuple[object, ...]] = {
+    "status": STATUSES,
+    "needs_context": (False, True),
+    "short_form": (False, True),
+    "register": REGISTERS,
+    "turns": TURNS,
+}
 _ID = re.compile(rf"({'|'.join(TASKS)})-({'|'.join(LANGUAGES)})-([0-9]{{3,}})")
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One spoken question. `status`: `proposed` (LLM), `checked` (the authors), `accepted` or `rejected` (a person)."""
+    """One spoken question.
+
+    A line without tags is taken as the draw can do least harm with: it is asked after the utterance only.
+
+    Attributes:
+        id: task, language and number.
+        text: what is asked.
+        status: `proposed` (LLM), `checked` (the authors), `accepted` or `rejected` (a person).
+        origin: who wrote it.
+        needs_context: it presupposes that the user has spoken, so it is never asked before the utterance.
+        short_form: it asks for one word or one sentence, which no target is; no build draws it.
+        register: `plain` is what anybody would ask without a thought to the words: *Why do I feel like this?*
+        turns: whether it suits a single utterance (`one`), a dialogue (`many`) or both (`any`).
+    """
 
     id: str
     text: str
     status: str
     origin: str
+    needs_context: bool = True
+    short_form: bool = False
+    register: str = "casual"
+    turns: str = "any"
 
     @property
     def bank(self) -> tuple[str, str]:
@@ -85,9 +118,11 @@ def _instruction(line: str, where: str) -> Instruction:
         fields = [row[k] for k in ("id", "text", "status", "origin")]
         if not all(isinstance(f, str) for f in fields):
             raise ValueError("each of them must be a string")
-        found = Instruction(*fields)
-        if found.status not in STATUSES:
-            raise ValueError(f"status {found.status!r} is not one of {', '.join(STATUSES)}")
+        found = Instruction(*fields, **{k: row[k] for k in _TAGS if k in row})
+        for name, known in _KNOWN.items():
+            if getattr(found, name) not in known:
+                options = ", ".join(map(str, known))
+                raise ValueError(f"{name} {getattr(found, name)!r} is not one of {options}")
         _parse(found.id)
     except (ValueError, KeyError, TypeError) as e:
         raise UserError(f"{where}: not an instruction (id, text, status, origin): {e}") from None

@@ -103,7 +103,8 @@ Names that stand for several tables of one schema: {"; ".join(f"`{u}` for {codes
 
 def exporters() -> str:
     intro = """
-`ieat export DIR --to NAME --out OUT` writes a dataset in another format. Lay settings over with `--set key=value`.
+`ieat export DIR --to NAME --out OUT` writes a dataset for a trainer or another tool. Lay settings over with
+`--set key=value`, or with the option of the same name.
 """
     sections = []
     for name, target in EXPORTERS.items():

@@ -22,6 +22,8 @@ _KINDS = {
     "thought": "Think continuations",
     "answer": "Answers after a think block",
     "clip": "Clips: their signal",
+    "spoken": "Clips that were spoken: what they say",
+    "heard": "Transcripts of users' clips",
 }
 # where a reason code is given as a literal
 _GIVEN = re.compile(

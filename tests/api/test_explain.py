@@ -17,7 +17,7 @@ from ieat_data.data.sample import logical
 from ieat_data.decisions.log import seen_sample
 from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW
 from ieat_data.recording.compare import quarantined
-from ieat_data.stages.dialogue.questions import question_id
+from ieat_data.stages.dialogue.asker import question_id
 from tests.support import corpora
 from tests.support.replayed import begin, go_on
 

@@ -131,3 +131,17 @@ def test_a_profile_that_cannot_do_it_says_so(doubles: str, tmp_path: Path) -> No
         ieat_data.run_stage("respond", ROWS, profile(llm={"python": sys.executable}))
     with pytest.raises(ieat_data.UserError, match="unknown key 'atempts'"):
         ieat_data.run_stage("respond", ROWS, doubles, settings={"atempts": 2})
+
+
+@pytest.mark.parametrize(("settings", "reason"), [({}, "words_cut"), ({"whole": False}, None)])
+def test_a_clip_that_lacks_the_first_words_is_rejected(
+    tmp_path: Path, settings: dict[str, Any], reason: str | None
+) -> None:
+    made = corpora.make(tmp_path, 1)
+    profile = yaml.safe_load(Path(made.profile).read_text())
+    profile["engines"]["tts"]["engine"] = "tests.support.doubles:SwallowingTTS"
+    Path(made.profile).write_text(yaml.safe_dump(profile))
+    text = "Nobody called me on my birthday this year, and I had even baked a cake for all of them."
+    row = {"language": "en", "text": text, "source": "mine", "key": "1"}
+    (spoken,) = ieat_data.run_stage("synthesize", [row], made.profile, settings=settings)
+    assert spoken["reason"] == reason

@@ -9,7 +9,7 @@ import pytest
 
 from ieat_data.checks import instruction
 from ieat_data.checks.alike import Alikes
-from ieat_data.checks.instruction import REASONS, check_instruction
+from ieat_data.checks.instruction import REASONS, check_instruction, presupposes, wants_short_form
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
 
@@ -46,6 +46,9 @@ WRONG = {
         "Why did yesterday make me feel this way?": "names_facts",
         "Why do you feel this way about me?": "wrong_person",
         "Why do I feel like this and what can I do?": "asks_advice",
+        "What color is my mood, and why?": "asks_form",
+        "Why do I feel this way, and is it normal?": "asks_verdict",
+        "Can a machine tell me why I feel this way?": "names_machine",
     },
     ("trajectory", "zh"): {
         "我为什么会有这种感受？": "off_topic",
@@ -70,6 +73,9 @@ WRONG = {
         "我的工作为什么让我有这种感受？": "names_facts",
         "你为什么会感到这样，我想知道。": "wrong_person",
         "我为什么会有这种感受，该怎么办？": "asks_advice",
+        "我的心情是什么颜色，为什么？": "asks_form",
+        "我有这种感受正常吗，为什么？": "asks_verdict",
+        "问机器有点傻，可我为什么会这样？": "names_machine",
     },
 }
 
@@ -97,6 +103,35 @@ def test_what_is_no_instruction(task: str, language: str, text: str, reason: str
 )
 def test_what_is_one(task: str, language: str, text: str) -> None:
     assert check_instruction(text, task, language) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "context"),
+    [
+        ("en", "Why do I feel like this?", False),
+        ("en", "What is making me feel this way?", False),
+        ("en", "Could you tell me where this feeling comes from?", False),
+        ("en", "From what I told you, why do I feel like this?", True),
+        ("en", "Why did that make me feel this way?", True),
+        ("en", "So why do I feel like this?", True),
+        ("en", "What in my voice tells you why I feel so?", True),
+        ("zh", "我为什么会有这种感觉？", False),
+        ("zh", "你说说，我怎么会有这样的心情？", False),
+        ("zh", "听了我说的，我为什么会有这种感受？", True),
+        ("zh", "这件事为什么让我有这种感受？", True),
+        ("zh", "那我为什么会有这种感受？", True),
+    ],
+)
+def test_what_presupposes_that_the_user_has_spoken(language: str, text: str, context: bool) -> None:
+    assert presupposes(text, "reasoning", language) is context
+    assert presupposes(text, "trajectory", language), "how a mood changed is asked of talk that has been"
+
+
+def test_what_asks_for_a_word_or_a_sentence() -> None:
+    assert wants_short_form("In one sentence, why do I feel like this?", "en")
+    assert wants_short_form("用一句话说，我为什么会这样？", "zh")
+    assert not wants_short_form("What one thing makes me feel like this?", "en")
+    assert not wants_short_form("你说句话，我为什么会这样？", "zh")
 
 
 def test_a_rule_that_is_no_pattern_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,8 @@ BAD = [
     ("Das kleine Mädchen ist nicht da, und ich bin es auch nicht.", "en", "wrong_language"),
     ("She closed the door.", "zh", "wrong_language"),
     ("", "zh", "wrong_language"),
+    ("He closed the d\ufffdor.", "en", "broken_text"),
+    ("他把门关上了\ue123。", "zh", "broken_text"),
 ]
 
 
@@ -39,4 +41,4 @@ def test_each_check_has_a_bad_example() -> None:
 
 
 def test_white_space_is_made_plain() -> None:
-    assert clean(" Well,\n\tthen\u3000go. ") == "Well, then go."
+    assert clean(" W\u200bell,\n\tthen\u3000go. ") == "Well, then go."

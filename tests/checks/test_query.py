@@ -95,10 +95,16 @@ BAD_EN = [
     ("control_text", "I am <|custom|> here"),
     ("control_text", "I am fine＜｜im_end｜＞ now"),
     ("control_text", "I am fine <\u200b|im_end|> now"),
+    ("control_text", "Tell me a joke /no_think"),
+    ("control_text", "What is <tool_response> for me"),
+    ("not_speakable", "What is wr\ufffdng with me today"),
     ("control_text", "[INST] tell me the rules [/INST]"),
 ]
 BAD_ZH = [
     ("code", "请问 print(x) 是什么意思？"),
+    ("markup", "我最近压力好大。\\n你能安慰安慰我吗？"),
+    ("markup", "我最近压力好大。\\r\\n你能安慰安慰我吗？"),
+    ("markup", "我最近压力好大。\\u3000你能安慰我吗？"),
     ("markup", "<p>你好</p>这是什么意思？"),
     ("url", "帮我看看www.example.cn上有什么"),
     ("table", "姓名\t成绩\n小明\t90，谁更高？"),

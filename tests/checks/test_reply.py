@@ -31,6 +31,8 @@ def judge(language: str, answer: str, user: str | None = None) -> str | Rejected
         ("zh", "刚到一个新地方，一开始难免会有点孤单。你平时喜欢做什么？可以从兴趣小组开始认识人。"),
         ("zh", "大概两分钟就够了，水别太烫。"),
         ("zh", "太好了，恭喜你！今晚要不要庆祝一下？"),
+        ("en", "Oh wow... That took some courage, didn't it?!"),
+        ("zh", "慢慢来……可以听听《Let It Go》，或者去公园跑跑步，效果很显著，OK？"),
     ],
 )
 def test_good_replies_pass_as_they_are(language: str, answer: str) -> None:
@@ -44,6 +46,17 @@ BAD = [
     ("empty_answer", "zh", "……"),
     ("control_text", "en", "You will be fine.<|im_end|>"),
     ("control_text", "zh", "会好的。</think>"),
+    ("control_text", "en", "You will be fine. <tool_call>"),
+    ("control_text", "zh", "会好的。 /no_think"),
+    ("broken_text", "en", "You will be \ufffdine."),
+    ("broken_text", "en", "Youâ€™ll be fine."),
+    ("broken_text", "en", "You'll be fine.\x85\x9d"),
+    ("broken_text", "zh", "会好的，\ufffc慢慢来。"),
+    ("broken_text", "zh", "会好的，\u2067慢慢来。"),
+    ("broken_text", "zh", "会好的，\U000f1234慢慢来。"),
+    ("mark_run", "en", "Give it time......"),
+    ("mark_run", "zh", "慢慢来！！！！！！"),
+    ("mark_run", "zh", "哈哈哈哈哈哈哈哈，慢慢来。"),
     ("markup", "en", "Here is what you can do:\n- join a club\n- say hello"),
     ("markup", "en", "You could **join a club** nearby."),
     ("markup", "en", "Answer: You could join a club."),
@@ -57,6 +70,10 @@ BAD = [
     ("wrong_language", "en", "慢慢来，会认识新朋友的。"),
     ("wrong_language", "zh", "Take your time, you will make new friends soon."),
     ("wrong_language", "zh", "慢慢來，會認識新朋友的，別擔心，這個過程對誰來說都不容易。"),
+    ("wrong_language", "zh", "慢慢来，会认识新朋友的，別担心。"),
+    ("wrong_language", "zh", "慢慢来，会认识新朋友的。You can do it."),
+    ("wrong_language", "zh", "慢慢来，take your time，会认识新朋友的，别担心，一定会好起来的。"),
+    ("wrong_language", "en", "Take your time. Das ist nicht so einfach."),
     ("wrong_language", "en", "Take your time, 慢慢来, you will make friends."),
     ("wrong_language", "zh", "慢慢来，在这座 город 里会认识新朋友的，别担心，一定会好起来的。"),
     ("as_an_ai", "en", "As an AI, I have never moved to a city."),
@@ -92,6 +109,11 @@ def test_bad_replies_get_their_reason(reason: str, language: str, answer: str) -
 def test_every_rule_is_tried_in_both_languages() -> None:
     tried = {(reason, language) for reason, language, _ in BAD} | {("to_somebody_else", x) for x in ("en", "zh")}
     assert tried == {(check.code, language) for check in SPOKEN for language in ("en", "zh")}
+
+
+def test_what_the_user_said_in_another_script_may_be_said_again() -> None:
+    answer = "後來是好听，let it be也好听，慢慢来，会认识新朋友的。"
+    assert judge("zh", answer, "我在听後來和 let it be，刚到一个新地方。") == answer
 
 
 def test_a_word_of_an_example_may_be_the_users_own() -> None:

@@ -68,7 +68,8 @@ def judge(
     completion = Completion((thought + "\n", "\n\n" + said), "stop")
     question = None if task == "empathy" else {"en": "Where does my mood come from?", "zh": "我为什么这样？"}[language]
     heard = turns or (DIALOGUE if dialogue else SINGLE)[language]
-    return accept(task, language, GIVEN[language], completion, heard, question, LABELS, EXAMPLES[language])
+    shown = EXAMPLES[language]
+    return accept(task, language, GIVEN[language], completion, heard, question, LABELS, shown, control=("¤own¤",))
 
 
 @pytest.mark.parametrize(("task", "language"), list(SAID))
@@ -85,6 +86,23 @@ BAD_THINK = [
     ("think_too_short", "zh", "他难过。"),
     ("think_control_text", "en", THINK["en"] + " <|im_start|>user"),
     ("think_control_text", "zh", THINK["zh"] + "<|endoftext|>"),
+    ("think_control_text", "en", THINK["en"] + " <tool_call>"),
+    ("think_control_text", "zh", THINK["zh"] + "</tool_response>"),
+    ("think_control_text", "en", THINK["en"] + " /no_think"),
+    ("think_control_text", "zh", THINK["zh"] + "＜｜im＿end｜＞"),
+    ("think_control_text", "zh", THINK["zh"] + "<\u200b/think>"),
+    ("think_control_text", "en", THINK["en"] + " ¤own¤"),
+    ("think_broken_text", "en", THINK["en"] + " They fe\ufffdl it."),
+    ("think_broken_text", "en", THINK["en"] + "\x1b[0m"),
+    ("think_broken_text", "zh", THINK["zh"] + "\ue000"),
+    ("think_broken_text", "zh", THINK["zh"] + "\u202e。"),
+    ("think_markup", "en", THINK["en"] + "\n```json\nnothing\n```"),
+    ("think_markup", "zh", THINK["zh"] + "{'心情': '难过'}"),
+    ("think_mark_run", "en", THINK["en"] + " !!!!!!"),
+    ("think_mark_run", "zh", THINK["zh"] + "！ ！ ！ ！"),
+    ("think_wrong_language", "en", THINK["en"] + " Lo siento mucho, no es el fin de la vida."),
+    ("think_wrong_language", "zh", THINK["zh"] + "I should comfort them."),
+    ("think_wrong_language", "zh", THINK["zh"] + "為他難過。"),
     ("think_wrong_language", "en", "他的狗昨晚走了，家里一下子空了，因为平时都是它陪着。"),
     ("think_wrong_language", "zh", " They lost their dog last night because it was old."),
     ("think_copied_example", "en", " They lost their guitar because of him, and that hurts."),
@@ -99,8 +117,8 @@ BAD_THINK = [
     ("think_no_cause", "zh", "我先体会一下这种心情，再好好地回应他。"),
     ("think_label_leak", "en", THINK["en"] + " The classifier says so too."),
     ("think_label_leak", "zh", THINK["zh"] + "情绪标签也是这样。"),
-    ("think_instruction_leak", "en", THINK["en"] + " The system prompt wants warmth."),
-    ("think_instruction_leak", "zh", THINK["zh"] + "按照要求，要用短句。"),
+    ("think_instruction_leak", "en", " The system prompt wants warmth." + THINK["en"]),
+    ("think_instruction_leak", "zh", "按照要求，要用短句。" + THINK["zh"]),
     ("think_to_user", "en", " You lost your dog Benny last night, and the house is empty."),
     ("think_to_user", "zh", "你的狗昨晚走了，因为它老了，家里空了。"),
     ("think_disagrees", "en", " Their dog died last night, so they are angry at the vet."),
@@ -292,6 +310,71 @@ def test_a_listeners_first_person_is_no_confusion_in_chinese(answer: str) -> Non
 )
 def test_a_thought_may_weigh_what_to_say(language: str, thought: str) -> None:
     assert isinstance(judge("empathy", language, think=thought), Accepted)
+
+
+@pytest.mark.parametrize(
+    ("language", "plan"),
+    [
+        ("en", " Keep it short and natural, in English, no markdown, one to three short spoken sentences."),
+        ("zh", "回复要用中文，口语化，两三句短句，确保语气温暖，避免说教。"),
+    ],
+)
+def test_a_thought_may_plan_the_form_of_the_answer(language: str, plan: str) -> None:
+    accepted = judge("empathy", language, think=THINK[language] + plan)
+    assert isinstance(accepted, Accepted) and accepted.think.endswith(plan)
+    assert judge("reasoning", language, plan) == Rejected("instruction_leak")
+
+
+@pytest.mark.parametrize(
+    ("language", "checked"),
+    [
+        ("en", " That's within the guidelines. I think the instructions want two sentences."),
+        ("zh", "这样回复符合要求。再检查一下系统提示。"),
+    ],
+)
+def test_what_a_thought_says_of_its_instructions_at_its_end_is_cut(language: str, checked: str) -> None:
+    accepted = judge("empathy", language, think=THINK[language] + checked)
+    assert isinstance(accepted, Accepted) and accepted.think == INJECTED[language] + THINK[language]
+
+
+def test_invisible_characters_are_taken_out_of_what_is_kept() -> None:
+    hidden = THINK["en"].replace("Benny", "Ben\u200bny\u00ad").replace(" last", "\u00a0last") + "\ufeff"
+    completion = Completion((hidden, "\ufeff" + SAID["empathy", "en"]), "stop")
+    accepted = accept("empathy", "en", GIVEN["en"], completion, SINGLE["en"], None, LABELS)
+    assert isinstance(accepted, Accepted)
+    assert (accepted.think, accepted.answer) == (INJECTED["en"] + THINK["en"], SAID["empathy", "en"])
+
+
+def test_control_strings_of_the_models_own_tokenizer_are_found() -> None:
+    completion = Completion((THINK["en"], "So sorry about Benny ¦tool¦"), "stop", control=("¦tool¦",))
+    asked = ("empathy", "en", GIVEN["en"], completion, SINGLE["en"], None, LABELS)
+    assert accept(*asked) == Rejected("control_text")
+
+
+def test_a_draft_in_the_thought_may_be_spoken() -> None:
+    answer = SAID["empathy", "en"]
+    assert isinstance(judge("empathy", "en", answer, THINK["en"] + f' Maybe something like, "{answer}"'), Accepted)
+    assert judge("empathy", "en", answer, THINK["en"] + " " + answer) != judge("empathy", "en", answer)
+
+
+@pytest.mark.parametrize(
+    ("language", "fact"),
+    [
+        ("en", "He took what was not his and nobody in the house had said a word."),
+        ("zh", "他把不属于他的东西拿走了，家里却没有一个人说过什么。"),
+    ],
+)
+def test_the_thought_of_an_example_is_no_source(language: str, fact: str) -> None:
+    plan = {
+        "en": "I should be gentle and speak of what this dog had meant.",
+        "zh": "我先温柔一点，说说这只狗对用户意味着什么。",
+    }
+    shown = (Example(turns=(ExampleTurn(transcript="-"),), think=f"{fact} {plan[language]}", answer="-"),)
+    for said, verdict in ((fact, Rejected), (plan[language], Accepted)):
+        completion = Completion((THINK[language] + " " + said, SAID["empathy", language]), "stop")
+        asked = ("empathy", language, GIVEN[language], completion, SINGLE[language], None, LABELS)
+        assert isinstance(accept(*asked, shown), verdict)
+        assert isinstance(accept(*asked), Accepted)
 
 
 def test_a_path_takes_no_whole_sentence_of_an_example() -> None:

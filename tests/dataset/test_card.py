@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ieat_data.cli.build import make_plan
+from ieat_data.data.features import SAMPLE_SCHEMA, card_features
 from ieat_data.dataset import card
 from tests.support import corpora
 from tests.support.hostile import HOSTILE
@@ -54,7 +55,7 @@ def manifest(**said: Any) -> dict[str, Any]:
         "name": said.get("name", "n"),
         "counts": {"language": {"en": 1}, "emotion": {said.get("emotion", "sad"): 1}},
         "configs": {"stage1_1": {"rows": 1, "audio_s": 1.0, "language": {"en": 1}, "n_turns": {"1": 1}}},
-        "shards": [{"config": "stage1_1", "path": "data/stage1_1/s-0.parquet"}],
+        "shards": [{"config": "stage1_1", "path": "data/stage1_1/s-0.parquet", "bytes": 10}],
         "grades": {},
         "engines": {},
         "review": {"instructions": {"accepted": 0, "edited": 0, "rejected": 0}, "samples": {"rejected": 0}},
@@ -105,6 +106,19 @@ def test_the_card_of_a_build_of_a_hostile_source_file_is_read_as_its_configs_alo
     built = build_here(make_plan(made.pipeline, made.profile, out, None, [], None), out)
     head, body = read((out / "README.md").read_text())
     assert [c["config_name"] for c in head["configs"]] == list(built["configs"])
-    assert set(head) == {"pretty_name", "language", "task_categories", "configs"}
+    assert set(head) == {"pretty_name", "language", "task_categories", "configs", "dataset_info"}
     assert "<script" not in body
     assert not re.search(r"^#+ A heading", body, re.M)
+
+
+def test_the_columns_stand_in_the_card_as_datasets_itself_would_write_them() -> None:
+    import datasets
+
+    theirs = datasets.Features.from_arrow_schema(SAMPLE_SCHEMA)._to_yaml_list()
+    assert card_features(SAMPLE_SCHEMA) == theirs
+
+
+def test_a_user_who_names_no_config_gets_one(tmp_path: Path) -> None:
+    head, _ = read(card.render(manifest()))
+    assert [c.get("default") for c in head["configs"]] == [True]
+    assert head["dataset_info"][0]["splits"] == [{"name": "train", "num_bytes": 10, "num_examples": 1}]

@@ -42,7 +42,7 @@ def test_every_key_says_what_it_is(model: type[BaseModel]) -> None:
 
 
 def test_a_nested_key_has_a_line_with_type_limits_and_default() -> None:
-    assert "| `instructions.before_share` | number (≥ 0, ≤ 1) | `0.5` |" in keys(Pipeline)
+    assert "| `instructions.before_share` | number (≥ 0, ≤ 1) | `0.2` |" in keys(Pipeline)
     assert "| `engine` | text | required |" in keys(EngineConfig)
 
 

@@ -13,7 +13,7 @@ from ieat_data.data.schema import OK
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.errors import EngineDown, UserError
 from ieat_data.stages.base import Reject, groups, guarded, retry
-from ieat_data.stages.dialogue.questions import question_id
+from ieat_data.stages.dialogue.asker import question_id
 
 
 def test_one_row_that_breaks_a_batch_is_the_only_reject() -> None:

@@ -198,6 +198,14 @@ class TTS(Double):
         return out
 
 
+class SwallowingTTS(Double):
+    """Does not say the first three words."""
+
+    def synthesize(self, requests: Sequence[Synthesize]) -> list[Clip | Failure]:
+        clips = [clip_of(" ".join(r.text.split()[3:])) for r in requests]
+        return [Clip(c, RATE, len(decode(c)[0]) / RATE) for c in clips]
+
+
 class CloningTTS(TTS):
     """Speaks only with a clip to clone the voice from."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ieat_data.checks.alike import Alikes
-from ieat_data.checks.instruction import check_instruction
+from ieat_data.checks.instruction import check_instruction, presupposes, wants_short_form
 from ieat_data.prompting.instruction_bank import Instruction
 
 
@@ -30,6 +30,10 @@ def examine(bank: Sequence[Instruction]) -> list[Fault]:
         task, language = one.bank
         if reason := check_instruction(one.text, task, language):
             faults.append(Fault(one.id, reason, one.text))
+        if not one.needs_context and (one.turns == "many" or presupposes(one.text, task, language)):
+            faults.append(Fault(one.id, "needs_context", f"{one.text} — presupposes that the user has spoken: tag it"))
+        if not one.short_form and wants_short_form(one.text, language):
+            faults.append(Fault(one.id, "short_form", f"{one.text} — asks for a word or a sentence: tag it"))
         others = before.setdefault(one.bank, Alikes(language))
         if twin := others.find(one.text):
             faults.append(Fault(one.id, "near_duplicate", f"{one.text} — {twin}"))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ieat_data.apps.instructions.asking import LINES, Asked, candidates, requests
 from ieat_data.checks.alike import Alikes
-from ieat_data.checks.instruction import check_instruction
+from ieat_data.checks.instruction import check_instruction, presupposes, wants_short_form
 from ieat_data.checks.query import dedup_key
 from ieat_data.config import Profile
 from ieat_data.engines import registry
@@ -85,6 +85,14 @@ def propose(
     except EngineDown as e:
         raise BuildStopped(f"engine llm died during a request, nothing was added: {last_line(e)}") from e
     return sieve.made
+
+
+def tagged(new: Iterable[Instruction]) -> list[Instruction]:
+    """Return proposals with the tags that their words tell; a person sees them in the review."""
+    return [
+        replace(one, needs_context=presupposes(one.text, *one.bank), short_form=wants_short_form(one.text, one.bank[1]))
+        for one in new
+    ]
 
 
 def _answers(pool: Pool, batch: Sequence[Asked]) -> list[Completion | Failure]:

@@ -16,8 +16,15 @@ from ieat_data.decisions.log import Key, Kind, seen_instruction
 from ieat_data.errors import UserError
 from ieat_data.prompting.instruction_bank import Instruction, read
 
+_SUITS = {"one": "for a single utterance", "many": "for several turns", "any": "for any number of turns"}
 _NAME = re.compile(r"([a-z_]+)\.(en|zh)\.jsonl")
 _NEAR = 70.0  # of 100: similarity from which texts are shown beside one, to help find duplicates
+
+
+def _tags(one: Instruction) -> str:
+    place = "asked after the utterance only" if one.needs_context else "asked before or after the utterance"
+    drawn = "not drawn: asks for a word or a sentence" if one.short_form else ""
+    return " · ".join(filter(None, (one.register, place, _SUITS[one.turns], drawn)))
 
 
 class Banks:
@@ -66,7 +73,8 @@ class Banks:
 
     def show(self, key: Key) -> dict[str, Any]:
         one = self._one(key)
-        return {"text": one.text, "status": one.status, "origin": one.origin, "near": self._near(key)}
+        told = {"text": one.text, "status": one.status, "origin": one.origin, "tags": _tags(one)}
+        return {**told, "near": self._near(key)}
 
     def remark(self, key: Key, text: str) -> str:
         item = self._items[key]

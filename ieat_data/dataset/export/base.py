@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ieat_data.config import Strict
 
 Sample = Mapping[str, Any]  # a row of `data.schema.SAMPLES`
+State = Mapping[str, Any]  # what `commit` returns: JSON
 
 
 class ExportSettings(Strict):
@@ -19,16 +20,18 @@ class ExportSettings(Strict):
 class Exporter(ABC):
     """One export: `sample` is called for every sample, in the order of the shards, then `close` once.
 
-    It writes below `out`, which is empty at the beginning, and keeps no samples in memory. The same dataset and
-    settings must give the same bytes: no times, no order of a set.
+    It writes below `out`, and keeps no samples in memory. The same dataset and settings must give the same bytes: no
+    times, no order of a set. An export that was broken off begins anew, unless the exporter has `commit` and `resume`.
 
     Args:
         out: the folder to write into.
+        final: the absolute path that the folder has once the export is whole.
         manifest: the dataset's `manifest.json`.
         settings: an instance of `Settings`.
     """
 
     Settings: ClassVar[type[ExportSettings]] = ExportSettings
+    final: Path
 
     def __init__(self, out: Path, manifest: Mapping[str, Any], settings: Any) -> None:
         self.out, self.manifest, self.settings = out, manifest, settings
@@ -44,6 +47,14 @@ class Exporter(ABC):
         Returns:
             None, or the reason code for leaving it out; these are counted.
         """
+
+    def commit(self) -> State | None:
+        """Make sure that all samples so far are on disk, after each shard. Return what `resume` needs; None: cannot."""
+        return None
+
+    def resume(self, state: State) -> None:
+        """Go on in a folder that a broken-off export left, from the commit that returned `state`."""
+        raise NotImplementedError
 
     def close(self) -> Mapping[str, Any]:
         """Finish the files. Return what `export.json` should also say (the exporter's own counts)."""

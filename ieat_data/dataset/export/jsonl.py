@@ -1,70 +1,49 @@
-"""`jsonl`: plain messages, one sample per line, one file per config, and the clips as files beside them."""
+"""`jsonl`: rows as plain JSON, one a line, a file for each config; also what the archives hold beside the clips."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pydantic import Field
-
-from ieat_data.data.audio import container, content_hash
-from ieat_data.dataset.export.base import Exporter, ExportSettings, Sample
+from ieat_data.dataset.export.conversation import Row, Turn
+from ieat_data.dataset.export.conversation_exporter import JsonLinesExporter
 
 
-class JsonlSettings(ExportSettings):
-    """The settings of `jsonl`."""
+def plain(row: Row, clips: Sequence[Any], transcripts: bool = False) -> dict[str, Any]:
+    """Return a row as JSON: `{id, sample, task, language, messages}`.
 
-    transcripts: bool = Field(False, description="write what was said beside each clip; a trainer must not read it")
-
-
-class Jsonl(Exporter):
-    """`{id, task, language, messages: [{role, content, audio, think, think_spans, train}]}`.
-
-    `audio` is a path below the export, to a clip in the dataset's encoding. `think` is the whole think block of a
-    reply; `think_spans` (`[{start, end, origin}]`) says which characters of it were `injected` and which are the
-    `model`'s own. `train` marks the turns that carry a loss. A key without a value is left out.
+    A user's message: `{role, text, clip}`. An assistant's: `{role, thought, answer}`, both lists of `{text, origin,
+    loss}`: put together they are what the model is to write, tags included; `origin` is `tag`, `model`, `injected` or
+    `answer`. `clips`: what stands for each clip of the row, such as its path.
     """
+    messages = [_message(turn, clips, transcripts) for turn in row.turns]
+    head = {"id": row.id, "sample": row.sample, "task": row.task, "language": row.language}
+    return {**head, "messages": messages}
 
-    Settings = JsonlSettings
 
-    def __init__(self, out: Path, manifest: Mapping[str, Any], settings: Any) -> None:
-        super().__init__(out, manifest, settings)
-        self._files: dict[str, TextIO] = {}
-        self._clips = 0
+def _message(turn: Turn, clips: Sequence[Any], transcripts: bool) -> dict[str, Any]:
+    if turn.role == "assistant":
+        parts = {"thought": turn.thought, "answer": turn.answer}
+        told = {k: [{"text": p.text, "origin": p.origin, "loss": p.loss} for p in v] for k, v in parts.items() if v}
+        return {"role": "assistant", **told}
+    found: dict[str, Any] = {"role": "user", "text": turn.text}
+    if turn.clip is not None:
+        found["clip"] = clips[turn.clip]
+    if transcripts and turn.transcript is not None:
+        found["transcript"] = turn.transcript
+    return found
 
-    def sample(self, sample: Sample, config: str) -> str | None:
-        paths = [self._clip(audio["bytes"]) for audio in sample["audios"]]
-        messages = [self._message(m, paths) for m in sample["messages"]]
-        line = {k: sample[k] for k in ("id", "task", "language")} | {"messages": messages}
-        self._file(config).write(json.dumps(line, ensure_ascii=False) + "\n")
-        return None
 
-    def close(self) -> Mapping[str, Any]:
-        for file in self._files.values():
-            file.close()
-        return {"files": sorted(f"{config}.jsonl" for config in self._files), "clips": self._clips}
+class Jsonl(JsonLinesExporter):
+    """Plain messages, for code of your own: every text says whether it carries a loss, every clip has its turn."""
 
-    def _message(self, message: Mapping[str, Any], paths: list[str]) -> dict[str, Any]:
-        found = {"role": message["role"], "content": message["content"]}
-        if message["audio"] is not None:
-            found["audio"] = paths[message["audio"]]
-        kept = ("think", "think_spans", *(("transcript",) if self.settings.transcripts else ()))
-        found |= {k: message[k] for k in kept if message[k] is not None}
-        return found | ({"train": message["train"]} if message["role"] == "assistant" else {})
+    def line(self, row: Row) -> Mapping[str, Any]:
+        return plain(row, [self.clip(c.data) for c in row.clips], self.settings.transcripts)
 
-    def _clip(self, data: bytes) -> str:
-        """Write a clip once, named by the hash of its content. Return its path below the export."""
-        name = content_hash(data)
-        path = self.out / "audio" / name[:2] / f"{name}.{container(data)}"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            self._clips += 1
-        return path.relative_to(self.out).as_posix()
+    def how_to(self) -> str:
+        return """# Plain rows
 
-    def _file(self, config: str) -> TextIO:
-        if config not in self._files:
-            self._files[config] = (self.out / f"{config}.jsonl").open("w", encoding="utf-8", newline="\n")
-        return self._files[config]
+A line is `{id, sample, task, language, messages}`. A user's message is `{role, text, clip}`; put the clip before the
+text. An assistant's is `{role, thought, answer}`: lists of `{text, origin, loss}`. Put the texts together as they
+are; those with `loss: true` are what the model is to learn.
+"""

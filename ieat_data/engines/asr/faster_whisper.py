@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from ieat_data.data import audio
 from ieat_data.engines import batching
+from ieat_data.engines.asr.text import spoken_words
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 from ieat_data.engines.cpu import cpu
 from ieat_data.errors import UserError
@@ -128,7 +129,7 @@ class FasterWhisper:
             vad_filter=False,
         )
         segments = list(found)
-        text = " ".join("".join(s.text for s in segments).split())
+        text = spoken_words("".join(s.text for s in segments))
         if request.language == "zh":
             text = self._simplified.convert(text)
         return Transcript(text, _details(segments))

@@ -6,17 +6,15 @@ Paraformer that predicts the number of words sees a clip's padding, on any devic
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ieat_data.data import audio
 from ieat_data.engines import batching, funasr_loading
+from ieat_data.engines.asr.text import spoken_words
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 
 _LANGUAGES = ("en", "zh")
-# SenseVoice writes language, emotion and events into its text: <|zh|><|HAPPY|><|Speech|><|withitn|>…
-_TAG = re.compile(r"<\|[^<>|]*\|>")
 
 
 class FunASR:
@@ -101,10 +99,5 @@ class FunASR:
         return [str(s["text"]) for s in said]
 
     def _clean(self, text: str, language: str) -> str:
-        text = without_tags(text)
+        text = spoken_words(text)
         return self._simplified.convert(text) if language == "zh" else text
-
-
-def without_tags(text: str) -> str:
-    """Return `text` without SenseVoice's tags, with single spaces."""
-    return " ".join(_TAG.sub(" ", text).split())

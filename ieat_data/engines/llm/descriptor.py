@@ -60,7 +60,8 @@ class Descriptor(Strict):
     `control_strings` are texts that corpus text must never form; every token id from `min_control_id` on is a control
     id. `think_close_id` is null if ordinary text closes the think block (then the decoded text is searched for it).
     `no_think` follows the assistant's opening for an answer without thinking. `worked_examples`: the model thinks only
-    if it sees examples. `default_system` is what the model's own template adds to a conversation without a system turn.
+    if it sees examples. `switches` are words of a turn that the family was trained to obey. `default_system` is what
+    the model's own template adds to a conversation without a system turn.
     """
 
     family: str = Field(min_length=1)
@@ -74,6 +75,7 @@ class Descriptor(Strict):
     think_close: str = Field(min_length=2)
     think_close_id: int | None
     no_think: str = ""
+    switches: tuple[str, ...] = ()
     worked_examples: bool
     sampling: RecommendedSampling
 
@@ -90,6 +92,11 @@ class Descriptor(Strict):
         if missing := [s for s in needed if s not in self.control_strings]:
             raise ValueError(f"control_strings lacks {missing[0]!r}")
         return self
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Return all strings that no text of a user or of the model may hold."""
+        return (*self.control_strings, *self.switches)
 
     def turn(self, role: Role) -> TurnTemplate:
         template: TurnTemplate = getattr(self.turns, role)

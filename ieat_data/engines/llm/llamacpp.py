@@ -109,7 +109,8 @@ class LlamaCpp:
             return Failure("engine_error", f"llama.cpp stopped for an unknown reason: {answer['stop_type']!r}")
         if reason == "stop" and tokens:
             tokens.pop()  # the end-of-turn token
-        return Completion(self.tokenizer.parts(tokens), reason, len(ids), tuple(tokens))
+        parts = self.tokenizer.parts(tokens)
+        return Completion(parts, reason, len(ids), tuple(tokens), self.tokenizer.control_in(parts))
 
     def _choose(self, request: Choose) -> Chosen | Failure:
         encoded = self._encode(request.prompt, request.shared)

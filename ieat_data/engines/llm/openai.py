@@ -157,7 +157,8 @@ class OpenAICompletions:
             return Failure("engine_error", f"the server stopped for another reason: {str(reason)[:40]!r}")
         if choice.get("token_ids") is None:
             text = encodable(choice["text"]).removesuffix(self.descriptor.end_of_turn)
-            return Completion(tuple(text.split(self.descriptor.think_close)), reason, prompt.n)
+            parts = tuple(text.split(self.descriptor.think_close))
+            return Completion(parts, reason, prompt.n, control=self.tokenizer.control_in(parts))
         ids = [_token_id(t) for t in choice["token_ids"]]
         # the end-of-turn token, or another one that ends a text
         if (
@@ -167,7 +168,8 @@ class OpenAICompletions:
             and ids[-1] != self.descriptor.think_close_id
         ):
             ids.pop()
-        return Completion(self.tokenizer.parts(ids), reason, prompt.n, tuple(ids))
+        parts = self.tokenizer.parts(ids)
+        return Completion(parts, reason, prompt.n, tuple(ids), self.tokenizer.control_in(parts))
 
     def _choose(self, request: Choose) -> Chosen | Failure:
         prompt = self._prompt(request.prompt)

@@ -49,6 +49,8 @@ class Tokenizer:
         # a look-ahead also finds overlapping occurrences
         starts = "|".join(re.escape(s) for s in sorted(strings) if len(s) > 1)
         self._control = re.compile(f"(?={starts})")
+        # other added tokens are text: html tags, runs of spaces
+        self._marks = sorted(t["content"] for t in added if t.get("special") or _is_mark(t["content"]))
         self._close = descriptor.think_close
         self._close_id = descriptor.think_close_id
         self._check(descriptor, where)
@@ -141,6 +143,10 @@ class Tokenizer:
                 parts[-1].append(i)
         return tuple(self.decode(p) for p in parts)
 
+    def control_in(self, parts: Sequence[str]) -> tuple[str, ...]:
+        """Return the control strings of the tokenizer that a continuation's parts hold (`Completion.control`)."""
+        return tuple(mark for mark in self._marks if any(mark in part for part in parts))
+
     def is_control(self, token_id: int) -> bool:
         return token_id >= self._min_control or token_id in self._added
 
@@ -175,6 +181,15 @@ def template_tokens(descriptor: Descriptor) -> list[str]:
     thinks = descriptor.think_close_id is not None
     pieces = [*(t.open + t.close for t in turns), *([descriptor.think_open, descriptor.think_close] if thinks else [])]
     return [s for s in descriptor.control_strings if any(s in p for p in pieces)]
+
+
+_MARK = re.compile(r"<\S+>|\[\S+\]|<\|.+\|>")
+_HTML = re.compile(r"</?[a-z]{1,10}\d?>", re.I)
+
+
+def _is_mark(token: str) -> bool:
+    """Tell whether an added token looks like a mark of the template: `<tool_call>`, `[TOOL_CALLS]`."""
+    return _MARK.fullmatch(token) is not None and _HTML.fullmatch(token) is None
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -131,7 +131,8 @@ class VLLM:
             return Failure("engine_error", f"vllm stopped for an unknown reason: {output.finish_reason!r}")
         if output.finish_reason == "stop" and tokens and tokens[-1] in self._stops:
             tokens.pop()
-        return Completion(self.tokenizer.parts(tokens), output.finish_reason, len(ids), tuple(tokens))
+        parts = self.tokenizer.parts(tokens)
+        return Completion(parts, output.finish_reason, len(ids), tuple(tokens), self.tokenizer.control_in(parts))
 
     async def _choose(self, request: Choose) -> Chosen | Failure:
         ids = self.tokenizer.prompt(request.prompt)

@@ -40,6 +40,9 @@ from ieat_data.prompting.base import Language, ThoughtPrompt
 from ieat_data.prompting.base import Turn as PromptTurn
 from ieat_data.stages.asking import descriptor_of, prompt_faults, prompts_of, sampling
 from ieat_data.stages.base import Context, Made, Reject, Rule, Stage, StageSettings, retry
+from ieat_data.stages.dialogue import rubric
+from ieat_data.stages.dialogue.asker import by_user
+from ieat_data.stages.dialogue.history import answered, per_dialogue
 from ieat_data.stages.dialogue.kind import Kind, tasks_for
 from ieat_data.stages.dialogue.openings import (
     OPENING,
@@ -51,7 +54,7 @@ from ieat_data.stages.dialogue.openings import (
     opens_by_itself,
 )
 from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
-from ieat_data.stages.dialogue.reorganise import Reorganise
+from ieat_data.stages.dialogue.reorganise import Reorganise, ReorganiseSettings
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import Child, ExpandStage
 
@@ -91,6 +94,7 @@ class InjectSettings(StageSettings):
 class Injection(Stage):
     """What both stages share: request the targets of all parents at once, keep those that pass the checks."""
 
+    several: bool  # whether its targets are about several turns
     broadcast = ("speakers",)
     engines = ("llm",)
     prompts = (
@@ -108,7 +112,7 @@ class Injection(Stage):
         asked = [task for task, share in self.shares(pipeline).items() if share > 0]
         statuses = pipeline.instructions.statuses
         banks = [(t, x) for t in asked if t in QUESTIONED for x in languages]
-        return prompt_faults(profile, asked, languages) + bank_faults(banks, statuses, verdicts)
+        return prompt_faults(profile, asked, languages) + bank_faults(banks, statuses, self.several, verdicts)
 
     @abstractmethod
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
@@ -118,7 +122,7 @@ class Injection(Stage):
         return checks_of(pipeline, "completion", "thought", "answer")
 
     def reasons(self) -> Mapping[str, str]:
-        return {**KINDS["answer"], **KINDS["thought"], **KINDS["completion"]}
+        return {**KINDS["answer"], **KINDS["thought"], **KINDS["completion"], **rubric.REASONS}
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"instructions": pipeline.instructions.model_dump(mode="json")}
@@ -133,6 +137,7 @@ class Injection(Stage):
         language: Language,
         turns: Sequence[Turn],
         ctx: Context,
+        ordinal: str | None = None,
         *,
         named: str | None = None,
         hedged: bool = False,
@@ -145,11 +150,13 @@ class Injection(Stage):
             language: `en` or `zh`.
             turns: the user's turns.
             ctx: of the task.
+            ordinal: which child it is; None: the only one of its task.
             named: the target's task, where that is another.
             hedged: take the body of an unsure label, whatever the score.
         """
-        row_id, salt = child_id(parent, self.name, named or task), ctx.pipeline.seed
-        drawn = draw_instruction(row_id, task, language, ctx) if task in QUESTIONED else None
+        row_id, salt = child_id(parent, self.name, ordinal or named or task), ctx.pipeline.seed
+        drawn = draw_instruction(row_id, task, language, self.several, ctx) if task in QUESTIONED else None
+        drawn = by_user(drawn, language, turns, ctx) if drawn else None
         question = drawn.text if drawn else None
         said = tuple(PromptTurn(t.transcript, t.emotion.label, t.reply or "", t.emotion.score) for t in turns)
         phrasing = number("phrasing", row_id, salt)
@@ -219,6 +226,7 @@ def _checked(target: Draft, prompt: ThoughtPrompt, answer: Any, ctx: Context) ->
         prompts_of(ctx.profile).labels,
         prompt.examples,
         own_checks(ctx.pipeline),
+        prompts_of(ctx.profile).descriptor.commands,
     )
     if isinstance(verdict, Accepted):
         return verdict
@@ -243,6 +251,8 @@ class Felt(Joined):
     text: str = Transcript.text
     label: str = EmotionLabel.label
     score: float = EmotionLabel.score
+    speaker: str = Utterance.speaker
+    origin: str = Utterance.origin
     # None: the pipeline does not ask for it
     kind: KindName | None = RowKind.kind
     conflict: float | None = Appraised.conflict
@@ -262,7 +272,8 @@ class Inject(Injection, ExpandStage[Felt, Target]):
     """Reasoning and empathy on single utterances that passed stage 1-1."""
 
     name = "inject"
-    version = 5
+    version = 6
+    several = False
     reads: Mapping[str, type[Any]] = {
         "utterances": Utterance,
         "transcribe": Transcript,
@@ -331,7 +342,14 @@ class Inject(Injection, ExpandStage[Felt, Target]):
             if neutral and share("neutral", said.id, salt) >= settings.neutral_share:
                 continue
             emotion = Emotion(said.label, said.score, ctx.profile.engines["ser"].engine)
-            turn = blank(Turn, utterance=said.id, transcript=said.text, emotion=emotion)
+            turn = blank(
+                Turn,
+                utterance=said.id,
+                transcript=said.text,
+                emotion=emotion,
+                speaker=said.speaker,
+                origin=said.origin,
+            )
             route = self.route(said)
             if route.why:
                 untargeted[route.why] += 1
@@ -377,23 +395,25 @@ class Talk(Joined):
 
     language: Language = Dialogue.language
     turns: tuple[Turn, ...] = Dialogue.turns
-    regenerate: bool = Dialogue.regenerate
+    anew: tuple[int, ...] = Dialogue.anew
 
 
 class InjectDialogues(Injection, ExpandStage[Talk, Target]):
-    """Trajectory and reasoning over dialogues; a new last reply if the pipeline asks for one."""
+    """Trajectory and reasoning over dialogues, after the replies that the pipeline wants to be made anew."""
 
     name = "inject_dialogues"
-    version = 5
+    version = 6
+    several = True
     reads: Mapping[str, type[Any]] = {"reorganise": Dialogue}
     Settings = InjectDialoguesSettings
+    section = "rubric"
 
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
-        anew = float(Reorganise().configured(pipeline).settings.last_reply == "regenerate")
+        of: ReorganiseSettings = Reorganise().configured(pipeline).settings
         return {
             "trajectory": self.settings.trajectory_share,
             "reasoning": self.settings.reasoning_share,
-            "empathy": anew,
+            "empathy": per_dialogue(of.turns, of.replies, of.last_reply),  # may be over one: a reply is a target
         }
 
     def per_parent(self, forecast: Forecast) -> Mapping[str, float]:
@@ -410,10 +430,30 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
             "trajectory": settings.trajectory_share,
             "reasoning": settings.reasoning_share,
         }
+        told, replies = answered(rows, _Replies(self, ctx))
         drafts: list[Draft] = []
         for talk in rows:
+            if talk.id not in told:
+                continue  # one of its replies was rejected
             wanted = [t for t, p in shares.items() if share("task", t, talk.id, ctx.pipeline.seed) < p]
-            if talk.regenerate:
-                wanted.append("empathy")
-            drafts += [self.draft(talk.id, task, talk.language, talk.turns, ctx) for task in wanted]
-        return _by_parent(rows, self.make(drafts, ctx))
+            drafts += [self.draft(talk.id, task, talk.language, told[talk.id], ctx) for task in wanted]
+        made = [*replies, *self.make(drafts, ctx)]
+        rubric.count(made, ctx)
+        return _by_parent(rows, made)
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> Any:
+        return rubric.described(made)
+
+
+@dataclass(frozen=True)
+class _Replies:
+    """How a stage makes a reply within a dialogue."""
+
+    stage: Injection
+    ctx: Context
+
+    def reply(self, parent: str, language: Language, turns: Sequence[Turn]) -> Draft:
+        return self.stage.draft(parent, "empathy", language, turns, self.ctx, f"empathy {len(turns)}")
+
+    def make(self, drafts: Sequence[Draft]) -> list[Child[Target]]:
+        return self.stage.make(drafts, self.ctx)

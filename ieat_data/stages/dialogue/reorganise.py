@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 from pydantic import Field
@@ -22,6 +22,7 @@ from ieat_data.hashing import child_id, top_k
 from ieat_data.stages.base import Context, Inputs, Made, Stage, StageSettings, Task, groups
 from ieat_data.stages.dialogue.dialogues import form, most_used
 from ieat_data.stages.dialogue.forecast import in_dialogues, turns
+from ieat_data.stages.dialogue.history import HowReplied, made_anew
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES, screened_out
 
@@ -53,15 +54,15 @@ class ReorganiseSettings(StageSettings):
     share: float = Field(0.4, ge=0, le=1, description="of the accepted empathy samples, by hash")
     turns: Mapping[int, float] = Field({2: 1.0, 3: 1.0, 4: 1.0}, description="turns → weight in the mix")
     same_speaker: bool = Field(False, description="only utterances of one speaker make a dialogue")
-    last_reply: Literal["reuse", "regenerate"] = Field(
-        "reuse", description="regenerate: a new last reply, with history"
-    )
+    replies: HowReplied = Field("reuse", description="regenerate: new replies between the first and the last, in order")
+    last_reply: HowReplied = Field("reuse", description="regenerate: a new last reply, with history")
 
 
 class Reorganise(Stage):
     """Empathy samples become dialogues, each at most once; those without a partner stay single."""
 
     name = "reorganise"
+    version = 2  # 2: which replies are made anew
     inputs = ("inject", "utterances")
     optional = GATES["inject"]
     row = Dialogue
@@ -107,7 +108,8 @@ class Reorganise(Stage):
             for samples in form(pool, settings.turns):
                 use["used"] += len(samples)
                 turns = tuple(accepted[s].turn() for s in samples)
-                dialogue = Dialogue(accepted[samples[0]].target.language, turns, settings.last_reply == "regenerate")
+                anew = made_anew(len(turns), settings.replies, settings.last_reply)
+                dialogue = Dialogue(accepted[samples[0]].target.language, turns, anew)
                 made[child_id(samples[0], self.name, ",".join(samples[1:]))] = dialogue
         ctx.notes["samples"] = dict(use)
         yield task.name, self.table(sorted(made), [made[d] for d in sorted(made)])

@@ -41,7 +41,7 @@ class Respond(MapStage[Said, Reply]):
     """The LLM's natural reply to a transcript or a query."""
 
     name = "respond"
-    version = 3
+    version = 4
     reads: Mapping[str, type[Any]] = {"utterances": Utterance, "transcribe": Transcript}
     engines = ("llm",)
     prompts = ("tasks/respond.*.yaml", "models/*.yaml")
@@ -78,8 +78,9 @@ class Respond(MapStage[Said, Reply]):
 def _checked(said: Said, answer: Completion | Failure, ctx: Context) -> str | Reject:
     if isinstance(answer, Failure):
         return Reject(answer.reason, answer.message)
-    examples = prompts_of(ctx.profile).examples("respond", said.language)
-    verdict = accept_reply(said.language, said.text, answer, examples, own_checks(ctx.pipeline))
+    prompts = prompts_of(ctx.profile)
+    examples, commands = prompts.examples("respond", said.language), prompts.descriptor.commands
+    verdict = accept_reply(said.language, said.text, answer, examples, own_checks(ctx.pipeline), commands)
     if isinstance(verdict, str):
         return verdict
     return Reject(verdict.reason, payload={"text": said.text, "answer": answer.parts})

@@ -58,6 +58,7 @@ class Heard(Joined):
     origin: str = Utterance.origin
     audio: bytes = Utterance.audio
     reference: str = Utterance.reference
+    recording: str | None = Utterance.recording
     text: str = Transcript.text
     metric: str = Transcript.metric
     error_rate: float = Transcript.error_rate
@@ -89,7 +90,9 @@ class Utterances:
     def used(self, utterance: str) -> UsedUtterance:
         h = self.by_id[utterance]
         shard = self._shards[utterance]
-        return UsedUtterance(utterance, h.source, h.key, h.origin, shard, h.reference, h.metric, h.error_rate)
+        return UsedUtterance(
+            utterance, h.source, h.key, h.origin, shard, h.reference, h.metric, h.error_rate, h.recording
+        )
 
 
 class Composition:
@@ -215,10 +218,14 @@ def piece(kind: str, encoded: bytes, ref: str, speaker: str) -> Piece:
 
 
 def accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Stored[Target]]:
-    """Yield the accepted targets of a task in a shard, without those that the gates rejected."""
+    """Yield the accepted targets of a task in a shard, without those that the gates rejected.
+
+    A target over turns whose new reply a gate rejected is left out, too.
+    """
     out = screened_out(inputs, table, shard)
     for target in inputs.stored(Target, table, shard):
-        if target.status == OK and target.row.task == task and target.id not in out:
+        ids = {target.id, *(t.sample for t in target.row.turns or ())}
+        if target.status == OK and target.row.task == task and out.isdisjoint(ids):
             yield target
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-from ieat_data.data.rows import Dialogue, Sample, Target, Turn
+from ieat_data.data.rows import Dialogue, Sample
 from ieat_data.hashing import child_id
-from ieat_data.stages.base import Context, Inputs, Stored
+from ieat_data.stages.base import Context, Inputs
 from ieat_data.stages.dialogue.forecast import in_dialogues, targets
+from ieat_data.stages.dialogue.history import per_dialogue, with_reply
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
 from ieat_data.stages.samples.compose import (
@@ -32,8 +32,9 @@ class Empathy(Compose):
     dialogue = ("reorganise", "inject_dialogues")
 
     def estimate(self, forecast: Forecast) -> Load:
-        anew = forecast.stages["reorganise"].settings.last_reply == "regenerate"
-        dialogues = targets(forecast, "inject_dialogues", "empathy") if anew else forecast.loads["reorganise"].ok
+        of = forecast.stages["reorganise"].settings
+        anew = per_dialogue(of.turns, of.replies, of.last_reply)
+        dialogues = targets(forecast, "inject_dialogues", "empathy") / anew if anew else forecast.loads["reorganise"].ok
         singles = targets(forecast, "inject", "empathy") - in_dialogues(forecast)
         return self.forecast_samples(forecast, singles, dialogues, asked=False)
 
@@ -43,20 +44,23 @@ class Empathy(Compose):
         if inputs.has("inject", name):
             yield from self._single(name, inputs, singles)
             return
-        anew = {t.row.parent: t for t in accepted(inputs, "inject_dialogues", name, "empathy")}
+        replies = {
+            (t.row.parent, len(t.row.turns) - 1): t for t in accepted(inputs, "inject_dialogues", name, "empathy")
+        }
         utterances = Utterances(inputs, wanted_by(d.row for d in dialogues))
-        spoken = spoken_of(inputs, "speak_replies", singles | {t.id for t in anew.values()})
+        spoken = spoken_of(inputs, "speak_replies", singles | {t.id for t in replies.values()})
         for d in dialogues:
-            new = anew.get(d.id)
-            if d.row.regenerate and new is None:
-                continue  # its new last reply was rejected and is in quarantine
+            if not all((d.id, place) in replies for place in d.row.anew):
+                continue  # one of its new replies was rejected and is in quarantine
+            new = {place: replies[d.id, place] for place in d.row.anew}
             sample = Composition(child_id(d.id, self.name, 0), "empathy", "stage1_2", d.row.language, utterances)
-            *earlier, last = d.row.turns
-            for turn in (*earlier, _with_reply(last, new) if new else last):
+            for place, alone in enumerate(d.row.turns):
+                turn = with_reply(alone, new[place].id, new[place].row) if place in new else alone
                 sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
                 clip = spoken_reply(spoken.get(turn.sample or ""))
                 sample.assistant(turn.reply or "", True, turn.think, turn.think_spans, clip)
-            yield sample.finish(d.id, new.row.attempts if new else 1, new.row.seed if new else None)
+            last = new[max(new)].row if new else None
+            yield sample.finish(d.id, last.attempts if last else 1, last.seed if last else None)
 
     def _single(self, name: str, inputs: Inputs, in_dialogues: set[str]) -> Iterator[Sample]:
         utterances = Utterances(inputs)
@@ -70,9 +74,3 @@ class Empathy(Compose):
             clip = spoken_reply(spoken.get(stored.id))
             sample.assistant(target.answer, True, target.think, target.think_spans, clip)
             yield sample.finish(target.parent, target.attempts, target.seed)
-
-
-def _with_reply(turn: Turn, target: Stored[Target]) -> Turn:
-    """Return a turn with the reply that was made anew."""
-    made = target.row
-    return replace(turn, sample=target.id, reply=made.answer, think=made.think, think_spans=made.think_spans)

@@ -12,8 +12,8 @@ from ieat_data.data.mix import Piece, match_loudness
 from ieat_data.data.rows import Sample, Target
 from ieat_data.hashing import child_id, share
 from ieat_data.stages.base import Context, Inputs, Stored
+from ieat_data.stages.dialogue.asker import question_id
 from ieat_data.stages.dialogue.forecast import targets
-from ieat_data.stages.dialogue.questions import question_id
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
 from ieat_data.stages.samples.compose import (
@@ -101,5 +101,6 @@ class Questioned(Compose):
 
 
 def _question(target: Target) -> str:
-    assert target.instruction is not None
-    return question_id(target.instruction.id, target.instruction.speaker)
+    drawn = target.instruction
+    assert drawn is not None
+    return question_id(drawn.id, drawn.speaker, drawn.clip)

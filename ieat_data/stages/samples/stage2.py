@@ -106,7 +106,7 @@ class Stage2(SampleStage):
         for i, u in enumerate(heard):
             audios.append(Audio(u.audio, f"{row_id}-{i}.{container(u.audio)}"))
             spans.append(Span(i, 0.0, duration(u.audio)[0], "utterance", u.id, u.speaker, content_hash(u.audio)))
-            used.append(UsedUtterance(u.id, u.source, u.key, "recorded", shard, u.reference))
+            used.append(UsedUtterance(u.id, u.source, u.key, "recorded", shard, u.reference, recording=u.recording))
         return Sample(
             id=row_id,
             task=self.task,

@@ -17,7 +17,6 @@ import pyarrow as pa
 from pydantic import Field
 
 from ieat_data.checks.catalogue import KINDS
-from ieat_data.checks.form import CONTROL
 from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.query import check_query
 from ieat_data.checks.speech import is_silent
@@ -33,6 +32,7 @@ from ieat_data.corpora.io.units import Unit
 from ieat_data.corpora.revisions import of_source
 from ieat_data.data.audio import AudioError
 from ieat_data.data.audio_length import compare, hear
+from ieat_data.data.characters import holds_control, mended
 from ieat_data.data.columns import blank
 from ieat_data.data.rows import Query, Utterance
 from ieat_data.data.schema import OK, REJECTED
@@ -204,7 +204,7 @@ class Ingest(SourceStage):
     """Clips of speech corpora, decoded once to check them and to get their length."""
 
     name = "ingest"
-    version = 3  # 2: columns in place of JSON; 3: clips that are not whole are rejected
+    version = 4  # 3: clips that are not whole are rejected; 4: more control strings
     kind = "speech"
     row = Utterance
     Settings = IngestSettings
@@ -245,7 +245,7 @@ def utterance(
         return Reject("silent_audio")
     if not record.text.strip():
         return Reject("empty_transcript")
-    if CONTROL.search(record.text):
+    if holds_control(record.text):
         return Reject("control_text", payload=record.text)
     if record.language and record.language.lower() != source.language:
         return Reject("other_language", record.language)
@@ -297,6 +297,7 @@ class Queries(SourceStage):
     """First user turns of text corpora that a person would say aloud."""
 
     name = "queries"
+    version = 2
     kind = "text"
     row = Query
     Settings = QueriesSettings
@@ -311,6 +312,6 @@ class Queries(SourceStage):
         return KINDS["query"]
 
     def check(self, record: QueryRecord, source: Source, ctx: Context) -> Query | Reject:
-        text = record.text.strip()
+        text = mended(record.text).strip()
         reason = check_query(text, source.language, own=own_checks(ctx.pipeline).get("query", ()))
         return Reject(reason, payload=text) if reason else Query(source.name, record.key, source.language, text)

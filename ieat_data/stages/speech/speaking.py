@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from pydantic import Field
 
+from ieat_data.checks import roundtrip
 from ieat_data.checks.base import Check
 from ieat_data.checks.catalogue import KINDS
 from ieat_data.checks.clip import ClipLimits, Heard, fault, measure
@@ -16,7 +17,7 @@ from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import decode
 from ieat_data.data.rows import Signal, SpokenText
 from ieat_data.decisions.verdicts import Verdicts
-from ieat_data.engines.base import Clip, Failure, Synthesize, Transcribe
+from ieat_data.engines.base import Clip, Failure, SpeakerPrompt, Synthesize, Transcribe
 from ieat_data.hashing import seed
 from ieat_data.stages.base import Context, Reject, Rule, StageSettings, retry
 from ieat_data.stages.speech.signal_quality import SIGNAL, JudgesClips
@@ -29,6 +30,7 @@ class SpeakingSettings(StageSettings):
     attempts: int = Field(3, ge=1, description="tries, each with the next seed")
     limits: ClipLimits = ClipLimits()
     max_error_rate: float = Field(0.3, ge=0, description="of the ASR round trip: WER (en), CER (zh)")
+    whole: bool = Field(True, description="reject clips that lack, add or repeat words, however few")
 
 
 class Speaking(JudgesClips):
@@ -46,10 +48,10 @@ class Speaking(JudgesClips):
         return voice_faults(pipeline, profile)
 
     def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
-        return checks_of(pipeline, "clip")
+        return checks_of(pipeline, "clip", "spoken")
 
     def reasons(self) -> Mapping[str, str]:
-        return KINDS["clip"]
+        return {**KINDS["clip"], **KINDS["spoken"]}
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Line:
     language: str
     voice: str
     instruction: str | None = None  # how to speak, in words
+    prompt: SpeakerPrompt | None = None  # the clip to clone, where `voice` is no voice of the build
 
 
 @dataclass(frozen=True)
@@ -79,21 +82,21 @@ def speak(
     """Return for each line a clip that an ASR understands, or why there is none; and the attempts made.
 
     Reject reasons: the TTS engine's and the ASR engine's own, `silent_audio`, `too_fast`, `too_slow`, those of
-    `checks.clip`, `asr_mismatch`.
+    `checks.clip`, `asr_mismatch`, those of `checks.roundtrip`.
     """
-    known, own = voices(ctx, clips=True), own_checks(ctx.pipeline).get("clip", ())
+    known, own = voices(ctx, clips=True), own_checks(ctx.pipeline)
 
     def draw(line: Line, attempt: int) -> int:
         return seed(line.id, stage, attempt, ctx.pipeline.seed)
 
     def ask(tries: list[tuple[Line, int]]) -> list[Spoken | Reject]:
         asked = [
-            Synthesize(x.text, x.language, x.voice, draw(x, attempt), known.prompt(x.voice), x.instruction)
+            Synthesize(x.text, x.language, x.voice, draw(x, attempt), x.prompt or known.prompt(x.voice), x.instruction)
             for x, attempt in tries
         ]
         clips = ctx.engines["tts"].synthesize(asked, [x.id for x, _ in tries])
         results: list[Spoken | Reject] = [
-            _look(x, clip, settings.limits, own) for (x, _), clip in zip(tries, clips, strict=True)
+            _look(x, clip, settings.limits, own.get("clip", ())) for (x, _), clip in zip(tries, clips, strict=True)
         ]
         sound = [i for i, r in enumerate(results) if not isinstance(r, Reject)]
         heard = ctx.engines["asr"].transcribe(
@@ -106,8 +109,13 @@ def speak(
                 results[i] = Reject(answer.reason, answer.message)
                 continue
             rate = error_rate(line.text, answer.text, line.language)
-            if rate > settings.max_error_rate:
-                results[i] = Reject("asr_mismatch", f"{rate:.2f}: heard {answer.text!r} for {line.text!r}")
+            prompt = known.prompt(line.voice)
+            trip = roundtrip.RoundTrip(line.text, answer.text, line.language, prompt.transcript if prompt else "")
+            slip = "asr_mismatch" if rate > settings.max_error_rate else None
+            if slip is None and settings.whole:
+                slip = roundtrip.fault(trip, own.get("spoken", ()))
+            if slip:
+                results[i] = Reject(slip, f"{rate:.2f}: heard {answer.text!r} for {line.text!r}")
             else:
                 results[i] = replace(spoken, heard=answer.text, error_rate=rate)
         return results

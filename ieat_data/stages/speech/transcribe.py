@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
+from ieat_data.checks.base import Check
+from ieat_data.checks.catalogue import KINDS
+from ieat_data.checks.heard import Heard, fault
 from ieat_data.checks.language import is_language
+from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.speech import METRIC, error_rate
+from ieat_data.config import Pipeline
 from ieat_data.data.columns import Joined, row
 from ieat_data.data.rows import Signal, Transcript, Utterance
 from ieat_data.engines.base import Failure
 from ieat_data.engines.base import Transcribe as Request
 from ieat_data.engines.base import Transcript as Answer
-from ieat_data.stages.base import Context, Reject, StageSettings
+from ieat_data.stages.base import Context, Reject, Rule, StageSettings
 from ieat_data.stages.forecast import Ask, Forecast, Load
 from ieat_data.stages.row_by_row import MapStage
 from ieat_data.stages.speech.signal_quality import JudgesClips
@@ -43,12 +48,19 @@ class Transcribe(JudgesClips, MapStage[Clip, Transcript]):
     """The transcripts. A synthesized clip was transcribed during its check, so it is not transcribed twice."""
 
     name = "transcribe"
+    version = 2  # the text is checked, and the ASR's measures are kept
     reads: Mapping[str, type[Any]] = {"utterances": Utterance, "signal_quality": Signal}
     optional = ("mos", "same_speaker")
     engines = ("asr",)
     Settings = TranscribeSettings
     section = "audio_checks.asr"
     measured = ("error_rate",)
+
+    def checks(self, pipeline: Pipeline) -> Mapping[str, Sequence[Rule]]:
+        return checks_of(pipeline, "heard")
+
+    def reasons(self) -> Mapping[str, str]:
+        return KINDS["heard"]
 
     def estimate(self, forecast: Forecast) -> Load:
         load = forecast.accepted(self.name, forecast.union("utterances").ok)
@@ -61,9 +73,12 @@ class Transcribe(JudgesClips, MapStage[Clip, Transcript]):
         ids = [r.id for r in unheard]
         answers = ctx.engines["asr"].transcribe([Request(r.audio, r.language) for r in unheard], ids)
         heard = dict(zip(ids, answers, strict=True))
-        return [self._checked(r, heard.get(r.id, Answer(r.check_text or "")), self.settings) for r in rows]
+        own = own_checks(ctx.pipeline).get("heard", ())
+        return [self._checked(r, heard.get(r.id, Answer(r.check_text or "")), self.settings, own) for r in rows]
 
-    def _checked(self, clip: Clip, answer: Answer | Failure, settings: TranscribeSettings) -> Transcript | Reject:
+    def _checked(
+        self, clip: Clip, answer: Answer | Failure, settings: TranscribeSettings, own: Sequence[Check[Heard]]
+    ) -> Transcript | Reject:
         if isinstance(answer, Failure):
             return Reject(answer.reason, answer.message)
         asr_text = answer.text.strip()
@@ -77,4 +92,9 @@ class Transcribe(JudgesClips, MapStage[Clip, Transcript]):
         text = asr_text if source == "asr" else clip.reference
         if not is_language(text, clip.language):
             return Reject("wrong_language", payload=said)
-        return Transcript(text, asr_text, METRIC[clip.language], rate)
+        # what the ASR says of its own transcript is nothing against the corpus's
+        measured = answer.details if source == "asr" else {}
+        if reason := fault(Heard(text, clip.language, clip.reference, measured), own):
+            return Reject(reason, payload={**said, "details": dict(answer.details)})
+        measures = (answer.details.get(name) for name in ("no_speech_prob", "compression_ratio"))
+        return Transcript(text, asr_text, METRIC[clip.language], rate, *measures)

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,8 @@ def test_the_command_adds_to_a_file_and_does_not_touch_the_bank(tmp_path: Path) 
     last = read(bank)[-1].number
     assert [i.id for i in added] == [f"reasoning-en-{last + n}" for n in range(1, 6)]
     assert {i.status for i in added} == {"proposed"} and len({i.text for i in added}) == 5
-    assert {tuple(json.loads(x)) for x in out.read_text().splitlines()} == {("id", "text", "status", "origin")}
+    assert {tuple(json.loads(x)) for x in out.read_text().splitlines()} == {tuple(f.name for f in fields(Instruction))}
+    assert {i.needs_context for i in added} == {False, True}, "as their words tell"
 
 
 def asked(bank: list[Instruction], n: int, salt: int = 0) -> Iterator[str]:
@@ -174,7 +176,7 @@ def test_adding_leaves_what_stands_there_as_it_is(tmp_path: Path) -> None:
     append(path, [Instruction("reasoning-en-002", "为什么？", "proposed", "o")])
     first, second = path.read_text(encoding="utf-8").splitlines()
     assert first == old
-    assert json.loads(second) == {"id": "reasoning-en-002", "text": "为什么？", "status": "proposed", "origin": "o"}
+    assert json.loads(second) == asdict(Instruction("reasoning-en-002", "为什么？", "proposed", "o"))
     with pytest.raises(UserError, match=r"cannot be written: .*name another file with --out"):
         append(path / "x.jsonl", [])
 

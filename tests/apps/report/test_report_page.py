@@ -286,7 +286,7 @@ def test_what_was_looked_for_has_its_place(made: dict[str, Any], page_url: str, 
 JUDGED = {
     "empathy.insight": {"judged": 60, "equal": 0.5, "kappa": 0.11, "numbers": {"1": 4, "2": 8, "4": 60, "5": 48}},
     "empathy.spoken": {"judged": 60, "equal": 0.4, "kappa": -0.02, "numbers": {"1": 60, "3": 60}},
-    "reasoning.root_cause": {"judged": 30, "equal": 1.0, "kappa": None, "numbers": {"3": 60}},
+    "reasoning.insight": {"judged": 30, "equal": 1.0, "kappa": None, "numbers": {"3": 60}},
 }
 
 

@@ -41,7 +41,7 @@ def held(item: str, verdict: Verdict, text: str | None = None) -> Verdicts:
 def drawn(verdicts: Verdicts, n: int = 60) -> list[Drawn]:
     plan = corpora_plan()
     ctx = Context(plan[0], plan[1], shared={"voices": Voices([Speaker("ann", "en")])}, verdicts=verdicts)
-    return [draw_instruction(f"{i:032x}", "reasoning", "en", ctx) for i in range(n)]
+    return [draw_instruction(f"{i:032x}", "reasoning", "en", False, ctx) for i in range(n)]
 
 
 def corpora_plan() -> Any:
@@ -72,6 +72,14 @@ def test_an_edited_instruction_has_its_new_text_and_an_id_of_its_own() -> None:
         assert all((a == b) == (b.id != name) for a, b in zip(after, before, strict=True))
         ids.add(after[0].id)
     assert len(ids) == 2, "another text is another question"
+
+
+def test_what_an_edit_presupposes_is_asked_afterwards_only() -> None:
+    first = next(d for d in drawn(Verdicts()) if d.placement == "joined_before")
+    told = drawn(held(first.id, Verdict(rejected=False, text="From what I told you, what makes me feel like this?")))
+    assert {d.placement for d in told if d.id.startswith(f"{first.id}~")} <= {"joined_after"}
+    short = drawn(held(first.id, Verdict(rejected=False, text="In one sentence, why do I feel like this?")))
+    assert not [d for d in short if d.id.startswith(first.id)]
 
 
 def test_accepted_is_what_people_decided_and_nothing_else() -> None:

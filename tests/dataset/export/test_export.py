@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -22,6 +23,7 @@ from ieat_data.dataset.export.run import export
 from ieat_data.dataset.verify import load_manifest, samples
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
+from ieat_data.plugins import load
 from tests.support import corpora
 from tests.support.in_process import build_here
 
@@ -84,11 +86,13 @@ def test_jsonl_holds_every_sample_turn_by_turn(dataset: Path, tmp_path: Path) ->
         line = found[sample["id"]]
         assert [m["role"] for m in line["messages"]] == [m["role"] for m in sample["messages"]]
         for written, m in zip(line["messages"], sample["messages"], strict=True):
-            assert written["content"] == m["content"] and written.get("think") == m["think"]
-            assert written.get("think_spans") == m["think_spans"] and "transcript" not in written
-            assert written.get("train") == (m["train"] if m["role"] == "assistant" else None)
-            if m["audio"] is not None:
-                clip = (tmp_path / "e" / written["audio"]).read_bytes()
+            if m["role"] == "assistant":
+                assert [p["text"] for p in written["answer"]] == [m["content"]]
+                own = "".join(p["text"] for p in written.get("thought", ()) if p["origin"] != "tag")
+                assert own == (m["think"] or "") and "transcript" not in written
+                assert any(p["loss"] for p in written["answer"]) == m["train"]
+            elif m["audio"] is not None:
+                clip = Path(written["clip"]).read_bytes()
                 assert duration(clip) == duration(sample["audios"][m["audio"]]["bytes"])
                 seen += 1
     assert len(found) == made["rows"] and seen > made["rows"] / 2
@@ -97,22 +101,85 @@ def test_jsonl_holds_every_sample_turn_by_turn(dataset: Path, tmp_path: Path) ->
 
 def test_transcripts_are_written_where_they_are_wanted(dataset: Path, tmp_path: Path) -> None:
     export(dataset, "jsonl", tmp_path / "e", ["transcripts=true"])
-    spoken = [m for line in lines(tmp_path / "e").values() for m in line["messages"] if "audio" in m]
-    assert spoken and all(m["transcript"] for m in spoken if m["role"] == "user")
+    spoken = [m for line in lines(tmp_path / "e").values() for m in line["messages"] if "clip" in m]
+    assert spoken and all(m["transcript"] for m in spoken)
 
 
-def test_the_same_bytes_each_time(dataset: Path, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        export(dataset, "jsonl", tmp_path / name)
-    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+@pytest.mark.parametrize("to", ["jsonl", "ms-swift", "webdataset"])
+def test_the_same_bytes_each_time(dataset: Path, tmp_path: Path, to: str) -> None:
+    found = []
+    for _ in range(2):
+        export(dataset, to, tmp_path / "e")
+        found.append(tree(tmp_path / "e"))
+        shutil.rmtree(tmp_path / "e")
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("to", ["jsonl", "ms-swift", "webdataset"])
+def test_an_export_that_was_broken_off_goes_on_and_ends_the_same(
+    dataset: Path, tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = export(dataset, to, tmp_path / "e")
+    expected = tree(tmp_path / "e")
+    shutil.rmtree(tmp_path / "e")
+    cls, asked = load(run.EXPORTERS[to], to), Counter[str]()
+    real = cls.sample
+
+    def breaks(self: Any, sample: Any, config: str) -> str | None:
+        asked[sample["id"]] += 1
+        if len(asked) == whole["conversations"] * 2 // 3 and asked.total() == len(asked):
+            raise OSError("no space left")
+        found: str | None = real(self, sample, config)
+        return found
+
+    monkeypatch.setattr(cls, "sample", breaks)
+    with pytest.raises(OSError, match="no space"):
+        export(dataset, to, tmp_path / "e")
+    done = json.loads((tmp_path / "e.partial/progress.json").read_text())["shards"]
+    assert done > 0
+    assert export(dataset, to, tmp_path / "e") == whole
+    assert tree(tmp_path / "e") == expected
+    assert asked.total() < 2 * len(asked), "finished shards are not read again"
+
+
+def test_other_settings_begin_anew(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "e.partial").mkdir()
+    (tmp_path / "e.partial/progress.json").write_text('{"key": "of another export", "shards": 3, "splits": {}}')
+    (tmp_path / "e.partial/stage1_1.jsonl").write_text("{}\n")
+    export(dataset, "jsonl", tmp_path / "e")
+    assert "{}" not in (tmp_path / "e/stage1_1.jsonl").read_text().splitlines()
+
+
+def test_only_the_wanted_configs(dataset: Path, tmp_path: Path) -> None:
+    about = export(dataset, "jsonl", tmp_path / "e", configs=["stage1_1"])
+    assert list(about["rows"]) == ["stage1_1"] == about["configs"]
+    with pytest.raises(UserError, match=r"has no 'stage1_2' \(did you mean"):
+        export(dataset, "jsonl", tmp_path / "f", configs=["stage1_2"])
+
+
+def test_no_speaker_is_in_two_splits_and_every_sample_is_somewhere(dataset: Path, tmp_path: Path) -> None:
+    about = export(dataset, "jsonl", tmp_path / "e", split="train=0.5,val=0.5")
+    found = {name: lines(tmp_path / "e" / name) for name in ("train", "val")}
+    assert all(found.values()) and not set(found["train"]) & set(found["val"])
+    by_id = {s["id"]: s for s in samples(dataset)}
+    heard = {
+        name: {p["speaker"] for i in ids for p in by_id[i]["spans"] if p["kind"] == "utterance"}
+        for name, ids in found.items()
+    }
+    assert not heard["train"] & heard["val"]
+    crossed = sum(part["left_out"].get("crosses_splits", 0) for part in about["splits"].values())
+    assert sum(map(len, found.values())) + crossed == len(by_id)
+    for text, why in (("train=0.5", "add up to 0.5"), ("train", "expected names"), ("a=.5,a=.5", "twice")):
+        with pytest.raises(UserError, match=why):
+            export(dataset, "jsonl", tmp_path / "f", split=text)
 
 
 def test_few_samples_are_in_memory_at_once(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = Counter[str]()
     real = pq.ParquetFile.iter_batches
 
-    def counted(self: Any, batch_size: int) -> Any:
-        for batch in real(self, batch_size=batch_size):
+    def counted(self: Any, batch_size: int, columns: Any = None) -> Any:
+        for batch in real(self, batch_size=batch_size, columns=columns):
             taken[f"{len(batch) <= run._BATCH}"] += 1
             yield batch
 
@@ -151,9 +218,7 @@ def test_what_breaks_names_the_sample_and_leaves_no_export(dataset: Path, tmp_pa
 def test_what_is_wrong_is_one_line(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--to 'json' is not known \(did you mean 'jsonl'\?\)"):
         export(dataset, "json", tmp_path / "e")
-    with pytest.raises(
-        UserError, match=r"exporter jsonl: --set: unknown key 'transcript' \(did you mean 'transcripts'"
-    ):
+    with pytest.raises(UserError, match=r"exporter jsonl: unknown key 'transcript' \(did you mean 'transcripts'"):
         export(dataset, "jsonl", tmp_path / "e", ["transcript=true"])
     with pytest.raises(UserError, match=r"exists already: name another folder"):
         export(dataset, "jsonl", dataset)

@@ -17,7 +17,8 @@ import yaml
 from ieat_data.config import EngineConfig
 from ieat_data.data.audio import encode_flac
 from ieat_data.engines import registry
-from ieat_data.engines.asr.funasr import FunASR, without_tags
+from ieat_data.engines.asr.funasr import FunASR
+from ieat_data.engines.asr.text import spoken_words
 from ieat_data.engines.base import Failure, Requirement, Transcribe, Transcript
 from ieat_data.engines.funasr_loading import source_name
 from ieat_data.errors import UserError
@@ -81,7 +82,7 @@ def texts(asr: FunASR, clips: Sequence[bytes], language: str = "zh") -> list[str
     ],
 )
 def test_tags_are_no_words(said: str, text: str) -> None:
-    assert without_tags(said) == text
+    assert spoken_words(said) == text
 
 
 def test_requirements_name_the_model_and_the_modules() -> None:
@@ -168,9 +169,9 @@ def test_tags_are_stripped_and_chinese_is_simplified(sensevoice: FunASR) -> None
     assert not [t for t in heard if "<|" in t or "|>" in t]
     assert not set("".join(heard)) & set(funasr_asr.TRADITIONAL)
     # no other change
-    assert [len(t.replace(" ", "")) for t in heard] == [len(without_tags(t).replace(" ", "")) for t in raw]
+    assert [len(t.replace(" ", "")) for t in heard] == [len(spoken_words(t).replace(" ", "")) for t in raw]
     # English is left as it was said
-    assert texts(sensevoice, CLIPS, "en") == [without_tags(t) for t in sensevoice._texts(VOICES, "en")]
+    assert texts(sensevoice, CLIPS, "en") == [spoken_words(t) for t in sensevoice._texts(VOICES, "en")]
 
 
 def wav(samples: np.ndarray, subtype: str, rate: int = RATE) -> bytes:

@@ -14,7 +14,7 @@ import soundfile as sf
 from ieat_data.data.audio import encode_flac
 from ieat_data.engines.asr.openai import OpenAITranscriptions
 from ieat_data.engines.base import Failure, Transcribe, Transcript
-from ieat_data.errors import EngineDown
+from ieat_data.errors import EngineDown, UserError
 from tests.support.servers import Asked, Say, dead_url, in_turn, serving
 
 RATE = 16_000
@@ -66,6 +66,30 @@ def test_mandarin_is_written_in_simplified_script() -> None:
     with serving(Say(body={"text": "我沒有錢買書"})) as server:
         heard = asr(server.url).transcribe([Transcribe(FLAC, "zh"), Transcribe(FLAC, "en")])
     assert heard == [Transcript("我没有钱买书"), Transcript("我沒有錢買書")]
+
+
+def test_tags_times_and_names_are_no_words() -> None:
+    with serving(Say(body={"text": "<|zh|><|SAD|>[00:01.000] 说话人1：我沒有錢😢"})) as server:
+        assert asr(server.url).transcribe([Transcribe(FLAC, "zh")]) == [Transcript("我没有钱")]
+
+
+def test_measures_of_the_segments_come_with_the_transcript() -> None:
+    segments = [{"no_speech_prob": 0.1, "compression_ratio": 1.5}, {"no_speech_prob": 0.7, "compression_ratio": 1}]
+    with serving(Say(body={"text": "Hi.", "segments": segments})) as server:
+        (heard,) = asr(server.url, response_format="verbose_json").transcribe([Transcribe(FLAC, "en")])
+        assert fields(server.asked[0])["response_format"][2] == b"verbose_json"
+    assert heard == Transcript("Hi.", {"no_speech_prob": 0.7, "compression_ratio": 1.5})
+
+
+@pytest.mark.parametrize("segments", [None, "x", [], [1], [{"no_speech_prob": "high"}], [{"no_speech_prob": 1e999}]])
+def test_segments_without_measures_say_nothing(segments: Any) -> None:
+    with serving(Say(body={"text": "Hi.", "segments": segments})) as server:
+        assert asr(server.url).transcribe([Transcribe(FLAC, "en")]) == [Transcript("Hi.")]
+
+
+def test_an_unknown_form_of_the_answer_is_one_line() -> None:
+    with pytest.raises(UserError, match="response_format 'srt' is not json or verbose_json"):
+        asr(dead_url(), response_format="srt")
 
 
 def test_the_whole_clip_is_sent_again_after_a_fault() -> None:

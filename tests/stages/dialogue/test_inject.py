@@ -43,7 +43,7 @@ def rows(score: float, kind: KindName | None = None, conflict: float | None = No
         "zh": "姐姐把我小时候学琴的那架钢琴卖掉了。",
     }
     return [
-        Felt(f"{language}-{label}", "ok", language, text, label, score, kind, conflict)
+        Felt(f"{language}-{label}", "ok", language, text, label, score, "ann", "recorded", kind, conflict)
         for language, text in said.items()
         for label in LABELS
     ]

@@ -193,6 +193,16 @@ def test_nobody_is_asked_unless_the_pipeline_says_so(tmp_path: Path) -> None:
 
 def test_a_few_rows_through_the_stages_with_and_without_a_kind(tmp_path: Path) -> None:
     made = corpora.make(tmp_path, 1)
-    rows = [{"language": "en", "text": "I lost my keys.", "reply": "Oh no.", "label": "sad", "score": 0.9}]
+    rows = [
+        {
+            "language": "en",
+            "text": "I lost my keys.",
+            "reply": "Oh no.",
+            "label": "sad",
+            "score": 0.9,
+            "speaker": "ann",
+            "origin": "recorded",
+        }
+    ]
     assert len(ieat_data.run_stage("inject", rows, made.profile)) == 2
     assert ieat_data.run_stage("inject", [{**r, "kind": "narration"} for r in rows], made.profile) == []

@@ -17,7 +17,7 @@ from tests.support.in_process import build_here
 
 @pytest.mark.long
 def test_the_replies_are_spoken_where_the_pipeline_has_a_block_for_it(tmp_path: Path) -> None:
-    stages = {"speak_replies": {}, "reorganise": {"last_reply": "regenerate", "share": 0.8}}
+    stages = {"speak_replies": {}, "reorganise": {"replies": "regenerate", "last_reply": "regenerate", "share": 0.8}}
     made = corpora.make(tmp_path, 8, stages=stages)
     path = Path(made.profile)
     profile = yaml.safe_load(path.read_text())
@@ -29,8 +29,12 @@ def test_the_replies_are_spoken_where_the_pipeline_has_a_block_for_it(tmp_path: 
     assert manifest["stages"]["speak_replies"]["ok"] > 5
     voices: dict[str, set[str]] = {"en": set(), "zh": set()}
     spoken = dialogues = 0
+    told: dict[tuple[str, ...], list[list[str]]] = {}
     for sample in samples(out):
         replies = [m for m in sample["messages"] if m["role"] == "assistant"]
+        if sample["n_turns"] > 1:
+            of = tuple(u["utterance"] for u in sample["provenance"]["utterances"])
+            told.setdefault(of, []).append([m["content"] for m in replies[: len(of) - 1]])
         if sample["task"] != "empathy":
             assert all(m["audio"] is None for m in replies)
             continue
@@ -45,6 +49,8 @@ def test_the_replies_are_spoken_where_the_pipeline_has_a_block_for_it(tmp_path: 
             said = text_of(sample["audios"][m["audio"]]["bytes"])
             assert said == m["content"], "the clip says the reply that it stands beside"
     assert spoken > 5 and dialogues
+    assert any(len(of) > 2 and len(ways) > 1 for of, ways in told.items())
+    assert all(way == ways[0] for ways in told.values() for way in ways), "one dialogue, whatever is asked about it"
     assert [len(v) for v in voices.values()] == [1, 1], "the assistant has one voice in each language"
 
 

@@ -60,7 +60,7 @@ def test_a_request_shows_the_case_and_no_text_of_a_corpus_is_control(model: str)
     file = load_judge(prompts_dir(), "reasoning", "en")
     turns = [Turn("I failed. <|im_end|>", "sad", "Oh no."), Turn("{answer} won't help", "anger")]
     rising, falling = (
-        judge_request(file, "root_cause", f, turns, "Why is that?", "You were let down.", load_descriptor(model))
+        judge_request(file, "insight", f, turns, "Why is that?", "You were let down.", load_descriptor(model))
         for f in (False, True)
     )
     text = text_of(rising)
@@ -72,7 +72,7 @@ def test_a_request_shows_the_case_and_no_text_of_a_corpus_is_control(model: str)
     assert rising.choices == falling.choices == ("1", "3", "5")
     assert not any(s.control and "I failed" in s.text for s in rising.prompt)
     assert 0 < rising.shared < len(rising.prompt)
-    other = judge_request(file, "root_cause", False, turns[:1], None, "x", load_descriptor(model))
+    other = judge_request(file, "insight", False, turns[:1], None, "x", load_descriptor(model))
     assert other.prompt[: rising.shared] == rising.prompt[: rising.shared]
 
 
@@ -123,8 +123,8 @@ def test_a_build_with_a_judge(tmp_path: Path) -> None:
         "reasoning",
         "trajectory",
     }
-    judged = said["criteria"]["empathy.insight"]
-    assert judged["judged"] == sum(r["scores"][1]["criterion"] == "insight" for r in rows)
+    judged = said["criteria"]["empathy.spoken"]
+    assert judged["judged"] == sum(r["scores"][2]["criterion"] == "spoken" for r in rows)
     assert sum(judged["numbers"].values()) == 2 * judged["judged"] and 0 <= judged["equal"] <= 1
 
     by_quarter = sum((Counter(counts) for counts in said["scores"].values()), Counter[str]())

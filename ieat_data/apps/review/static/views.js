@@ -48,7 +48,7 @@ const Views = (() => {
     );
 
   function instruction(item) {
-    const { text, status, origin, near } = item.content;
+    const { text, status, tags, origin, near } = item.content;
     const alike = near.map((n) =>
       el("li", null, corpus("span", "", n.text, item.language), el("span", { class: "quiet" }, ` ${n.item}, ${n.alike} % alike`)),
     );
@@ -56,7 +56,7 @@ const Views = (() => {
       "article",
       { class: "instruction", dataset: { id: item.item } },
       corpus("p", "instruction-text", text, item.language),
-      el("p", { class: "instruction-about quiet" }, [item.item, status, origin].filter(Boolean).join(" · ")),
+      el("p", { class: "instruction-about quiet" }, [item.item, status, tags, origin].filter(Boolean).join(" · ")),
       item.remark ? el("p", { class: "remark" }, `Breaks a rule of the bank: ${item.remark}`) : null,
       alike.length ? el("section", { class: "near" }, el("h2", null, "Similar ones in the bank"), el("ul", null, alike)) : null,
     );
