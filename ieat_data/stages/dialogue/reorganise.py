@@ -23,8 +23,11 @@ from ieat_data.stages.base import Context, Inputs, Made, Stage, StageSettings, T
 from ieat_data.stages.dialogue.dialogues import form, most_used
 from ieat_data.stages.dialogue.forecast import in_dialogues, turns
 from ieat_data.stages.dialogue.history import HowReplied, made_anew
+from ieat_data.stages.dialogue.kind import Kind
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES, screened_out
+
+PLAIN = ("neutral",)  # where rows are sorted, a dialogue is made of feelings, and has one such turn at most
 
 
 @row
@@ -82,7 +85,7 @@ class Reorganise(Stage):
         return dict(total)
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
-        return {"group_shards": pipeline.group_shards}
+        return {"group_shards": pipeline.group_shards, **({"once": PLAIN} if Kind().asked_for(pipeline) else {})}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         screened = [t for t in self.optional if shards(t)]
@@ -94,6 +97,7 @@ class Reorganise(Stage):
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
         settings: ReorganiseSettings = self.settings
+        once = PLAIN if Kind().asked_for(ctx.pipeline) else ()
         accepted = _accepted(inputs)
         taken = top_k(accepted, round(settings.share * len(accepted)), "reorganise", ctx.pipeline.seed)
         speakers = _speakers(inputs) if settings.same_speaker else {}
@@ -105,7 +109,7 @@ class Reorganise(Stage):
         use = Counter(accepted=len(accepted), pool=len(taken))
         for _, pool in sorted(pools.items()):
             use["possible"] += most_used(Counter(pool.values()), max(settings.turns))
-            for samples in form(pool, settings.turns):
+            for samples in form(pool, settings.turns, once):
                 use["used"] += len(samples)
                 turns = tuple(accepted[s].turn() for s in samples)
                 anew = made_anew(len(turns), settings.replies, settings.last_reply)
