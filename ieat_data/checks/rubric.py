@@ -39,10 +39,10 @@ _SPEED = {
         r"|from one (?:moment|second|minute)|quick(?:ly)?|fast|swift(?:ly)?|sharp(?:ly)?|slow(?:ly)?"
         r"|gradual(?:ly)?|bit by bit|little by little"
         r"|step by step|steadi(?:ly|er)|by degrees|over time|(?:the )?moment (?:you|she|he|they)|shot up|snapped|jumped"
-        r"|plunged|dropped|flipped|swung|gave way)\b"
+        r"|like a switch|plunged|dropped|flipped|swung|gave way)\b"
     ),
     "zh": re.compile(
-        r"一下子?|突然|忽然|瞬间|马上|立刻|立马|顿时|转眼|转瞬|刹那|猛地|骤然|随即|很快|迅速|慢慢|渐渐|逐渐|缓缓|一点点|一点一点"
+        r"一下(?:子|就)|突然|忽然|瞬间|马上|立刻|立马|顿时|转眼|转瞬|刹那|猛地|骤然|随即|很快|迅速|慢慢|渐渐|逐渐|缓缓|一点点|一点一点"
         r"|一步步|几乎同时|当即|急转"
     ),
 }

@@ -16,7 +16,7 @@ Language = Annotated[Literal["en", "zh"], "`en` or `zh`"]
 KindName = Literal["feeling", "request", "statement", "narration"]
 Source = Annotated[str, "name of the source"]
 Key = Annotated[str, "the record's key in its corpus"]
-Origin = Annotated[str, "`recorded` or `synthesized`"]
+Origin = Annotated[str, "`recorded`, `synthesized` (a query was spoken), or `written` (by the LLM, then spoken)"]
 SampleRate = Annotated[int, "sampling rate of the clip, Hz"]
 Duration = Annotated[float, "length of the clip, seconds"]
 Dnsmos = Annotated[float, "DNSMOS of the clip, 1 to 5"]
@@ -285,6 +285,19 @@ class Target:
     think: Think
     think_spans: ThinkSpans
     answer: Annotated[str, "the answer after the think block"]
+    attempts: Attempts
+    seed: Seed
+
+
+@row
+class WrittenTurn:
+    """What the LLM wrote that a user says next."""
+
+    parent: Annotated[str, "id of the empathy target whose utterance is the user's first turn"]
+    n: Annotated[int, "which turn of the user it is, from 2 on"]
+    language: Language
+    text: Annotated[str, "what the user says"]
+    emotion: Annotated[str, "the label that was drawn: the feeling that the turn is meant to have"]
     attempts: Attempts
     seed: Seed
 

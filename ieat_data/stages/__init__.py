@@ -10,6 +10,14 @@ from ieat_data.stages.dialogue.questions import Questions, SpeakQuestions
 from ieat_data.stages.dialogue.reorganise import Reorganise
 from ieat_data.stages.dialogue.replies import SpeakReplies
 from ieat_data.stages.dialogue.respond import Respond
+from ieat_data.stages.dialogue.write_turns import WriteTurns
+from ieat_data.stages.dialogue.written import (
+    EmotionTurns,
+    InjectTurns,
+    SpeakTurns,
+    TranscribeTurns,
+    WrittenSignalQuality,
+)
 from ieat_data.stages.gates.decontaminate import Decontaminate
 from ieat_data.stages.gates.dedup import Deduplicate
 from ieat_data.stages.gates.llm_judge import LlmJudge
@@ -56,6 +64,15 @@ STAGES: dict[str, Stage] = {
         Decontaminate(of="inject"),
         Deduplicate(of="inject"),
         LlmJudge(of="inject"),
+        WriteTurns(),
+        SpeakTurns(),
+        WrittenSignalQuality(),
+        TranscribeTurns(),
+        EmotionTurns(),
+        InjectTurns(),
+        Decontaminate(of="inject_turns"),
+        Deduplicate(of="inject_turns"),
+        LlmJudge(of="inject_turns"),
         Reorganise(),
         InjectDialogues(),
         Decontaminate(of="inject_dialogues"),
@@ -64,6 +81,7 @@ STAGES: dict[str, Stage] = {
         Questions(),
         SpeakQuestions(),
         SpeakReplies(),
+        SpeakReplies("speak_turn_replies", of="inject_turns"),
         Response(),
         Questioned("reasoning"),
         Empathy(),

@@ -16,7 +16,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,11 +45,13 @@ class RowByRow(Stage, Generic[In, Out]):
     """What map and expand stages share: `MapStage[Said, Reply]` reads rows of class `Said` and makes those of `Reply`.
 
     `reads`: the aligned tables that it reads, with the class of their rows. What it takes of them is said by the first
-    class, a `Joined`. Tables that only hold rows back need no column there. A table that is `optional` too has nulls in
-    its columns where the pipeline does not ask for it.
+    class, a `Joined`. Tables that only hold rows back need no column there. `beside`: tables whose shards have the same
+    names but other rows; `process` reads them itself (`ctx.inputs`). A table of
+    `reads` that is `optional` too has nulls in its columns where the pipeline does not ask for it.
     """
 
     reads: Mapping[str, type[Any]]
+    beside: ClassVar[tuple[str, ...]] = ()
     view: type[In]
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -59,7 +61,7 @@ class RowByRow(Stage, Generic[In, Out]):
                 if isinstance(one, type):
                     setattr(cls, name, one)
         if "reads" in vars(cls):
-            cls.inputs = tuple(t for t in cls.reads if t not in cls.optional)
+            cls.inputs = (*(t for t in cls.reads if t not in cls.optional), *cls.beside)
             _check_view(cls.__name__, cls.view, cls.reads)
         super().__init_subclass__(**more)
 
@@ -69,7 +71,7 @@ class RowByRow(Stage, Generic[In, Out]):
         return taken(self.view, self.reads)
 
     def _joined(self, task: Task, inputs: Inputs) -> list[In]:
-        also = [t for t in self.inputs if t not in self.reads]  # gates of a pipeline's own
+        also = [t for t in self.inputs if t not in (*self.reads, *self.beside)]  # gates of a pipeline's own
         also += [t for t in self.optional if t not in self.reads and inputs.has(t, task.name)]
         return joined(inputs, task.name, self.view, self.reads, also, self.optional)
 

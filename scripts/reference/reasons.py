@@ -16,6 +16,7 @@ WORDS = Path(__file__).with_name("reasons.yaml")
 _PACKAGE = Path(__file__).resolve().parents[2] / "ieat_data"
 _KINDS = {
     "query": "Queries of text corpora",
+    "written": "Turns that the language model writes",
     "transcript": "Transcripts of clips (stage 2)",
     "completion": "Completions of the language model",
     "reply": "Replies of stage 1-1",

@@ -29,6 +29,7 @@ def whole() -> Pipeline:
     }
     paper = load_pipeline("paper").model_dump(mode="json")
     paper["stages"]["inject"]["conflict"] = "contrastive"
+    blocks["reorganise"] = {**paper["stages"]["reorganise"], "grouping": "written"}
     paper |= {"configs": list(CONFIGS), "stages": {**paper["stages"], **blocks}, "judge": {}, "contamination": ["./b/"]}
     return Pipeline.model_validate(paper)
 

@@ -54,8 +54,8 @@ from ieat_data.stages.dialogue.openings import (
     opens_by_itself,
 )
 from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
-from ieat_data.stages.dialogue.reorganise import Reorganise, ReorganiseSettings
 from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.grouping import settings_of
 from ieat_data.stages.row_by_row import Child, ExpandStage
 
 CONTRASTIVE = "contrastive"  # an empathy target for a config of its own
@@ -409,11 +409,11 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
     section = "rubric"
 
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
-        of: ReorganiseSettings = Reorganise().configured(pipeline).settings
+        of = settings_of(pipeline)
         return {
             "trajectory": self.settings.trajectory_share,
             "reasoning": self.settings.reasoning_share,
-            "empathy": per_dialogue(of.turns, of.replies, of.last_reply),  # may be over one: a reply is a target
+            "empathy": per_dialogue(of.turns, *of.replied),  # may be over one: a reply is a target
         }
 
     def per_parent(self, forecast: Forecast) -> Mapping[str, float]:

@@ -94,6 +94,7 @@ def ask_openings(
 def _opened(draft: Draft, prompt: ThoughtPrompt, answer: Any, ctx: Context) -> str | Reject:
     if isinstance(answer, Failure):
         return Reject(answer.reason, answer.message)
-    labels = prompts_of(ctx.profile).labels
-    begun = opening(draft.task, draft.language, answer, draft.turns, draft.question, labels, prompt.examples)
+    prompts = prompts_of(ctx.profile)
+    asked = (draft.task, draft.language, answer, draft.turns, draft.question, prompts.labels, prompt.examples)
+    begun = opening(*asked, prompts.descriptor.commands)
     return Reject(begun.reason) if isinstance(begun, Rejected) else begun

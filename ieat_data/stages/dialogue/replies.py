@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
-from ieat_data.config import Language
+from ieat_data.config import Language, Pipeline
 from ieat_data.data.columns import Joined, row
 from ieat_data.data.rows import SpokenText, Target, Turn
 from ieat_data.hashing import pick, share
@@ -15,6 +14,7 @@ from ieat_data.prompting.tones import tones
 from ieat_data.stages.base import Context, Reject
 from ieat_data.stages.dialogue.forecast import targets
 from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.gates.tables import made
 from ieat_data.stages.row_by_row import MapStage
 from ieat_data.stages.speech.speakers import voices
 from ieat_data.stages.speech.speaking import Line, Speaking, SpeakingSettings, speak_rows
@@ -42,15 +42,30 @@ class Answered(Joined):
 
 
 class SpeakReplies(Speaking, MapStage[Answered, SpokenText]):
-    """A pipeline with a block `speak_replies` has them; a reply that cannot be spoken goes out as text alone."""
+    """A pipeline with a block `speak_replies` has them; a reply that cannot be spoken goes out as text alone.
 
-    name = "speak_replies"
-    reads: Mapping[str, type[Any]] = {"targets": Target}
+    Args:
+        name: the table's name.
+        of: the table of targets.
+    """
+
     prompts = ("tones.yaml",)
     Settings = SpeakRepliesSettings
+    key = "speak_replies"  # one block of settings, whatever the replies answer
+
+    def __init__(self, name: str = "speak_replies", of: str = "targets", settings: Any = None) -> None:
+        super().__init__(settings)
+        self.name, self.of, self.reads, self.inputs = name, of, {of: Target}, (of,)
+
+    def about(self) -> str:
+        what = "written turns" if self.of == "inject_turns" else "utterances and dialogues"
+        return f"Empathetic replies to {what} are spoken; one that cannot be spoken goes out as text alone."
+
+    def asked_for(self, pipeline: Pipeline) -> bool:
+        return super().asked_for(pipeline) and made(self.of, pipeline)
 
     def estimate(self, forecast: Forecast) -> Load:
-        rows = sum(targets(forecast, stage, "empathy") for stage in ("inject", "inject_dialogues"))
+        rows = sum(targets(forecast, stage, "empathy") for stage in forecast.unions.get(self.of, (self.of,)))
         return forecast.spoken(self.name, rows * float(self.settings.share), self.engines)
 
     def process(self, rows: list[Answered], ctx: Context) -> list[SpokenText | Reject | None]:
@@ -61,8 +76,8 @@ class SpeakReplies(Speaking, MapStage[Answered, SpokenText]):
             if r.task in ("empathy", "contrastive") and share(self.name, r.id, ctx.pipeline.seed) < settings.share
         ]
         lines = [Line(r.id, r.answer, r.language, replier(r.language, ctx), _tone(r)) for r in wanted]
-        made = dict(zip((x.id for x in lines), speak_rows(lines, self.name, settings, ctx), strict=True))
-        return [made.get(r.id) for r in rows]
+        spoken = dict(zip((x.id for x in lines), speak_rows(lines, self.name, settings, ctx), strict=True))
+        return [spoken.get(r.id) for r in rows]
 
 
 def _tone(target: Answered) -> str | None:

@@ -56,7 +56,7 @@ class LlmJudge(MapStage[Answered, Judgement]):
         self.inputs, self.reads, self.optional = (of,), {of: Target}, tables.COMPARED[of]
 
     def asked_for(self, pipeline: Pipeline) -> bool:
-        return pipeline.judge is not None
+        return pipeline.judge is not None and tables.made(self.of, pipeline)
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"judge": pipeline.judge and pipeline.judge.model_dump()}

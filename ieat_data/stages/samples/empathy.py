@@ -12,6 +12,7 @@ from ieat_data.stages.dialogue.history import per_dialogue, with_reply
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
 from ieat_data.stages.samples.compose import (
+    WRITTEN,
     Compose,
     Composition,
     Utterances,
@@ -21,19 +22,21 @@ from ieat_data.stages.samples.compose import (
     wanted_by,
 )
 
+SPOKEN = ("speak_replies", "speak_turn_replies")
+
 
 class Empathy(Compose):
     """Empathetic replies: single turns, and the dialogues made from some of them."""
 
     name = "stage1_2_empathy"
     inputs = ("utterances", "transcribe", "inject", "reorganise", "inject_dialogues")
-    optional = ("speak_replies", *GATES["inject"], *GATES["inject_dialogues"])
+    optional = (*SPOKEN, *WRITTEN, *GATES["inject"], *GATES["inject_dialogues"])
     single = ("inject", "reorganise")
     dialogue = ("reorganise", "inject_dialogues")
 
     def estimate(self, forecast: Forecast) -> Load:
         of = forecast.stages["reorganise"].settings
-        anew = per_dialogue(of.turns, of.replies, of.last_reply)
+        anew = per_dialogue(of.turns, *of.replied)
         dialogues = targets(forecast, "inject_dialogues", "empathy") / anew if anew else forecast.loads["reorganise"].ok
         singles = targets(forecast, "inject", "empathy") - in_dialogues(forecast)
         return self.forecast_samples(forecast, singles, dialogues, asked=False)
@@ -48,7 +51,8 @@ class Empathy(Compose):
             (t.row.parent, len(t.row.turns) - 1): t for t in accepted(inputs, "inject_dialogues", name, "empathy")
         }
         utterances = Utterances(inputs, wanted_by(d.row for d in dialogues))
-        spoken = spoken_of(inputs, "speak_replies", singles | {t.id for t in replies.values()})
+        wanted = singles | {t.id for t in replies.values()}
+        spoken = {i: clip for table in SPOKEN for i, clip in spoken_of(inputs, table, wanted).items()}
         for d in dialogues:
             if not all((d.id, place) in replies for place in d.row.anew):
                 continue  # one of its new replies was rejected and is in quarantine

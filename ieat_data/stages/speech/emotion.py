@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -45,12 +45,12 @@ class Emotion(MapStage[Clip, EmotionLabel]):
 
     name = "emotion"
     reads: Mapping[str, type[Any]] = {"utterances": Utterance, "transcribe": Transcript, "intent": Intended}
-    optional = ("intent",)
+    optional: tuple[str, ...] = ("intent",)
     engines = ("ser",)
     prompts = ("labels.yaml",)
     Settings = EmotionSettings
     expected = frozenset({"not_an_emotion", "low_confidence"})
-    section = "intents"
+    section: ClassVar[str | None] = "intents"
 
     def estimate(self, forecast: Forecast) -> Load:
         load = forecast.accepted(self.name, forecast.loads["transcribe"].ok)
@@ -68,8 +68,18 @@ class Emotion(MapStage[Clip, EmotionLabel]):
         return dict(total)
 
     def process(self, rows: list[Clip], ctx: Context) -> list[EmotionLabel | Reject]:
+        labelled = self.labels(rows, ctx)
+        pairs = zip(rows, labelled, strict=True)
+        felt = [(r.intent, x.label) for r, x in pairs if isinstance(x, EmotionLabel) and r.intent not in _NO_FEELING]
+        if felt:
+            before = Counter(ctx.notes.get("intents", {}))
+            ctx.notes["intents"] = dict(before + Counter(felt=len(felt), agree=sum(a == b for a, b in felt)))
+        return labelled
+
+    def labels(self, rows: Sequence[Any], ctx: Context) -> list[EmotionLabel | Reject]:
+        """Return the label of each clip: rows with `id`, `audio`, `language`, `speaker` and `text`."""
         engine = ctx.engines["ser"]
-        by_speaker: dict[str, list[Clip]] = {}
+        by_speaker: dict[str, list[Any]] = {}
         for clip in rows:
             by_speaker.setdefault(clip.speaker, []).append(clip)
         requests = []
@@ -83,13 +93,7 @@ class Emotion(MapStage[Clip, EmotionLabel]):
                     tuple(peers[: self.settings.max_peers]) if engine.wants_peers else (),
                 )
             )
-        labelled = [self._labelled(a, ctx) for a in engine.classify(requests, [r.id for r in rows])]
-        pairs = zip(rows, labelled, strict=True)
-        felt = [(r.intent, x.label) for r, x in pairs if isinstance(x, EmotionLabel) and r.intent not in _NO_FEELING]
-        if felt:
-            before = Counter(ctx.notes.get("intents", {}))
-            ctx.notes["intents"] = dict(before + Counter(felt=len(felt), agree=sum(a == b for a, b in felt)))
-        return labelled
+        return [self._labelled(a, ctx) for a in engine.classify(requests, [r.id for r in rows])]
 
     def _labelled(self, answer: EmotionScores | Failure, ctx: Context) -> EmotionLabel | Reject:
         if isinstance(answer, Failure):
