@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ieat_data.stages.base import Stage
+from ieat_data.stages.dialogue.appraise import Appraise
 from ieat_data.stages.dialogue.inject import Inject, InjectDialogues
+from ieat_data.stages.dialogue.kind import Kind
 from ieat_data.stages.dialogue.questions import Questions, SpeakQuestions
 from ieat_data.stages.dialogue.reorganise import Reorganise
 from ieat_data.stages.dialogue.replies import SpeakReplies
@@ -19,12 +21,14 @@ from ieat_data.stages.dialogue.written import (
 from ieat_data.stages.gates.decontaminate import Decontaminate
 from ieat_data.stages.gates.dedup import Deduplicate
 from ieat_data.stages.gates.llm_judge import LlmJudge
+from ieat_data.stages.samples.contrastive import Contrastive
 from ieat_data.stages.samples.empathy import Empathy
 from ieat_data.stages.samples.reasoning_trajectory import Questioned
 from ieat_data.stages.samples.response import Response
 from ieat_data.stages.samples.stage2 import Alignment, Continuation, Synthesis
 from ieat_data.stages.speech.emotion import Emotion
 from ieat_data.stages.speech.ingest import Ingest, Queries
+from ieat_data.stages.speech.intent import Intent
 from ieat_data.stages.speech.mos import Mos
 from ieat_data.stages.speech.pairs import Pairs
 from ieat_data.stages.speech.same_speaker import SameSpeaker
@@ -43,6 +47,7 @@ STAGES: dict[str, Stage] = {
         Select(),
         PromptClips(),
         Speakers(),
+        Intent(),
         Synthesize(),
         SignalQuality("recorded_signal_quality", of="ingest", clips="recorded"),
         SignalQuality("synthesized_signal_quality", of="synthesize", clips="spoken"),
@@ -53,6 +58,8 @@ STAGES: dict[str, Stage] = {
         Decontaminate(of="respond"),
         Deduplicate(of="respond"),
         Emotion(),
+        Appraise(),
+        Kind(),
         Inject(),
         Decontaminate(of="inject"),
         Deduplicate(of="inject"),
@@ -78,6 +85,7 @@ STAGES: dict[str, Stage] = {
         Response(),
         Questioned("reasoning"),
         Empathy(),
+        Contrastive(),
         Questioned("trajectory"),
         Pairs(),
         Decontaminate(of="pairs"),
@@ -104,6 +112,7 @@ CONFIGS: tuple[str, ...] = (
     "stage1_2_reasoning",
     "stage1_2_empathy",
     "stage1_2_trajectory",
+    "stage1_2_contrastive",
     "stage2_alignment",
     "stage2_synthesis",
     "stage2_continuation",

@@ -22,11 +22,14 @@ from ieat_data.stages.base import Context, Inputs, Made, Stage, Task, groups
 from ieat_data.stages.dialogue.dialogues import form, most_used
 from ieat_data.stages.dialogue.forecast import dialogues_of
 from ieat_data.stages.dialogue.history import made_anew
+from ieat_data.stages.dialogue.kind import Kind
 from ieat_data.stages.dialogue.recordings import most_in_runs, runs
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES, screened_out
 from ieat_data.stages.grouping import ReorganiseSettings
 from ieat_data.stages.speech.neighbours import chains, place
+
+PLAIN = ("neutral",)  # where rows are sorted, a dialogue is made of feelings, and has one such turn at most
 
 
 @row
@@ -92,7 +95,7 @@ class Reorganise(Stage):
         return {**total, **({"no_recording": dict(sorted(unplaced.items()))} if unplaced else {})}
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
-        return {"group_shards": pipeline.group_shards}
+        return {"group_shards": pipeline.group_shards, **({"once": PLAIN} if Kind().asked_for(pipeline) else {})}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
         also = [t for t in self.optional if shards(t)]
@@ -130,6 +133,7 @@ class Reorganise(Stage):
     ) -> Iterator[list[str]]:
         """Yield dialogues of any samples of a language, or of those of one speaker."""
         taken = top_k(accepted, use["pool"], self.name, ctx.pipeline.seed)
+        once = PLAIN if Kind().asked_for(ctx.pipeline) else ()
         voices = _voices(inputs) if self.settings.grouping == "speaker" else {}
         pools: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         for sample in taken:
@@ -138,7 +142,7 @@ class Reorganise(Stage):
             pools[target.language, voice.speaker or voice.id if voice else ""][sample] = accepted[sample].label
         for _, pool in sorted(pools.items()):
             use["possible"] += most_used(Counter(pool.values()), max(self.settings.turns))
-            yield from form(pool, self.settings.turns)
+            yield from form(pool, self.settings.turns, once)
 
     def _neighbours(
         self, accepted: Mapping[str, Accepted], inputs: Inputs, ctx: Context, use: Counter[str]

@@ -191,8 +191,10 @@ class EmotionTurns(Labelling):
         "speak_turns": Utterance,
         "transcribe_turns": Transcript,
     }
+    optional = ()
     view: Any = Meant
     expected = frozenset({*Labelling.expected, "other_emotion"})
+    section = None
 
     def asked_for(self, pipeline: Pipeline) -> bool:
         return writes(pipeline)
@@ -203,7 +205,7 @@ class EmotionTurns(Labelling):
         return load
 
     def process(self, rows: list[Any], ctx: Context) -> list[EmotionLabel | Reject]:
-        labels = super().process(rows, ctx)
+        labels = self.labels(rows, ctx)
         return [self._as_meant(x, of) for x, of in zip(labels, rows, strict=True)]
 
     def _as_meant(self, label: EmotionLabel | Reject, of: Meant) -> EmotionLabel | Reject:

@@ -96,7 +96,8 @@ def _count(ctx: Context, kind: str, name: str, what: str) -> None:
 
 
 def _file(target: Answered) -> JudgeFile:
-    return load_judge(prompts_dir(), target.task, target.language)
+    task = "empathy" if target.task == "contrastive" else target.task
+    return load_judge(prompts_dir(), task, target.language)
 
 
 def _requests(target: Answered, ctx: Context) -> list[Choose]:

@@ -177,7 +177,7 @@ class SampleStage(Stage):
 
 
 class Compose(SampleStage):
-    """What the four configs of stage 1 share."""
+    """What the configs of stage 1 share."""
 
     version = 3  # 2: spans name their clips; 3: think_spans
     single: tuple[str, ...] = ()  # what a task for one utterance shard reads besides utterances
@@ -248,3 +248,8 @@ def spoken_of(inputs: Inputs, table: str, wanted: set[str]) -> dict[str, Clip]:
             clips = inputs.rows(Clip, table, shard)
             found.update({c.id: c for c in clips if c.id in wanted and c.status == OK})
     return found
+
+
+def spoken_reply(clip: Clip | None) -> Piece | None:
+    """Return a reply's clip as a piece of audio, if it was spoken."""
+    return piece("reply", clip.audio, clip.id, clip.speaker) if clip else None

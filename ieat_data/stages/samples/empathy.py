@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ieat_data.data.mix import Piece
 from ieat_data.data.rows import Dialogue, Sample
 from ieat_data.hashing import child_id
 from ieat_data.stages.base import Context, Inputs
@@ -14,13 +13,12 @@ from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
 from ieat_data.stages.samples.compose import (
     WRITTEN,
-    Clip,
     Compose,
     Composition,
     Utterances,
     accepted,
-    piece,
     spoken_of,
+    spoken_reply,
     wanted_by,
 )
 
@@ -63,7 +61,7 @@ class Empathy(Compose):
             for place, alone in enumerate(d.row.turns):
                 turn = with_reply(alone, new[place].id, new[place].row) if place in new else alone
                 sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
-                clip = _said(spoken.get(turn.sample or ""))
+                clip = spoken_reply(spoken.get(turn.sample or ""))
                 sample.assistant(turn.reply or "", True, turn.think, turn.think_spans, clip)
             last = new[max(new)].row if new else None
             yield sample.finish(d.id, last.attempts if last else 1, last.seed if last else None)
@@ -77,11 +75,6 @@ class Empathy(Compose):
             (turn,) = target.turns
             sample = Composition(child_id(stored.id, self.name, 0), "empathy", "stage1_2", target.language, utterances)
             sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
-            clip = _said(spoken.get(stored.id))
+            clip = spoken_reply(spoken.get(stored.id))
             sample.assistant(target.answer, True, target.think, target.think_spans, clip)
             yield sample.finish(target.parent, target.attempts, target.seed)
-
-
-def _said(reply: Clip | None) -> Piece | None:
-    """Return a spoken reply as a piece of audio."""
-    return piece("reply", reply.audio, reply.id, reply.speaker) if reply else None

@@ -16,8 +16,8 @@ from ieat_data.cli.build import make_plan
 from ieat_data.dataset.verify import samples, verify
 from ieat_data.engines.base import Completion, Generate, Synthesize
 from ieat_data.paths import prompts_dir
+from ieat_data.prompting.tones import tones as listeners
 from ieat_data.prompting.writing import load_writing
-from ieat_data.stages.dialogue.replies import tones as listeners
 from ieat_data.stages.dialogue.write_turns import emotions_of, length_of
 from tests.support import corpora
 from tests.support.doubles import LABELS, LLM, TTS, CloningTTS, feeling, text_of
