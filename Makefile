@@ -20,7 +20,8 @@ TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources reference docs check test test-unit test-fast test-engines test-browser test-slow test-faults test-gpu fuzz audit bench bench-scale evaluate-checks evaluate-judge lint lock clean
+	sample-sources reference docs check test test-unit test-fast test-engines test-browser test-slow test-faults test-gpu fuzz audit bench bench-scale evaluate-checks evaluate-judge \
+	evaluate-kinds evaluate-conflicts lint lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -148,6 +149,12 @@ evaluate-checks: core ## precision and recall of the checks on labelled answers,
 
 evaluate-judge: models ## what the judge of PROFILE is worth on labelled answers, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.judge --ask $(PROFILE) --write
+
+evaluate-kinds: models ## how rows are sorted by the LLM of PROFILE, on labelled texts, into docs/quality.md
+	$(VENV)/bin/python -m evaluation.kinds --ask $(PROFILE) --write
+
+evaluate-conflicts: models ## how often the words rightly contradict a label, on labelled texts, into docs/quality.md
+	$(VENV)/bin/python -m evaluation.conflicts --ask $(PROFILE) --write
 
 lint: $(VENV)/.check ## ruff, mypy, and that imports run one way
 	$(VENV)/bin/ruff check .

@@ -33,7 +33,8 @@ from ieat_data.data.thoughts import join
 from ieat_data.hashing import top_k
 from ieat_data.stages.base import Context, Inputs, Task
 from ieat_data.stages.dialogue.dialogues import form, most_used
-from ieat_data.stages.dialogue.reorganise import Reorganise, ReorganiseSettings
+from ieat_data.stages.dialogue.reorganise import Reorganise
+from ieat_data.stages.grouping import ReorganiseSettings
 from ieat_data.storage.shards import Table
 
 # neutral rules real speech: about what emotion2vec says of read and spontaneous corpora

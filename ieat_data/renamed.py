@@ -1,10 +1,10 @@
-"""Names of before schema version 3, and what they are called now: errors tell it."""
+"""Names of before, and what they are called now: errors tell it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-RENAMED_KEYS = {"targets": "configs"}
+RENAMED_KEYS = {"targets": "configs", "same_speaker": "grouping: speaker"}
 RENAMED_STAGES = {
     "listen": "recorded_signal_quality",
     "listen_spoken": "synthesized_signal_quality",

@@ -271,7 +271,7 @@ def test_own_turn_questions_same_speaker_and_new_last_replies(tmp_path: Path) ->
         tmp_path / "out",
         "instructions.placement=own_turn",
         "stages.reorganise.last_reply=regenerate",
-        "stages.reorganise.same_speaker=true",
+        "stages.reorganise.grouping=speaker",
         "stages.reorganise.share=0.9",
         "stages.reorganise.turns={2: 1}",
     )

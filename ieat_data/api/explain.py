@@ -116,7 +116,8 @@ def explain(out: str | Path, id: str, *, work: str | Path | None = None) -> Expl
         some = ", ".join(sorted(found)[:3])
         raise UserError(f"{out}: {len(found)} rows have an id that begins with {id!r}: {some} …")
     steps = tuple(lineage.of(found[0]))
-    origins = {s.id: Origin(s.id, s.row["source"], s.row["key"]) for s in steps if s.row.get("key")}
+    recorded = (s for s in steps if s.row.get("key") and s.row.get("origin") != "written")  # no corpus has that line
+    origins = {s.id: Origin(s.id, s.row["source"], s.row["key"]) for s in recorded}
     configs = {node.name for node in plan.configs}
     samples = (Sample(s.id, s.stage, _published(plan, s)) for s in steps if s.stage in configs and s.status == OK)
     return Explanation(found[0], tuple(origins.values()), steps, tuple(samples))

@@ -79,7 +79,7 @@ def run_stage(
     fit = [row for row in given if row["status"] == OK]
     with tempfile.TemporaryDirectory(prefix="ieat-") as folder:
         job = _Workbench(Path(folder), chosen, who, known)
-        for table in stage.inputs:
+        for table in (*stage.inputs, *_optional(stage, fit)):
             job.put(table, _input(name, table, stage, fit))
         for table in stage.broadcast:
             job.make(table)
@@ -120,10 +120,11 @@ def _input(name: str, table: str, stage: RowByRow[Any, Any], rows: Sequence[Row]
     schema = schema_of(stage.reads.get(table, Nothing))
     wanted = [f for f in schema if f.name in (*_HEAD, *stage.columns.get(table, ()))]
     for i, row in enumerate(rows):
-        if missing := [c for c in _columns(stage) if c not in row]:
+        needed = _columns(stage, stage.inputs)
+        if missing := [c for c in needed if c not in row]:
             raise UserError(
                 f"run_stage({name!r}): row {i} has no column {missing[0]!r}: the stage reads "
-                f"{', '.join(_columns(stage))} (None where a row has no such value)"
+                f"{', '.join(needed)} (None where a row has no such value)"
             )
         for field in wanted:
             try:
@@ -136,9 +137,15 @@ def _input(name: str, table: str, stage: RowByRow[Any, Any], rows: Sequence[Row]
     return to_table([{c: row[c] for c in names} for row in rows], pa.schema(wanted))
 
 
-def _columns(stage: RowByRow[Any, Any]) -> list[str]:
-    """Return the columns that the stage reads from any table."""
-    return list(dict.fromkeys(c for columns in stage.columns.values() for c in columns))
+def _columns(stage: RowByRow[Any, Any], tables: Sequence[str]) -> list[str]:
+    """Return the columns that the stage reads from any of these tables."""
+    return list(dict.fromkeys(c for t in tables for c in stage.columns.get(t, ())))
+
+
+def _optional(stage: RowByRow[Any, Any], rows: Sequence[Row]) -> list[str]:
+    """Return the optional tables whose columns all rows have."""
+    read = [t for t in stage.optional if stage.columns.get(t)]
+    return [t for t in read if rows and all(c in row for row in rows for c in _columns(stage, [t]))]
 
 
 class _Workbench:
@@ -165,7 +172,8 @@ class _Workbench:
     def run(self, name: str) -> tuple[list[Row], dict[str, str]]:
         """Run a stage's task; return its rows, and the messages about the rejected ones by id."""
         stage = self.known.stages[name]
-        reads = tuple((t, _SHARD) for t in (*stage.inputs, *stage.broadcast) if (t, _SHARD) in self.parts)
+        tables = (*stage.inputs, *stage.optional, *stage.broadcast)
+        reads = tuple((t, _SHARD) for t in tables if (t, _SHARD) in self.parts)
         table = Table(self.folder / name)
         table.create()
         job = Job(

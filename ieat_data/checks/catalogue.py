@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ieat_data.checks import clip, closing, heard, pairs, query, reply, roundtrip, think
+from ieat_data.checks import clip, closing, heard, pairs, query, reply, roundtrip, think, written
 from ieat_data.checks.base import Check
 
 CHECKS: Mapping[str, tuple[Check[Any], ...]] = {
     "query": query.CHECKS,
+    "written": written.CHECKS,
     "transcript": pairs.CHECKS,
     "heard": heard.CHECKS,
     "clip": clip.CHECKS,

@@ -55,8 +55,10 @@ _AS_THEY = {
 _SOMEBODY = re.compile(r"[他她它谁人爸妈父母爷奶公婆哥姐弟妹叔姨舅姑儿女孩友夫妻师生员医同老邻客户狗猫家警长]")
 # a thought may consider what to say: everything after "I'll say" is speech
 _SPEECH = re.compile(
-    r"\b(?:say|saying|ask|asking|tell them|telling them|respond with|start with|something like|such as|for example)\b.*"
-    r"|[说问讲道][：:，,“].*|(?:比如|例如|告诉(?:他|她|用户)|问(?:他|她|问)).*"
+    r"\b(?:say|saying|ask|asking|tell them|telling them|respond with|start with|end with"
+    r"|(?:phrase|line|word)s? like|such as|for example"
+    r"|let (?:them|the user) know|remind them|reassure them|express|convey)\b.*"
+    r"|[说问讲道][：:，,“].*|(?:比如|例如|类似|告诉(?:他|她|TA|用户)|问(?:他|她|TA|问|用户)|表达|传达|让(?:他|她|TA|用户)(?:知道|明白)).*"
 )
 # "Boss, you ...": addresses someone from the user's story
 _CALL = {
@@ -78,9 +80,13 @@ _ASKS_YOU = {
     "zh": re.compile(r"(?:你|能不能|能给我)[^。！，]*[吗呢？?]|你长|你叫"),
 }
 # in a thought, a cause in the first person
-_MY_CAUSE = re.compile(r"\bbecause (?:i|i'm|i've|my|we|our)\b[^,;:.!?]*")
+# (not in its own voice: "because I don't know what happened to the dog")
+_MY_CAUSE = re.compile(
+    r"\bbecause (?!i (?:don't (?:know|want)|can't (?:know|see|hear|tell|be sure)|should|shouldn't|need to|could)\b)"
+    r"(?:i|i'm|i've|my|we|our)\b[^,;:.!?]*"
+)
 # in English "you" can be anyone: "like when you look at a tree"
-_ANYBODY = re.compile(r"\b(?:when|if|once|as|than|like) you.*")
+_ANYBODY = re.compile(r"\b(?:when|if|once|as|than|like) you.*|\b(?:someone|somebody|anyone|people|a person) who\b.*")
 _FIRST_WORD = {"en": re.compile(r"^(?:my|i|i'm|i've|we|our)\b"), "zh": re.compile(r"^我")}
 
 

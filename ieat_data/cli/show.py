@@ -106,6 +106,8 @@ def after_build(made: Mapping[str, Any], place: Path) -> None:
             f"[bold]dialogues[/bold]  {use['used']} of {use['pool']} empathy samples drawn for them are used "
             f"(at most {use['possible']} could be)"
         )
+    if nowhere := use.get("no_recording"):
+        console.print(f"  {_inline(nowhere)} stay single: their corpus names no recording", markup=False)
     rejects = {n: s["rejects"] for n, s in made["stages"].items() if s["rejects"]}
     console.print("\n[bold]rejected[/bold] (payloads in the work folder's quarantine files)")
     for stage, reasons in rejects.items():

@@ -17,6 +17,7 @@ from ieat_data.stages import SOURCE_TABLES, STAGES
 from ieat_data.storage.shards import CommitRecord, Table
 from ieat_data.storage.store import Store
 
+_CHOOSING = ("kind", "appraise", "intent")  # they ask for a word's probability: nothing is generated
 ENOUGH = 20  # rows or requests; fewer are no basis for a figure
 
 
@@ -27,7 +28,7 @@ def measured(work: Store, identities: Mapping[str, Mapping[str, Any]]) -> dict[s
     for stage, engines, table in _tables(work):
         if all(known.get(role) == engine for role, engine in engines.items()):
             records[stage] += table.records().values()
-    judges = {stage: rs for stage, rs in records.items() if STAGES[stage].section == "judge"}
+    judges = {s: rs for s, rs in records.items() if STAGES[s].section == "judge" or s in _CHOOSING}
     found = dict(_speeds(usage(r for stage, rs in records.items() if stage not in judges for r in rs)))
     for stage, rs in records.items():
         found.update(_of_stage(stage, rs))
@@ -75,6 +76,7 @@ def _of_stage(name: str, records: Iterable[CommitRecord]) -> Iterator[tuple[str,
         one.update({"audio_s": r.summary.get("audio_s", 0.0), "core_s": r.seconds, **r.summary.get("samples", {})})
         labels = r.summary.get("labels", {})
         one.update({"neutral": labels.get("neutral", 0), "labelled": sum(labels.values())})
+        one.update({f"kind.{kind}": n for kind, n in r.summary.get("kinds", {}).items()})
         rows.update(one)
         by_source[r.shard.rpartition("-")[0]].update(one)
         if STAGES[name].engines and (counts := r.engines.get(STAGES[name].engines[0])):
@@ -87,6 +89,8 @@ def _of_stage(name: str, records: Iterable[CommitRecord]) -> Iterator[tuple[str,
     yield f"bytes.{name}", _figure(rows["bytes"], rows["all"], f"{rows['all']} rows")
     if rows["labelled"]:
         yield "neutral.inject", _figure(rows["neutral"], rows["ok"], f"{rows['neutral']} of {rows['ok']} labels")
+    for kind in ("feeling", "narration") if name == "kind" else ():
+        yield f"{kind}.kind", _figure(rows[f"kind.{kind}"], rows["ok"], f"{rows[f'kind.{kind}']} of {rows['ok']} rows")
     if not STAGES[name].engines:
         yield f"core_s.{name}", _figure(rows["core_s"], rows["all"], f"{rows['all']} rows")
     if rows["audio_s"]:
@@ -107,7 +111,7 @@ def _of_stage(name: str, records: Iterable[CommitRecord]) -> Iterator[tuple[str,
 
 
 def _of_judge(name: str, c: Mapping[str, float], speed: float) -> Iterator[tuple[str, Figure]]:
-    """Yield the figure of a judge, which generates no tokens: those that the LLM would have generated meanwhile."""
+    """Yield the figure of a stage that only chooses words: the tokens that the LLM would have generated meanwhile."""
     if c["requests"] >= ENOUGH and c["busy_s"] > 0:
         yield f"tokens_out.{name}", _figure(c["busy_s"] * speed, c["requests"], f"{c['requests']:.0f} requests")
 

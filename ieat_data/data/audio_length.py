@@ -46,13 +46,14 @@ class Heard:
 def hear(data: bytes, max_s: float) -> Heard:
     """Decode up to `max_s` seconds of a clip and check that it is whole.
 
-    A FLAC clip whose header gives no length gets it: most programs cannot read it otherwise.
+    A FLAC or WAV clip whose header gives no length gets it: most programs cannot read it otherwise.
 
     Raises:
         AudioError: `undecodable_audio`, `empty_audio`, `not_finite_audio`, `damaged_audio` or `duration_mismatch`.
     """
     if problem := damage(data):
         raise AudioError("damaged_audio", problem)
+    data = _sized(data) if container(data) == "wav" else data
     try:
         with sf.SoundFile(io.BytesIO(data)) as f:
             rate, subtype, known = f.samplerate, f.subtype, f.frames < UNKNOWN_FRAMES
@@ -158,6 +159,21 @@ def _with_length(data: bytes, frames: int) -> bytes:
 def _flac_s(data: bytes) -> float | None:
     about = int.from_bytes(data[18:26])
     return (about & ((1 << 36) - 1)) / (about >> 44) or None
+
+
+def _sized(data: bytes) -> bytes:
+    """Return a WAV file with its size: one that was written into a pipe says 0, and a decoder reads nothing."""
+    at = 12
+    while at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        if name == b"data":
+            left = len(data) - at - 8
+            if size or not left:
+                return data
+            head = data[:4] + struct.pack("<I", len(data) - 8) + data[8 : at + 4]
+            return head + struct.pack("<I", left) + data[at + 8 :]
+        at += 8 + size + size % 2
+    return data
 
 
 def _wav_s(data: bytes) -> float | None:

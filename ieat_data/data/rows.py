@@ -13,9 +13,10 @@ from ieat_data.data.columns import Hash, Long, row
 
 # columns that several tables have
 Language = Annotated[Literal["en", "zh"], "`en` or `zh`"]
+KindName = Literal["feeling", "request", "statement", "narration"]
 Source = Annotated[str, "name of the source"]
 Key = Annotated[str, "the record's key in its corpus"]
-Origin = Annotated[str, "`recorded` or `synthesized`"]
+Origin = Annotated[str, "`recorded`, `synthesized` (a query was spoken), or `written` (by the LLM, then spoken)"]
 SampleRate = Annotated[int, "sampling rate of the clip, Hz"]
 Duration = Annotated[float, "length of the clip, seconds"]
 Dnsmos = Annotated[float, "DNSMOS of the clip, 1 to 5"]
@@ -128,6 +129,23 @@ class Query:
 
 
 @row
+class LabelScore:
+    """How sure the emotion engine is of one label."""
+
+    label: Annotated[str, "the label"]
+    score: Annotated[float, "its score"]
+
+
+@row
+class Intended:
+    """What a query's words say that the user feels: the probabilities are the language model's."""
+
+    intent: Annotated[str, "the feeling that the query is spoken with; `neutral` where the words are not clear"]
+    intent_score: Annotated[float, "its probability"]
+    intent_scores: Annotated[tuple[LabelScore, ...], "all labels with their probabilities"]
+
+
+@row
 class Transcript:
     """What a user said."""
 
@@ -140,11 +158,14 @@ class Transcript:
 
 
 @row
-class LabelScore:
-    """How sure the emotion engine is of one label."""
+class RowKind:
+    """What kind of row it is, by its words: the probabilities are the language model's."""
 
-    label: Annotated[str, "the label"]
-    score: Annotated[float, "its score"]
+    kind: Annotated[KindName, "`feeling`, `request`, `statement` or `narration`"]
+    feeling: Annotated[float, "probability that the user tells what moves them"]
+    request: Annotated[float, "probability that the user wants information or help, and tells of no feeling"]
+    statement: Annotated[float, "probability of a plain statement"]
+    narration: Annotated[float, "probability of a text that is read aloud"]
 
 
 @row
@@ -156,6 +177,18 @@ class EmotionLabel:
     margin: Annotated[float, "best score minus the second best"]
     scores: Annotated[tuple[LabelScore, ...], "all labels with their scores"]
     details: Annotated[str, "what else the engine says, JSON"]
+
+
+@row
+class Appraised:
+    """What the words alone say that the user feels: the probabilities are the language model's."""
+
+    words_label: Annotated[str, "the likeliest label by the words alone"]
+    words_score: Annotated[float, "its probability"]
+    conflict: Annotated[
+        float, "how much likelier it is, by the words alone, than the label that was heard; 0: the same"
+    ]
+    words_scores: Annotated[tuple[LabelScore, ...], "all labels with their probabilities"]
 
 
 @row
@@ -243,13 +276,28 @@ class Target:
     """What the model says: think block and answer. The first columns are known before it is asked."""
 
     parent: Annotated[str, "id of the utterance or dialogue"]
-    task: Annotated[str, "reasoning, empathy or trajectory"]
+    task: Annotated[
+        str, "reasoning, empathy or trajectory; contrastive: empathy where the voice says what the words do not"
+    ]
     language: Language
     turns: Annotated[tuple[Turn, ...], "the user's turns with what is known of each"]
     instruction: Annotated[Instruction | None, "the spoken question that was drawn, where the task has one"]
     think: Think
     think_spans: ThinkSpans
     answer: Annotated[str, "the answer after the think block"]
+    attempts: Attempts
+    seed: Seed
+
+
+@row
+class WrittenTurn:
+    """What the LLM wrote that a user says next."""
+
+    parent: Annotated[str, "id of the empathy target whose utterance is the user's first turn"]
+    n: Annotated[int, "which turn of the user it is, from 2 on"]
+    language: Language
+    text: Annotated[str, "what the user says"]
+    emotion: Annotated[str, "the label that was drawn: the feeling that the turn is meant to have"]
     attempts: Attempts
     seed: Seed
 

@@ -58,12 +58,12 @@ def unpack(data: bytes) -> Iterator[tuple[str, Encoded] | Damaged]:
     """Yield the answers of a file in their order, and each damaged place once."""
     view, at = memoryview(data), 0
     while at < len(data):
-        ends = _ends(view, at)
-        if ends is not None and zlib.crc32(view[at + _CHECKED : ends.clip]) == ends.crc:
+        if ends := _sound(view, at):
             key, kind, value = str(view[at + _HEAD.size : ends.text], "utf-8", "surrogatepass").split(" ", 2)
             yield key, Encoded(kind, value, bytes(view[ends.text : ends.clip]) if ends.has_clip else None)
             at = ends.clip
             continue
+        ends = _ends(view, at)
         following = _following(data, at, ends)
         begun = _MARK.startswith(data[at : at + len(_MARK)])
         yield Damaged(at, torn=begun and ends is None and following == len(data))
@@ -81,8 +81,22 @@ def _ends(view: memoryview, at: int) -> _Ends | None:
 
 
 def _following(data: bytes, at: int, ends: _Ends | None) -> int:
-    """Return where the answer after a damaged one begins: where its head says, or else at the next mark."""
+    """Return where the answer after a damaged one begins.
+
+    That is the first mark with a sound answer behind it, because a flipped length may lead past some. If no answer
+    follows, it is where the head says, or else the next mark.
+    """
+    view, first, found = memoryview(data), -1, at
+    while (found := data.find(_MARK, found + 1)) >= 0:
+        first = found if first < 0 else first
+        if _sound(view, found) is not None:
+            return found
     if ends is not None and data[ends.clip : ends.clip + len(_MARK)] in (_MARK, b""):
         return ends.clip
-    found = data.find(_MARK, at + 1)
-    return found if found >= 0 else len(data)
+    return first if first >= 0 else len(data)
+
+
+def _sound(view: memoryview, at: int) -> _Ends | None:
+    """Return the ends of the answer at `at`, or None if there is none whose CRC is right."""
+    ends = _ends(view, at)
+    return ends if ends is not None and zlib.crc32(view[at + _CHECKED : ends.clip]) == ends.crc else None

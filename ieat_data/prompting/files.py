@@ -18,7 +18,7 @@ _QUOTE, _ENDS = frozenset({"quote"}), frozenset({"first", "last"})
 _MARKS = (('"', '"'), ("\u201c", "\u201d"))  # what stands around a quotation
 
 
-def _check_fields(template: str, known: frozenset[str]) -> str:
+def check_fields(template: str, known: frozenset[str]) -> str:
     """Check that every placeholder is known.
 
     Raises:
@@ -36,7 +36,7 @@ def _check_sentence(template: str, known: frozenset[str]) -> None:
     Raises:
         ValueError: the text does not end at a sentence end, or nothing fills a placeholder.
     """
-    _check_fields(template, known)
+    check_fields(template, known)
     if template != template.strip() or template[-1:] not in tuple(".?!。？！"):
         raise ValueError(f"a body must end at a sentence end, without spaces around it: {template!r}")
 
@@ -67,9 +67,9 @@ class Layout(Strict):
 
     @model_validator(mode="after")
     def _known_fields(self) -> Layout:
-        _check_fields(self.single, frozenset({"transcript"}))
-        _check_fields(self.turn, frozenset({"n", "transcript"}))
-        _check_fields(self.question, frozenset({"instruction"}))
+        check_fields(self.single, frozenset({"transcript"}))
+        check_fields(self.turn, frozenset({"n", "transcript"}))
+        check_fields(self.question, frozenset({"instruction"}))
         return self
 
 

@@ -76,7 +76,7 @@ class Prompts:
         follows = body(bank, self.labels, language, heard, pick, unsure_below)
         given: list[tuple[SpanOrigin, str]]
         if opening is None:
-            written = written_opening(bank, language, heard, pick, self.descriptor.control_strings)
+            written = written_opening(bank, language, heard, pick, self.descriptor.commands)
             given = [("injected", gap.join(filter(None, (written, follows))))]
         else:
             given = [("model", opening), ("injected", gap + follows)]

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from ieat_data.stages.base import Stage
+from ieat_data.stages.dialogue.appraise import Appraise
 from ieat_data.stages.dialogue.inject import Inject, InjectDialogues
+from ieat_data.stages.dialogue.kind import Kind
 from ieat_data.stages.dialogue.questions import Questions, SpeakQuestions
 from ieat_data.stages.dialogue.reorganise import Reorganise
 from ieat_data.stages.dialogue.replies import SpeakReplies
 from ieat_data.stages.dialogue.respond import Respond
+from ieat_data.stages.dialogue.write_turns import WriteTurns
+from ieat_data.stages.dialogue.written import (
+    EmotionTurns,
+    InjectTurns,
+    SpeakTurns,
+    TranscribeTurns,
+    WrittenSignalQuality,
+)
 from ieat_data.stages.gates.decontaminate import Decontaminate
 from ieat_data.stages.gates.dedup import Deduplicate
 from ieat_data.stages.gates.llm_judge import LlmJudge
+from ieat_data.stages.samples.contrastive import Contrastive
 from ieat_data.stages.samples.empathy import Empathy
 from ieat_data.stages.samples.reasoning_trajectory import Questioned
 from ieat_data.stages.samples.response import Response
 from ieat_data.stages.samples.stage2 import Alignment, Continuation, Synthesis
 from ieat_data.stages.speech.emotion import Emotion
 from ieat_data.stages.speech.ingest import Ingest, Queries
+from ieat_data.stages.speech.intent import Intent
 from ieat_data.stages.speech.mos import Mos
 from ieat_data.stages.speech.pairs import Pairs
 from ieat_data.stages.speech.same_speaker import SameSpeaker
@@ -35,6 +47,7 @@ STAGES: dict[str, Stage] = {
         Select(),
         PromptClips(),
         Speakers(),
+        Intent(),
         Synthesize(),
         SignalQuality("recorded_signal_quality", of="ingest", clips="recorded"),
         SignalQuality("synthesized_signal_quality", of="synthesize", clips="spoken"),
@@ -45,10 +58,21 @@ STAGES: dict[str, Stage] = {
         Decontaminate(of="respond"),
         Deduplicate(of="respond"),
         Emotion(),
+        Appraise(),
+        Kind(),
         Inject(),
         Decontaminate(of="inject"),
         Deduplicate(of="inject"),
         LlmJudge(of="inject"),
+        WriteTurns(),
+        SpeakTurns(),
+        WrittenSignalQuality(),
+        TranscribeTurns(),
+        EmotionTurns(),
+        InjectTurns(),
+        Decontaminate(of="inject_turns"),
+        Deduplicate(of="inject_turns"),
+        LlmJudge(of="inject_turns"),
         Reorganise(),
         InjectDialogues(),
         Decontaminate(of="inject_dialogues"),
@@ -57,9 +81,11 @@ STAGES: dict[str, Stage] = {
         Questions(),
         SpeakQuestions(),
         SpeakReplies(),
+        SpeakReplies("speak_turn_replies", of="inject_turns"),
         Response(),
         Questioned("reasoning"),
         Empathy(),
+        Contrastive(),
         Questioned("trajectory"),
         Pairs(),
         Decontaminate(of="pairs"),
@@ -86,6 +112,7 @@ CONFIGS: tuple[str, ...] = (
     "stage1_2_reasoning",
     "stage1_2_empathy",
     "stage1_2_trajectory",
+    "stage1_2_contrastive",
     "stage2_alignment",
     "stage2_synthesis",
     "stage2_continuation",

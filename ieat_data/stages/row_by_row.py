@@ -16,7 +16,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,10 +45,13 @@ class RowByRow(Stage, Generic[In, Out]):
     """What map and expand stages share: `MapStage[Said, Reply]` reads rows of class `Said` and makes those of `Reply`.
 
     `reads`: the aligned tables that it reads, with the class of their rows. What it takes of them is said by the first
-    class, a `Joined`. Tables that only hold rows back need no column there.
+    class, a `Joined`. Tables that only hold rows back need no column there. `beside`: tables whose shards have the same
+    names but other rows; `process` reads them itself (`ctx.inputs`). A table of
+    `reads` that is `optional` too has nulls in its columns where the pipeline does not ask for it.
     """
 
     reads: Mapping[str, type[Any]]
+    beside: ClassVar[tuple[str, ...]] = ()
     view: type[In]
 
     def __init_subclass__(cls, **more: Any) -> None:
@@ -58,7 +61,7 @@ class RowByRow(Stage, Generic[In, Out]):
                 if isinstance(one, type):
                     setattr(cls, name, one)
         if "reads" in vars(cls):
-            cls.inputs = tuple(cls.reads)
+            cls.inputs = (*(t for t in cls.reads if t not in cls.optional), *cls.beside)
             _check_view(cls.__name__, cls.view, cls.reads)
         super().__init_subclass__(**more)
 
@@ -68,9 +71,9 @@ class RowByRow(Stage, Generic[In, Out]):
         return taken(self.view, self.reads)
 
     def _joined(self, task: Task, inputs: Inputs) -> list[In]:
-        also = [t for t in self.inputs if t not in self.reads]  # gates of a pipeline's own
-        also += [t for t in self.optional if inputs.has(t, task.name)]
-        return joined(inputs, task.name, self.view, self.reads, also)
+        also = [t for t in self.inputs if t not in (*self.reads, *self.beside)]  # gates of a pipeline's own
+        also += [t for t in self.optional if t not in self.reads and inputs.has(t, task.name)]
+        return joined(inputs, task.name, self.view, self.reads, also, self.optional)
 
     def _told(self, process: Callable[[list[In], Context], Sequence[T]], rows: list[In], ctx: Context) -> Sequence[T]:
         """Call `process`. A column that a class lacks is in no row: that fails as a whole, in one line."""
@@ -178,7 +181,12 @@ def taken(view: type[Any], reads: Mapping[str, type[Any]]) -> dict[str, tuple[st
 
 
 def joined(
-    inputs: Inputs, shard: str, view: type[In], reads: Mapping[str, type[Any]], also: Sequence[str] = ()
+    inputs: Inputs,
+    shard: str,
+    view: type[In],
+    reads: Mapping[str, type[Any]],
+    also: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> list[In]:
     """Return the rows of aligned shards, each as one row; `status` is ok if it is ok in all of them.
 
@@ -188,9 +196,11 @@ def joined(
         view: what is taken of a row.
         reads: the tables, with the class of their rows.
         also: tables whose status counts as well.
+        optional: tables that need not be there: then their columns are null.
     """
     wanted = taken(view, reads)
-    tables = {t: inputs.read(t, shard, ["id", "status", *wanted.get(t, ())]) for t in (*reads, *also)}
+    there = [t for t in reads if t not in optional or inputs.has(t, shard)]
+    tables = {t: inputs.read(t, shard, ["id", "status", *wanted.get(t, ())]) for t in (*there, *also)}
     first, *others = tables.items()
     ids, status = first[1].column("id"), first[1].column("status")
     for table, rows in others:
@@ -199,7 +209,10 @@ def joined(
         status = pc.if_else(pc.equal(status, OK), rows.column("status"), status)
     table_of_class = {cls: table for table, cls in reversed(list(reads.items()))}
     found = {"id": ids, "status": status}
-    found |= {name: tables[table_of_class[of]].column(column) for name, (of, column) in sources(view).items()}
+    for name, (of, column) in sources(view).items():
+        table = table_of_class[of]
+        null = columns(of)[column].arrow
+        found[name] = tables[table].column(column) if table in tables else pa.nulls(len(ids), null)
     return from_table(view, pa.table(found))
 
 

@@ -152,7 +152,7 @@ def write_parquet(path: Path, table: pa.Table) -> None:
         compression=codec,
         use_dictionary=plain or False,
         write_page_checksum=True,
-        write_page_index=True,  # a viewer reads a few rows without the row group
+        write_page_index=with_audio,  # a viewer reads a few samples without the whole row group
     )
 
 

@@ -10,12 +10,14 @@ import yaml
 
 from ieat_data.checks.catalogue import KINDS
 from ieat_data.stages import STAGES
+from ieat_data.stages.dialogue import rubric
 from scripts.reference.markdown import bare, code, page, sentence, table
 
 WORDS = Path(__file__).with_name("reasons.yaml")
 _PACKAGE = Path(__file__).resolve().parents[2] / "ieat_data"
 _KINDS = {
     "query": "Queries of text corpora",
+    "written": "Turns that the language model writes",
     "transcript": "Transcripts of clips (stage 2)",
     "completion": "Completions of the language model",
     "reply": "Replies of stage 1-1",
@@ -42,7 +44,7 @@ def words() -> dict[str, dict[str, str]]:
 def described() -> dict[str, dict[str, str]]:
     """Return section → code → words, of all codes."""
     checks = {_KINDS[kind]: dict(lines) for kind, lines in KINDS.items()}
-    return {**checks, **words()}
+    return {**checks, "Answers that miss what a rubric asks for": dict(rubric.REASONS), **words()}
 
 
 def given() -> set[str]:

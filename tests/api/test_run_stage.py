@@ -100,7 +100,7 @@ def test_engines_stay_loaded_for_the_next_call_and_go_with_another_profile(doubl
         (
             "select",
             ROWS,
-            "regroups whole tables: run it in a build; these work row by row: synthesize",
+            "regroups whole tables: run it in a build; these work row by row: intent, synthesize",
         ),
         ("respond", [ROWS[0], {"text": "x"}], "row 1 has no column 'language': the stage reads language, text"),
         ("respond", [{"language": "en", "text": 3}], "row 0: column 'text' is not string"),

@@ -277,3 +277,28 @@ def test_every_figure_has_a_source_and_every_stage_an_accept_rate() -> None:
     assert all(len(s.source) > 20 and s.kind != "measured" for s in cost_table().speeds)
     assert 0.5 < sample_accept()["accept.inject"].value < 1
     assert "manifests/sample.json" in sample_accept()["accept.inject"].source
+
+
+def test_written_turns_by_hand() -> None:
+    own = {"used.reorganise.written": 0.5, "neutral.inject": 0.25, "clip_s.speak_turns": 4.0}
+    own |= {"accept.write_turns": 0.8, "accept.speak_turns": 1.0, "accept.written_signal_quality": 1.0}
+    own |= {"accept.transcribe_turns": 1.0, "accept.emotion_turns": 0.5, "accept.inject_turns": 0.5}
+    own |= {"tries.write_turns": 2, "tokens_in.write_turns": 300, "tokens_out.write_turns": 30, "tries.speak_turns": 1}
+    own |= {"tries.inject_turns": 2, "accept.decontaminate_turns": 1.0, "accept.dedup_turns": 0.9}
+    stages = {"reorganise": {"grouping": "written", "share": 0.4, "turns": {2: 1, 4: 1}}}
+    figures = Figures(ROUND | measured(**{k.replace(".", "__"): v for k, v in own.items()}))
+    x = plan({"stages": stages}, figures=figures).loads
+    empathy = x["dedup_targets"].ok * 1 / (1 + 0.75 + 0.25 * 0.1)  # beside reasoning, of which neutral has a tenth
+    seeds = empathy * 0.4 * 0.75  # none begins neutral; the engine clones, so that recorded users go on too
+    assert x["write_turns"].rows == pytest.approx(seeds * 2)
+    assert x["write_turns"].asks["llm"].tokens_out == pytest.approx(seeds * 2 * 2 * 30)
+    assert x["speak_turns"].audio_s == pytest.approx(seeds * 2 * 0.8 * 4)
+    assert x["emotion_turns"].asks["ser"].audio_s == pytest.approx(seeds * 2 * 0.8 * 4)
+    assert x["inject_turns"].rows == pytest.approx(seeds * 2 * 0.8 * 0.5)
+    assert x["reorganise"].ok == pytest.approx(seeds * 0.5)
+    # a sample that begins a dialogue is no longer single; its other turns are new
+    assert x["stage1_2_empathy"].rows == pytest.approx(empathy)
+    kokoro = plan({"stages": stages}, "cpu", figures).loads
+    spoken = kokoro["synthesize"].ok / (kokoro["ingest"].ok + kokoro["synthesize"].ok)
+    assert kokoro["write_turns"].rows == pytest.approx(x["write_turns"].rows * spoken), "it clones no recorded user"
+    assert "write_turns" not in plan().loads

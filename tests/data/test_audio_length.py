@@ -116,3 +116,5 @@ def test_a_wav_header_of_a_writer_into_a_pipe_claims_nothing() -> None:
     for size in (b"\xff\xff\xff\xff", b"\0\0\0\0"):
         data[at : at + 4] = size
         assert claimed_s(bytes(data)) is None
+        clip = hear(bytes(data), 31.0)
+        assert clip.seconds == 4.0 and len(decode(clip.data)[0]) == 4 * RATE

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from typing import Any
 
 import pytest
 
+from evaluation import conflicts, kinds
 from evaluation import judge as llm_judge
 from evaluation.checks import BEGIN, CLOSING, DOCS, END, UNCHECKED, Judged, answers, judge, lacking, score, table
+from evaluation.words import lines_of
 from ieat_data.checks import reply, think
 from ieat_data.checks.rubric import RUBRIC
+from ieat_data.engines.ser.appraisal import FEELINGS
+from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import LANGUAGES, TASKS
+from ieat_data.stages.dialogue.appraise import conflict_of
+from ieat_data.stages.dialogue.kind import KINDS
 
 # A check that rejects is right about the reason in at least this share of cases, and nearly always about the
 # answer: a fit one is seldom lost. Judged where it rejects at least MIN_REJECTED answers.
@@ -89,3 +96,31 @@ def test_the_area_is_how_often_a_fit_answer_stands_above_an_unfit_one() -> None:
     assert llm_judge.interval([3, 4], [1, 2]) == (1, 1)
     low, high = llm_judge.interval([1, 2, 3, 4] * 9, [1, 2, 3, 4] * 9)
     assert 0.35 < low < 0.5 < high < 0.65
+
+
+@pytest.mark.parametrize("of", [kinds, conflicts])
+def test_the_tables_about_words_are_what_was_said(of: Any) -> None:
+    shown = DOCS.read_text(encoding="utf-8").partition(of.BEGIN)[2].partition(END)[0]
+    rows = of.sorted_rows() if of is kinds else of.compared()
+    assert rows and shown == of.table(rows), "run python -m evaluation.kinds --write, and of conflicts"
+
+
+def test_the_labelled_rows_are_of_all_kinds_and_in_no_prompt() -> None:
+    rows = lines_of(kinds.LABELLED)
+    assert len({r["id"] for r in rows}) == len(rows) == 300
+    counts = Counter((r["kind"], r["language"]) for r in rows)
+    assert set(counts) == {(k, g) for k in KINDS for g in LANGUAGES} and min(counts.values()) >= 30
+    prompts = "".join((prompts_dir() / f"kind.{g}.yaml").read_text("utf-8") for g in LANGUAGES)
+    assert not [r["text"] for r in rows if r["text"] in prompts]
+    tuned = Counter(r["part"] for r in rows)
+    assert tuned["held"] >= 190 and set(tuned) == {"held", "tuned"}
+
+
+def test_the_labelled_conflicts_are_of_all_labels() -> None:
+    rows = lines_of(conflicts.LABELLED)
+    assert len({r["id"] for r in rows}) == len(rows) == 100
+    assert {r["heard"] for r in rows} == set(FEELINGS) == {f for r in rows for f in r["fits"]}
+    real = [r for r in rows if r["heard"] not in r["fits"]]
+    assert 40 <= len(real) <= 60
+    assert conflict_of({"sad": 0.7, "anger": 0.3}, "anger") == pytest.approx(0.4)
+    assert conflict_of({"sad": 0.7, "anger": 0.3}, "sad") == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -162,6 +163,18 @@ def test_a_rotted_shard_whose_time_says_nothing_is_replaced_after_verify_repair(
     assert len(verify(finished.out)) == 1, "bit rot leaves no trace that a build would see"
     verify(finished.out, work=finished.work, repair=True)
     finished.build()
+    assert verify(finished.out, work=finished.work) == []
+    assert content_digest(finished.out) == finished.digest
+
+
+def test_a_part_that_rotted_before_it_was_published_does_not_go_out(finished: Finished, capsys: Capture) -> None:
+    shutil.rmtree(finished.out / "data")
+    part = finished.parts("stage1_1")[0]
+    before = part.stat()
+    edit(part, flip(0.5))
+    os.utime(part, ns=(before.st_atime_ns, before.st_mtime_ns))  # neither a time nor a stage that reads it tells
+    finished.build()
+    assert "other bytes than were committed" in capsys.readouterr().err
     assert verify(finished.out, work=finished.work) == []
     assert content_digest(finished.out) == finished.digest
 

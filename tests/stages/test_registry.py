@@ -24,8 +24,12 @@ ALL = sorted(STAGES)
 
 def whole() -> Pipeline:
     """Every stage there is."""
-    blocks: dict[str, dict[str, Any]] = {name: {} for name in ("mos", "same_speaker", "speak_replies")}
+    blocks: dict[str, dict[str, Any]] = {
+        name: {} for name in ("appraise", "intent", "kind", "mos", "same_speaker", "speak_replies")
+    }
     paper = load_pipeline("paper").model_dump(mode="json")
+    paper["stages"]["inject"]["conflict"] = "contrastive"
+    blocks["reorganise"] = {**paper["stages"]["reorganise"], "grouping": "written"}
     paper |= {"configs": list(CONFIGS), "stages": {**paper["stages"], **blocks}, "judge": {}, "contamination": ["./b/"]}
     return Pipeline.model_validate(paper)
 
@@ -55,7 +59,7 @@ def test_a_stage_reads_what_is_made_and_says_what_it_does(name: str) -> None:
 def test_what_a_stage_takes_of_a_table_is_what_the_table_has(name: str) -> None:
     stage: Any = STAGES[name]
     assert {table: row_of(STAGES, table) for table in stage.reads} == stage.reads
-    assert set(stage.reads) <= set(stage.inputs)
+    assert set(stage.reads) <= {*stage.inputs, *stage.optional}
     assert {of for of, _ in sources(stage.view).values()} <= set(stage.reads.values())
 
 

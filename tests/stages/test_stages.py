@@ -106,7 +106,7 @@ def test_set_lays_values_over() -> None:
     pipeline = load_pipeline("stage1-2", ["stages.reorganise.turns={2: 3, 4: 1}", "seed=7"])
     assert pipeline.seed == 7
     assert pipeline.stages["reorganise"]["turns"] == {2: 3, 4: 1}
-    assert pipeline.stages["inject"], "what is not named stays"
+    assert pipeline.stages["inject_dialogues"], "what is not named stays"
     with pytest.raises(UserError, match="expected key=value"):
         load_pipeline("stage1-2", ["seed"])
 

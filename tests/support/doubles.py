@@ -124,7 +124,7 @@ class LLM(Double):
     def _think(self, injected: str, prompt: str, chinese: bool) -> Completion:
         user = prompt.rpartition("user\n")[2].partition("<|im_end|>")[0]
         if not injected:
-            return Completion((self._opening(user, chinese),), "length")
+            return Completion((self._opening(user, chinese),), "stop")  # whole: the tiny models learn it
         found = self._path(injected, chinese)
         if chinese:
             said = re.sub(r"第\d轮：|用户说：|[“”]", "", user)
@@ -143,13 +143,10 @@ class LLM(Double):
         return Completion((think, answer), "stop")
 
     def _opening(self, user: str, chinese: bool) -> str:
-        """How a thought begins by itself: it restates what was said, plans, and is cut off by the token limit."""
-        said = re.sub(r"[“”\"]", "", user.splitlines()[0])[-30:]
-        return (
-            f"好的，用户提到{said}。首先，我需要理解这件事。然后"
-            if chinese
-            else f"Okay, so they said: {said} I need to think. Then"
-        )
+        """How a thought begins by itself: it restates what was said, and plans."""
+        said = re.sub(r"[“”\".]", "", user.splitlines()[0])[-30:]
+        begun = f"好的，用户说“{said}”。" if chinese else f'Okay, so the user said "{said}".'
+        return begun + ("首先，我需要理解这件事。" if chinese else " I need to think about it.")
 
     def _path(self, injected: str, chinese: bool) -> list[str]:
         """The labels that the injected sentences name, in order; what they quote of the user names none."""

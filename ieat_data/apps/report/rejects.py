@@ -16,7 +16,8 @@ from ieat_data.apps.report.view import StageView, View, spread
 from ieat_data.data.schema import REJECTED
 from ieat_data.storage.shards import CommitRecord
 
-_BEHIND = ("ingest", "synthesize", "queries")  # tables whose rows say where they come from
+# tables whose rows say where they come from
+_BEHIND = ("ingest", "synthesize", "queries", "write_turns", "speak_turns")
 _OF_ORIGIN = ("source", "key", "language", "origin", "speaker", "duration_s", "reference", "text")
 _BYTES = re.compile(r"\d+ bytes: ((?:[0-9a-f]{2})*)[0-9a-f]?…?")
 _TEXTS = ("text", "reference", "asr_text", "answer", "reply")

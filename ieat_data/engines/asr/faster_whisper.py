@@ -45,7 +45,7 @@ class FasterWhisper:
     """
 
     exact: ClassVar[bool] = True
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3  # 3: words alone
     neutral_settings: ClassVar[frozenset[str]] = frozenset()
     extra: ClassVar[str] = "whisper"
 

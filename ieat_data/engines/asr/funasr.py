@@ -34,6 +34,7 @@ class FunASR:
     """
 
     exact: ClassVar[bool] = False
+    version: ClassVar[int] = 2  # 2: words alone
     # they only change which clips share a batch
     neutral_settings: ClassVar[frozenset[str]] = frozenset({"device", "batch_s"})
     extra: ClassVar[str] = "funasr"

@@ -38,6 +38,7 @@ class OpenAITranscriptions:
     """
 
     exact: ClassVar[bool] = False
+    version: ClassVar[int] = 2  # 2: words alone
     neutral_settings: ClassVar[frozenset[str]] = NEUTRAL_SETTINGS
     extra: ClassVar[str] = "server"
     limits_itself: ClassVar[bool] = True  # `timeout_s` bounds each request, and waiting for a rate limit is no hang

@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 from ieat_data.data import audio
 from ieat_data.data.audio import AudioError
 from ieat_data.engines.base import Classify, EmotionScores, Failure, Requirement
-from ieat_data.engines.ser.appraisal import FEELINGS, LANGUAGES, Appraisal
+from ieat_data.engines.llm.options import LANGUAGES
+from ieat_data.engines.ser.appraisal import FEELINGS, appraisal
 from ieat_data.engines.ser.arousal import arousal
 from ieat_data.engines.ser.prosody import Prosody, measure
 from ieat_data.paths import prompts_dir
@@ -57,7 +58,7 @@ class ProsodyAppraisal:
     def __init__(
         self, llm: Any, *, descriptor: str = "qwen2.5", arousal_weight: float = 1.0, calibration: float = 1.0
     ) -> None:
-        self._appraisal = Appraisal(llm, prompts_dir(), descriptor, calibration)
+        self._llm, self._appraisal = llm, appraisal(prompts_dir(), descriptor, calibration)
         self._weight = arousal_weight
         self._measured: dict[bytes, Prosody | AudioError] = {}
 
@@ -74,7 +75,8 @@ class ProsodyAppraisal:
         """
         heard = [self._hear(r) for r in requests]
         ok = [i for i, h in enumerate(heard) if not isinstance(h, Failure)]
-        appraised = self._appraisal.appraise([(requests[i].language, requests[i].transcript) for i in ok])
+        items = [("", requests[i].language, requests[i].transcript) for i in ok]
+        appraised = self._appraisal.weigh(items, lambda asked, _: self._llm.choose(asked))
         words = dict(zip(ok, appraised, strict=True))
         answers: list[EmotionScores | Failure] = []
         for i, (request, h) in enumerate(zip(requests, heard, strict=True)):

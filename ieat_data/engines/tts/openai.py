@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ieat_data.data import audio
+from ieat_data.data.audio_length import hear
 from ieat_data.engines.base import Clip, Failure, Requirement, Synthesize
 from ieat_data.engines.http import NEUTRAL_SETTINGS, HttpClient, check_settings, encodable
 from ieat_data.errors import UserError
@@ -116,13 +117,12 @@ class OpenAISpeech:
 
     def _clip(self, data: bytes) -> Clip | Failure:
         try:
-            samples, rate = audio.decode(data, max_s=self._max_s + 0.1)
+            heard = hear(data, self._max_s + 0.1)  # whole, or the connection was lost
         except audio.AudioError as e:  # of the answer, not of the row
             return Failure("malformed_answer", f"{e.reason}: {e}")
-        seconds = samples.size / rate
-        if seconds > self._max_s:
+        if heard.seconds > self._max_s:
             return Failure("too_long_audio", f"the speech is longer than {self._max_s:g} s")
-        return Clip(audio.encode_flac(samples, rate), rate, seconds)
+        return Clip(audio.encode_flac(heard.samples, heard.rate), heard.rate, heard.seconds)
 
 
 def _read_voices(path: Path) -> dict[str, dict[str, str]]:

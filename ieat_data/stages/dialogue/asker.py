@@ -2,7 +2,7 @@
 
 The user's own is the voice that spoke their turn. Where the turn is recorded speech, a TTS engine that clones voices
 gets the turn's clip as its prompt; another one has no such voice, and the voice of an earlier turn asks, or the drawn
-one.
+one. A written turn has the voice of the first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def by_user(drawn: Instruction, language: str, turns: Sequence[Turn], ctx: Conte
     """
     if ctx.pipeline.instructions.voice != "user":
         return drawn
-    last = turns[-1]
+    last = turns[0] if turns[-1].origin == "written" else turns[-1]
     if last.origin == "recorded" and clones(ctx.profile):
         return replace(drawn, speaker=last.speaker or drawn.speaker, clip=last.utterance)
     known = frozenset(voices(ctx).of(language))

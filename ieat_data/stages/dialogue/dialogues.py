@@ -8,7 +8,7 @@ dialogues times the number of emotion pairs, whatever the pool's size, and memor
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 
 def lengths(pool: int, mix: Mapping[int, float], at_most: int) -> list[int]:
@@ -49,8 +49,11 @@ def most_used(counts: Mapping[str, int], longest: int) -> int:
     return min(sum(counts.values()), most_dialogues(counts) * longest)
 
 
-def arrange(counts: Mapping[str, int], sizes: Sequence[int]) -> list[list[str]]:
-    """Return the emotions of each dialogue of `sizes`, in order; ends differ; `counts` limit each emotion."""
+def arrange(counts: Mapping[str, int], sizes: Sequence[int], once: Collection[str] = ()) -> list[list[str]]:
+    """Return the emotions of each dialogue of `sizes`, in order; ends differ; `counts` limit each emotion.
+
+    Emotions in `once` come once in a dialogue, as long as there are others.
+    """
     left = {k: counts[k] for k in sorted(counts) if counts[k] > 0}
     total = sum(left.values())
     pairs = {(first, last): 0 for first in left for last in left if first != last}
@@ -68,7 +71,8 @@ def arrange(counts: Mapping[str, int], sizes: Sequence[int]) -> list[list[str]]:
             left[end] -= 1
         for _ in range(size - 2):
             # the most frequent emotion fills the middle: it is the one that lacks partners
-            fill = max(left, key=left.__getitem__)
+            others = [k for k in left if left[k] and not (k in once and k in dialogue)]
+            fill = max(others or left, key=left.__getitem__)
             left[fill] -= 1
             dialogue.insert(-1, fill)
         total -= size
@@ -87,14 +91,14 @@ def _tight(left: Mapping[str, int], total: int, after: int) -> set[str]:
     return set() if (total - 2) // 2 < after or any(left[k] - 1 > most for k in tight) else tight
 
 
-def form(pool: Mapping[str, str], mix: Mapping[int, float]) -> list[list[str]]:
+def form(pool: Mapping[str, str], mix: Mapping[int, float], once: Collection[str] = ()) -> list[list[str]]:
     """Form dialogues of sample ids from `pool` (id → emotion, in the order in which to use the ids).
 
-    Every id is used at most once; lengths come as near to `mix` as the pool allows.
+    Every id is used at most once; lengths come as near to `mix` as the pool allows. Emotions in `once`: see `arrange`.
     """
     counts = Counter(pool.values())
     sizes = lengths(len(pool), mix, most_dialogues(counts))
     by_label: dict[str, list[str]] = defaultdict(list)
     for row, label in reversed(list(pool.items())):
         by_label[label].append(row)
-    return [[by_label[label].pop() for label in dialogue] for dialogue in arrange(counts, sizes)]
+    return [[by_label[label].pop() for label in dialogue] for dialogue in arrange(counts, sizes, once)]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from ieat_data.data.rows import Language, Target, Turn
+from ieat_data.stages.grouping import HowReplied
 from ieat_data.stages.row_by_row import Child
 
-HowReplied = Literal["reuse", "regenerate"]
 D = TypeVar("D")
 
 

@@ -8,9 +8,10 @@ made anew). Each target's question is drawn before.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -19,7 +20,19 @@ from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.think import Accepted, accept
 from ieat_data.config import Pipeline, Profile, languages_of
 from ieat_data.data.columns import Joined, blank, row
-from ieat_data.data.rows import Dialogue, Emotion, EmotionLabel, Reply, Target, Transcript, Turn, Utterance
+from ieat_data.data.rows import (
+    Appraised,
+    Dialogue,
+    Emotion,
+    EmotionLabel,
+    KindName,
+    Reply,
+    RowKind,
+    Target,
+    Transcript,
+    Turn,
+    Utterance,
+)
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure, Generate
 from ieat_data.hashing import child_id, number, seed, share
@@ -30,6 +43,7 @@ from ieat_data.stages.base import Context, Made, Reject, Rule, Stage, StageSetti
 from ieat_data.stages.dialogue import rubric
 from ieat_data.stages.dialogue.asker import by_user
 from ieat_data.stages.dialogue.history import answered, per_dialogue
+from ieat_data.stages.dialogue.kind import Kind, tasks_for
 from ieat_data.stages.dialogue.openings import (
     OPENING,
     TOKENS,
@@ -40,10 +54,11 @@ from ieat_data.stages.dialogue.openings import (
     opens_by_itself,
 )
 from ieat_data.stages.dialogue.questions import QUESTIONED, bank_faults, changes, draw_instruction
-from ieat_data.stages.dialogue.reorganise import Reorganise, ReorganiseSettings
 from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.grouping import settings_of
 from ieat_data.stages.row_by_row import Child, ExpandStage
 
+CONTRASTIVE = "contrastive"  # an empathy target for a config of its own
 UNSURE_BELOW = 0.6
 UNSURE = "a single utterance whose label has a lower score gets a hedged think body (it sounds a bit like ...)"
 
@@ -63,6 +78,16 @@ class InjectSettings(StageSettings):
     neutral_share: float = Field(1.0, ge=0, le=1, description="neutral utterances used: neutral dominates real speech")
     neutral_reasoning_share: float = Field(
         0.1, ge=0, le=1, description="of those, that may get a reasoning target: they hold no feeling to explain"
+    )
+    conflict: Literal["keep", "hedge", "drop", "contrastive"] = Field(
+        "keep",
+        description="what becomes of an utterance whose words strongly contradict the label that was heard: it is kept "
+        "as it is, gets the hedged body of an unsure label, gets no target, or, where the voice holds a feeling, goes "
+        "into the config `stage1_2_contrastive` (where it does not, it is hedged). All but `keep` need `appraise`, "
+        "which is then made",
+    )
+    conflict_above: float = Field(
+        0.6, ge=0, le=1, description="a conflict is strong if `appraise.conflict` is above this"
     )
 
 
@@ -113,16 +138,32 @@ class Injection(Stage):
         turns: Sequence[Turn],
         ctx: Context,
         ordinal: str | None = None,
+        *,
+        named: str | None = None,
+        hedged: bool = False,
     ) -> Draft:
-        """Draw the question and the phrasing. `ordinal`: which child it is; None: the only one of its task."""
-        row_id, salt = child_id(parent, self.name, ordinal or task), ctx.pipeline.seed
+        """Draw the question and the phrasing.
+
+        Args:
+            parent: id of the utterance or dialogue.
+            task: what is asked of the model.
+            language: `en` or `zh`.
+            turns: the user's turns.
+            ctx: of the task.
+            ordinal: which child it is; None: the only one of its task.
+            named: the target's task, where that is another.
+            hedged: take the body of an unsure label, whatever the score.
+        """
+        row_id, salt = child_id(parent, self.name, ordinal or named or task), ctx.pipeline.seed
         drawn = draw_instruction(row_id, task, language, self.several, ctx) if task in QUESTIONED else None
         drawn = by_user(drawn, language, turns, ctx) if drawn else None
         question = drawn.text if drawn else None
         said = tuple(PromptTurn(t.transcript, t.emotion.label, t.reply or "", t.emotion.score) for t in turns)
         phrasing = number("phrasing", row_id, salt)
-        known = blank(Target, parent=parent, task=task, language=language, turns=tuple(turns), instruction=drawn)
-        return Draft(row_id, known, task, language, said, question, phrasing)
+        known = blank(
+            Target, parent=parent, task=named or task, language=language, turns=tuple(turns), instruction=drawn
+        )
+        return Draft(row_id, known, task, language, said, question, phrasing, hedged)
 
     def make(self, drafts: Sequence[Draft], ctx: Context) -> list[Child[Target]]:
         """Ask until accepted or out of attempts."""
@@ -212,6 +253,19 @@ class Felt(Joined):
     score: float = EmotionLabel.score
     speaker: str = Utterance.speaker
     origin: str = Utterance.origin
+    # None: the pipeline does not ask for it
+    kind: KindName | None = RowKind.kind
+    conflict: float | None = Appraised.conflict
+
+
+@dataclass(frozen=True)
+class Route:
+    """What is made of an utterance: the tasks, what their target is called, its body, and why there is none."""
+
+    tasks: tuple[str, ...]
+    named: str | None = None
+    hedged: bool = False
+    why: str = ""
 
 
 class Inject(Injection, ExpandStage[Felt, Target]):
@@ -225,8 +279,12 @@ class Inject(Injection, ExpandStage[Felt, Target]):
         "transcribe": Transcript,
         "respond": Reply,
         "emotion": EmotionLabel,
+        "kind": RowKind,
+        "appraise": Appraised,
     }
+    optional = ("kind", "appraise")
     Settings = InjectSettings
+    section = "untargeted"
 
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
         return {"reasoning": self.settings.reasoning_share, "empathy": self.settings.empathy_share}
@@ -234,13 +292,39 @@ class Inject(Injection, ExpandStage[Felt, Target]):
     def per_parent(self, forecast: Forecast) -> Mapping[str, float]:
         """Return the mean number of targets per utterance with a reply and a label, by task."""
         s: InjectSettings = self.settings
-        fewer = min(s.neutral_share, s.neutral_reasoning_share) < 1
-        neutral = forecast.figures.get("neutral.inject") if fewer else 0.0
-        used = neutral * s.neutral_share
-        return {
-            "reasoning": (1 - neutral + used * s.neutral_reasoning_share) * s.reasoning_share,
-            "empathy": (1 - neutral + used) * s.empathy_share,
-        }
+        if Kind().asked_for(forecast.pipeline):  # a feeling is hardly ever neutral, what is plain nearly always
+            feeling, narration = (forecast.figures.get(f"{kind}.kind") for kind in ("feeling", "narration"))
+            plain = (1 - feeling - narration) * s.neutral_share
+            found = {"reasoning": feeling * s.reasoning_share, "empathy": (feeling + plain) * s.empathy_share}
+        else:
+            fewer = min(s.neutral_share, s.neutral_reasoning_share) < 1
+            neutral = forecast.figures.get("neutral.inject") if fewer else 0.0
+            used = neutral * s.neutral_share
+            found = {
+                "reasoning": (1 - neutral + used * s.neutral_reasoning_share) * s.reasoning_share,
+                "empathy": (1 - neutral + used) * s.empathy_share,
+            }
+        if s.conflict in ("keep", "hedge"):
+            return found
+        against = forecast.figures.get("conflict.appraise")
+        kept = {task: n * (1 - against) for task, n in found.items()}
+        return kept if s.conflict == "drop" else {**kept, CONTRASTIVE: against * s.empathy_share}
+
+    def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
+        found = super().faults(pipeline, profile, verdicts)
+        if self.settings.conflict == CONTRASTIVE and "stage1_2_contrastive" not in pipeline.configs:
+            return [
+                *found,
+                "stages.inject.conflict: contrastive: add stage1_2_contrastive to `configs`, or choose hedge",
+            ]
+        return found
+
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> dict[str, int]:
+        """Return how many utterances get no target, by the reason; those that a share leaves out are not among them."""
+        total: Counter[str] = Counter()
+        for record in (r for m in made for r in m.records.values()):
+            total.update(record.summary.get("untargeted", {}))
+        return dict(sorted(total.items()))
 
     def estimate(self, forecast: Forecast) -> Load:
         labelled, replied = forecast.loads["emotion"], forecast.loads["respond"]
@@ -251,6 +335,7 @@ class Inject(Injection, ExpandStage[Felt, Target]):
         settings: InjectSettings = self.settings
         shares = self.shares(ctx.pipeline)
         drafts: list[Draft] = []
+        untargeted: Counter[str] = Counter()
         salt = ctx.pipeline.seed
         for said in rows:
             neutral = said.label == "neutral"
@@ -265,11 +350,32 @@ class Inject(Injection, ExpandStage[Felt, Target]):
                 speaker=said.speaker,
                 origin=said.origin,
             )
+            route = self.route(said)
+            if route.why:
+                untargeted[route.why] += 1
             for task, part in shares.items():
                 used = settings.neutral_reasoning_share if neutral and task == "reasoning" else 1.0
-                if share("task", task, said.id, salt) < part * used:
-                    drafts.append(self.draft(said.id, task, said.language, [turn], ctx))
-        return _by_parent(rows, self.make(drafts, ctx))
+                if task in route.tasks and share("task", task, said.id, salt) < part * used:
+                    drafts.append(
+                        self.draft(said.id, task, said.language, [turn], ctx, named=route.named, hedged=route.hedged)
+                    )
+        made = _by_parent(rows, self.make(drafts, ctx))
+        if untargeted:
+            ctx.notes["untargeted"] = dict(Counter(ctx.notes.get("untargeted", {})) + untargeted)
+        return made
+
+    def route(self, said: Felt) -> Route:
+        """Return what an utterance's kind and its words make of it."""
+        settings: InjectSettings = self.settings
+        tasks = tasks_for(said.kind, said.label)
+        strong = said.conflict is not None and said.conflict > settings.conflict_above
+        if not strong or settings.conflict == "keep" or said.kind == "narration":
+            return Route(tasks, why="" if tasks else str(said.kind))
+        if settings.conflict == "drop":
+            return Route((), why="conflict")
+        if settings.conflict == "contrastive" and said.label != "neutral":  # also a flat sentence, said with a feeling
+            return Route(("empathy",), named=CONTRASTIVE)
+        return Route(tasks, hedged=True, why="" if tasks else str(said.kind))
 
 
 class InjectDialoguesSettings(StageSettings):
@@ -303,11 +409,11 @@ class InjectDialogues(Injection, ExpandStage[Talk, Target]):
     section = "rubric"
 
     def shares(self, pipeline: Pipeline) -> Mapping[InjectedTask, float]:
-        of: ReorganiseSettings = Reorganise().configured(pipeline).settings
+        of = settings_of(pipeline)
         return {
             "trajectory": self.settings.trajectory_share,
             "reasoning": self.settings.reasoning_share,
-            "empathy": per_dialogue(of.turns, of.replies, of.last_reply),  # may be over one: a reply is a target
+            "empathy": per_dialogue(of.turns, *of.replied),  # may be over one: a reply is a target
         }
 
     def per_parent(self, forecast: Forecast) -> Mapping[str, float]:

@@ -29,6 +29,9 @@ OPENING = (
 TOKENS, TRIES = 60, 2
 
 
+_ANY_SCORE = 2.0  # a score is at most 1
+
+
 @dataclass(frozen=True)
 class Draft:
     """A target to make."""
@@ -40,11 +43,13 @@ class Draft:
     turns: tuple[Turn, ...]
     question: str | None
     phrasing: int
+    hedged: bool = False  # take the body of an unsure label, whatever the score
 
     def prompt(self, ctx: Context, unsure_below: float, opening: str | None) -> ThoughtPrompt:
         """Return the prompt for the rest of the thought after an opening: the model's own, or (None) a written one."""
+        below = _ANY_SCORE if self.hedged else unsure_below
         return prompts_of(ctx.profile).inject(
-            self.task, self.language, self.turns, self.question, self.phrasing, unsure_below, opening
+            self.task, self.language, self.turns, self.question, self.phrasing, below, opening
         )
 
     def opened(self, ctx: Context) -> ThoughtPrompt:
@@ -89,6 +94,7 @@ def ask_openings(
 def _opened(draft: Draft, prompt: ThoughtPrompt, answer: Any, ctx: Context) -> str | Reject:
     if isinstance(answer, Failure):
         return Reject(answer.reason, answer.message)
-    labels = prompts_of(ctx.profile).labels
-    begun = opening(draft.task, draft.language, answer, draft.turns, draft.question, labels, prompt.examples)
+    prompts = prompts_of(ctx.profile)
+    asked = (draft.task, draft.language, answer, draft.turns, draft.question, prompts.labels, prompt.examples)
+    begun = opening(*asked, prompts.descriptor.commands)
     return Reject(begun.reason) if isinstance(begun, Rejected) else begun

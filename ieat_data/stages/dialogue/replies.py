@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from ieat_data.config import Language, Strict, read_yaml, validate
+from ieat_data.config import Language, Pipeline
 from ieat_data.data.columns import Joined, row
 from ieat_data.data.rows import SpokenText, Target, Turn
 from ieat_data.hashing import pick, share
-from ieat_data.paths import prompts_dir
+from ieat_data.prompting.tones import tones
 from ieat_data.stages.base import Context, Reject
 from ieat_data.stages.dialogue.forecast import targets
 from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.gates.tables import made
 from ieat_data.stages.row_by_row import MapStage
 from ieat_data.stages.speech.speakers import voices
 from ieat_data.stages.speech.speaking import Line, Speaking, SpeakingSettings, speak_rows
-
-
-class Tones(Strict):
-    """The file `prompts/tones.yaml`: how a kind listener answers each feeling, in the language of the reply."""
-
-    tones: Mapping[str, Mapping[Language, str]]  # label → language → instruction
-
-
-def tones() -> Tones:
-    """Return the tones of the project over the package's."""
-    return _tones(prompts_dir() / "tones.yaml")
-
-
-@functools.cache
-def _tones(path: Path) -> Tones:
-    return validate(Tones, read_yaml(path), str(path))
 
 
 def replier(language: str, ctx: Context) -> str:
@@ -60,23 +42,42 @@ class Answered(Joined):
 
 
 class SpeakReplies(Speaking, MapStage[Answered, SpokenText]):
-    """A pipeline with a block `speak_replies` has them; a reply that cannot be spoken goes out as text alone."""
+    """A pipeline with a block `speak_replies` has them; a reply that cannot be spoken goes out as text alone.
 
-    name = "speak_replies"
-    reads: Mapping[str, type[Any]] = {"targets": Target}
+    Args:
+        name: the table's name.
+        of: the table of targets.
+    """
+
     prompts = ("tones.yaml",)
     Settings = SpeakRepliesSettings
+    key = "speak_replies"  # one block of settings, whatever the replies answer
+
+    def __init__(self, name: str = "speak_replies", of: str = "targets", settings: Any = None) -> None:
+        super().__init__(settings)
+        self.name, self.of, self.reads, self.inputs = name, of, {of: Target}, (of,)
+
+    def about(self) -> str:
+        what = "written turns" if self.of == "inject_turns" else "utterances and dialogues"
+        return f"Empathetic replies to {what} are spoken; one that cannot be spoken goes out as text alone."
+
+    def asked_for(self, pipeline: Pipeline) -> bool:
+        return super().asked_for(pipeline) and made(self.of, pipeline)
 
     def estimate(self, forecast: Forecast) -> Load:
-        rows = sum(targets(forecast, stage, "empathy") for stage in ("inject", "inject_dialogues"))
+        rows = sum(targets(forecast, stage, "empathy") for stage in forecast.unions.get(self.of, (self.of,)))
         return forecast.spoken(self.name, rows * float(self.settings.share), self.engines)
 
     def process(self, rows: list[Answered], ctx: Context) -> list[SpokenText | Reject | None]:
         settings: SpeakRepliesSettings = self.settings
-        wanted = [r for r in rows if r.task == "empathy" and share(self.name, r.id, ctx.pipeline.seed) < settings.share]
+        wanted = [
+            r
+            for r in rows
+            if r.task in ("empathy", "contrastive") and share(self.name, r.id, ctx.pipeline.seed) < settings.share
+        ]
         lines = [Line(r.id, r.answer, r.language, replier(r.language, ctx), _tone(r)) for r in wanted]
-        made = dict(zip((x.id for x in lines), speak_rows(lines, self.name, settings, ctx), strict=True))
-        return [made.get(r.id) for r in rows]
+        spoken = dict(zip((x.id for x in lines), speak_rows(lines, self.name, settings, ctx), strict=True))
+        return [spoken.get(r.id) for r in rows]
 
 
 def _tone(target: Answered) -> str | None:

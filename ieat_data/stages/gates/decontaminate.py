@@ -20,7 +20,7 @@ from ieat_data.data.rows import Language, Pair, Reply, Sketch, Target, ThinkSpan
 from ieat_data.data.thoughts import own
 from ieat_data.stages.base import Context, Made, Reject
 from ieat_data.stages.forecast import Forecast, Load
-from ieat_data.stages.gates.tables import JUDGED
+from ieat_data.stages.gates.tables import JUDGED, made
 from ieat_data.stages.row_by_row import MapStage
 
 SAID, ANSWERED = "said", "answered"
@@ -89,6 +89,7 @@ class Paired(Read):
 _READS: Mapping[str, tuple[type[Read], Mapping[str, type[Any]]]] = {
     "respond": (Replied, {"respond": Reply, "utterances": Utterance, "transcribe": Transcript}),
     "inject": (Targeted, {"inject": Target}),
+    "inject_turns": (Targeted, {"inject_turns": Target}),
     "inject_dialogues": (Targeted, {"inject_dialogues": Target}),
     "pairs": (Paired, {"ingest": Utterance, "pairs": Pair}),
 }
@@ -115,7 +116,8 @@ class Decontaminate(MapStage[Read, Sketch]):
         return f"{JUDGED[self.of].capitalize()}: those that hold a benchmark's text stay behind."
 
     def asked_for(self, pipeline: Pipeline) -> bool:
-        return bool(pipeline.contamination or (self.of != "pairs" and pipeline.near_duplicates))
+        wanted = bool(pipeline.contamination or (self.of != "pairs" and pipeline.near_duplicates))
+        return wanted and made(self.of, pipeline)
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         alike = pipeline.near_duplicates

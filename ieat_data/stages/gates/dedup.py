@@ -23,9 +23,9 @@ from ieat_data.data.rows import NearDuplicate
 from ieat_data.data.schema import OK, REJECTED, SKIPPED
 from ieat_data.stages.base import Context, Inputs, Made, Reject, Stage, Task
 from ieat_data.stages.forecast import Forecast, Load
+from ieat_data.stages.gates import tables
 from ieat_data.stages.gates.clusters import Clusters, Duplicate
 from ieat_data.stages.gates.decontaminate import ANSWERED, SAID
-from ieat_data.stages.gates.tables import JUDGED
 
 KINDS = (SAID, ANSWERED)
 
@@ -43,11 +43,11 @@ class Deduplicate(Stage):
 
     def __init__(self, of: str, settings: Any = None) -> None:
         super().__init__(settings)
-        self.of, self.name = of, f"dedup_{JUDGED[of]}"
-        self.inputs = (f"decontaminate_{JUDGED[of]}",)
+        self.of, self.name = of, f"dedup_{tables.JUDGED[of]}"
+        self.inputs = (f"decontaminate_{tables.JUDGED[of]}",)
 
     def asked_for(self, pipeline: Pipeline) -> bool:
-        return pipeline.near_duplicates is not None
+        return pipeline.near_duplicates is not None and tables.made(self.of, pipeline)
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         assert pipeline.near_duplicates is not None

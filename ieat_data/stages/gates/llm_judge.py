@@ -56,7 +56,7 @@ class LlmJudge(MapStage[Answered, Judgement]):
         self.inputs, self.reads, self.optional = (of,), {of: Target}, tables.COMPARED[of]
 
     def asked_for(self, pipeline: Pipeline) -> bool:
-        return pipeline.judge is not None
+        return pipeline.judge is not None and tables.made(self.of, pipeline)
 
     def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
         return {"judge": pipeline.judge and pipeline.judge.model_dump()}
@@ -96,7 +96,8 @@ def _count(ctx: Context, kind: str, name: str, what: str) -> None:
 
 
 def _file(target: Answered) -> JudgeFile:
-    return load_judge(prompts_dir(), target.task, target.language)
+    task = "empathy" if target.task == "contrastive" else target.task
+    return load_judge(prompts_dir(), task, target.language)
 
 
 def _requests(target: Answered, ctx: Context) -> list[Choose]:

@@ -45,6 +45,7 @@ from ieat_data.stages.gates.tables import screened_out
 from ieat_data.stages.row_by_row import joined
 
 RATE = 16_000  # Hz, of every clip in the dataset
+WRITTEN = ("speak_turns", "transcribe_turns")  # clips and transcripts of turns that the LLM wrote
 
 
 @row
@@ -78,10 +79,11 @@ class Utterances:
     def __init__(self, inputs: Inputs, wanted: Mapping[str, set[str]] | None = None) -> None:
         self.by_id: dict[str, Heard] = {}
         self._shards: dict[str, str] = {}
-        for shard in inputs.shards("utterances"):
-            for heard in joined(inputs, shard, Heard, {"utterances": Utterance, "transcribe": Transcript}):
-                if wanted is None or heard.id in wanted.get(shard, ()):
-                    self.by_id[heard.id], self._shards[heard.id] = heard, shard
+        for clips, said in (("utterances", "transcribe"), WRITTEN) if wanted else (("utterances", "transcribe"),):
+            for shard in inputs.shards(clips):
+                for heard in joined(inputs, shard, Heard, {clips: Utterance, said: Transcript}):
+                    if wanted is None or heard.id in wanted.get(shard, ()):
+                        self.by_id[heard.id], self._shards[heard.id] = heard, shard
 
     def clip(self, utterance: str) -> Piece:
         heard = self.by_id[utterance]
@@ -175,7 +177,7 @@ class SampleStage(Stage):
 
 
 class Compose(SampleStage):
-    """What the four configs of stage 1 share."""
+    """What the configs of stage 1 share."""
 
     version = 3  # 2: spans name their clips; 3: think_spans
     single: tuple[str, ...] = ()  # what a task for one utterance shard reads besides utterances
@@ -246,3 +248,8 @@ def spoken_of(inputs: Inputs, table: str, wanted: set[str]) -> dict[str, Clip]:
             clips = inputs.rows(Clip, table, shard)
             found.update({c.id: c for c in clips if c.id in wanted and c.status == OK})
     return found
+
+
+def spoken_reply(clip: Clip | None) -> Piece | None:
+    """Return a reply's clip as a piece of audio, if it was spoken."""
+    return piece("reply", clip.audio, clip.id, clip.speaker) if clip else None

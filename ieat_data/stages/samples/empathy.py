@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ieat_data.data.mix import Piece
 from ieat_data.data.rows import Dialogue, Sample
 from ieat_data.hashing import child_id
 from ieat_data.stages.base import Context, Inputs
@@ -13,15 +12,17 @@ from ieat_data.stages.dialogue.history import per_dialogue, with_reply
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
 from ieat_data.stages.samples.compose import (
-    Clip,
+    WRITTEN,
     Compose,
     Composition,
     Utterances,
     accepted,
-    piece,
     spoken_of,
+    spoken_reply,
     wanted_by,
 )
+
+SPOKEN = ("speak_replies", "speak_turn_replies")
 
 
 class Empathy(Compose):
@@ -29,13 +30,13 @@ class Empathy(Compose):
 
     name = "stage1_2_empathy"
     inputs = ("utterances", "transcribe", "inject", "reorganise", "inject_dialogues")
-    optional = ("speak_replies", *GATES["inject"], *GATES["inject_dialogues"])
+    optional = (*SPOKEN, *WRITTEN, *GATES["inject"], *GATES["inject_dialogues"])
     single = ("inject", "reorganise")
     dialogue = ("reorganise", "inject_dialogues")
 
     def estimate(self, forecast: Forecast) -> Load:
         of = forecast.stages["reorganise"].settings
-        anew = per_dialogue(of.turns, of.replies, of.last_reply)
+        anew = per_dialogue(of.turns, *of.replied)
         dialogues = targets(forecast, "inject_dialogues", "empathy") / anew if anew else forecast.loads["reorganise"].ok
         singles = targets(forecast, "inject", "empathy") - in_dialogues(forecast)
         return self.forecast_samples(forecast, singles, dialogues, asked=False)
@@ -50,7 +51,8 @@ class Empathy(Compose):
             (t.row.parent, len(t.row.turns) - 1): t for t in accepted(inputs, "inject_dialogues", name, "empathy")
         }
         utterances = Utterances(inputs, wanted_by(d.row for d in dialogues))
-        spoken = spoken_of(inputs, "speak_replies", singles | {t.id for t in replies.values()})
+        wanted = singles | {t.id for t in replies.values()}
+        spoken = {i: clip for table in SPOKEN for i, clip in spoken_of(inputs, table, wanted).items()}
         for d in dialogues:
             if not all((d.id, place) in replies for place in d.row.anew):
                 continue  # one of its new replies was rejected and is in quarantine
@@ -59,7 +61,7 @@ class Empathy(Compose):
             for place, alone in enumerate(d.row.turns):
                 turn = with_reply(alone, new[place].id, new[place].row) if place in new else alone
                 sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
-                clip = _said(spoken.get(turn.sample or ""))
+                clip = spoken_reply(spoken.get(turn.sample or ""))
                 sample.assistant(turn.reply or "", True, turn.think, turn.think_spans, clip)
             last = new[max(new)].row if new else None
             yield sample.finish(d.id, last.attempts if last else 1, last.seed if last else None)
@@ -73,11 +75,6 @@ class Empathy(Compose):
             (turn,) = target.turns
             sample = Composition(child_id(stored.id, self.name, 0), "empathy", "stage1_2", target.language, utterances)
             sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
-            clip = _said(spoken.get(stored.id))
+            clip = spoken_reply(spoken.get(stored.id))
             sample.assistant(target.answer, True, target.think, target.think_spans, clip)
             yield sample.finish(target.parent, target.attempts, target.seed)
-
-
-def _said(reply: Clip | None) -> Piece | None:
-    """Return a spoken reply as a piece of audio."""
-    return piece("reply", reply.audio, reply.id, reply.speaker) if reply else None

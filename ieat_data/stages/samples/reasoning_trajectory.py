@@ -18,6 +18,7 @@ from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
 from ieat_data.stages.samples.compose import (
     RATE,
+    WRITTEN,
     Clip,
     Compose,
     Composition,
@@ -43,7 +44,7 @@ class Questioned(Compose):
     """
 
     inputs = ("utterances", "transcribe", "inject", "reorganise", "inject_dialogues", "questions", "speak_questions")
-    optional = (*GATES["inject"], *GATES["inject_dialogues"])
+    optional = (*WRITTEN, *GATES["inject"], *GATES["inject_dialogues"])
     dialogue = ("reorganise", "inject_dialogues")
 
     def __init__(self, task: Literal["reasoning", "trajectory"], settings: Any = None) -> None:

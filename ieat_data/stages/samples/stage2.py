@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -31,8 +30,8 @@ from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES, screened_out
 from ieat_data.stages.row_by_row import joined
 from ieat_data.stages.samples.compose import SampleStage
+from ieat_data.stages.speech.neighbours import follows
 
-_ROUNDED_S = 0.01  # by which times in corpora may overlap
 _READS: Mapping[str, type[Any]] = {"ingest": Utterance, "pairs": Pair, "tokenize": SpeechTokens}
 
 
@@ -163,6 +162,7 @@ class Continuation(Stage2):
     """Speech in, the speech and text with which the same speaker continues."""
 
     name = "stage2_continuation"
+    version = 2  # 2: segments of WenetSpeech4TTS have neighbours too
     task = "continuation"
     clips_in_a_sample = 2
     Settings = ContinuationSettings
@@ -174,19 +174,3 @@ class Continuation(Stage2):
         for one, two in pairwise(rows):
             if one.status == two.status == OK and follows(one, two, self.settings.max_gap_s):
                 yield self.sample([_user(one), _assistant(two, 1)], [one, two], shard)
-
-
-def follows(one: Spoken, two: Spoken, max_gap_s: float) -> bool:
-    """Tell whether `two` is what the speaker of `one` said next.
-
-    By the times of both in their recording if the corpus has them, else by Emilia's numbers (`…_W000029`,
-    `…_W000030`).
-    """
-    if one.speaker != two.speaker:
-        return False
-    if one.start_s is not None and two.start_s is not None:
-        same = one.recording == two.recording
-        return same and -_ROUNDED_S <= two.start_s - one.start_s - (one.segment_s or 0.0) <= max_gap_s
-    numbers = [re.fullmatch(r"(.*)_W(\d+)", x.corpus_id or "") for x in (one, two)]
-    first, second = numbers
-    return bool(first and second and first[1] == second[1] and int(second[2]) == int(first[2]) + 1)

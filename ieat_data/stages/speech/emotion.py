@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
 
+from ieat_data.config import Pipeline
 from ieat_data.data.columns import Joined, row
-from ieat_data.data.rows import EmotionLabel, LabelScore, Transcript, Utterance
+from ieat_data.data.rows import EmotionLabel, Intended, LabelScore, Transcript, Utterance
 from ieat_data.engines.base import Classify, EmotionScores, Failure
 from ieat_data.stages.asking import prompts_of
-from ieat_data.stages.base import Context, Reject, StageSettings
+from ieat_data.stages.base import Context, Made, Reject, StageSettings
 from ieat_data.stages.forecast import Ask, Forecast, Load
 from ieat_data.stages.row_by_row import MapStage
+
+_NO_FEELING = (None, "neutral")
 
 
 class EmotionSettings(StageSettings):
@@ -34,17 +37,20 @@ class Clip(Joined):
     language: str = Utterance.language
     speaker: str = Utterance.speaker
     text: str = Transcript.text
+    intent: str | None = Intended.intent  # of a spoken query, where the pipeline asks for it
 
 
 class Emotion(MapStage[Clip, EmotionLabel]):
     """Asks the profile's emotion engine. `other` and `<unk>` are not labels: such a clip is not used in stage 1-2."""
 
     name = "emotion"
-    reads: Mapping[str, type[Any]] = {"utterances": Utterance, "transcribe": Transcript}
+    reads: Mapping[str, type[Any]] = {"utterances": Utterance, "transcribe": Transcript, "intent": Intended}
+    optional: tuple[str, ...] = ("intent",)
     engines = ("ser",)
     prompts = ("labels.yaml",)
     Settings = EmotionSettings
     expected = frozenset({"not_an_emotion", "low_confidence"})
+    section: ClassVar[str | None] = "intents"
 
     def estimate(self, forecast: Forecast) -> Load:
         load = forecast.accepted(self.name, forecast.loads["transcribe"].ok)
@@ -54,9 +60,26 @@ class Emotion(MapStage[Clip, EmotionLabel]):
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         return {"labels": dict(Counter(table.column("label").drop_null().to_pylist()))}
 
+    def describe(self, made: Sequence[Made], pipeline: Pipeline) -> dict[str, int]:
+        """Return how many queries with a feeling got a label, and of how many the label is that feeling."""
+        total = Counter({"felt": 0, "agree": 0})
+        for record in (r for m in made for r in m.records.values()):
+            total.update(record.summary.get("intents", {}))
+        return dict(total)
+
     def process(self, rows: list[Clip], ctx: Context) -> list[EmotionLabel | Reject]:
+        labelled = self.labels(rows, ctx)
+        pairs = zip(rows, labelled, strict=True)
+        felt = [(r.intent, x.label) for r, x in pairs if isinstance(x, EmotionLabel) and r.intent not in _NO_FEELING]
+        if felt:
+            before = Counter(ctx.notes.get("intents", {}))
+            ctx.notes["intents"] = dict(before + Counter(felt=len(felt), agree=sum(a == b for a, b in felt)))
+        return labelled
+
+    def labels(self, rows: Sequence[Any], ctx: Context) -> list[EmotionLabel | Reject]:
+        """Return the label of each clip: rows with `id`, `audio`, `language`, `speaker` and `text`."""
         engine = ctx.engines["ser"]
-        by_speaker: dict[str, list[Clip]] = {}
+        by_speaker: dict[str, list[Any]] = {}
         for clip in rows:
             by_speaker.setdefault(clip.speaker, []).append(clip)
         requests = []

@@ -258,7 +258,7 @@ def utterance(
         audio=clip.data,
         sample_rate=clip.rate,
         duration_s=seconds,
-        reference=record.text.strip(),
+        reference=mended(record.text).strip(),
         **_known(record.extra),
     )
 

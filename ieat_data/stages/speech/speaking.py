@@ -109,7 +109,7 @@ def speak(
                 results[i] = Reject(answer.reason, answer.message)
                 continue
             rate = error_rate(line.text, answer.text, line.language)
-            prompt = known.prompt(line.voice)
+            prompt = line.prompt or known.prompt(line.voice)
             trip = roundtrip.RoundTrip(line.text, answer.text, line.language, prompt.transcript if prompt else "")
             slip = "asr_mismatch" if rate > settings.max_error_rate else None
             if slip is None and settings.whole:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ieat_data.data.columns import Joined, row
-from ieat_data.data.rows import Language, Nothing, Query, Utterance
+from ieat_data.data.rows import Intended, Language, Nothing, Query, Utterance
 from ieat_data.hashing import pick
+from ieat_data.prompting.tones import tones
 from ieat_data.stages.base import Context, Reject
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import MapStage
@@ -23,6 +24,7 @@ class Selected(Joined):
     key: str = Query.key
     language: Language = Query.language
     text: str = Query.text
+    intent: str | None = Intended.intent  # None: the pipeline does not ask for it
 
 
 class Synthesize(Speaking, MapStage[Selected, Utterance]):
@@ -30,7 +32,8 @@ class Synthesize(Speaking, MapStage[Selected, Utterance]):
 
     name = "synthesize"
     version = 2  # 2: columns in place of JSON
-    reads: Mapping[str, type[Any]] = {"queries": Query, "select": Nothing}
+    reads: Mapping[str, type[Any]] = {"queries": Query, "select": Nothing, "intent": Intended}
+    optional = ("intent",)
     measured = ()  # the measurements are also in `synthesized_signal_quality` and `transcribe`
 
     def estimate(self, forecast: Forecast) -> Load:
@@ -40,7 +43,7 @@ class Synthesize(Speaking, MapStage[Selected, Utterance]):
         lines = []
         for query in rows:
             voice = pick(voices(ctx, clips=True).of(query.language), "voice", query.id, ctx.pipeline.seed)
-            lines.append(Line(query.id, query.text, query.language, voice))
+            lines.append(Line(query.id, query.text, query.language, voice, _mood(query)))
         out: list[Utterance | Reject] = []
         tried = speak(lines, self.name, self.settings, ctx)
         for query, line, (spoken, attempts) in zip(rows, lines, tried, strict=True):
@@ -63,3 +66,10 @@ class Synthesize(Speaking, MapStage[Selected, Utterance]):
                 )
             )
         return out
+
+
+def _mood(query: Selected) -> str | None:
+    """Return the instruction for the feeling that the words hold; a neutral query is spoken as the engine does."""
+    if query.intent is None or query.intent == "neutral":
+        return None
+    return tones("moods").tones.get(query.intent, {}).get(query.language)

@@ -50,7 +50,7 @@ class Transcribe(JudgesClips, MapStage[Clip, Transcript]):
     name = "transcribe"
     version = 2  # the text is checked, and the ASR's measures are kept
     reads: Mapping[str, type[Any]] = {"utterances": Utterance, "signal_quality": Signal}
-    optional = ("mos", "same_speaker")
+    optional: tuple[str, ...] = ("mos", "same_speaker")
     engines = ("asr",)
     Settings = TranscribeSettings
     section = "audio_checks.asr"

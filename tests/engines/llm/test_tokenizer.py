@@ -82,6 +82,15 @@ def test_continuation_is_cut_at_the_close_by_id() -> None:
     assert TINY.parts([close, close]) == ("", "", "")
 
 
+def test_marks_of_the_models_own_tokenizer_are_told_of_a_continuation() -> None:
+    spec = tiny.spec()
+    for i, mark in enumerate(("<|own_call|>", "[TOOL_RESULTS]", "<b>", "   "), 1):  # no list of ours has the first two
+        spec["added_tokens"].append({**spec["added_tokens"][-1], "id": 10_000 + i, "content": mark, "special": False})
+    tokenizer = Tokenizer(spec, tiny.descriptor())
+    assert tokenizer.control_in(("They lost it.", "So <b>sorry</b>.   ")) == ()
+    assert tokenizer.control_in(("They <|own_call|> lost it.", "[TOOL_RESULTS]")) == ("<|own_call|>", "[TOOL_RESULTS]")
+
+
 def test_continuation_is_cut_by_string_where_there_is_no_id() -> None:
     spec = tiny.spec()
     spec["added_tokens"] = [t for t in spec["added_tokens"] if t["special"]]

@@ -66,7 +66,7 @@ def test_an_injected_body_is_continued_closed_once_by_its_id_and_answered(engine
 
 
 def test_a_reply_without_thinking_has_one_part(engine: Any, lessons: list[Any]) -> None:
-    plain = [x for x in lessons if len(x["parts"]) == 1]
+    plain = [x for x in lessons if len(x["parts"]) == 1 and not x["prompt"][-1][0].endswith("<think>\n")]
     answers = engine.generate([request(x) for x in plain])
     accepted = [
         accept_reply("zh" if "好" in x["parts"][0] else "en", "", a) for x, a in zip(plain, answers, strict=True)

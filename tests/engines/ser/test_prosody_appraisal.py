@@ -8,7 +8,8 @@ import pytest
 from ieat_data.config import read_yaml
 from ieat_data.data.audio import encode_flac
 from ieat_data.engines.base import Choose, Chosen, Classify, EmotionScores, Failure
-from ieat_data.engines.ser.appraisal import FEELINGS, LANGUAGES, Appraisal
+from ieat_data.engines.llm.options import LANGUAGES
+from ieat_data.engines.ser.appraisal import FEELINGS, appraisal
 from ieat_data.engines.ser.prosody_appraisal import AROUSAL, VALENCE, ProsodyAppraisal
 from ieat_data.errors import EngineDown, UserError
 from ieat_data.paths import prompts_dir
@@ -157,11 +158,11 @@ def test_corpus_text_is_never_control() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_prompts_share_their_beginning(language: str) -> None:
-    appraisal = Appraisal(Believes({}), prompts_dir(), "qwen2.5", 1.0)
-    one, other = appraisal.prompt(language, "one"), appraisal.prompt(language, "another")
-    shared = appraisal._shared[language]
+    words_say = appraisal(prompts_dir(), "qwen2.5")
+    one, other = words_say.prompt(language, "one"), words_say.prompt(language, "another")
+    shared = words_say._shared[language]
     assert one[:shared] == other[:shared] and one[shared] != other[shared] and shared > 10
-    words = list(appraisal._files[language].feelings.values())
+    words = list(words_say._files[language].options.values())
     assert all(w in one[1].text for w in words)
 
 
@@ -177,7 +178,7 @@ def test_evaluation_sentences_are_not_in_the_prompts() -> None:
         ("feelings", {"happy": "happy"}, "expected the keys"),
         ("feelings", {f: f"x {f}" for f in FEELINGS}, "begin alike"),
         ("question", "How does the person feel?", "must hold"),
-        ("examples", [{"says": "Hm.", "feels": "bored"}], "not a feeling"),
+        ("examples", [{"says": "Hm.", "feels": "bored"}], "is no option"),
         ("calibration", [{"says": "Hm.", "feels": "sad"}], "the same number of sentences"),
         ("sytem", "x", "unknown key"),
     ],
@@ -189,5 +190,5 @@ def test_a_wrong_prompt_file_is_one_line(tmp_path: Path, key: str, value: object
         data = read_yaml(prompts_dir() / f"appraisal.{language}.yaml")
         (tmp_path / f"appraisal.{language}.yaml").write_text(yaml.safe_dump({**data, key: value}), "utf-8")
     with pytest.raises(UserError, match=message) as e:
-        Appraisal(Believes({}), tmp_path, "qwen2.5", 1.0)
+        appraisal(tmp_path, "qwen2.5")
     assert "appraisal.en.yaml" in str(e.value) and "\n" not in str(e.value)

@@ -68,10 +68,11 @@ def test_a_clip_is_what_the_server_spoke() -> None:
     assert samples == pytest.approx(decode(wav())[0], abs=1e-4)
 
 
-def test_a_streamed_wav_without_its_length_is_taken_whole() -> None:
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0])
+def test_a_streamed_wav_without_its_length_is_taken_whole(size: int) -> None:
     data = bytearray(wav())
     at = data.index(b"data") + 4
-    data[4:8] = data[at : at + 4] = struct.pack("<I", 0xFFFFFFFF)
+    data[4:8] = data[at : at + 4] = struct.pack("<I", size)
     with serving(Say(body=bytes(data))) as server:
         (clip,) = tts(server.url).synthesize([HELLO])
     assert isinstance(clip, Clip) and clip.duration_s == 1.0
@@ -110,6 +111,7 @@ def test_nothing_is_sent_that_was_not_asked_for(voices: Path) -> None:
         (Say(body=b"no sound"), "malformed_answer"),
         (Say(body=wav(TONE[:0])), "malformed_answer"),
         (Say(body=wav(TONE * np.float32("nan"), "FLOAT")), "malformed_answer"),
+        (Say(body=wav()[: len(wav()) * 3 // 4]), "malformed_answer"),  # the connection was lost
         (Say(body=wav(np.tile(TONE, 4))), "too_long_audio"),
         (Say(400, {"detail": "no such voice"}), "server_refused"),
     ],

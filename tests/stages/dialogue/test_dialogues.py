@@ -113,3 +113,22 @@ def test_the_order_of_the_pool_decides_and_nothing_else() -> None:
     assert form(dict(items), EVEN) == form(dict(items), EVEN)
     random.Random(1).shuffle(items)
     assert {len(d) for d in form(dict(items), EVEN)} == {2, 3, 4}
+
+
+@given(pools)
+def test_an_emotion_comes_once_in_a_dialogue_as_long_as_there_are_others(pool: dict[str, str]) -> None:
+    counts = Counter(pool.values())
+    sizes = lengths(len(pool), EVEN, most_dialogues(counts))
+    left = counts.copy()
+    for dialogue in arrange(counts, sizes, ("neutral",)):
+        assert dialogue[0] != dialogue[-1]
+        left -= Counter(dialogue)
+        if dialogue.count("neutral") > 1:
+            assert not left.total() - left["neutral"], "nothing else was left"
+
+
+def test_without_such_an_emotion_it_may_come_twice() -> None:
+    pool = {f"s{i}": x for i, x in enumerate(["sad", "neutral", "neutral", "neutral", "happy", "sad"])}
+    twice = [[pool[s] for s in d] for d in form(pool, {4: 1.0})]
+    once = [[pool[s] for s in d] for d in form(pool, {4: 1.0}, ("neutral",))]
+    assert any(d.count("neutral") > 1 for d in twice) and all(d.count("neutral") <= 1 for d in once)

@@ -25,7 +25,7 @@ from tests.support import corpora
 from tests.support.doubles import LLM
 
 SAID = "My sister sold the piano that I learned on."
-ROW = Felt("u1", "ok", "en", SAID, "sad", 0.9)
+ROW = Felt("u1", "ok", "en", SAID, "sad", 0.9, "ann", "recorded", None, None)
 BEGUN = "Okay, the user said that the piano was sold. I need to think about it."
 Answers = Callable[[Generate, int], Completion | Failure]
 

@@ -9,7 +9,7 @@ import yaml
 
 from ieat_data.cli.build import make_plan
 from ieat_data.dataset.verify import samples, verify
-from ieat_data.stages.dialogue.replies import tones
+from ieat_data.prompting.tones import tones
 from tests.support import corpora
 from tests.support.doubles import LABELS, text_of
 from tests.support.in_process import build_here
@@ -59,6 +59,7 @@ def test_a_pipeline_without_it_has_no_such_table(tmp_path: Path) -> None:
     assert "speak_replies" not in make_plan(made.pipeline, made.profile, tmp_path / "out", None, [], None).nodes
 
 
-def test_there_is_a_tone_for_each_emotion_and_language() -> None:
-    assert set(tones().tones) == set(LABELS)
-    assert all(set(by_language) == {"en", "zh"} for by_language in tones().tones.values())
+@pytest.mark.parametrize("name", ["tones", "moods"])
+def test_there_is_a_tone_for_each_emotion_and_language(name: str) -> None:
+    assert set(tones(name).tones) == set(LABELS)
+    assert all(set(by_language) == {"en", "zh"} for by_language in tones(name).tones.values())

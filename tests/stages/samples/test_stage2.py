@@ -14,7 +14,8 @@ import yaml
 from ieat_data.cli.build import make_plan
 from ieat_data.data.columns import blank
 from ieat_data.dataset.verify import samples, verify
-from ieat_data.stages.samples.stage2 import Spoken, follows
+from ieat_data.stages.samples.stage2 import Spoken
+from ieat_data.stages.speech.neighbours import follows
 from tests.support.doubles import clip_of
 from tests.support.in_process import build_here
 
@@ -140,6 +141,8 @@ def test_a_profile_without_a_codec_says_so(tmp_path: Path) -> None:
     ],
 )
 def test_what_follows_what(one: dict[str, Any], two: dict[str, Any], expected: bool) -> None:
-    first, second, other = (blank(Spoken, speaker=s, **c) for s, c in (("s", one), ("s", two), ("t", two)))
+    first, second, other = (
+        blank(Spoken, source="c", key="k", speaker=s, **c) for s, c in (("s", one), ("s", two), ("t", two))
+    )
     assert follows(first, second, 2.0) is expected
     assert not follows(first, other, 2.0)

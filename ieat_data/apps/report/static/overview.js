@@ -81,7 +81,11 @@
     const used = said.dialogues?.pool
       ? el("p", { class: "quiet note" }, `${count(said.dialogues.used)} of ${count(said.dialogues.pool)} empathy samples drawn for dialogues are used (at most ${count(said.dialogues.possible)} are usable).`)
       : null;
-    return section("What was built", null, rows.length ? table(["config", "samples", "audio", "languages", "turns"], rows, "Configs") : el("p", { class: "quiet" }, "No sample is finished yet."), used);
+    const nowhere = Object.entries(said.dialogues?.no_recording ?? {}).map(([source, n]) => `${count(n)} of ${source}`);
+    const alone = nowhere.length
+      ? el("p", { class: "quiet note" }, `Empathy samples whose corpus names no recording, so that they stay single: ${nowhere.join(", ")}.`)
+      : null;
+    return section("What was built", null, rows.length ? table(["config", "samples", "audio", "languages", "turns"], rows, "Configs") : el("p", { class: "quiet" }, "No sample is finished yet."), used, alone);
   }
 
   /** A reject code with its count, linked to the rows that `where` selects. */
