@@ -56,7 +56,9 @@ def utterances() -> Iterator[Felt]:
         for turn in turns[:1] if turns and turns[0]["emotion"]["label"] != "neutral" else ():
             language, felt = json.loads(line)["language"], turn["emotion"]
             name, said = turn["utterance"], turn["transcript"]
-            found[language][name] = Felt(name, "ok", language, said, felt["label"], felt["score"], "ann", "recorded")
+            found[language][name] = Felt(
+                name, "ok", language, said, felt["label"], felt["score"], "ann", "recorded", None, None
+            )
     yield from itertools.chain.from_iterable(zip(*(x.values() for x in found.values()), strict=False))
 
 
