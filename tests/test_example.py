@@ -82,7 +82,7 @@ def test_the_workflow_passes_and_leaves_the_shards(repository: Repository) -> No
 
 def test_a_changed_setting_fails_it_and_the_summary_says_where(repository: Repository) -> None:
     before = (repository.folder / "pipeline.yaml").read_text()
-    stages = yaml.safe_load(before)["stages"]
+    stages = yaml.safe_load(before).get("stages", {})
     repository.edit("pipeline.yaml", stages={**stages, "reorganise": {"share": 1.0}})
     done = repository.run(repository.step("Compare with the recording"))
     assert done.returncode == 1

