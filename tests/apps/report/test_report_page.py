@@ -112,7 +112,7 @@ def test_pages_go_on_and_back(made: dict[str, Any], page_url: str, open_page: Op
 
 
 def test_every_clip_of_a_dialogue_plays(page_url: str, open_page: OpenPage) -> None:
-    with open_page(f"{page_url}#samples?task=trajectory&turns=4") as page:
+    with open_page(f"{page_url}#samples?task=trajectory&turns=3") as page:
         page.wait_for_selector("#samples .detail audio", state="attached")
         clips = page.locator("#samples .detail audio")
         assert clips.count() >= 3
