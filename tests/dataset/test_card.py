@@ -113,7 +113,7 @@ def test_the_card_of_a_build_of_a_hostile_source_file_is_read_as_its_configs_alo
 
 
 def test_the_columns_stand_in_the_card_as_datasets_itself_would_write_them() -> None:
-    import datasets
+    datasets = pytest.importorskip("datasets")
 
     theirs = datasets.Features.from_arrow_schema(SAMPLE_SCHEMA)._to_yaml_list()
     assert card_features(SAMPLE_SCHEMA) == theirs
