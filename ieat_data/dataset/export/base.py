@@ -54,7 +54,7 @@ class Exporter(ABC):
 
     def resume(self, state: State) -> None:
         """Go on in a folder that a broken-off export left, from the commit that returned `state`."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has commit, but no resume")
 
     def close(self) -> Mapping[str, Any]:
         """Finish the files. Return what `export.json` should also say (the exporter's own counts)."""

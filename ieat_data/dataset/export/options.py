@@ -58,7 +58,7 @@ class ConversationSettings(ExportSettings):
 
     @model_validator(mode="after")
     def _holds_together(self) -> ConversationSettings:
-        if self.think != "none" and self.injected is None:
+        if self.think != "none" and (self.injected is None or (self.injected == "mask" and not self.masks)):
             raise ValueError(NOT_SAID)
         if self.think != "none" and self.turns == "all" and self.history_think == "strip":
             raise ValueError(EARLIER)

@@ -66,6 +66,12 @@ def test_llamafactory_gets_a_row_for_each_trained_turn_and_is_told_what_it_canno
     assert any("of the trained characters of thoughts were injected" in n for n in told["notes"])
 
 
+@pytest.mark.parametrize("to", ["llamafactory", "nemo", "openai", "osum"])
+def test_a_target_that_cannot_mask_refuses_to(tmp_path: Path, to: str) -> None:
+    with pytest.raises(UserError, match=r"say injected=train .* or injected=drop"):
+        write(to, tmp_path, HISTORY, injected="mask")
+
+
 def test_llamafactory_with_all_turns_takes_only_what_is_trained_throughout(tmp_path: Path) -> None:
     given = {"injected": "drop", "turns": "all", "history_think": "keep"}
     _, said = write("llamafactory", tmp_path, two_turns(), HISTORY, **given)
