@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from evaluation.checks import FOLDER, share
 from evaluation.kinds import FEELINGS
-from evaluation.words import Row, complete, lines_of, main, mixed
+from evaluation.words import Row, command_line, complete, lines_of, mixed
 from ieat_data.config import Profile
 from ieat_data.engines.ser.appraisal import FEELINGS as LABELS
 from ieat_data.stages.dialogue.appraise import conflict_of
@@ -78,4 +78,4 @@ def fill(profile: Profile) -> None:
 
 
 if __name__ == "__main__":
-    main(__doc__ or "", BEGIN, fill, lambda: table(compared()))
+    command_line(__doc__ or "", BEGIN, fill, lambda: table(compared()))

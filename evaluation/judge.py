@@ -12,7 +12,6 @@ Judged are the answers with a think block that every check lets through: nobody 
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -22,9 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.checks import FOLDER, answers, judge, share, write
+from evaluation.checks import FOLDER, answers, judge, share
+from evaluation.words import command_line
 from ieat_data.checks.think import thought_and_answer
-from ieat_data.config import Profile, load_profile
+from ieat_data.config import Profile
 from ieat_data.data.agreement import kappa
 from ieat_data.data.emotions import Labels
 from ieat_data.engines import registry
@@ -213,19 +213,7 @@ def _complete(profile: Profile) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--ask", metavar="PROFILE", help="have the LLM of this profile judge, and write judged.jsonl")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/quality.md")
-    args = parser.parse_args()
-    if args.ask:
-        try:
-            _complete(load_profile(args.ask))
-        except UserError as e:
-            parser.exit(2, f"{e}\n")
-    made = table(judged())
-    if args.write:
-        write(BEGIN, made)
-    print(made, end="")
+    command_line(__doc__ or "", BEGIN, _complete, lambda: table(judged()))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.checks import FOLDER, share
-from evaluation.words import Question, Row, complete, lines_of, main, mixed
+from evaluation.words import Question, Row, command_line, complete, lines_of, mixed
 from ieat_data.config import Profile
 from ieat_data.engines.ser import appraisal
 from ieat_data.stages.dialogue.kind import KINDS, NAME, KindSettings, kind_of, weighed
@@ -88,4 +88,4 @@ def fill(profile: Profile) -> None:
 
 
 if __name__ == "__main__":
-    main(__doc__ or "", BEGIN, fill, lambda: table(sorted_rows()))
+    command_line(__doc__ or "", BEGIN, fill, lambda: table(sorted_rows()))

@@ -83,8 +83,8 @@ def complete(questions: Sequence[Question], rows: Sequence[Row], profile: Profil
                 f.write(json.dumps({"id": row["id"], "model": model, "prompts": hash_of(q.name), **said}) + "\n")
 
 
-def main(doc: str, begin: str, complete_with: Callable[[Profile], None], table: Callable[[], str]) -> None:
-    """The command line of both."""
+def command_line(doc: str, begin: str, complete_with: Callable[[Profile], None], table: Callable[[], str]) -> None:
+    """The command line of the evaluations that ask an LLM."""
     parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
     parser.add_argument("--ask", metavar="PROFILE", help="have the LLM of this profile say what is lacking")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/quality.md")

@@ -18,7 +18,7 @@ def feature(kind: pa.DataType) -> dict[str, Any]:
         return {f.name: feature(f.type) for f in kind}
     if pa.types.is_list(kind):
         return {"feature": feature(kind.value_type), "_type": "List"}
-    return {"dtype": {"double": "float64"}.get(str(kind), str(kind)), "_type": "Value"}
+    return {"dtype": _dtype(kind), "_type": "Value"}
 
 
 def card_features(schema: pa.Schema) -> list[dict[str, Any]]:
@@ -34,7 +34,11 @@ def _in_card(kind: pa.DataType) -> dict[str, Any]:
     if pa.types.is_list(kind):
         inner = _in_card(kind.value_type)
         return {"list": next(iter(inner.values())) if inner.keys() & {"struct", "dtype"} else inner}
-    return {"dtype": {"double": "float64"}.get(str(kind), str(kind))}
+    return {"dtype": _dtype(kind)}
+
+
+def _dtype(kind: pa.DataType) -> str:
+    return {"double": "float64"}.get(str(kind), str(kind))
 
 
 def with_features(schema: pa.Schema) -> pa.Schema:

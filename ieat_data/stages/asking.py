@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from ieat_data.config import Profile
-from ieat_data.engines.base import Sampling
+from ieat_data.engines.base import Failure, Sampling
 from ieat_data.engines.llm.descriptor import Descriptor, load_descriptor
+from ieat_data.engines.llm.options import Options, load_options
+from ieat_data.engines.ser.appraisal import NAME, appraisal
 from ieat_data.errors import UserError
 from ieat_data.paths import Folder, prompts_dir
 from ieat_data.prompting.base import Task
@@ -59,3 +61,22 @@ def prompt_faults(profile: Profile, tasks: Iterable[Task], languages: Iterable[s
             except UserError as e:
                 faults.append(str(e))
     return faults
+
+
+def option_faults(name: str, options: Sequence[str], languages: Iterable[str]) -> list[str]:
+    """Return what is wrong with the files `prompts/NAME.{language}.yaml` of a question about options, one line each."""
+    faults = []
+    for language in languages:
+        try:
+            load_options(prompts_dir(), name, language, options)
+        except UserError as e:
+            faults.append(str(e))
+    return faults
+
+
+def words_say(rows: Sequence[tuple[str, str, str]], ctx: Context) -> list[dict[str, float] | Failure]:
+    """Return the LLM's probabilities of the feelings in the words. `rows`: (id, language, text)."""
+    if NAME not in ctx.shared:
+        ctx.shared[NAME] = appraisal(prompts_dir(), str(ctx.profile.engines["llm"].settings["descriptor"]))
+    options: Options = ctx.shared[NAME]
+    return options.weigh(rows, ctx.engines["llm"].choose)

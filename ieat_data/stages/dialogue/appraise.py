@@ -19,10 +19,8 @@ from ieat_data.data.columns import Joined, row
 from ieat_data.data.rows import Appraised, EmotionLabel, Intended, LabelScore, Language, Transcript, Utterance
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure
-from ieat_data.engines.llm.options import Options, load_options
-from ieat_data.engines.ser.appraisal import FEELINGS, NAME, appraisal
-from ieat_data.errors import UserError
-from ieat_data.paths import prompts_dir
+from ieat_data.engines.ser.appraisal import FEELINGS, NAME
+from ieat_data.stages.asking import option_faults, words_say
 from ieat_data.stages.base import Context, Made, Reject
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import MapStage
@@ -69,13 +67,7 @@ class Appraise(MapStage[Labelled, Appraised]):
         return load
 
     def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
-        found = []
-        for language in languages_of(pipeline):
-            try:
-                load_options(prompts_dir(), NAME, language, FEELINGS)
-            except UserError as e:
-                found.append(str(e))
-        return found
+        return option_faults(NAME, FEELINGS, languages_of(pipeline))
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         """Return how many labels the words share, of how many."""
@@ -92,13 +84,7 @@ class Appraise(MapStage[Labelled, Appraised]):
     def process(self, rows: list[Labelled], ctx: Context) -> list[Appraised | Reject]:
         known = [_by_the_engine(r.details) or _by_the_query(r) for r in rows]
         lacking = [r for r, words in zip(rows, known, strict=True) if words is None]
-        asked: Sequence[dict[str, float] | Failure] = []
-        if lacking:
-            if NAME not in ctx.shared:
-                ctx.shared[NAME] = appraisal(prompts_dir(), str(ctx.profile.engines["llm"].settings["descriptor"]))
-            words_say: Options = ctx.shared[NAME]
-            asked = words_say.weigh([(r.id, r.language, r.text) for r in lacking], ctx.engines["llm"].choose)
-        answers = iter(asked)
+        answers = iter(words_say([(r.id, r.language, r.text) for r in lacking], ctx) if lacking else ())
         return [_appraised(r, next(answers) if w is None else w) for r, w in zip(rows, known, strict=True)]
 
 

@@ -66,13 +66,18 @@ UNSURE = "a single utterance whose label has a lower score gets a hedged think b
 MAX_TOKENS = "of the think continuation and the answer together; null: as the model's descriptor says for thinking"
 
 
-class InjectSettings(StageSettings):
-    """The settings of `inject`."""
+class InjectionSettings(StageSettings):
+    """The settings that all stages with injected thoughts share."""
 
     attempts: int = Field(4, ge=1, description="tries, each with the next seed")
     opening: Opening | None = Field(None, description=OPENING)
     max_tokens: int | None = Field(None, ge=1, description=MAX_TOKENS)
     unsure_below: float = Field(UNSURE_BELOW, ge=0, le=1, description=UNSURE)
+
+
+class InjectSettings(InjectionSettings):
+    """The settings of `inject`."""
+
     reasoning_share: float = Field(1.0, ge=0, le=1, description="utterances that get a reasoning target")
     empathy_share: float = Field(1.0, ge=0, le=1, description="utterances that get an empathy target")
     neutral_share: float = Field(1.0, ge=0, le=1, description="neutral utterances used: neutral dominates real speech")
@@ -378,13 +383,10 @@ class Inject(Injection, ExpandStage[Felt, Target]):
         return Route(tasks, hedged=True, why="" if tasks else str(said.kind))
 
 
-class InjectDialoguesSettings(StageSettings):
+class InjectDialoguesSettings(InjectionSettings):
     """The settings of `inject_dialogues`."""
 
     attempts: int = Field(6, ge=1, description="tries, each with the next seed")
-    opening: Opening | None = Field(None, description=OPENING)
-    max_tokens: int | None = Field(None, ge=1, description=MAX_TOKENS)
-    unsure_below: float = Field(UNSURE_BELOW, ge=0, le=1, description=UNSURE)
     reasoning_share: float = Field(0.5, ge=0, le=1, description="dialogues that get a reasoning target")
     trajectory_share: float = Field(1.0, ge=0, le=1, description="dialogues that get a trajectory target")
 

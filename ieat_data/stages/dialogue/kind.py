@@ -18,9 +18,9 @@ from ieat_data.data.columns import Joined, row
 from ieat_data.data.rows import Appraised, KindName, LabelScore, Language, RowKind, Transcript, Utterance
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure
-from ieat_data.engines.llm.options import Options, load_options
-from ieat_data.errors import UserError
+from ieat_data.engines.llm.options import Options
 from ieat_data.paths import prompts_dir
+from ieat_data.stages.asking import option_faults
 from ieat_data.stages.base import Context, Made, Reject, StageSettings
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import MapStage
@@ -64,13 +64,7 @@ class Kind(MapStage[Said, RowKind]):
         return forecast.llm(self.name, forecast.loads["appraise"].ok, most_tokens=None)
 
     def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
-        found = []
-        for language in languages_of(pipeline):
-            try:
-                load_options(prompts_dir(), NAME, language, KINDS)
-            except UserError as e:
-                found.append(str(e))
-        return found
+        return option_faults(NAME, KINDS, languages_of(pipeline))
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         return {"kinds": dict(Counter(table.column("kind").drop_null().to_pylist()))}

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field
-
 from ieat_data.config import Pipeline
 from ieat_data.data.columns import Joined, blank, row
 from ieat_data.data.rows import (
@@ -29,9 +27,9 @@ from ieat_data.engines.base import SpeakerPrompt
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.writing import load_writing
 from ieat_data.stages.asking import prompts_of
-from ieat_data.stages.base import Context, Reject, StageSettings
-from ieat_data.stages.dialogue.inject import MAX_TOKENS, UNSURE, UNSURE_BELOW, Injection
-from ieat_data.stages.dialogue.openings import OPENING, InjectedTask, Opening
+from ieat_data.stages.base import Context, Reject
+from ieat_data.stages.dialogue.inject import Injection, InjectionSettings
+from ieat_data.stages.dialogue.openings import InjectedTask
 from ieat_data.stages.dialogue.reorganise import Accepted, Single
 from ieat_data.stages.forecast import Ask, Forecast, Load
 from ieat_data.stages.gates.tables import GATES
@@ -40,7 +38,7 @@ from ieat_data.stages.row_by_row import Child, ExpandStage, MapStage, joined
 from ieat_data.stages.speech.emotion import Emotion as Labelling
 from ieat_data.stages.speech.signal_quality import SignalQuality
 from ieat_data.stages.speech.speakers import clones
-from ieat_data.stages.speech.speaking import Line, Speaking, speak
+from ieat_data.stages.speech.speaking import Line, Speaking, Spoken, speak
 from ieat_data.stages.speech.transcribe import Transcribe
 
 
@@ -102,28 +100,22 @@ class SpeakTurns(Speaking, MapStage[Written, Utterance]):
     def process(self, rows: list[Written], ctx: Context) -> list[Utterance | Reject]:
         firsts = _firsts(ctx, {r.parent for r in rows})
         lines = [_line(r, firsts[r.parent], ctx) for r in rows]
-        out: list[Utterance | Reject] = []
-        for said, (spoken, attempts) in zip(rows, speak(lines, self.name, self.settings, ctx), strict=True):
-            if isinstance(spoken, Reject):
-                out.append(spoken)
-                continue
-            first = firsts[said.parent]
-            out.append(
-                Utterance(
-                    source=first.source,
-                    key=f"{first.key}+{said.n}",
-                    language=said.language,
-                    speaker=first.speaker,
-                    origin="written",
-                    audio=spoken.clip.audio,
-                    sample_rate=spoken.clip.sample_rate,
-                    duration_s=spoken.clip.duration_s,
-                    reference=said.text,
-                    check_text=spoken.heard,
-                    attempts=attempts,
-                )
-            )
-        return out
+        tried = zip(rows, speak(lines, self.name, self.settings, ctx), strict=True)
+        return [_uttered(said, firsts[said.parent], *spoken) for said, spoken in tried]
+
+
+def _uttered(said: Written, first: First, spoken: Spoken | Reject, attempts: int) -> Utterance | Reject:
+    if isinstance(spoken, Reject):
+        return spoken
+    return spoken.utterance(
+        attempts,
+        source=first.source,
+        key=f"{first.key}+{said.n}",
+        language=said.language,
+        speaker=first.speaker,
+        origin="written",
+        reference=said.text,
+    )
 
 
 def _firsts(ctx: Context, wanted: set[str]) -> dict[str, First]:
@@ -214,13 +206,8 @@ class EmotionTurns(Labelling):
         return Reject("other_emotion", f"{label.label}, not {of.emotion}", {"text": of.text})
 
 
-class InjectTurnsSettings(StageSettings):
+class InjectTurnsSettings(InjectionSettings):
     """The settings of `inject_turns`."""
-
-    attempts: int = Field(4, ge=1, description="tries, each with the next seed")
-    opening: Opening | None = Field(None, description=OPENING)
-    max_tokens: int | None = Field(None, ge=1, description=MAX_TOKENS)
-    unsure_below: float = Field(UNSURE_BELOW, ge=0, le=1, description=UNSURE)
 
 
 @row

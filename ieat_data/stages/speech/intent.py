@@ -12,10 +12,8 @@ from ieat_data.data.columns import Joined, row
 from ieat_data.data.rows import Intended, LabelScore, Language, Nothing, Query
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure
-from ieat_data.engines.llm.options import Options, load_options
-from ieat_data.engines.ser.appraisal import FEELINGS, NAME, appraisal
-from ieat_data.errors import UserError
-from ieat_data.paths import prompts_dir
+from ieat_data.engines.ser.appraisal import FEELINGS, NAME
+from ieat_data.stages.asking import option_faults, words_say
 from ieat_data.stages.base import Context, Reject, StageSettings
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import MapStage
@@ -50,20 +48,10 @@ class Intent(MapStage[Selected, Intended]):
         return forecast.llm(self.name, forecast.loads["select"].ok, most_tokens=None)
 
     def faults(self, pipeline: Pipeline, profile: Profile, verdicts: Verdicts) -> list[str]:
-        found = []
-        for language in languages_of(pipeline):
-            try:
-                load_options(prompts_dir(), NAME, language, FEELINGS)
-            except UserError as e:
-                found.append(str(e))
-        return found
+        return option_faults(NAME, FEELINGS, languages_of(pipeline))
 
     def process(self, rows: list[Selected], ctx: Context) -> list[Intended | Reject]:
-        if NAME not in ctx.shared:
-            ctx.shared[NAME] = appraisal(prompts_dir(), str(ctx.profile.engines["llm"].settings["descriptor"]))
-        words_say: Options = ctx.shared[NAME]
-        answers = words_say.weigh([(r.id, r.language, r.text) for r in rows], ctx.engines["llm"].choose)
-        return [self._meant(a) for a in answers]
+        return [self._meant(a) for a in words_say([(r.id, r.language, r.text) for r in rows], ctx)]
 
     def _meant(self, words: dict[str, float] | Failure) -> Intended | Reject:
         if isinstance(words, Failure):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from pydantic import Field
 
@@ -15,7 +16,7 @@ from ieat_data.checks.own import checks_of, own_checks
 from ieat_data.checks.speech import error_rate, is_silent, pace_fault
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import decode
-from ieat_data.data.rows import Signal, SpokenText
+from ieat_data.data.rows import Signal, SpokenText, Utterance
 from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Clip, Failure, SpeakerPrompt, Synthesize, Transcribe
 from ieat_data.hashing import seed
@@ -74,6 +75,18 @@ class Spoken:
     signal: Signal
     heard: str = ""
     error_rate: float = 1.0
+
+    def utterance(self, attempts: int, **about: Any) -> Utterance:
+        """Return it as a user's utterance. `about`: the columns that say whose it is, and of what."""
+        clip = self.clip
+        return Utterance(
+            audio=clip.audio,
+            sample_rate=clip.sample_rate,
+            duration_s=clip.duration_s,
+            check_text=self.heard,
+            attempts=attempts,
+            **about,
+        )
 
 
 def speak(

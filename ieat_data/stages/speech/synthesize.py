@@ -13,7 +13,7 @@ from ieat_data.stages.base import Context, Reject
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import MapStage
 from ieat_data.stages.speech.speakers import voices
-from ieat_data.stages.speech.speaking import Line, Speaking, speak
+from ieat_data.stages.speech.speaking import Line, Speaking, Spoken, speak
 
 
 @row
@@ -44,28 +44,22 @@ class Synthesize(Speaking, MapStage[Selected, Utterance]):
         for query in rows:
             voice = pick(voices(ctx, clips=True).of(query.language), "voice", query.id, ctx.pipeline.seed)
             lines.append(Line(query.id, query.text, query.language, voice, _mood(query)))
-        out: list[Utterance | Reject] = []
-        tried = speak(lines, self.name, self.settings, ctx)
-        for query, line, (spoken, attempts) in zip(rows, lines, tried, strict=True):
-            if isinstance(spoken, Reject):
-                out.append(spoken)
-                continue
-            out.append(
-                Utterance(
-                    source=query.source,
-                    key=query.key,
-                    language=query.language,
-                    speaker=line.voice,
-                    origin="synthesized",
-                    audio=spoken.clip.audio,
-                    sample_rate=spoken.clip.sample_rate,
-                    duration_s=spoken.clip.duration_s,
-                    reference=query.text,
-                    check_text=spoken.heard,
-                    attempts=attempts,
-                )
-            )
-        return out
+        tried = zip(rows, lines, speak(lines, self.name, self.settings, ctx), strict=True)
+        return [_uttered(query, line, *spoken) for query, line, spoken in tried]
+
+
+def _uttered(query: Selected, line: Line, spoken: Spoken | Reject, attempts: int) -> Utterance | Reject:
+    if isinstance(spoken, Reject):
+        return spoken
+    return spoken.utterance(
+        attempts,
+        source=query.source,
+        key=query.key,
+        language=query.language,
+        speaker=line.voice,
+        origin="synthesized",
+        reference=query.text,
+    )
 
 
 def _mood(query: Selected) -> str | None:

@@ -142,7 +142,7 @@ def test_a_wrong_prompt_file_is_found_before_a_model_is_loaded(
     for other in LANGUAGES:
         (tmp_path / f"kind.{other}.yaml").write_text((prompts_dir() / f"kind.{other}.yaml").read_text("utf-8"))
     (tmp_path / f"kind.{language}.yaml").write_text("options: {feeling: a, request: b}")
-    monkeypatch.setattr("ieat_data.stages.dialogue.kind.prompts_dir", lambda: tmp_path)
+    monkeypatch.setattr("ieat_data.stages.asking.prompts_dir", lambda: tmp_path)
     pipeline = load_pipeline(made.pipeline)
     (line,) = Kind().faults(pipeline, load_profile(made.profile), None)  # type: ignore[arg-type]
     assert f"kind.{language}.yaml: options: expected the keys feeling, request, statement, narration" in line
