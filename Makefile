@@ -4,7 +4,7 @@ PROFILE ?= cpu
 OUT ?= data/stage1-2
 VENV := .venv
 IEAT := $(VENV)/bin/ieat
-PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+UV := $(VENV)/bin/uv
 FAULTS ?= 200
 SEED ?= 0
 MINUTES ?= 60
@@ -17,6 +17,13 @@ ON_CPU := IEAT_TINY=$(TINY) IEAT_VLLM_PYTHON=$(call PYTHON_OF,vllm) IEAT_SPEECH_
 	VLLM_CPU_KVCACHE_SPACE=1
 TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny/,cosyvoice2.py emotion2vec.py funasr_asr.py \
 	lessons.py settings.py teachers.py)) pipelines/stage1-2.yaml $(wildcard prompts/*.yaml prompts/*/*)
+
+# Install into environment $(1) what the arguments $(2) name. uv takes a third of pip's time, but knows nothing of pip's
+# configuration (an index of your own, a proxy): where it fails, pip does the same.
+define install
+UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV) pip install -q --python $(1)/bin/python $(2) || \
+	$(1)/bin/python -m pip install --disable-pip-version-check --no-compile -q $(2)
+endef
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
@@ -32,15 +39,16 @@ setup: $(VENV)/.ready ## the whole of it, with exactly the versions of requireme
 
 $(VENV)/.core: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -q -c requirements.lock -e .
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -q -c requirements.lock uv
+	$(call install,$(VENV),-c requirements.lock -e .)
 	@touch $@
 
 $(VENV)/.check: $(VENV)/.core
-	$(PIP) install -q -c requirements.lock -e '.[check]'
+	$(call install,$(VENV),-c requirements.lock -e '.[check]')
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.core
-	$(PIP) install -q -r requirements.lock
+	$(call install,$(VENV),-r requirements.lock)
 	@touch $@
 
 models: setup ## fetch the small real models of the profile (about 1.5 GB, once)
@@ -61,11 +69,10 @@ sample: core ## the sample shards from the shipped recording, into data/sample: 
 check-sample: core ## does the recording still give the same rows? Shows what differs, and in which stage first
 	$(IEAT) check stage1-2 --profile replay --manifest manifests/sample.json
 
-check-sample-pyarrow: ## the same under another version of pyarrow
+check-sample-pyarrow: core ## the same under another version of pyarrow
 	$(PYTHON) -m venv $(VENV)-pyarrow
 	grep -v ^pyarrow= requirements.lock > $(VENV)-pyarrow/constraints
-	$(VENV)-pyarrow/bin/python -m pip install --disable-pip-version-check -q -c $(VENV)-pyarrow/constraints \
-		pyarrow==$(OTHER_PYARROW) -e .
+	$(call install,$(VENV)-pyarrow,-c $(VENV)-pyarrow/constraints pyarrow==$(OTHER_PYARROW) -e .)
 	$(VENV)-pyarrow/bin/ieat check stage1-2 --profile replay --manifest manifests/sample.json
 	rm -rf $(VENV)-pyarrow
 
@@ -95,7 +102,7 @@ test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines o
 		tests/engines/test_vllm_build.py
 
 test-browser: setup ## the pages in a real Chromium (apt-get install chromium, or IEAT_CHROMIUM=/path)
-	$(PIP) install -q --no-deps -r requirements/browser.lock
+	$(call install,$(VENV),--no-deps -r requirements/browser.lock)
 	$(VENV)/bin/python -m pytest -m browser
 
 test-slow: setup $(TINY)/qwen3/model.safetensors ## what takes minutes: clusters of two nodes, speech engines killed in a whole build
@@ -105,15 +112,15 @@ test-faults: setup ## kill, damage and confuse FAULTS builds through Ray: nothin
 	$(VENV)/bin/python -m tests.faults --faults $(FAULTS) --seed $(SEED) --kinds "$(KINDS)"
 
 fuzz: setup ## feed damaged bytes to all that reads files of others, led by atheris, for MINUTES=60
-	$(PIP) install -q --no-deps -r requirements/fuzz.lock
+	$(call install,$(VENV),--no-deps -r requirements/fuzz.lock)
 	$(VENV)/bin/python -m tests.fuzz --minutes $(MINUTES)
 
 audit: $(VENV)-audit/.ready ## known vulnerabilities of the locked packages; fails on what a newer version mends (network: pypi.org)
 	$(VENV)-audit/bin/python scripts/audit.py
 
-$(VENV)-audit/.ready: requirements/audit.lock
-	$(PYTHON) -m venv $(VENV)-audit
-	$(VENV)-audit/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
+$(VENV)-audit/.ready $(VENV)-docs/.ready: $(VENV)-%/.ready: requirements/%.lock | $(VENV)/.core
+	$(PYTHON) -m venv $(VENV)-$*
+	$(call install,$(VENV)-$*,--no-deps -r $<)
 	@touch $@
 
 test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROFILE=my-gpu.yaml make test-gpu
@@ -130,10 +137,10 @@ bench-scale: core ## the driver at 50,000 shards, reorganising ten million sampl
 
 # An environment of its own for each engine family: they want different versions of torch and transformers. torchaudio's
 # binaries do not load beside torch's CPU build, its Python part is all that is needed.
-$(VENV)-%/.ready: requirements/%-cpu.lock
+$(VENV)-%/.ready: requirements/%-cpu.lock | $(VENV)/.core
 	$(PYTHON) -m venv $(VENV)-$*
-	$(VENV)-$*/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
-	$(VENV)-$*/bin/python -m pip --disable-pip-version-check install -q --no-deps -e .
+	$(call install,$(VENV)-$*,--no-deps -r $<)
+	$(call install,$(VENV)-$*,--no-deps -e .)
 	find $(VENV)-$* -path '*/torchaudio/lib/*.so' -delete
 	@touch $@
 
@@ -174,14 +181,9 @@ docs: core $(VENV)-docs/.ready ## the documentation as a site, into site/; fails
 	$(VENV)/bin/python scripts/make_reference.py --check
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
 
-$(VENV)-docs/.ready: requirements/docs.lock
-	$(PYTHON) -m venv $(VENV)-docs
-	$(VENV)-docs/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
-	@touch $@
-
 lock: ## resolve requirements.lock anew
 	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install --disable-pip-version-check -q -e '.[dev]'
+	$(VENV)-lock/bin/python -m pip install --disable-pip-version-check -q uv -e '.[dev]'
 	$(VENV)-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
 	rm -rf $(VENV)-lock
 

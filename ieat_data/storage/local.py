@@ -51,7 +51,13 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` atomically: a reader sees either the old file or the new one."""
+    """Replace `path` by `data` atomically: a reader sees either the old file or the new one.
+
+    What is no file (a pipe, /dev/null) is written to: replaced, the device itself would be gone.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
     tmp = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         write_bytes(tmp, data)
