@@ -83,6 +83,12 @@ def test_rows_audio_and_tokens_by_hand() -> None:
     assert x["stage1_2_trajectory"].audio_s == pytest.approx(3 * (27 + 2.5))
 
 
+@pytest.mark.parametrize(("profile", "clips", "voices"), [("gpu", 50, 50), ("cpu", 0, 11)])
+def test_speakers_are_those_of_a_corpus_only_where_voices_are_cloned(profile: str, clips: int, voices: int) -> None:
+    loads = plan({"sources": {"speakers": ["sample-wenetspeech4tts"]}}, profile).loads
+    assert (loads["prompt_clips"].ok, loads["speakers"].ok) == (clips, voices)
+
+
 def test_few_neutral_utterances_are_asked_for_reasoning() -> None:
     settings = {"neutral_share": 0.5, "neutral_reasoning_share": 0.2, "reasoning_share": 0.5}
     x = plan({"stages": {"inject": settings}}).loads

@@ -122,7 +122,9 @@ class PromptClips(SourceStage):
 
     def estimate(self, forecast: Forecast) -> Load:
         # few clips are kept, however many are searched: one per speaker, from each part of the corpus
-        kept = float(forecast.pipeline.speakers) if forecast.pipeline.sources.speakers else 0.0
+        pipeline, tts = forecast.pipeline, forecast.profile.engines.get("tts")
+        named = tts is not None and tts.voices  # the profile's own: no corpus is searched
+        kept = float(pipeline.speakers) if pipeline.sources.speakers and not named else 0.0
         return Load(kept, kept)
 
     def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Utterance | Reject:
@@ -194,7 +196,10 @@ class Speakers(Stage):
     section = "speakers"
 
     def estimate(self, forecast: Forecast) -> Load:
-        voices = float(forecast.pipeline.speakers * len({c.language for c in forecast.corpora}))
+        pipeline, profile = forecast.pipeline, forecast.profile
+        languages = {c.language for c in forecast.corpora}
+        named = (len(profile.voices(language)) or pipeline.speakers for language in languages)
+        voices = float(sum(min(n, pipeline.speakers) for n in named))
         return Load(voices, voices)
 
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> list[dict[str, Any]]:
