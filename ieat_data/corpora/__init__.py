@@ -12,6 +12,8 @@ from ieat_data.plugins import Kind
 
 # name in the manifest -> "module:Class"; a reader's module is imported on first use
 READERS: dict[str, str] = {
+    "folder": "ieat_data.corpora.folder:FolderReader",
+    "texts": "ieat_data.corpora.texts:TextsReader",
     "emilia": "ieat_data.corpora.emilia:EmiliaReader",
     "wenetspeech4tts": "ieat_data.corpora.wenetspeech4tts:WenetSpeech4TTSReader",
     "belle": "ieat_data.corpora.belle:BelleReader",

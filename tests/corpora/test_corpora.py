@@ -9,6 +9,8 @@ from ieat_data.corpora import READERS
 from ieat_data.stages.base import Context, Inputs
 from ieat_data.stages.speech.ingest import Ingest, IngestSettings, Queries, QueriesSettings, SourceStage
 
+OF_ONE_S_OWN = {"folder", "texts"}  # readers of no published corpus: each of their tests writes its own
+
 
 def counted(stage: SourceStage, pipeline: Pipeline) -> Counter[tuple[str, str]]:
     """(source, reason or ok) of the rows of a stage that reads corpora."""
@@ -21,7 +23,7 @@ def counted(stage: SourceStage, pipeline: Pipeline) -> Counter[tuple[str, str]]:
 def test_every_reader_has_a_sample_that_a_pipeline_reads() -> None:
     spoken, stage2 = load_pipeline("corpora").sources, load_pipeline("stage2").sources
     readers = {load_source(name).reader for name in (*spoken.speech, *spoken.text, *stage2.speech)}
-    assert readers == {name for name, target in READERS.items() if target.startswith("ieat_data.")}
+    assert readers == set(READERS) - OF_ONE_S_OWN
 
 
 def test_stages_1_1_and_1_2_get_clips_and_queries_of_each() -> None:

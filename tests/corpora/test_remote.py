@@ -41,6 +41,8 @@ CORPORA: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "gigaspeech": ("gigaspeech", "gigaspeech", "en", {}),
     "gigaspeech-parquet": ("gigaspeech-parquet", "gigaspeech-parquet", "en", {}),
     "libriheavy": ("libriheavy", "libriheavy", "en", {"subset": "small", "audio_root": "librilight"}),
+    "folder": ("folder", "emilia/raw/ZH", "zh", {"table": "ZH_B00000.jsonl", "columns": {"audio": "wav"}}),
+    "texts": ("texts", "ultrachat-200k", "en", {"columns": {"text": "prompt", "id": "prompt_id"}}),
 }
 
 

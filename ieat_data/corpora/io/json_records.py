@@ -71,7 +71,7 @@ def layout(file: File) -> tuple[str, int]:
         SourceError: the file is in another encoding, or each of its records is over many lines.
     """
     head = file.read(0, _HEAD_BYTES)
-    _check_encoding(file, head)
+    check_encoding(file, head)
     begin = len(_BOM) if head.startswith(_BOM) else 0
     first, _, rest = head[begin:].lstrip(_BLANK).partition(b"\n")
     if first.strip(_BLANK) == b"{" and rest.lstrip(_BLANK).startswith(b'"'):
@@ -95,7 +95,8 @@ def layout(file: File) -> tuple[str, int]:
     return ("array", array) if array >= 0 else ("lines", begin)
 
 
-def _check_encoding(file: File, head: bytes) -> None:
+def check_encoding(file: File, head: bytes) -> None:
+    """Raise the SourceError of a file that is in UTF-16 or UTF-32, or begins with zeros."""
     wide = head[:4]
     if wide[:2] in (b"\xff\xfe", b"\xfe\xff") or (len(wide) == 4 and wide.count(0) in (2, 3) and wide != bytes(4)):
         raise SourceError(f"{file.path}: is UTF-16 or UTF-32; make it UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW")

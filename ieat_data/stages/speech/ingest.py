@@ -171,7 +171,8 @@ def _beside(reader: Any, name: str, tasks: Sequence[Task], left: int | None) -> 
     if left is not None or not isinstance(root, Root):
         return {}
     with of_source(name):
-        told, audio = survey(root, {str((t.unit or {})["path"]) for t in tasks}, getattr(reader, "also_reads", ()))
+        read = {str((t.unit or {})["path"]) for t in tasks} | getattr(reader, "also_read", frozenset())
+        told, audio = survey(root, read, getattr(reader, "also_reads", ()))
     return {**told.take(), "audio_files": audio}
 
 
