@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from ieat_data.dataset.croissant import CROISSANT
 from ieat_data.dataset.manifest import MANIFEST
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.open import at
@@ -25,7 +26,7 @@ def fetched(place: str | Path, anew: bool = False) -> Path:
     if anew:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (MANIFEST, "README.md"):
+    for name in (MANIFEST, "README.md", CROISSANT):
         (folder / name).unlink(missing_ok=True)
         if store.find(name) is not None:
             (folder / name).write_bytes(store.read(name))

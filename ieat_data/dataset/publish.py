@@ -1,8 +1,9 @@
 """From the work folder to the dataset folder, as a switch from one generation of files to the next.
 
 New shards are written under names of their own, beside the old ones. Then the pointers change, each in one step: the
-card, by which `datasets` reads, and the manifest, very last. Then the old shards go. A reader by card or manifest sees
-the old generation or the new one, wherever a publish is broken off; what it left lying goes with the next one.
+card, by which `datasets` reads, the Croissant file, and the manifest, very last. Then the old shards go. Who reads by
+one of them sees the old generation or the new one, wherever a publish is broken off; what it left lying goes with the
+next one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ieat_data.dataset import card, manifest
+from ieat_data.dataset import card, croissant, manifest
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.storage.local import LocalStore, replace_file
@@ -64,6 +65,7 @@ def publish(
     made = manifest.make(plan, files)
     fence()
     out.replace(CARD, card.render(made).encode())
+    out.replace(croissant.CROISSANT, croissant.render(made).encode())
     out.replace(manifest.MANIFEST, _json(made))
     if manifest_copy is not None:
         root = Path(os.path.relpath(str(out), manifest_copy.absolute().parent)).as_posix()

@@ -17,7 +17,7 @@ from ieat_data.data import schema
 from ieat_data.data.sample import digest
 from ieat_data.dataset.manifest import MANIFEST, manifest_digest
 from ieat_data.dataset.verification import form
-from ieat_data.dataset.verification.folder import card_faults, strays
+from ieat_data.dataset.verification.folder import card_faults, croissant_faults, strays
 from ieat_data.dataset.verification.samples import check
 from ieat_data.dataset.verification.totals import totals
 from ieat_data.dataset.verification.words import differs, first_line
@@ -111,6 +111,7 @@ def verify(out: Path, deep: bool = False, work: Path | None = None, repair: bool
         faults.append(f"{path.name}: changed since it was written (digest): build again, or take it from where it came")
     faults += strays(folder, made)
     faults += card_faults(folder, made)
+    faults += croissant_faults(folder, made)
     seen: set[str] = set()
     summaries: dict[str, list[Mapping[str, Any]]] = {}
     broken: set[str] = set()  # configs with a shard that cannot be counted

@@ -26,6 +26,7 @@ from ieat_data.storage.open import at
 from ieat_data.storage.store import Store
 
 _AUDIO_ROWS, _TEXT_ROWS = 32, 1024  # rows per row group: `binary` columns have 32-bit offsets
+_GROUP_BYTES = 100_000_000  # the Hub's viewer refuses to read a row group of more than 300 MB
 _MAGIC = b"PAR1"
 _CLOCK_S = 2.0  # by which clocks of a worker and a file server may differ without every part being read again
 
@@ -148,12 +149,19 @@ def write_parquet(path: Path, table: pa.Table) -> None:
     pq.write_table(
         table,
         path,
-        row_group_size=_AUDIO_ROWS if with_audio else _TEXT_ROWS,
+        row_group_size=_group_rows(table, _AUDIO_ROWS if with_audio else _TEXT_ROWS),
         compression=codec,
         use_dictionary=plain or False,
         write_page_checksum=True,
         write_page_index=with_audio,  # a viewer reads a few samples without the whole row group
     )
+
+
+def _group_rows(table: pa.Table, rows: int) -> int:
+    """Return how many rows a row group gets: `rows`, or fewer where clips are so long that it would be too large."""
+    while rows > 1 and any(table.slice(i, rows).nbytes > _GROUP_BYTES for i in range(0, len(table), rows)):
+        rows //= 2
+    return rows
 
 
 def _holds_binary(kind: pa.DataType) -> bool:

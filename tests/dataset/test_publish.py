@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -73,6 +74,11 @@ def by_card(out: Path) -> dict[str, str]:
     return rows(out, [f for c in head["configs"] for d in c["data_files"] for f in d["path"]])
 
 
+def by_croissant(out: Path) -> dict[str, str]:
+    said = json.loads((out / "croissant.json").read_text())
+    return rows(out, [f for d in said["distribution"] for f in d.get("includes", ())])
+
+
 def by_manifest(out: Path) -> dict[str, str]:
     return rows(out, [s["path"] for s in load_manifest(out)["shards"]])
 
@@ -113,18 +119,18 @@ def test_killed_at_any_step_the_old_generation_or_the_new_one_is_read(two: Any, 
                 ended = True
             except Killed:
                 ended = False
-        card, said = by_card(out), by_manifest(out)
-        seen |= {("card", card == old), ("manifest", said == old)}
+        card, croissant, said = by_card(out), by_croissant(out), by_manifest(out)
+        seen |= {("card", card == old), ("croissant", croissant == old), ("manifest", said == old)}
         publish.publish(new_plan, LocalStore(out))
         new = by_card(out)
-        assert new == by_manifest(out) != old
-        assert card in (old, new) and said in (old, new)
+        assert new == by_croissant(out) == by_manifest(out) != old
+        assert card in (old, new) and croissant in (old, new) and said in (old, new)
         assert verify(out) == []
         assert not list(out.rglob(".*"))
         if ended:
             break
     assert at > 6
-    assert len(seen) == 4  # each was seen both old and new
+    assert len(seen) == 6  # each was seen both old and new
 
 
 def test_a_disk_that_refuses_any_step_leaves_what_was_published(two: Any, tmp_path: Path) -> None:

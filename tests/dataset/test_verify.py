@@ -156,6 +156,37 @@ def test_deep_compares_spans_with_what_is_decoded(finished: Finished) -> None:
     assert any("lies outside its audio" in fault for fault in _rewritten(finished, other))
 
 
+CROISSANTS = {
+    "another hash": lambda said: said["distribution"][0].update(sha256="0" * 64),
+    "a pattern": lambda said: said["distribution"][-1].update(includes=["data/*/*.parquet"]),
+    "fewer": lambda said: said["recordSet"].pop(),
+    "none": lambda said: said.pop("distribution"),
+}
+
+
+@pytest.mark.parametrize("how", CROISSANTS)
+def test_a_croissant_file_that_leads_elsewhere_is_found(finished: Finished, how: str) -> None:
+    path = finished.out / "croissant.json"
+    said = json.loads(path.read_text())
+    CROISSANTS[how](said)
+    path.write_text(json.dumps(said))
+    (fault,) = verify(finished.out)
+    assert fault.startswith("croissant.json: ")
+
+
+def test_a_croissant_file_that_is_gone_or_torn_is_told_and_its_words_may_be_edited(finished: Finished) -> None:
+    path = finished.out / "croissant.json"
+    text = path.read_text()
+    path.write_text(json.dumps({**json.loads(text), "datePublished": "2027-01-01", "url": "https://example.org"}))
+    assert verify(finished.out) == []
+    for torn in (text[:-9], "[1]", "\udcff"):
+        path.write_bytes(torn.encode("utf-8", "surrogateescape"))
+        (fault,) = verify(finished.out)
+        assert fault.startswith("croissant.json: cannot be read: ")
+    path.unlink()
+    assert verify(finished.out) == ["croissant.json: missing: the ieat build that made this folder writes it again"]
+
+
 STRAYS = ("data/stage1_1/zzz.parquet", "data/stage1_1/zzz.jsonl", "data/train.parquet", "train.parquet", "a.jsonl")
 
 

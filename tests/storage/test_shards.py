@@ -208,6 +208,23 @@ def test_audio_is_in_small_row_groups(tmp_path: Path) -> None:
     assert columns["id"].compression == "ZSTD"
 
 
+def test_a_row_group_stays_below_what_the_hub_s_viewer_reads(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    sizes = [6_000_000 if i in range(40, 44) else 12_000_000 if i == 70 else 100_000 for i in range(80)]
+    made = [{"id": f"{i:032x}", "audio": b"x" * n, "status": "ok"} for i, n in enumerate(sizes)]
+    path = tmp_path / "a.parquet"
+    with pytest.MonkeyPatch.context() as patch:  # a tenth of it
+        patch.setattr(parts, "_GROUP_BYTES", parts._GROUP_BYTES // 10)
+        parts.write_parquet(path, schema.to_table(made, schema.schema_of(SpokenText)))
+    meta = pq.read_metadata(path)
+    groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
+    assert sum(g.num_rows for g in groups) == 80
+    assert all(g.total_byte_size <= 10_000_000 or g.num_rows == 1 for g in groups)
+    assert parts._GROUP_BYTES <= 300_000_000 < 2**31
+    assert pq.read_table(path)["audio"].to_pylist() == [m["audio"] for m in made]
+
+
 def test_record_is_plain_json(table: Table) -> None:
     import json
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ieat_data.dataset import card
+from ieat_data.dataset import card, croissant
 from ieat_data.dataset.verification.words import first_line
 
 # endings that a loader may take for data; other files beside the card (a licence, a picture) are nobody's fault
@@ -28,7 +29,7 @@ _DATA = (
     ".flac",
     ".mp3",
 )
-_OURS = frozenset({"README.md", "manifest.json"})
+_OURS = frozenset({"README.md", "manifest.json", croissant.CROISSANT})
 
 
 def strays(out: Path, made: Mapping[str, Any]) -> Iterator[str]:
@@ -65,6 +66,26 @@ def card_faults(out: Path, made: Mapping[str, Any]) -> Iterator[str]:
         return
     if there.get("configs") != right["configs"]:
         yield "README.md: its configs are not those of the manifest: a loader reads other files"
+
+
+def croissant_faults(out: Path, made: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where the Croissant file names other files than the manifest. What else it says may be edited."""
+    name = croissant.CROISSANT
+    try:
+        there = json.loads((out / name).read_text(encoding="utf-8"))
+        files, records = there["distribution"], there["recordSet"]
+    except FileNotFoundError:
+        yield f"{name}: missing: the ieat build that made this folder writes it again"
+        return
+    except (OSError, ValueError, RecursionError, LookupError, TypeError) as e:
+        yield f"{name}: cannot be read: {first_line(e)}"
+        return
+    try:
+        right = json.loads(croissant.render(made))
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return  # told for the card, which needs the same of the manifest
+    if (files, records) != (right["distribution"], right["recordSet"]):
+        yield f"{name}: its files are not those of the manifest: a reader of Croissant reads other files"
 
 
 def _head(text: str) -> dict[str, Any]:
