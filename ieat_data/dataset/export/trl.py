@@ -44,7 +44,7 @@ class Trl(JsonLinesExporter):
 
 ```bash
 cd {self.final.as_posix()}
-python train.py --model Qwen/Qwen2-Audio-7B-Instruct --output_dir out
+python train.py --model_name_or_path Qwen/Qwen2-Audio-7B-Instruct --output_dir out
 ```
 
 TRL's own preprocessing has no audio: it is turned off (`skip_prepare_dataset`), and `collator.py` makes the batches.
@@ -52,31 +52,34 @@ Packing does not work with clips.
 """
 
 
-TRAIN = '''"""Train an audio language model on the rows beside this file; any option of SFTConfig may be given."""
+TRAIN = '''"""Train an audio language model on the rows beside this file.
 
-from dataclasses import dataclass, field
+Options are those of TRL's SFTConfig and ModelConfig (such as --use_peft), given or in a file: --config FILE.yaml.
+"""
+
 from pathlib import Path
 
 from collator import Collator
 from datasets import load_dataset
-from transformers import AutoModelForMultimodalLM, AutoProcessor, HfArgumentParser
-from trl import SFTConfig, SFTTrainer
-
-
-@dataclass
-class Arguments:
-    model: str = field(metadata={"help": "a folder or a name on the hub"})
+from transformers import AutoModelForMultimodalLM, AutoProcessor
+from trl import ModelConfig, SFTConfig, SFTTrainer, TrlParser, get_peft_config
 
 
 def main() -> None:
-    ours, config = HfArgumentParser((Arguments, SFTConfig)).parse_args_into_dataclasses()
+    config, wanted = TrlParser((SFTConfig, ModelConfig)).parse_args_and_config()
     config.remove_unused_columns = False
     config.dataset_kwargs = {"skip_prepare_dataset": True}
     files = [str(p) for p in sorted(Path(__file__).parent.glob("*.jsonl"))]
     rows = load_dataset("json", data_files=files, split="train")
-    processor = AutoProcessor.from_pretrained(ours.model)
-    model = AutoModelForMultimodalLM.from_pretrained(ours.model)
-    SFTTrainer(model, config, Collator(processor), rows, processing_class=processor).train()
+    name = wanted.model_name_or_path
+    processor = AutoProcessor.from_pretrained(name)
+    how = {"dtype": wanted.dtype, "attn_implementation": wanted.attn_implementation}
+    model = AutoModelForMultimodalLM.from_pretrained(name, **{k: v for k, v in how.items() if v is not None})
+    model = getattr(model, "thinker", model)  # of Qwen-Omni: the part that hears and writes; the whole has no loss
+    adapter = get_peft_config(wanted)
+    trainer = SFTTrainer(model, config, Collator(processor), rows, processing_class=processor, peft_config=adapter)
+    trainer.train()
+    trainer.save_model()
 
 
 if __name__ == "__main__":
