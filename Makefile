@@ -10,11 +10,14 @@ SEED ?= 0
 MINUTES ?= 60
 OTHER_PYARROW ?= 17.0.0
 TINY := $(CURDIR)/.tiny
-NO_MODEL := not models and not engines and not gpu and not slow and not browser
+NO_MODEL := not models and not engines and not gpu and not slow and not browser and not trainers
 UNIT := $(NO_MODEL) and not long
 PYTHON_OF = $(CURDIR)/$(VENV)-$(1)/bin/python
 ON_CPU := IEAT_TINY=$(TINY) IEAT_VLLM_PYTHON=$(call PYTHON_OF,vllm) IEAT_SPEECH_PYTHON=$(call PYTHON_OF,speech) \
 	VLLM_CPU_KVCACHE_SPACE=1
+TRAINERS := swift trl
+TINY_AUDIO := $(CURDIR)/.tiny-audio
+WITH_TRAINER := PYTHONPATH=tests/trainers/cpu IEAT_SAMPLE=$(CURDIR)/data/sample IEAT_TINY_AUDIO=$(TINY_AUDIO)
 TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny/,cosyvoice2.py emotion2vec.py funasr_asr.py \
 	lessons.py settings.py teachers.py)) pipelines/stage1-2.yaml $(wildcard prompts/*.yaml prompts/*/*)
 
@@ -27,7 +30,7 @@ endef
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources reference docs check test test-unit test-fast test-engines test-browser test-slow test-faults test-gpu fuzz audit bench bench-scale evaluate-checks evaluate-judge \
+	sample-sources reference docs check test test-unit test-fast test-engines test-trainers test-browser test-slow test-faults test-gpu fuzz audit bench bench-scale evaluate-checks evaluate-judge \
 	evaluate-kinds evaluate-conflicts lint lock clean
 
 help: ## what can be made
@@ -88,7 +91,7 @@ test-unit: $(VENV)/.check
 
 test: models ## all tests, those with the real models too
 	$(VENV)/bin/python -m pytest -n 2 -m "$(NO_MODEL)"
-	$(VENV)/bin/python -m pytest -m "models and not engines and not gpu and not slow and not browser"
+	$(VENV)/bin/python -m pytest -m "models and not engines and not gpu and not slow and not browser and not trainers"
 
 test-fast: setup ## the tests that need no model
 	$(VENV)/bin/python -m pytest -m "$(NO_MODEL)"
@@ -100,6 +103,12 @@ test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines o
 		tests/benchmarks/test_gpu_scripts.py::test_the_script_for_vllm_ends_with_figures
 	$(ON_CPU) $(VENV)/bin/python -m pytest -m "engines and not slow" tests/engines/test_whole_builds.py \
 		tests/engines/test_vllm_build.py
+
+test-trainers: ## exports read by the real trainers, a step of training with each: CPU, tiny models (apt-get install ffmpeg)
+	@command -v ffmpeg > /dev/null || { echo "make test-trainers: clips are decoded with FFmpeg: apt-get install ffmpeg" >&2; exit 2; }
+	@$(MAKE) -s -j 2 data/sample/manifest.json $(TINY_AUDIO)/.ready $(TRAINERS:%=$(VENV)-%/.ready)
+	$(WITH_TRAINER) $(VENV)-swift/bin/python -m pytest -m trainers tests/trainers/test_ms_swift.py
+	$(WITH_TRAINER) $(VENV)-trl/bin/python -m pytest -m trainers tests/trainers/test_trl.py tests/trainers/test_formats.py
 
 test-browser: setup ## the pages in a real Chromium (apt-get install chromium, or IEAT_CHROMIUM=/path)
 	$(call install,$(VENV),--no-deps -r requirements/browser.lock)
@@ -150,6 +159,16 @@ $(TINY)/lessons.jsonl: $(VENV)-speech/.ready $(TAUGHT_WITH)
 
 $(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(TINY)/lessons.jsonl tests/support/tiny/qwen3.py
 	$(VENV)-vllm/bin/python -m tests.support.tiny.qwen3 $(TINY)/lessons.jsonl $(TINY)/qwen3
+
+# The oldest transformers that writes what all trainers here read.
+$(TINY_AUDIO)/.ready: $(VENV)-swift/.ready $(addprefix tests/support/tiny/,audio_models.py qwen3.py)
+	PYTHONPATH=tests/trainers/cpu $(VENV)-swift/bin/python -m tests.support.tiny.audio_models $(TINY_AUDIO) \
+		qwen2_audio qwen2_5_omni 2> /dev/null
+	@touch $@
+
+data/sample/manifest.json: manifests/sample.json | $(VENV)/.core
+	$(MAKE) sample
+	@touch $@
 
 evaluate-checks: core ## precision and recall of the checks on labelled answers, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.checks --write
