@@ -25,7 +25,7 @@ class TorchStream(IterableDataset):
 
     def __init__(self, stream: Walkable, encode: Encode | None, batch_size: int) -> None:
         super().__init__()
-        self._stream, self._encode, self._block = copy.copy(stream), encode, batch_size
+        self._stream, self._encode, self._block = stream, encode, batch_size
         self._epoch = torch.tensor(stream.epoch).share_memory_()  # workers that stay alive see a new epoch, too
 
     def __iter__(self) -> Iterator[Any]:
@@ -66,7 +66,7 @@ class Batches:
     ) -> None:
         if batch_size < 1 or workers < 0:
             raise UserError(f"batch_size={batch_size} is above 0, workers={workers} from 0 on")
-        self._stream, self._encode = copy.copy(stream), encode
+        self._stream, self._encode = stream, encode
         self._size, self._workers, self._drop_last = batch_size, workers, drop_last
         self._collate = collate or getattr(encode, "collate", _same)
         self.left_out: Counter[str] = Counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -78,7 +79,7 @@ class Stream:
         for name in columns or ():
             if name not in SAMPLES.names:
                 raise UserError(f"columns: a sample has no {name!r}{did_you_mean(name, SAMPLES.names)}")
-        self.columns = None if columns is None else tuple(columns)
+        self.columns: Sequence[str] | None = None if columns is None else tuple(columns)
         self._sources = tuple(sources)
         self._shuffle, self._rank, self._world, self._rest, self._window = shuffle, rank, world, rest, window
         self._decode = decode
@@ -167,7 +168,7 @@ class Stream:
         """
         from ieat_data.loading.batches import TorchStream
 
-        return TorchStream(self, encode, batch_size)
+        return TorchStream(self._fit(encode), encode, batch_size)
 
     def batches(
         self,
@@ -191,7 +192,19 @@ class Stream:
         """
         from ieat_data.loading.batches import Batches
 
-        return Batches(self, encode, batch_size, workers, collate, drop_last)
+        return Batches(self._fit(encode), encode, batch_size, workers, collate, drop_last)
+
+    def _fit(self, encode: Encode | None) -> Stream:
+        """Return a copy that reads what `encode` needs, if it says so, and no more unless the stream does."""
+        needs = getattr(encode, "columns", None)
+        made = copy.copy(self)
+        if needs is not None:
+            if self._decode is not None:
+                raise UserError(f"decode={self._decode}: the encoder decodes clips itself: leave it out")
+            if lacking := [c for c in needs if c not in (self.columns or needs)]:
+                raise UserError(f"columns: the encoder needs {', '.join(lacking)}, too")
+            made.columns = self.columns or needs
+        return made
 
     def _order(self) -> dict[str, Any]:
         """Return all that the order depends on, but the epoch."""
