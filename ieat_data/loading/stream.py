@@ -166,9 +166,10 @@ class Stream:
             batch_size: of the DataLoader. Its batches do not depend on the number of workers then, as long as each row
                 gives one item.
         """
+        fit = self._fit(encode)
         from ieat_data.loading.batches import TorchStream
 
-        return TorchStream(self._fit(encode), encode, batch_size)
+        return TorchStream(fit, encode, batch_size)
 
     def batches(
         self,
@@ -190,9 +191,10 @@ class Stream:
             collate: makes a batch of a list of items; None: the method `collate` of `encode`, or the list itself.
             drop_last: leave out the last batch of an epoch if it is smaller.
         """
+        fit = self._fit(encode)
         from ieat_data.loading.batches import Batches
 
-        return Batches(self._fit(encode), encode, batch_size, workers, collate, drop_last)
+        return Batches(fit, encode, batch_size, workers, collate, drop_last)
 
     def _fit(self, encode: Encode | None) -> Stream:
         """Return a copy that reads what `encode` needs, if it says so, and no more unless the stream does."""

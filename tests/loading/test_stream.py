@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import ieat_data
 from ieat_data.errors import Damaged, UserError
 from ieat_data.loading.sharing import Share
 from tests.loading.made import dataset, dialogue, ids
+from tests.loading.tokens import Tokenizer
 
 quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
@@ -236,3 +239,30 @@ def test_a_clip_that_cannot_be_decoded_is_one_line(tmp_path: Path, monkeypatch: 
     folder = broken(tmp_path)
     with pytest.raises(Damaged, match=r"^sample o0000, clip \S+: cannot be decoded .*: run ieat verify --deep"):
         next(iter(ieat_data.load(folder).stream(decode=16_000)))
+
+
+def test_batches_without_torch_are_one_line(data: ieat_data.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "ieat_data.loading.batches", raising=False)
+    for make in (lambda: data.stream().torch(), lambda: data.stream().batches(batch_size=2)):
+        with pytest.raises(UserError, match="cannot be imported .*: pip install torch$"):
+            make()
+
+
+def test_an_encoder_decodes_by_itself(data: ieat_data.Dataset) -> None:
+    encoder = ieat_data.Encoder(Tokenizer(), audio_token="<|AUDIO|>")
+    with pytest.raises(UserError, match="the encoder decodes clips itself"):
+        data.stream(decode=16_000).torch(encoder)
+    with pytest.raises(UserError, match="the encoder needs task, language, messages, audios, too"):
+        data.stream(columns=["id"]).torch(encoder)
+
+
+def test_a_worker_loads_no_stage_and_no_engine(folder: Path) -> None:
+    code = (
+        "import sys, ieat_data\n"
+        f"assert len(list(ieat_data.load({str(folder)!r}).stream(shuffle=1))) == 46\n"
+        "from ieat_data import Encoder\n"
+        "print([m for m in sys.modules if m in ('torch', 'ray', 'ieat_data.stages', 'ieat_data.engines.registry')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
