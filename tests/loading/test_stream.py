@@ -245,7 +245,7 @@ def test_batches_without_torch_are_one_line(data: ieat_data.Dataset, monkeypatch
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "ieat_data.loading.batches", raising=False)
     for make in (lambda: data.stream().torch(), lambda: data.stream().batches(batch_size=2)):
-        with pytest.raises(UserError, match="cannot be imported .*: pip install torch$"):
+        with pytest.raises(UserError, match=r"cannot be imported .*: pip install torch$"):
             make()
 
 
