@@ -21,27 +21,33 @@ from ieat_data.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from ieat_data.api.build import build
-    from ieat_data.api.dataset import Dataset, load
+    from ieat_data.api.dataset import Dataset, load, mix
     from ieat_data.api.explain import Explanation, explain
     from ieat_data.api.run_stage import run_stage
     from ieat_data.data.columns import Joined, row
     from ieat_data.engines.base import Engine
     from ieat_data.errors import UserError
+    from ieat_data.loading.encode import Encoded, Encoder
+    from ieat_data.loading.stream import Stream
     from ieat_data.stages.base import Reject, Stage
     from ieat_data.stages.row_by_row import MapStage
 
 __all__ = [
     "Dataset",
+    "Encoded",
+    "Encoder",
     "Engine",
     "Explanation",
     "Joined",
     "MapStage",
     "Reject",
     "Stage",
+    "Stream",
     "UserError",
     "build",
     "explain",
     "load",
+    "mix",
     "row",
     "run_stage",
 ]
@@ -51,6 +57,10 @@ _HOME = {
     "build": "ieat_data.api.build",
     "Dataset": "ieat_data.api.dataset",
     "load": "ieat_data.api.dataset",
+    "mix": "ieat_data.api.dataset",
+    "Encoded": "ieat_data.loading.encode",
+    "Encoder": "ieat_data.loading.encode",
+    "Stream": "ieat_data.loading.stream",
     "explain": "ieat_data.api.explain",
     "Explanation": "ieat_data.api.explain",
     "run_stage": "ieat_data.api.run_stage",

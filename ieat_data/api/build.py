@@ -11,9 +11,9 @@ import yaml
 from ieat_data.api.dataset import Dataset
 from ieat_data.building import build as build_plan
 from ieat_data.config import Pipeline, Profile, load_pipeline, load_profile, split_assignments
-from ieat_data.dataset.fetched import fetched
 from ieat_data.execution.local import InProcessEngines
 from ieat_data.execution.plan import Plan
+from ieat_data.loading.places import opened
 from ieat_data.storage.open import at
 
 
@@ -56,7 +56,7 @@ def build(
     connect = InProcessEngines if in_process and plan.recording is None else None
     recorded = None if record is None else Path(record)
     made = build_plan(plan, store, recorded, connect=connect, retry_rejected=retry_rejected)
-    return Dataset(made, fetched(out).resolve())
+    return Dataset(made, opened(out)[0])
 
 
 def configs(pipeline: str | Path, profile: str | Path, settings: Mapping[str, Any]) -> tuple[Pipeline, Profile]:

@@ -41,7 +41,7 @@ def check(
     """
     from ieat_data.building import make_tables
     from ieat_data.dataset.manifest import content_digest
-    from ieat_data.dataset.verify import load_manifest
+    from ieat_data.dataset.opening import load_manifest
     from ieat_data.errors import UserError
     from ieat_data.recording.compare import compare
 

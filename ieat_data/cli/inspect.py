@@ -41,7 +41,7 @@ def verify(
     Example: ieat verify data/stage1-2 --deep --work data/stage1-2/.work
     """
     from ieat_data.dataset.fetched import fetched
-    from ieat_data.dataset.verify import load_manifest
+    from ieat_data.dataset.opening import load_manifest
     from ieat_data.dataset.verify import verify as check
 
     there = fetched(folder, anew=True)

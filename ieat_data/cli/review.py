@@ -91,7 +91,7 @@ def open_session(what: Path, decisions: Path | None, rule: str | None, n: int | 
 def _defaults(what: Path) -> tuple[Path | None, str]:
     """Return the decisions folder that a build would read, and the rule."""
     from ieat_data.config import Pipeline, located
-    from ieat_data.dataset.verify import load_manifest
+    from ieat_data.dataset.opening import load_manifest
     from ieat_data.paths import home, shipped
 
     fields = Pipeline.model_fields

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from ieat_data.dataset.croissant import CROISSANT
-from ieat_data.dataset.manifest import MANIFEST
+from ieat_data.dataset.opening import MANIFEST
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.open import at
 from ieat_data.storage.store import Store

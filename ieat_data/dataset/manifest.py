@@ -18,14 +18,11 @@ from ieat_data.engines import registry
 from ieat_data.engines.cpu import cpu
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.execution.read import read_of
-from ieat_data.hashing import fingerprint
 from ieat_data.paths import prompt_hashes
 from ieat_data.stages import STAGES
 from ieat_data.stages.dialogue.questions import written
 from ieat_data.storage.shards import CommitRecord
 from ieat_data.version import __version__
-
-MANIFEST = "manifest.json"
 
 
 def make(
@@ -80,11 +77,6 @@ def make(
         "recording": plan.recording.describe() if plan.recording else None,
         "made_with": made_with(plan),
     }
-
-
-def manifest_digest(made: Mapping[str, Any]) -> str:
-    """Return the digest of all that a manifest says, which it carries as `digest`."""
-    return fingerprint({k: v for k, v in made.items() if k != "digest"})
 
 
 def _sources(plan: Plan) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.dataset import card, croissant, manifest
+from ieat_data.dataset.opening import MANIFEST, manifest_digest
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.storage.local import LocalStore, replace_file
@@ -66,7 +67,7 @@ def publish(
     fence()
     out.replace(CARD, card.render(made).encode())
     out.replace(croissant.CROISSANT, croissant.render(made).encode())
-    out.replace(manifest.MANIFEST, _json(made))
+    out.replace(MANIFEST, _json(made))
     if manifest_copy is not None:
         root = Path(os.path.relpath(str(out), manifest_copy.absolute().parent)).as_posix()
         manifest_copy.parent.mkdir(parents=True, exist_ok=True)
@@ -86,18 +87,18 @@ def same_dataset(plan: Plan, out: Store) -> None:
         UserError: it is another dataset.
     """
     try:
-        name = json.loads(out.read(manifest.MANIFEST))["name"]
+        name = json.loads(out.read(MANIFEST))["name"]
     except (FileNotFoundError, ValueError, LookupError, TypeError):
         return  # none, or none that anybody could read
     if name != plan.pipeline.name:
         raise UserError(
             f"{out}: holds the dataset {name!r}, which pipeline {plan.pipeline.name!r} would replace: use another "
-            f"--out, or delete its {manifest.MANIFEST} if nobody needs that dataset any more"
+            f"--out, or delete its {MANIFEST} if nobody needs that dataset any more"
         )
 
 
 def _json(made: dict[str, Any]) -> bytes:
-    signed = {**made, "digest": manifest.manifest_digest(json.loads(json.dumps(made)))}
+    signed = {**made, "digest": manifest_digest(json.loads(json.dumps(made)))}
     return (json.dumps(signed, indent=1, ensure_ascii=False) + "\n").encode()
 
 

@@ -5,7 +5,6 @@ No byte is interpreted before its hash is right, and a fault of any kind is one 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ import pyarrow.parquet as pq
 
 from ieat_data.data import schema
 from ieat_data.data.sample import digest
-from ieat_data.dataset.manifest import MANIFEST, manifest_digest
-from ieat_data.dataset.verification import form
+from ieat_data.dataset.opening import MANIFEST, load_manifest, manifest_digest, root
 from ieat_data.dataset.verification.folder import card_faults, croissant_faults, strays
 from ieat_data.dataset.verification.samples import check
 from ieat_data.dataset.verification.totals import totals
@@ -25,47 +23,6 @@ from ieat_data.dataset.verification.work import work_faults
 from ieat_data.errors import UserError
 from ieat_data.storage.open import at
 from ieat_data.storage.parts import shard_file
-
-
-def load_manifest(out: Path) -> dict[str, Any]:
-    """Return the manifest of an output folder, or one elsewhere that leads there by its `root`.
-
-    Raises:
-        UserError: there is none, or it is another version's.
-    """
-    path = out / MANIFEST if out.is_dir() else out
-    try:
-        made = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{out}: holds or is no {MANIFEST}: not an output folder, or its build has not ended") from None
-    except OSError as e:
-        raise UserError(f"{path}: cannot be read: {e.strerror}") from None
-    except (ValueError, RecursionError) as e:
-        raise UserError(f"{path}: not JSON: {e}") from None
-    if not isinstance(made, dict):
-        raise UserError(f"{path}: not a manifest")
-    if wrong := _other_version(made.get("schema_version")) or form.fault(made):
-        raise UserError(f"{path}: {wrong}")
-    return made
-
-
-def _other_version(version: Any) -> str | None:
-    if version == schema.VERSION:
-        return None
-    if type(version) is not int or not 0 < version < 1000:
-        return f"not a manifest of schema version {schema.VERSION}"
-    if version < schema.VERSION:
-        return (
-            f"schema version {version}, but this ieat-data reads {schema.VERSION} "
-            "(docs/reference/schema.md): build the dataset again (its work folder keeps the models' answers), or read "
-            "it with the ieat-data that wrote it"
-        )
-    return f"schema version {version} is newer than this ieat-data reads ({schema.VERSION}): update ieat-data"
-
-
-def root(out: Path, made: Mapping[str, Any]) -> Path:
-    """Return the output folder of a manifest: `out` itself, or where a manifest file leads."""
-    return out if out.is_dir() else out.parent / made.get("root", "")
 
 
 def samples(out: Path) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from filelock import FileLock
+
 CACHE_VARIABLE, SIZE_VARIABLE = "IEAT_STORE_CACHE", "IEAT_STORE_CACHE_GB"
 _GB = 20.0  # of copies, unless IEAT_STORE_CACHE_GB says otherwise
 _IN_USE_S = 600.0  # a copy used since then may be open
@@ -42,8 +44,11 @@ class Copies:
         """Return the copy; `fetch` writes it if there is none."""
         if found := self.find(of):
             return found
-        with self.adding(of) as path:
-            fetch(path)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._path(of).with_suffix(".lock")):  # processes of this machine that want the same file
+            if self.find(of) is None:
+                with self.adding(of) as path:
+                    fetch(path)
         return self._path(of)
 
     @contextlib.contextmanager

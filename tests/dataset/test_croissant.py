@@ -12,7 +12,8 @@ import pytest
 from ieat_data.data.columns import columns
 from ieat_data.data.rows import Sample
 from ieat_data.dataset import croissant
-from ieat_data.dataset.verify import load_manifest, samples
+from ieat_data.dataset.opening import load_manifest
+from ieat_data.dataset.verify import samples
 from tests.dataset.test_card import MARKUP, manifest
 from tests.support.finished import Finished
 

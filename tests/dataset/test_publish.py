@@ -16,7 +16,8 @@ import yaml
 
 from ieat_data.cli.build import make_plan
 from ieat_data.dataset import manifest, publish
-from ieat_data.dataset.verify import load_manifest, verify
+from ieat_data.dataset.opening import load_manifest
+from ieat_data.dataset.verify import verify
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.execution.plan import Plan
 from ieat_data.storage import lease

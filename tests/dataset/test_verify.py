@@ -22,7 +22,7 @@ from ieat_data.data import schema
 from ieat_data.data.audio import encode_flac
 from ieat_data.data.sample import summarise
 from ieat_data.data.thoughts import fault
-from ieat_data.dataset.manifest import manifest_digest
+from ieat_data.dataset.opening import manifest_digest
 from ieat_data.dataset.verification.work import work_faults
 from ieat_data.dataset.verify import verify
 from ieat_data.errors import UserError

@@ -18,7 +18,8 @@ from ieat_data.config import load_pipeline, load_profile, load_source
 from ieat_data.corpora import reader_class
 from ieat_data.corpora.io.base import BadRecord, SpeechRecord
 from ieat_data.data import audio
-from ieat_data.dataset.verify import load_manifest, verify
+from ieat_data.dataset.opening import load_manifest
+from ieat_data.dataset.verify import verify
 from ieat_data.decisions.log import parse
 from ieat_data.engines.base import Completion, EmotionScores, Failure, SpeechTokens
 from ieat_data.engines.cache import ResponseCache

@@ -14,7 +14,8 @@ import yaml
 
 from ieat_data.building import build, make_tables
 from ieat_data.cli.build import make_plan
-from ieat_data.dataset.verify import content_digest, load_manifest, verify
+from ieat_data.dataset.opening import load_manifest
+from ieat_data.dataset.verify import content_digest, verify
 from ieat_data.engines.recording import Recording
 from ieat_data.errors import BuildStopped, UserError
 from ieat_data.recording.compare import compare

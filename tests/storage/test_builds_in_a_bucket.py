@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import ieat_data
 from ieat_data.cli import app
-from ieat_data.dataset.verify import load_manifest
+from ieat_data.dataset.opening import load_manifest
 from ieat_data.storage import copies, s3
 from tests.support.remote import S3, s3_store
 

@@ -15,7 +15,7 @@ from ieat_data.apps.report.view import Building, View, finished
 from ieat_data.apps.report.write import Page, html, static
 from ieat_data.apps.web.local import CONTENT_TYPES, Answer, address, file_answer, server
 from ieat_data.data.audio import media_type
-from ieat_data.dataset.manifest import MANIFEST
+from ieat_data.dataset.opening import MANIFEST
 from ieat_data.errors import UserError
 
 BUILDING_S, FINISHED_S = 3.0, 15.0  # between two updates

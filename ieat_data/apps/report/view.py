@@ -13,7 +13,7 @@ from ieat_data.building import load_build
 from ieat_data.config import Pipeline
 from ieat_data.cost.report import compared_tables
 from ieat_data.dataset import manifest
-from ieat_data.dataset.verify import load_manifest, root
+from ieat_data.dataset.opening import MANIFEST, load_manifest, root
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.storage.open import at
@@ -137,7 +137,7 @@ def view_of(out: Path, work: Path | None = None) -> View:
     Raises:
         UserError: it is neither.
     """
-    if (out / manifest.MANIFEST).is_file() or out.is_file():
+    if (out / MANIFEST).is_file() or out.is_file():
         return finished(out, work)
     return Building((work or out / ".work").resolve()).view()
 

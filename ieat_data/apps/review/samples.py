@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from ieat_data.apps.review.catalogue import Gone, Item, stamp
 from ieat_data.data.audio import AudioError, duration, seekable
 from ieat_data.data.sample import logical
-from ieat_data.dataset.verify import load_manifest
+from ieat_data.dataset.opening import load_manifest
 from ieat_data.decisions.log import Key, Kind, seen_sample
 from ieat_data.hashing import top_k
 

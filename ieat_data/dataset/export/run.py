@@ -16,7 +16,7 @@ from typing import Any
 from ieat_data.config import override, validate
 from ieat_data.dataset.export.base import Exporter, Sample
 from ieat_data.dataset.export.splits import CROSSES, Splits, parse
-from ieat_data.dataset.verify import load_manifest, root
+from ieat_data.dataset.opening import load_manifest, root
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.hashing import fingerprint
 from ieat_data.plugins import Kind, own_source

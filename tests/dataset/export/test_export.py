@@ -20,7 +20,8 @@ from ieat_data.config import load_pipeline, load_profile
 from ieat_data.data.audio import duration
 from ieat_data.dataset.export import run
 from ieat_data.dataset.export.run import export
-from ieat_data.dataset.verify import load_manifest, samples
+from ieat_data.dataset.opening import load_manifest
+from ieat_data.dataset.verify import samples
 from ieat_data.errors import UserError
 from ieat_data.execution.plan import Plan
 from ieat_data.plugins import load

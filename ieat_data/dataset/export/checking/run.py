@@ -15,7 +15,7 @@ from ieat_data.dataset.export.checking.base import Check, Seen, meant, placed
 from ieat_data.dataset.export.conversation import Row
 from ieat_data.dataset.export.conversation_exporter import ConversationExporter
 from ieat_data.dataset.export.run import ABOUT, exporter_of, samples_of
-from ieat_data.dataset.verify import load_manifest
+from ieat_data.dataset.opening import load_manifest
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.plugins import load
 
