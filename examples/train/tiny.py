@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -40,6 +41,13 @@ CONFIGS = ("stage1_2_empathy", "stage1_2_reasoning", "stage1_2_trajectory")  # t
 SECONDS = 15  # the longest clip; its encoder pads each clip to this
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"]
 THINK = ["<think>", "</think>"]  # one token each, as in Qwen3
+
+
+class Run(NamedTuple):
+    """What a training shows: for each pass the mean loss of a token of each part, and whence gradients came."""
+
+    losses: list[dict[str, float]]
+    reached: dict[str, float]  # for each part the share of its tokens with a gradient, in the first pass
 
 
 def export(dataset: Path, out: Path, injected: str) -> list[Row]:
@@ -116,16 +124,11 @@ def batches(rows: Sequence[Row], collate: Collator, size: int = 3) -> list[dict[
     return found
 
 
-def train(model: Any, data: list[dict[str, Any]], passes: int) -> tuple[list[dict[str, float]], dict[str, float]]:
-    """Train a model.
-
-    Returns:
-        For each pass over the data the mean loss of a token of each part; and for each part the share of its tokens
-        from which a gradient came in the first pass.
-    """
+def train(model: Any, data: Sequence[Mapping[str, Any]], passes: int) -> Run:
+    """Train a model so many passes over the data."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
     order = random.Random(0)
-    curve = []
+    losses = []
     reached = dict.fromkeys(PARTS, 0)
     tokens = dict.fromkeys(PARTS, 0)
     for number in range(passes):
@@ -146,28 +149,28 @@ def train(model: Any, data: list[dict[str, Any]], passes: int) -> tuple[list[dic
                 if number == 0:
                     reached[part] += int(taught[mask[:, 1:]].sum())
                     tokens[part] += int(mask.sum())
-        curve.append({part: total[part] / count[part] for part in PARTS})
-        print(f"  pass {number + 1:3}", *(f"   {PARTS[p]} {curve[-1][p]:.2f}" for p in PARTS), flush=True)
-    return curve, {part: reached[part] / tokens[part] for part in PARTS}
+        losses.append({part: total[part] / count[part] for part in PARTS})
+        print(f"  pass {number + 1:3}", *(f"   {PARTS[p]} {losses[-1][p]:.2f}" for p in PARTS), flush=True)
+    return Run(losses, {part: reached[part] / tokens[part] for part in PARTS})
 
 
-def table(runs: Mapping[str, tuple[list[dict[str, float]], dict[str, float]]]) -> str:
+def table(runs: Mapping[str, Run]) -> str:
     """Return the losses at the first and the last pass, and where gradients came from, as a table."""
     lines = [f"{'--injected':12}{'part':16}{'first pass':>12}{'last pass':>12}{'tokens with a gradient':>26}"]
-    for name, (curve, reached) in runs.items():
+    for name, run in runs.items():
         for part, words in PARTS.items():
-            first, last = curve[0][part], curve[-1][part]
-            lines.append(f"{name:12}{words:16}{first:12.2f}{last:12.2f}{reached[part]:26.0%}")
+            first, last = run.losses[0][part], run.losses[-1][part]
+            lines.append(f"{name:12}{words:16}{first:12.2f}{last:12.2f}{run.reached[part]:26.0%}")
     return "\n".join(lines)
 
 
-def chart(runs: Mapping[str, tuple[list[dict[str, float]], dict[str, float]]]) -> str:
+def chart(runs: Mapping[str, Run]) -> str:
     """Return the losses over the passes as an SVG, a panel for each run."""
     colours = dict(zip(PARTS, ("#0072b2", "#009e73", "#d55e00"), strict=True))
     width, height, left, top = 300, 200, 40, 40
-    highest = max(loss for curve, _ in runs.values() for point in curve for loss in point.values())
+    highest = max(loss for run in runs.values() for point in run.losses for loss in point.values())
     found = []
-    for panel, (name, (curve, _)) in enumerate(runs.items()):
+    for panel, (name, run) in enumerate(runs.items()):
         x0 = left + panel * (width + 50)
         found.append(f'<text x="{x0}" y="{top - 14}" font-weight="bold">--injected {name}</text>')
         for loss in range(0, int(highest) + 1, 2):
@@ -175,14 +178,15 @@ def chart(runs: Mapping[str, tuple[list[dict[str, float]], dict[str, float]]]) -
             found.append(f'<path d="M{x0} {y:.1f}h{width}" stroke="#ddd"/>')
             found.append(f'<text x="{x0 - 8}" y="{y + 4:.1f}" text-anchor="end">{loss}</text>')
         for part, colour in colours.items():
-            at = [(x0 + width * i / max(1, len(curve) - 1), p[part]) for i, p in enumerate(curve)]
+            at = [(x0 + width * i / max(1, len(run.losses) - 1), p[part]) for i, p in enumerate(run.losses)]
             line = " ".join(f"{x:.1f},{top + height * (1 - loss / highest):.1f}" for x, loss in at)
             found.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        found.append(f'<text x="{x0 + width}" y="{top + height + 18}" text-anchor="end">pass {len(curve)}</text>')
+        found.append(f'<text x="{x0 + width}" y="{top + height + 18}" text-anchor="end">pass {len(run.losses)}</text>')
     for i, (part, colour) in enumerate(colours.items()):
         found.append(f'<text x="{left + i * 120}" y="{top + height + 40}" fill="{colour}">{PARTS[part]}</text>')
     size = f'width="{left + len(runs) * (width + 50)}" height="{top + height + 56}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="13">{"".join(found)}</svg>\n'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="13">'
+    return "\n".join([head, *found, "</svg>\n"])
 
 
 def main() -> None:
@@ -200,10 +204,12 @@ def main() -> None:
             processor = tiny_processor(rows)
             data = batches(rows, Collator(processor))
         model = tiny_model(processor)
-        print(f"--injected {injected}: {len(rows)} rows, {len(processor.tokenizer)} tokens in the vocabulary")
+        words = len(processor.tokenizer)
+        print(f"--injected {injected}: {len(rows)} rows, {words} tokens (a blind guess: {math.log(words):.1f})")
         runs[injected] = train(model, data, given.passes)
     given.out.write_text(chart(runs), encoding="utf-8")
-    print(f"\nmean loss of a token, {given.passes} passes over the data; picture: {given.out}\n\n{table(runs)}")
+    print(f"\nMean loss of a token, in {given.passes} passes over the rows (picture: {given.out})\n\n{table(runs)}\n")
+    print("A masked token is read, not learned: no gradient comes from it, and its loss does not fall with the others.")
 
 
 if __name__ == "__main__":
