@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sys
 from collections.abc import Collection, Sequence
@@ -27,6 +29,7 @@ from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, q
 from ieat_data.recording.record import record
 from ieat_data.stages import SOURCE_TABLES
 from ieat_data.storage.lease import Lease, holding
+from ieat_data.storage.local import LocalStore, check_writable, existing
 from ieat_data.storage.open import at
 from ieat_data.storage.parts import DamagedPart
 from ieat_data.storage.store import Store
@@ -51,8 +54,7 @@ def preflight(plan: Plan, again: Collection[str] = ()) -> None:
         faults += registry.missing(role, plan.profile)
     for node in making:
         faults += node.stage.faults(plan.pipeline, plan.profile, plan.verdicts)
-    plan.work.make()
-    free = shutil.disk_usage(plan.work.here).free
+    free = shutil.disk_usage(existing(plan.work.here)).free
     if roles and free < SPARE_BYTES:
         faults.append(f"{plan.work.here}: {free / 1e9:.1f} GB free on its disk, the minimum is {SPARE_BYTES / 1e9:.1f}")
     if faults:
@@ -88,6 +90,11 @@ def build(
         raise UserError(f"--retry-rejected: {which} answers, with the same failures again")
     folder = at(out)
     same_dataset(plan, folder)
+    if retry_rejected:
+        retry.chosen(plan, retry_rejected)
+    if manifest_copy is not None and manifest_copy.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(manifest_copy))
+    writable(folder, plan.work, record_to, None if manifest_copy is None else manifest_copy.absolute().parent)
     preflight(plan)
     options = {plan.work: "--work", folder: "--out"}
     with holding(options, f"ieat build {plan.pipeline.name}", _tell) as lease:
@@ -110,6 +117,17 @@ def build(
         if record_to is not None:
             record(plan, record_to)
     return made
+
+
+def writable(*places: Store | Path | None) -> None:
+    """Check that a build can write to these places, before it writes to one: what is refused leaves nothing behind.
+
+    Raises:
+        OSError, UserError: to one it cannot.
+    """
+    for place in places:
+        if place is not None and isinstance(store := at(place), LocalStore):
+            check_writable(store.folder)
 
 
 def ask_again(plan: Plan, given: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
@@ -13,7 +14,7 @@ import typer
 
 from ieat_data import stopping
 from ieat_data.cli import build, check, doctor, export, ingest, inspect, instructions, models, report, review, sources
-from ieat_data.cli.faults import line
+from ieat_data.cli.faults import absent_extra, line, wrong_argument
 from ieat_data.errors import UserError
 from ieat_data.logs import on_terminal
 from ieat_data.masking import masked
@@ -72,6 +73,11 @@ def main() -> None:
     A signal ends it with 128 + its number.
     """
     sys.excepthook = _told
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without UTF-8 shows what it lacks as an escape
+            stream.reconfigure(errors="backslashreplace")
+    if wrong := wrong_argument(sys.argv[1:]):
+        _failed(UserError(wrong))
     stopping.install()
     try:
         app(standalone_mode=True)
@@ -89,6 +95,8 @@ def _failed(error: BaseException) -> NoReturn:
         print(masked(f"ieat: {error}"), file=sys.stderr)
         sys.exit(2)
     told = line(error) if isinstance(error, OSError) else None
+    if isinstance(error, ModuleNotFoundError) and (lacking := absent_extra(error)):
+        _failed(UserError(lacking))
     if told is None:
         raise error
     _log.debug("refused by the operating system", exc_info=True)

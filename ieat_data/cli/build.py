@@ -98,6 +98,7 @@ def build(
     Example: ieat build stage1-2 --profile cpu --out data/stage1-2
     """
     from ieat_data.building import build as run
+    from ieat_data.building import writable
     from ieat_data.cli.cost import compared_table
     from ieat_data.cli.places import on_disk
     from ieat_data.cli.show import after_build
@@ -108,6 +109,7 @@ def build(
         on_disk(out, "ieat build --manifest")
     if record is not None:
         on_disk(record, "ieat build --record")
+    writable(out, work)
     planned = make_plan(pipeline, profile, out, work, set_, limit)
     after_build(run(planned, at(out), record, manifest, retry_rejected=retry_rejected or ()), out)
     compared_table(compared(planned))

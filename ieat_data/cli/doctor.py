@@ -41,18 +41,19 @@ def doctor(
     from ieat_data.cli.places import on_disk
     from ieat_data.config import load_profile, split_assignments
     from ieat_data.errors import UserError
+    from ieat_data.storage.local import check_writable
 
     for_pipeline, for_profile = split_assignments(set_ or [])
     if for_pipeline:
         raise UserError(f"--set {for_pipeline[0]!r}: doctor has no pipeline, only profile.KEY=VALUE")
+    place = on_disk(work or out / ".work", "ieat doctor").resolve()
+    check_writable(place)
     began = time.monotonic()
 
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:4.0f} s] {text}", file=sys.stderr, flush=True)
 
-    report = examine(
-        load_profile(profile, for_profile), on_disk(work or out / ".work", "ieat doctor").resolve(), calls, say
-    )
+    report = examine(load_profile(profile, for_profile), place, calls, say)
     if as_json:
         typer.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
     else:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
+import re
+from collections.abc import Sequence
 
 _ROOM = "make room there and run the same command again"
 _ELSEWHERE = "name a folder elsewhere"
@@ -38,6 +41,38 @@ def line(error: OSError) -> str | None:
     what, do = _WORDS.get(error.errno, (os.strerror(error.errno), "ieat -v shows where it happened"))
     where = error.filename2 or error.filename
     return f"{_place(where)}: {what}: {do}" if where is not None else f"{what} ({error}): {do}"
+
+
+def absent_extra(error: ModuleNotFoundError) -> str | None:
+    """Return the line for a module of an extra that is not installed; None for any other: that is a bug."""
+    import importlib.metadata
+
+    module = (error.name or "").partition(".")[0].lower().replace("-", "_")
+    try:
+        requirements = importlib.metadata.requires("ieat-data") or ()
+    except importlib.metadata.PackageNotFoundError:  # a checkout on PYTHONPATH
+        return None
+    extras: dict[str, list[str]] = {}
+    for requirement in requirements:
+        if found := re.match(r"([\w.-]+).*; *extra == ['\"]([\w.-]+)['\"]", requirement):
+            extras.setdefault(found[2], []).append(found[1].lower().replace("-", "_"))
+    having = [extra for extra, names in extras.items() if module in names]
+    if not having:
+        return None
+    smallest = min(having, key=lambda extra: len(extras[extra]))  # `dev` holds the others' packages, too
+    return f"{module} is not installed, which this needs: pip install 'ieat-data[{smallest}]'"
+
+
+def wrong_argument(arguments: Sequence[str]) -> str | None:
+    """Return the line for an argument that no command can use."""
+    for before, argument in itertools.pairwise(["ieat", *arguments]):
+        if not argument:
+            return f"the argument after {before!r} is empty (a shell variable that is not set?)"
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            return f"argument {argument!r}: not UTF-8, as names of files have to be here: rename it"
+    return None
 
 
 def _place(name: object) -> str:

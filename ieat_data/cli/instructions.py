@@ -120,6 +120,7 @@ def propose(
     from ieat_data.apps.instructions.propose import tagged
     from ieat_data.config import load_profile
     from ieat_data.prompting.instruction_bank import append, number_on, own_path, path_of, read
+    from ieat_data.storage.local import check_writable
 
     bank = path_of(task, language)
     target = out or own_path(task, language)
@@ -129,6 +130,7 @@ def propose(
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    check_writable(target.absolute().parent)
     made = run(load_profile(profile), task, language, held, count, seed, say)
     new = tagged(number_on(made.texts, task, language, held, made.origins))
     if out is None and not target.exists() and bank.is_file():

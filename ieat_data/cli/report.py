@@ -54,8 +54,10 @@ def report(
         return
     from ieat_data.apps.report.view import view_of
     from ieat_data.apps.report.write import write
+    from ieat_data.storage.local import check_writable
 
     target = out or folder.with_name(f"{folder.resolve().name}-report")
+    check_writable(target.absolute())
     said = write(view_of(folder, work), target, with_clips)
     lists = said["lists"]
     typer.echo(

@@ -55,11 +55,13 @@ def review(
     """
     from ieat_data.apps.review.serve import serve
     from ieat_data.cli.places import on_disk
+    from ieat_data.storage.local import check_writable
 
     session = open_session(on_disk(what, "ieat review"), decisions, rule, n)
     if progress:
         show_progress(session.progress())
         return
+    check_writable(session.store.folder)
     typer.echo(
         f"{len(session.catalogue.items)} {session.catalogue.kind}s; decisions in {session.store.folder}; Ctrl-C stops"
     )

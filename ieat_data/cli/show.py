@@ -166,8 +166,11 @@ def show_samples(
     """
     from ieat_data.dataset.verify import samples
     from ieat_data.errors import UserError
+    from ieat_data.storage.local import check_writable
 
     console, shown = new_console(), 0
+    if audio is not None:
+        check_writable(audio.absolute())
     for row in samples(folder):
         fits = (id_ is None or row["id"].startswith(id_)) and task in (None, row["task"])
         if fits and language in (None, row["language"]):

@@ -31,7 +31,23 @@ def _prompts(root: Folder, descriptor: str) -> Prompts:
 
 def prompts_of(profile: Profile) -> Prompts:
     """Return the prompt files for the profile's LLM."""
-    return load_prompts(str(profile.engines["llm"].settings["descriptor"]))
+    return load_prompts(descriptor_name(profile))
+
+
+def descriptor_name(profile: Profile) -> str:
+    """Return which descriptor the profile's LLM has.
+
+    Raises:
+        UserError: the profile does not say.
+    """
+    engine = profile.engines.get("llm")
+    if engine is None or not engine.settings.get("descriptor"):
+        known = ", ".join(path.stem for path in prompts_dir().glob("models/*.yaml"))
+        raise UserError(
+            f"profile {profile.name}: engines.llm.settings has no `descriptor`: name the model's family ({known}), or "
+            "the path of your own YAML file"
+        )
+    return str(engine.settings["descriptor"])
 
 
 def descriptor_of(profile: Profile) -> Descriptor | None:
@@ -77,6 +93,6 @@ def option_faults(name: str, options: Sequence[str], languages: Iterable[str]) -
 def words_say(rows: Sequence[tuple[str, str, str]], ctx: Context) -> list[dict[str, float] | Failure]:
     """Return the LLM's probabilities of the feelings in the words. `rows`: (id, language, text)."""
     if NAME not in ctx.shared:
-        ctx.shared[NAME] = appraisal(prompts_dir(), str(ctx.profile.engines["llm"].settings["descriptor"]))
+        ctx.shared[NAME] = appraisal(prompts_dir(), descriptor_name(ctx.profile))
     options: Options = ctx.shared[NAME]
     return options.weigh(rows, ctx.engines["llm"].choose)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +15,68 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ieat_data.errors import UserError
 from ieat_data.storage.store import Entry, Log, Store
+
+
+def check_writable(folder: Path) -> None:
+    """Check that files can be written into a folder, which need not exist. Nothing of what is tried stays.
+
+    Raises:
+        OSError: they cannot; it names the path that is in the way.
+        UserError: its name is not UTF-8.
+    """
+    check_name(folder)
+    missing: list[Path] = []
+    for place in (folder, *folder.parents):
+        try:
+            mode = place.stat().st_mode
+        except FileNotFoundError:
+            missing.append(place)
+            continue
+        if not stat.S_ISDIR(mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+        break
+    made: list[Path] = []
+    try:
+        for place in reversed(missing):
+            _make_folder(place)
+            made.append(place)
+        probe = folder / f".ieat-{uuid.uuid4().hex[:8]}"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError as e:
+            number = errno.EPERM if e.errno == errno.ENOENT else e.errno
+            raise OSError(number, os.strerror(number or errno.EPERM), str(folder)) from None
+    finally:
+        for place in reversed(made):
+            with contextlib.suppress(OSError):  # another process has put something there
+                place.rmdir()
+
+
+def existing(folder: Path) -> Path:
+    """Return a folder, or its nearest parent that exists."""
+    return next(place for place in (folder, *folder.parents) if place.is_dir())
+
+
+def _make_folder(place: Path) -> None:
+    try:
+        place.mkdir(exist_ok=True)
+    except FileNotFoundError:  # its parent is there: a file system such as /proc, which takes no folder
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(place)) from None
+
+
+def check_name(path: Path) -> None:
+    """Check that a path is UTF-8: Arrow opens no other, and JSON holds no other.
+
+    Raises:
+        UserError: it is not.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{str(path)!r}: this name is not UTF-8: rename it, or name another") from None
 
 
 def fsync_dir(path: Path) -> None:
@@ -115,10 +178,10 @@ class LocalStore(Store):
 
     def find(self, name: str) -> Entry | None:
         try:
-            stat = (self.folder / name).stat()
+            found = (self.folder / name).stat()
         except FileNotFoundError:
             return None
-        return Entry(stat.st_size, stat.st_mtime)
+        return Entry(found.st_size, found.st_mtime)
 
     def names(self, prefix: str = "") -> list[str]:
         try:

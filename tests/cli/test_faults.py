@@ -68,7 +68,7 @@ def test_what_a_disk_refuses_is_one_line_with_the_place_and_what_to_do(
     assert code == 1
     (only,) = told.strip().splitlines()
     what, do = faults._WORDS[number]
-    assert only == f"ieat: {tmp_path / 'out' / '.work'}: {what}: {do}"
+    assert only == f"ieat: {tmp_path / 'out'}: {what}: {do}"
 
 
 def test_a_full_disk_that_pyarrow_meets_is_told_as_well() -> None:

@@ -34,6 +34,7 @@ from ieat_data.engines.base import (
     Transcript,
 )
 from ieat_data.errors import UserError
+from ieat_data.stages.asking import descriptor_name
 from ieat_data.stages.speech.speakers import clones
 
 LANGUAGES: tuple[str, ...] = get_args(Language)
@@ -68,7 +69,7 @@ class Call:
 def calls(role: str, profile: Profile) -> list[Call]:
     """Return the requests for an engine of this role."""
     if role == "llm":
-        return [_generate(str(profile.engines["llm"].settings["descriptor"]))]
+        return [_generate(descriptor_name(profile))]
     if role == "asr":
         return [_transcribe(language) for language in LANGUAGES]
     if role == "ser":

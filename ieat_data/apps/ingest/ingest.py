@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from ieat_data.building import catch_up, make_tables, preflight
+from ieat_data.building import catch_up, make_tables, preflight, writable
 from ieat_data.config import Pipeline, Profile, Sources, load_source
 from ieat_data.corpora import reader_class
 from ieat_data.dataset.card import data_files
@@ -34,6 +34,7 @@ def ingest(source: str, out: Path, limit: int | None, rows_per_shard: int) -> No
         max_reject_rate=1.0,  # the user wants to see the rejects, however many
     )
     profile = Profile(name="ingest", engines={}, shards_in_flight=os.cpu_count() or 1)
+    writable(out, out / ".work")
     plan = Plan(pipeline, profile, out / ".work")
     preflight(plan)
     with holding({plan.work: "--out", at(out): "--out"}, f"ieat ingest {source}") as lease:

@@ -18,14 +18,12 @@ def serve(review: ReviewSession, host: str, port: int, tell: Callable[[str], Non
     """Serve until interrupted. `port` 0: any free one. `tell`: called with the address once it can be opened.
 
     Raises:
-        UserError: the address is not available, or the packages are not installed.
+        UserError: the address is not available.
     """
-    try:
-        import uvicorn
+    import uvicorn
 
-        from ieat_data.apps.review.api import make_app
-    except ImportError as e:
-        raise UserError(f"ieat review needs {e.name}: pip install 'ieat-data[review]'") from None
+    from ieat_data.apps.review.api import make_app
+
     bound = _bind(host, port)
     port = bound.getsockname()[1]
     token = secrets.token_urlsafe(24)

@@ -76,9 +76,11 @@ def read_rows(root: Root, unit: Unit, columns: Sequence[str]) -> Iterator[tuple[
 def _parquet(file: File) -> pq.ParquetFile:
     try:
         # page by page: otherwise a whole column of a row group would be in memory
-        return pq.ParquetFile(file.stream(), buffer_size=1 << 20, pre_buffer=False)
-    except (pa.ArrowException, OSError) as e:
+        parquet = pq.ParquetFile(file.stream(), buffer_size=1 << 20, pre_buffer=False)
+        _ = parquet.schema_arrow.names  # names that are no UTF-8
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as e:
         raise FieldError("bad_parquet", f"not Parquet, or broken: {_line(e)}") from None
+    return parquet
 
 
 def _rows(
@@ -91,10 +93,10 @@ def _rows(
         size = parquet.metadata.row_group(group).num_rows
         at, stop = max(begin, start), min(begin + size, end)
         error = None
-        if at < stop and (unpacked := _unpacked(parquet.metadata.row_group(group), wanted)) > MAX_GROUP_BYTES:
-            error = FieldError("row_group_too_large", f"its row group decompresses to {unpacked} bytes")
-        elif at < stop:
+        if at < stop:
             try:
+                if (unpacked := _unpacked(parquet.metadata.row_group(group), wanted)) > MAX_GROUP_BYTES:
+                    raise FieldError("row_group_too_large", f"its row group decompresses to {unpacked} bytes")
                 first = begin
                 for batch in parquet.iter_batches(_BATCH, [group], wanted):
                     while at < min(first + len(batch), stop):
@@ -103,7 +105,9 @@ def _rows(
                     first += len(batch)
                     if at == stop:
                         break
-            except (pa.ArrowException, OSError) as e:
+            except FieldError as e:
+                error = e
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as e:
                 error = FieldError("bad_parquet", f"its row group cannot be read: {_line(e)}")
         for _ in range(at, stop):
             yield error or FieldError("bad_parquet", "its row group ends before it")

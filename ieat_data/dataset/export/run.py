@@ -20,6 +20,7 @@ from ieat_data.dataset.opening import load_manifest, root
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.hashing import fingerprint
 from ieat_data.plugins import Kind, own_source
+from ieat_data.storage.local import check_writable
 from ieat_data.storage.parts import shard_file
 
 _HERE = "ieat_data.dataset.export"
@@ -72,6 +73,7 @@ def export(
         raise UserError(f"--configs: {folder} has no {unknown[0]!r}{did_you_mean(unknown[0], made['configs'])}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: exists already: name another folder, or remove it")
+    check_writable(out.absolute())
     about: dict[str, Any] = {
         "exporter": to,
         **own_source(cls),
@@ -133,11 +135,16 @@ class _Run:
         before = self._progress()
         if before is None:
             shutil.rmtree(self.partial, ignore_errors=True)
-        for name in splits or [""]:
-            (self.partial / name).mkdir(parents=True, exist_ok=True)
-            self.exporters[name] = cls(self.partial / name, made, settings)
-            self.exporters[name].final = (out / name).absolute()
-            self.written[name], self.left_out[name] = Counter(), Counter()
+        try:
+            for name in splits or [""]:
+                (self.partial / name).mkdir(parents=True, exist_ok=True)
+                self.exporters[name] = cls(self.partial / name, made, settings)
+                self.exporters[name].final = (out / name).absolute()
+                self.written[name], self.left_out[name] = Counter(), Counter()
+        except UserError:
+            if before is None:
+                shutil.rmtree(self.partial, ignore_errors=True)
+            raise
         if before is not None:
             self.done = before["shards"]
             for name, was in before["splits"].items():

@@ -20,7 +20,7 @@ from ieat_data.decisions.verdicts import Verdicts
 from ieat_data.engines.base import Failure
 from ieat_data.engines.llm.options import Options
 from ieat_data.paths import prompts_dir
-from ieat_data.stages.asking import option_faults
+from ieat_data.stages.asking import descriptor_name, option_faults
 from ieat_data.stages.base import Context, Made, Reject, StageSettings
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.row_by_row import MapStage
@@ -79,8 +79,7 @@ class Kind(MapStage[Said, RowKind]):
     def process(self, rows: list[Said], ctx: Context) -> list[RowKind | Reject]:
         settings: KindSettings = self.settings
         if NAME not in ctx.shared:
-            descriptor = str(ctx.profile.engines["llm"].settings["descriptor"])
-            ctx.shared[NAME] = Options(prompts_dir(), NAME, KINDS, descriptor, settings.calibration)
+            ctx.shared[NAME] = Options(prompts_dir(), NAME, KINDS, descriptor_name(ctx.profile), settings.calibration)
         options: Options = ctx.shared[NAME]
         answers = options.weigh([(r.id, r.language, r.text) for r in rows], ctx.engines["llm"].choose)
         return [self._sorted(r, a) for r, a in zip(rows, answers, strict=True)]
