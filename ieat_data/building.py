@@ -19,11 +19,9 @@ from ieat_data.engines import registry
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.recording import is_recording
 from ieat_data.errors import BuildStopped, UserError
-from ieat_data.execution import retry
-from ieat_data.execution.local import InProcess
+from ieat_data.execution import choose, retry
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
-from ieat_data.execution.ray_executor import Cluster
 from ieat_data.execution.runner import Connect, Runner
 from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
 from ieat_data.recording.record import record
@@ -76,7 +74,7 @@ def build(
         out: the dataset folder.
         record_to: a folder for a recording of this build. Requests that it already answers are not asked again.
         manifest_copy: a second place for the manifest, with the way from there to `out`.
-        connect: opens the executor; by default Ray, or this process if a recording answers.
+        connect: opens the executor; by default the one that `execution/choose.py` chooses.
         retry_rejected: reasons, or `passing`: rows that were rejected for them are asked again.
     """
     if tables := sorted(set(plan.pipeline.configs) & set(SOURCE_TABLES.values())):
@@ -148,7 +146,7 @@ def make_tables(plan: Plan, connect: Connect | None = None, lease: Lease | None 
 
     Args:
         plan: what to build.
-        connect: opens the executor.
+        connect: opens the executor; None: as above.
         lease: on the work folder, held after `preflight`; None where nobody else can be in it.
     """
     if lease is None:
@@ -167,7 +165,12 @@ def make_tables(plan: Plan, connect: Connect | None = None, lease: Lease | None 
         for fault in dict.fromkeys((*plan.faults, *plan.verdicts.faults)):
             progress.note(fault)
         plan.faults.clear()
-        Runner(plan, progress, connect or (InProcess if plan.recording else Cluster), lease).run()
+        said = ""
+        if connect is None:
+            connect, said = choose.executor(plan)
+        if said and any(node.todo for node in plan.nodes.values()):
+            progress.note(said)
+        Runner(plan, progress, connect, lease).run()
 
 
 def catch_up(plan: Plan, lease: Lease) -> None:

@@ -73,6 +73,11 @@ class Profile(Strict):
     )
     engines: Mapping[Role, EngineConfig] = Field(description="who plays each role")
     shards_in_flight: int = Field(2, ge=1, description="shards worked on at the same time")
+    executor: Literal["auto", "local", "ray"] = Field(
+        "auto",
+        description="who runs the work: `ray`, or `local`, this process, without deadlines of engines; `auto` takes "
+        "this process for at most 20 records (1,000 where no engine is asked) and engines without a GPU",
+    )
     ray: RayConfig = RayConfig()
 
     def model_post_init(self, context: Any) -> None:

@@ -14,6 +14,8 @@ from ieat_data.plugins import Kind
 READERS: dict[str, str] = {
     "folder": "ieat_data.corpora.folder:FolderReader",
     "texts": "ieat_data.corpora.texts:TextsReader",
+    "hf": "ieat_data.corpora.hf:HuggingFaceReader",
+    "lhotse": "ieat_data.corpora.lhotse_cuts:LhotseReader",
     "emilia": "ieat_data.corpora.emilia:EmiliaReader",
     "wenetspeech4tts": "ieat_data.corpora.wenetspeech4tts:WenetSpeech4TTSReader",
     "belle": "ieat_data.corpora.belle:BelleReader",

@@ -172,8 +172,9 @@ def speech(
             raise FieldError("bad_field", f"there is no `{columns['audio']}`")
         value = row.cells[columns["audio"]]
         name = names.text_of(row.cells, columns.get("id"))
-        if not name and isinstance(value, str):
-            name = PurePosixPath(value.replace("\\", "/")).stem
+        shown = value.get("path") if isinstance(value, Mapping) else value
+        if not name and isinstance(shown, str) and is_storable(shown):
+            name = PurePosixPath(shown.replace("\\", "/")).stem
         data, _ = clips.of_cell(value, columns["audio"])
         text, speaker, own = (names.text_of(row.cells, columns.get(kind)) for kind in ("text", "speaker", "language"))
     except FieldError as e:

@@ -1,4 +1,4 @@
-"""Builds in this process, for cases in which starting Ray takes longer than the work itself."""
+"""Builds in this process, for cases in which starting Ray takes longer than the work itself (`choose.py`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class InProcess:
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self._ended: list[tuple[Task, list[CommitRecord] | Exception]] = []
         self._answers: Counter[str] = Counter()
-        self._tell = progress.note
+        self._tell, self._progress = progress.note, progress
 
     def submit(self, job: Job) -> None:
         try:
@@ -46,6 +46,7 @@ class InProcess:
 
     def _count(self, table: str, n: int) -> None:
         self._answers[table] += n
+        self._progress.calls(self._answers)
 
 
 class InProcessEngines(InProcess):

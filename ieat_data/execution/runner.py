@@ -2,9 +2,9 @@
 
 Backpressure is the number of shards in flight. They are divided evenly among the engines that have work: otherwise
 those waiting for the slowest engine would take all places and leave the other engines idle. Retries and commits are the
-shard's (`storage/shards.py`). An `Executor` runs the tasks: Ray (`ray_executor.py`), or this process if a recording
-answers (`local.py`). The driver holds commit records, never rows, and its work per task does not grow with the number
-of tasks.
+shard's (`storage/shards.py`). An `Executor` runs the tasks: Ray (`ray_executor.py`), or this process (`local.py`) for a
+few records, or if a recording answers. The driver holds commit records, never rows, and its work per task does not grow
+with the number of tasks.
 """
 
 from __future__ import annotations

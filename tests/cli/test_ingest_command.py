@@ -1,4 +1,4 @@
-"""`ieat ingest`: one source as a table, with statistics and a picture. The first test alone goes through Ray."""
+"""`ieat ingest`: one source as a table, with statistics and a picture."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from ieat_data.building import build
 from ieat_data.cli import app
 from ieat_data.cli.build import make_plan
 from ieat_data.errors import UserError
-from ieat_data.execution.local import InProcessEngines as Here
 from tests.support import corpora
 
 
-@pytest.mark.long
 def test_a_speech_corpus(tmp_path: Path) -> None:
     corpora.emilia_tar(
         tmp_path / "emilia-en" / "EN-B000000.tar", corpora.EN, "en", [("EN_x.json", b"{"), ("EN_x.mp3", b"?")]
@@ -37,14 +35,9 @@ def test_a_speech_corpus(tmp_path: Path) -> None:
     assert sum(found["clips_by_second"].values()) == 8
     assert (out / "statistics.png").read_bytes().startswith(b"\x89PNG")
     assert "rejects" in done.output and "bad_json: 1" in done.output
+    assert "executor: local (this process, 9 records to read)" in done.output
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ieat_data.building.Cluster", Here)
-
-
-@pytest.mark.usefixtures("here")
 def test_a_text_corpus_has_no_clips_and_no_picture(tmp_path: Path) -> None:
     corpora.make(tmp_path, 4)
     done = CliRunner().invoke(app, ["ingest", str(tmp_path / "sources" / "belle.yaml"), "--out", str(tmp_path / "out")])
@@ -60,7 +53,6 @@ def test_a_pipeline_does_not_publish_a_source_s_table(tmp_path: Path) -> None:
         build(make_plan(made.pipeline, made.profile, tmp_path / "out", None, [], None), tmp_path / "out")
 
 
-@pytest.mark.usefixtures("here")
 def test_again_with_fewer_records_nothing_old_is_left_and_nothing_is_copied(tmp_path: Path) -> None:
     corpora.make(tmp_path, 4)
     command = ["ingest", str(tmp_path / "sources" / "emilia-en.yaml"), "--out", str(tmp_path / "out")]

@@ -9,7 +9,7 @@ from ieat_data.corpora import READERS
 from ieat_data.stages.base import Context, Inputs
 from ieat_data.stages.speech.ingest import Ingest, IngestSettings, Queries, QueriesSettings, SourceStage
 
-OF_ONE_S_OWN = {"folder", "texts"}  # readers of no published corpus: each of their tests writes its own
+OF_ONE_S_OWN = {"folder", "texts", "hf", "lhotse"}  # readers of no published corpus: each of their tests writes its own
 
 
 def counted(stage: SourceStage, pipeline: Pipeline) -> Counter[tuple[str, str]]:

@@ -42,6 +42,8 @@ CORPORA: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "gigaspeech-parquet": ("gigaspeech-parquet", "gigaspeech-parquet", "en", {}),
     "libriheavy": ("libriheavy", "libriheavy", "en", {"subset": "small", "audio_root": "librilight"}),
     "folder": ("folder", "emilia/raw/ZH", "zh", {"table": "ZH_B00000.jsonl", "columns": {"audio": "wav"}}),
+    "hf": ("hf", "gigaspeech-parquet", "en", {"columns": {"id": "segment_id"}}),
+    "lhotse": ("lhotse", "libriheavy", "en", {"audio_root": "librilight", "prefix": "download/librilight"}),
     "texts": ("texts", "ultrachat-200k", "en", {"columns": {"text": "prompt", "id": "prompt_id"}}),
 }
 

@@ -17,7 +17,6 @@ from ieat_data.config import Pipeline, Profile, Sources
 from ieat_data.cost.corpora import Stated, corpora
 from ieat_data.cost.figures import Figures
 from ieat_data.errors import UserError
-from ieat_data.execution.local import InProcessEngines as Here
 from ieat_data.execution.plan import Plan
 from ieat_data.storage.sealed import seal
 from tests.support.remote import S3, SECRET, Hub, hub_store, s3_store, told
@@ -61,14 +60,11 @@ def rows(work: Path, out: Path, name: str) -> list[dict[str, Any]]:
     return [row for part in parts for row in pq.read_table(part).to_pylist()]
 
 
-@pytest.mark.long
 def test_ingest_from_s3_gives_the_rows_of_the_folder(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     s3.put(SAMPLES / "emilia", "mirror/emilia")
     monkeypatch.setenv("THERE", str(SAMPLES / "emilia"))
     name = source(tmp_path, "emilia", "${THERE}/Emilia/EN")
-    with monkeypatch.context() as without_ray:
-        without_ray.setattr("ieat_data.building.Cluster", Here)
-        local = rows(tmp_path, tmp_path / "local", name)
+    local = rows(tmp_path, tmp_path / "local", name)
     monkeypatch.setenv("THERE", "s3://corpora/mirror/emilia/")
     assert local and rows(tmp_path, tmp_path / "remote", name) == local
     assert s3.reads and s3.whole == []

@@ -13,15 +13,9 @@ from typer.testing import CliRunner
 from ieat_data.cli import app
 from ieat_data.cli.build import make_plan
 from ieat_data.errors import BuildStopped
-from ieat_data.execution.local import InProcessEngines
 from ieat_data.execution.read import said
 from tests.support import corpora
 from tests.support.in_process import build_here
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ieat_data.building.Cluster", InProcessEngines)
 
 
 def source(folder: Path, reader: str = "emilia", language: str = "en") -> str:

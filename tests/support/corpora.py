@@ -103,6 +103,7 @@ def make(folder: Path, n: int = 8, engine: dict[str, Any] | None = None, **pipel
     profile = {
         "name": "doubles",
         "shards_in_flight": 3,
+        "executor": "ray",  # a test that builds in its own process says so
         "ray": {"num_cpus": 2, "object_store_mb": 100},
         "engines": engines,
     }
