@@ -16,10 +16,11 @@ PYTHON_OF = $(CURDIR)/$(VENV)-$(1)/bin/python
 ON_CPU := IEAT_TINY=$(TINY) IEAT_VLLM_PYTHON=$(call PYTHON_OF,vllm) IEAT_SPEECH_PYTHON=$(call PYTHON_OF,speech) \
 	VLLM_CPU_KVCACHE_SPACE=1
 TRAINERS ?= swift trl llamafactory nemo mds
-TESTS_OF_swift := test_ms_swift.py
-TESTS_OF_trl := test_trl.py test_formats.py
-TESTS_OF_llamafactory := test_llamafactory.py
-TESTS_OF_nemo := test_nemo.py
+TESTS_OF_swift := test_ms_swift.py test_examples.py::test_ms_swift
+TESTS_OF_trl := test_trl.py test_formats.py test_load.py $(addprefix test_examples.py::test_,trl the_readmes_commands_train \
+	tiny_learns_what_carries_a_loss_and_nothing_else)
+TESTS_OF_llamafactory := test_llamafactory.py test_examples.py::test_llamafactory
+TESTS_OF_nemo := test_nemo.py test_examples.py::test_nemo
 TESTS_OF_mds := test_mds.py
 TINY_AUDIO := $(CURDIR)/.tiny-audio
 WITH_TRAINER := PYTHONPATH=tests/trainers/cpu IEAT_SAMPLE=$(CURDIR)/data/sample IEAT_TINY_AUDIO=$(TINY_AUDIO)

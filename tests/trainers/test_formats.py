@@ -14,7 +14,8 @@ import soundfile
 
 from ieat_data.data.audio import decode
 from ieat_data.dataset.export.run import export
-from ieat_data.dataset.verify import load_manifest, samples
+from ieat_data.dataset.opening import load_manifest
+from ieat_data.dataset.verify import samples
 from tests.trainers.exports import agrees
 
 pytestmark = pytest.mark.trainers

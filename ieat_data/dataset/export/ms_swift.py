@@ -21,6 +21,7 @@ class MsSwiftSettings(ConversationSettings):
     """The settings of `ms-swift`."""
 
     think: Literal["tag", "none"] = Field("tag", description="the thought between the model's tags, or left out")
+    transcripts: Literal[False] = Field(False, description="not written: ms-swift drops what it does not know")
 
 
 class MsSwift(JsonLinesExporter):
