@@ -13,7 +13,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from ieat_data import stopping
-from ieat_data.cli import build, check, doctor, export, ingest, inspect, instructions, models, report, review, sources
+from ieat_data.cli import (
+    build,
+    check,
+    doctor,
+    export,
+    ingest,
+    init,
+    inspect,
+    instructions,
+    models,
+    report,
+    review,
+    sources,
+)
 from ieat_data.cli.faults import absent_extra, line, wrong_argument
 from ieat_data.errors import UserError
 from ieat_data.logs import on_terminal
@@ -57,7 +70,7 @@ def settings(
         use_project(project)
 
 
-for command in (build, check, doctor, inspect, export, report, review, ingest, sources):
+for command in (init, build, check, doctor, inspect, export, report, review, ingest, sources):
     command.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(instructions.app, name="instructions")

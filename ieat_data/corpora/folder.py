@@ -181,4 +181,4 @@ def speech(
         return bad_record(path, row.ordinal, name, e.reason, f"{name or f'row {row.ordinal}'}: {e}", row.raw)
     extra = {"id": name} if name else {}
     key = record_key(path, row.ordinal, name)
-    return SpeechRecord(key, data, text, speaker, names.language_of(own) or language, extra)
+    return SpeechRecord(key, data, text, names.speaker_of(speaker), names.language_of(own) or language, extra)

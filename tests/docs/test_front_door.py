@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
 import yaml
+from typer.testing import CliRunner
 
-from ieat_data.config import load_pipeline, load_source
-from ieat_data.corpora import reader_class
-from ieat_data.corpora.io.base import SpeechRecord
+from ieat_data.cli import app
+from ieat_data.data.audio import decode
+from tests.support import corpora
+from tests.support.doubles import clip_of
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.zh-CN.md")
@@ -70,23 +74,29 @@ def test_the_make_targets_that_are_named_exist() -> None:
 def test_your_own_data_in_five_minutes_works_as_it_is_written(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (block,) = re.findall(r"```yaml\n(# corpus/.*?)```", text_of(ROOT / name), flags=re.S)
-    for file, body in re.findall(r"^# ([\w/.-]+).*\n((?:[^#].*\n)+)", block, flags=re.M):
-        path = tmp_path / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(body, encoding="utf-8")
-    clip = tmp_path / "corpus" / "clips" / "a1.wav"
-    clip.parent.mkdir()
-    soundfile.write(clip, [0.1, -0.1] * 16_000, 16_000)
+    """Every command as it stands there, with doubles as the engines of the profile `cpu`."""
+    text = text_of(ROOT / name)
+    table, commands = re.findall(r"```csv\n(.*?)```\n\n((?: {4}[^\n]*\n)+)", text, flags=re.S)[0]
+    (tmp_path / "recordings" / "clips").mkdir(parents=True)
+    (tmp_path / "recordings" / "meta.csv").write_text(table, encoding="utf-8")
+    for row in csv.DictReader(table.splitlines()):
+        samples, rate = decode(clip_of(row["sentence"]))
+        soundfile.write(tmp_path / "recordings" / row["file"], samples, rate)
+    double = corpora.make(tmp_path / "double").profile
     monkeypatch.chdir(tmp_path)
-    source = load_source("./my-speech.yaml")
-    reader = reader_class(source.reader)(source.path(), source.language, **source.arguments())
-    (record,) = (r for unit in reader.plan(8) for r in reader.read(unit))
-    assert isinstance(record, SpeechRecord)
-    assert (record.language, record.speaker) == (source.language, "anna")
-    assert record.text in block and record.audio == clip.read_bytes()
-    pipeline = load_pipeline("./my-pipeline.yaml")
-    assert [load_source(s).name for s in pipeline.sources.speech] == ["my-speech"]
+    for line in commands.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[0] == "cd":
+            monkeypatch.chdir(words[1])
+            profile = yaml.safe_load(Path(double).read_text()) | {"executor": "auto"}
+            Path("pipelines/profiles").mkdir()
+            Path("pipelines/profiles/cpu.yaml").write_text(yaml.safe_dump(profile))
+            continue
+        done = CliRunner().invoke(app, words[1:])
+        assert done.exit_code == 0, f"{line}\n{done.output}\n{done.exception}"
+    assert json.loads(Path("data/my-data/statistics.json").read_text())["rows"] == 2
+    assert json.loads(Path("data/try/manifest.json").read_text())["rows"] > 0
+    assert Path("report/index.html").is_file()
 
 
 def test_pictures_are_small() -> None:

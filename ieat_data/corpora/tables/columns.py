@@ -25,6 +25,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "utt_id", "utt", "utterance_id", "segment_id", "uid", "key", "编号"),
 }  # fmt: skip
 SPEECH, TEXT = tuple(NAMES), ("text", "id")
+_NOBODY = {"n/a", "na", "nan", "none", "null", "unknown", "-", "?"}
 _LANGUAGES = {"english": "en", "chinese": "zh", "mandarin": "zh", "eng": "en", "zho": "zh", "cmn": "zh", "中文": "zh"}
 
 
@@ -71,6 +72,11 @@ def text_of(cells: Mapping[str, Any], column: str | None) -> str:
     if not is_storable(value):
         raise FieldError("not_utf8", f"`{column}` holds half a character (a lone surrogate)")
     return value.strip()
+
+
+def speaker_of(cell: str) -> str:
+    """Return a speaker's name; "" for what tables write where there is none."""
+    return "" if cell.lower() in _NOBODY else cell
 
 
 def language_of(cell: str) -> str:

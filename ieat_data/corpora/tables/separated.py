@@ -61,7 +61,7 @@ def layout(file: File, delimiter: str = "", encoding: str = "", header: bool = T
     name = _codec(encoding)
     begin = len(_BOM) if head.startswith(_BOM) else 0
     if not encoding:
-        _check_utf8(file, head[begin:])
+        _check_utf8(file)
     first = next(_records(file, begin, file.size, delimiter or ",", name), None)
     if first is None:
         return Layout(delimiter or ",", name, (), file.size)
@@ -90,21 +90,21 @@ def _codec(encoding: str) -> str:
     return name
 
 
-def _check_utf8(file: File, head: bytes) -> None:
-    whole = head if len(head) < _HEAD_BYTES - len(_BOM) else head[: head.rfind(b"\n") + 1]
-    first = whole.partition(b"\n")[0]
-    try:
-        first.decode("utf-8")
-        whole.decode("utf-8")
-    except UnicodeDecodeError as e:
-        bad = sum(not _is_utf8(line) for line in whole.split(b"\n"))
-        if _is_utf8(first) and bad * 20 < whole.count(b"\n"):
-            return  # a few broken lines: they are rejected one by one
-        likely = _likely(whole)
+def _check_utf8(file: File) -> None:
+    if likely := likely_encoding(file):
         raise SourceError(
-            f"{file.path}: is not UTF-8 (byte {e.start}); if it is {likely}, as it seems, set the option encoding: "
-            f"{likely}, or save it as UTF-8: iconv -f {likely} -t UTF-8 FILE > NEW"
-        ) from None
+            f"{file.path}: is not UTF-8; if it is {likely}, as it seems, set the option encoding: {likely}, or save it "
+            f"as UTF-8: iconv -f {likely} -t UTF-8 FILE > NEW"
+        )
+
+
+def likely_encoding(file: File) -> str:
+    """Return the encoding that a file seems to have; "" for UTF-8, also with a few broken lines."""
+    head = file.read(0, _HEAD_BYTES)
+    whole = head if len(head) < _HEAD_BYTES else head[: head.rfind(b"\n") + 1]
+    lines = whole.split(b"\n")
+    bad = sum(not _is_utf8(line) for line in lines)
+    return _likely(whole) if bad and (not _is_utf8(lines[0]) or bad * 20 >= len(lines) - 1) else ""
 
 
 def _is_utf8(line: bytes) -> bool:
