@@ -70,6 +70,7 @@ def test_the_make_targets_that_are_named_exist() -> None:
         assert set(named) <= known | {"help"}, page
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", READMES)
 def test_your_own_data_in_five_minutes_works_as_it_is_written(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
