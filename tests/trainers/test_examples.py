@@ -25,6 +25,7 @@ def parsed(parser: ArgumentParser, config: Mapping[str, Any]) -> Any:
     words = []
     for key, value in config.items():
         words += [f"--{key}", *(map(str, value) if isinstance(value, list) else [str(value)])]
+    parser.allow_abbrev = False
     found, unknown = parser.parse_known_args(words)
     assert unknown == []
     return found
@@ -126,12 +127,12 @@ def test_the_readmes_commands_train(
 def test_tiny_learns_what_carries_a_loss_and_nothing_else(sample: Path, tmp_path: Path) -> None:
     (line,) = [w for w in train_on_it("README.md") if w[0] == "python" and w[1].startswith("examples/")]
     picture = tmp_path / "tiny.svg"
-    printed = run([*line[:2], str(sample), *line[3:]], "--passes", "5", "--out", str(picture))
+    printed = run([*line[:2], str(sample), *line[3:]], "--passes", "4", "--out", str(picture))
     rows = re.findall(r"^(mask|train) +(\w+ ?\w+) +([\d.]+) +([\d.]+) +(\d+)%$", printed, re.M)
     assert len(rows) == 6
     fell = {(run, part): float(first) - float(last) for run, part, first, last, _ in rows}
     gradients = {(run, part): int(share) for run, part, _, _, share in rows}
     assert {key: 0 if key == ("mask", "injected body") else 100 for key in gradients} == gradients
     for key in fell:
-        assert fell[key] < 0.5 if key == ("mask", "injected body") else fell[key] > 1.2, fell
+        assert fell[key] < 0.5 if key == ("mask", "injected body") else fell[key] > 0.9, fell
     assert picture.read_text("utf-8").count("<polyline") == 6
