@@ -62,11 +62,8 @@ def test_the_check_agrees_with_every_option(
     agrees(few, "trl", tmp_path / "e", options, model=tiny("qwen2_audio"))
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_the_check_agrees_with_the_whole_sample(
-    sample: Path, tmp_path: Path, tiny: Callable[[str], str], model: str
-) -> None:
-    agrees(sample, "trl", tmp_path / "e", {}, model=tiny(model))
+def test_the_check_agrees_with_the_whole_sample(sample: Path, tmp_path: Path, tiny: Callable[[str], str]) -> None:
+    agrees(sample, "trl", tmp_path / "e", {}, model=tiny("qwen2_audio"))
 
 
 def test_labels_and_clips_are_those_of_the_samples(few: Path, tmp_path: Path, processor: Any) -> None:
