@@ -15,7 +15,12 @@ UNIT := $(NO_MODEL) and not long
 PYTHON_OF = $(CURDIR)/$(VENV)-$(1)/bin/python
 ON_CPU := IEAT_TINY=$(TINY) IEAT_VLLM_PYTHON=$(call PYTHON_OF,vllm) IEAT_SPEECH_PYTHON=$(call PYTHON_OF,speech) \
 	VLLM_CPU_KVCACHE_SPACE=1
-TRAINERS := swift trl
+TRAINERS ?= swift trl llamafactory nemo mds
+TESTS_OF_swift := test_ms_swift.py
+TESTS_OF_trl := test_trl.py test_formats.py
+TESTS_OF_llamafactory := test_llamafactory.py
+TESTS_OF_nemo := test_nemo.py
+TESTS_OF_mds := test_mds.py
 TINY_AUDIO := $(CURDIR)/.tiny-audio
 WITH_TRAINER := PYTHONPATH=tests/trainers/cpu IEAT_SAMPLE=$(CURDIR)/data/sample IEAT_TINY_AUDIO=$(TINY_AUDIO)
 TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny/,cosyvoice2.py emotion2vec.py funasr_asr.py \
@@ -26,6 +31,12 @@ TAUGHT_WITH := $(addprefix tests/support/,corpora.py doubles.py $(addprefix tiny
 define install
 UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV) pip install -q --python $(1)/bin/python $(2) || \
 	$(1)/bin/python -m pip install --disable-pip-version-check --no-compile -q $(2)
+endef
+
+# One process for each trainer, in its own environment.
+define test_with
+$(WITH_TRAINER) $(VENV)-$(1)/bin/python -m pytest -m trainers $(addprefix tests/trainers/,$(TESTS_OF_$(1)))
+
 endef
 
 .PRECIOUS: $(VENV)-%/.ready
@@ -104,11 +115,10 @@ test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines o
 	$(ON_CPU) $(VENV)/bin/python -m pytest -m "engines and not slow" tests/engines/test_whole_builds.py \
 		tests/engines/test_vllm_build.py
 
-test-trainers: ## exports read by the real trainers, a step of training with each: CPU, tiny models (apt-get install ffmpeg)
+test-trainers: ## exports read by the real trainers, a step of training with each: CPU, tiny models (apt-get install ffmpeg); TRAINERS=nemo: one alone
 	@command -v ffmpeg > /dev/null || { echo "make test-trainers: clips are decoded with FFmpeg: apt-get install ffmpeg" >&2; exit 2; }
-	@$(MAKE) -s -j 2 data/sample/manifest.json $(TINY_AUDIO)/.ready $(TRAINERS:%=$(VENV)-%/.ready)
-	$(WITH_TRAINER) $(VENV)-swift/bin/python -m pytest -m trainers tests/trainers/test_ms_swift.py
-	$(WITH_TRAINER) $(VENV)-trl/bin/python -m pytest -m trainers tests/trainers/test_trl.py tests/trainers/test_formats.py
+	@$(MAKE) -s -j 2 data/sample/manifest.json $(if $(filter-out mds,$(TRAINERS)),$(TINY_AUDIO)/.ready) $(TRAINERS:%=$(VENV)-%/.ready)
+	$(foreach name,$(TRAINERS),$(call test_with,$(name)))
 
 test-browser: setup ## the pages in a real Chromium (apt-get install chromium, or IEAT_CHROMIUM=/path)
 	$(call install,$(VENV),--no-deps -r requirements/browser.lock)
@@ -163,7 +173,7 @@ $(TINY)/qwen3/model.safetensors: $(VENV)-vllm/.ready $(TINY)/lessons.jsonl tests
 # The oldest transformers that writes what all trainers here read.
 $(TINY_AUDIO)/.ready: $(VENV)-swift/.ready $(addprefix tests/support/tiny/,audio_models.py qwen3.py)
 	PYTHONPATH=tests/trainers/cpu $(VENV)-swift/bin/python -m tests.support.tiny.audio_models $(TINY_AUDIO) \
-		qwen2_audio qwen2_5_omni 2> /dev/null
+		qwen2_audio qwen2_5_omni qwen3_omni 2> /dev/null
 	@touch $@
 
 data/sample/manifest.json: manifests/sample.json | $(VENV)/.core

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ieat_data.dataset.export.conversation import Row
 from ieat_data.dataset.export.conversation_exporter import JsonLinesExporter
 from ieat_data.dataset.export.options import ConversationSettings, InjectedField
 
 LOCATOR = "<|audio|>"
+MODES = "NeMo's qwen3 writes /think into a user's turn of every second row, at random, each time that it is read"
 
 
 class NemoSettings(ConversationSettings):
@@ -32,7 +33,17 @@ class NemoSettings(ConversationSettings):
     history_think: Literal["strip"] = Field("strip", description="thoughts of turns that carry no loss")
     injected: InjectedField = None
     think: Literal["tag", "none"] = Field("tag", description="the thought between the model's tags, or left out")
+    transcripts: Literal[False] = Field(False, description="not written: NeMo has no place for them")
     audio: Literal["files"] = Field("files", description="clips as files beside the rows")
+
+    @model_validator(mode="after")
+    def _thinks(self) -> NemoSettings:
+        if self.formatter == "qwen3" and self.think == "none":
+            raise ValueError(
+                "formatter=qwen3 puts an empty think block before replies without a thought: with think=none take "
+                "formatter=qwen"
+            )
+        return self
 
 
 class Nemo(JsonLinesExporter):
@@ -62,6 +73,9 @@ class Nemo(JsonLinesExporter):
         custom = {"sample": row.sample, "task": row.task, "language": row.language}
         return {"id": row.id, "conversations": turns, "custom": custom}
 
+    def notes(self) -> list[str]:
+        return [*super().notes(), *([MODES] if self.settings.formatter == "qwen3" else [])]
+
     def how_to(self) -> str:
         files = "".join(f"\n      - {self.final / name}" for name in self.files)
         return f"""# Train on it with NeMo
@@ -77,5 +91,5 @@ prompt_format: {self.settings.formatter}
 
 - `prompt_format` must be `{self.settings.formatter}`: these rows are made for it. `qwen3` trains the last turn alone;
   `qwen` trains every turn, so it gets rows of one reply only.
-- `qwen3` writes `/think` or `/no_think` into a user's or system turn at random.
+- {MODES}.
 """

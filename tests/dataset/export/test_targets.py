@@ -78,6 +78,30 @@ def test_llamafactory_with_all_turns_takes_only_what_is_trained_throughout(tmp_p
     assert said == [None, "untrained_turn"] and "mask_history: false" in (tmp_path / "README.md").read_text()
 
 
+def test_llamafactorys_cutoff_is_above_the_longest_row(tmp_path: Path) -> None:
+    long = sample(user(0), {**reply(0, True), "content": "字" * 6000})
+    for name, row, cutoff in (("short", ONE, 8192), ("long", long, 18 * 1024)):
+        (tmp_path / name).mkdir()
+        told, _ = write("llamafactory", tmp_path / name, row, injected="train")
+        assert told["cutoff_len"] == cutoff
+        assert f"cutoff_len: {cutoff}\n" in (tmp_path / name / "README.md").read_text()
+
+
+@pytest.mark.parametrize("to", ["llamafactory", "nemo"])
+def test_a_target_without_a_place_for_transcripts_refuses_them(tmp_path: Path, to: str) -> None:
+    with pytest.raises(UserError, match="transcripts"):
+        write(to, tmp_path, HISTORY, injected="train", transcripts=True)
+
+
+def test_nemo_refuses_what_its_formatter_would_undo(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="puts an empty think block before replies"):
+        write("nemo", tmp_path, HISTORY, think="none")
+    with pytest.raises(UserError, match="history_think"):
+        write("nemo", tmp_path, HISTORY, injected="train", history_think="keep")
+    told, _ = write("nemo", tmp_path, ONE, injected="train")
+    assert any("/think into a user's turn" in note for note in told["notes"])
+
+
 def test_nemo_leaves_out_what_its_formatters_would_train_wrongly(tmp_path: Path) -> None:
     plain = sample(user(0), reply(0, True), id="c" * 32)
     for name, expected in (("qwen3", [None, None, "no_thought"]), ("qwen", [None, "untrained_turn", None])):

@@ -14,14 +14,36 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.support.tiny.qwen3 import END_OF_TEXT, VOCABULARY, ranks, tokenizer_json
+from tests.support.tiny.qwen3 import ADDED, END_OF_TEXT, VOCABULARY, ranks, tokenizer_json
 
 _TURNS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 _AUDIO = ["<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"]
+_SPOKEN = ["<tts_pad>", "<tts_text_bos>", "<tts_text_eod>", "<tts_text_bos_single>"]
 _OMNI = ["<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_bos|>", "<|vision_eos|>", "<|vision_pad|>"]
 SPECIAL = {
     "qwen2_audio": [*_TURNS, *_AUDIO],
     "qwen2_5_omni": [*_TURNS, *_AUDIO, *_OMNI, "<|IMAGE|>", "<|VIDEO|>"],
+    "qwen3_omni": [*ADDED, "<|audio_start|>", "<|audio_end|>", *_SPOKEN, "<|audio_pad|>"],
+}
+_NAMED = {
+    "qwen2_5_omni": {
+        "image": "<|IMAGE|>",
+        "audio": "<|AUDIO|>",
+        "video": "<|VIDEO|>",
+        "vision_bos": "<|vision_bos|>",
+        "vision_eos": "<|vision_eos|>",
+        "audio_bos": "<|audio_bos|>",
+        "audio_eos": "<|audio_eos|>",
+    },
+    "qwen3_omni": {
+        "image": "<|image_pad|>",
+        "audio": "<|audio_pad|>",
+        "video": "<|video_pad|>",
+        "vision_bos": "<|vision_start|>",
+        "vision_eos": "<|vision_end|>",
+        "audio_bos": "<|audio_start|>",
+        "audio_eos": "<|audio_end|>",
+    },
 }
 _TEMPLATE = """\
 {%- for m in messages -%}{%- if loop.first and m.role != 'system' -%}<|im_start|>system
@@ -65,10 +87,7 @@ def write_tokenizer(folder: Path, kind: str) -> dict[str, int]:
         "pad_token": "<|endoftext|>",
         "model_max_length": 32768,
     }
-    if kind == "qwen2_5_omni":
-        names = {"image": "<|IMAGE|>", "audio": "<|AUDIO|>", "video": "<|VIDEO|>", "vision_bos": "<|vision_bos|>"}
-        names |= {"vision_eos": "<|vision_eos|>", "audio_bos": "<|audio_bos|>", "audio_eos": "<|audio_eos|>"}
-        config |= {f"{name}_token": token for name, token in names.items()}
+    config |= {f"{name}_token": token for name, token in _NAMED.get(kind, {}).items()}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return ids
 
@@ -152,12 +171,35 @@ def qwen2_5_omni(folder: Path) -> None:
     torch.save({}, folder / "spk_dict.pt")
 
 
+def qwen3_omni(folder: Path) -> None:
+    """Write what Qwen3-Omni has besides its weights: a data path needs no more."""
+    from transformers import (
+        AutoTokenizer,
+        Qwen2VLImageProcessor,
+        Qwen2VLVideoProcessor,
+        Qwen3OmniMoeConfig,
+        Qwen3OmniMoeProcessor,
+        WhisperFeatureExtractor,
+    )
+
+    write_tokenizer(folder, "qwen3_omni")
+    processor = Qwen3OmniMoeProcessor(
+        image_processor=Qwen2VLImageProcessor(),
+        video_processor=Qwen2VLVideoProcessor(),
+        feature_extractor=WhisperFeatureExtractor(feature_size=128, chunk_length=30),  # as above
+        tokenizer=AutoTokenizer.from_pretrained(folder),
+    )
+    processor.chat_template = _TEMPLATE.replace("bos|><|AUDIO|><|audio_eos", "start|><|audio_pad|><|audio_end")
+    processor.save_pretrained(folder)
+    Qwen3OmniMoeConfig().save_pretrained(folder)
+
+
 def _save(folder: Path, model: Any, processor: Any) -> None:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
 
-KINDS = {"qwen2_audio": qwen2_audio, "qwen2_5_omni": qwen2_5_omni}
+KINDS = {"qwen2_audio": qwen2_audio, "qwen2_5_omni": qwen2_5_omni, "qwen3_omni": qwen3_omni}
 
 if __name__ == "__main__":
     os.environ["HF_HUB_OFFLINE"] = "1"

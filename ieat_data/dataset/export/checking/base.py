@@ -15,6 +15,8 @@ from pydantic import Field
 from ieat_data.config import Strict
 from ieat_data.dataset.export.conversation import Row
 
+_REPLY = re.compile(r"<\|im_start\|>assistant\n(.*?)<\|im_end\|>", re.DOTALL)
+
 
 class CheckSettings(Strict):
     """The settings of a check (`--set KEY=VALUE`)."""
@@ -38,6 +40,12 @@ class Seen:
     def trained(self) -> list[str]:
         """Return the texts that carry a loss, without the ends of turns."""
         return [t for t in (_bare(text) for text, loss in self.runs if loss) if t]
+
+    @property
+    def replies(self) -> list[str] | None:
+        """Return the whole text of each of the assistant's turns, where the text is ChatML."""
+        whole = "".join(text for text, _ in self.runs)
+        return [_bare(text) for text in _REPLY.findall(whole)] if "<|im_start|>" in whole else None
 
     def marked(self) -> str:
         """Return the whole text with ⟦ ⟧ around what carries a loss."""
@@ -64,6 +72,11 @@ class Check(ABC):
 def meant(row: Row) -> list[str]:
     """Return the texts of a row that are to carry a loss."""
     return [b for t in row.turns if t.role == "assistant" for text, loss in t.runs() if loss and (b := _bare(text))]
+
+
+def written(row: Row) -> list[str]:
+    """Return the whole text of each of the assistant's turns of a row."""
+    return [_bare(t.joined()) for t in row.turns if t.role == "assistant"]
 
 
 def placed(row: Row) -> list[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.config import override, validate
-from ieat_data.dataset.export.checking.base import Check, Seen, meant, placed
+from ieat_data.dataset.export.checking.base import Check, Seen, meant, placed, written
 from ieat_data.dataset.export.conversation import Row
 from ieat_data.dataset.export.conversation_exporter import ConversationExporter
 from ieat_data.dataset.export.run import ABOUT, exporter_of, samples_of
@@ -99,14 +99,16 @@ def _compare(file: str, wanted: Sequence[Row], seen: Iterator[Seen], limit: int 
             less = "fewer" if found is None else "more"
             raise UserError(f"{file}: the trainer reads {less} rows than the {len(wanted)} that were written")
         if (trained := found.trained) != (should := meant(row)):
-            raise UserError(_difference(f"{file}: row {n} ({row.id})", found, trained, should))
+            raise UserError(_difference(f"{file}: row {n} ({row.id})", "what carries a loss", found, trained, should))
+        if found.replies is not None and found.replies != (whole := written(row)):
+            raise UserError(_difference(f"{file}: row {n} ({row.id})", "a whole reply", found, found.replies, whole))
         if list(found.clips) != (turns := placed(row)):
             where = f"{file}: row {n} ({row.id})"
             raise UserError(f"{where}: its clips stand in the user's turns {list(found.clips)}, not {turns}")
     return n
 
 
-def _difference(where: str, found: Seen, trained: Sequence[str], should: Sequence[str]) -> str:
-    i = next(i for i, (a, b) in enumerate(zip_longest(trained, should)) if a != b)
-    has, wants = (x[i] if i < len(x) else None for x in (trained, should))
-    return f"{where}: what carries a loss differs: {has!r}, not {wants!r}\nas the trainer sees it: {found.marked()}"
+def _difference(where: str, what: str, found: Seen, texts: Sequence[str], should: Sequence[str]) -> str:
+    i = next(i for i, (a, b) in enumerate(zip_longest(texts, should)) if a != b)
+    has, wants = (x[i] if i < len(x) else None for x in (texts, should))
+    return f"{where}: {what} differs: {has!r}, not {wants!r}\nas the trainer sees it: {found.marked()}"
