@@ -21,11 +21,10 @@ from typing import Any
 from ieat_data.corpora.io.hub import endpoint
 from ieat_data.dataset.croissant import CROISSANT
 from ieat_data.dataset.hub_faults import TOKEN, told
-from ieat_data.dataset.manifest import MANIFEST, manifest_digest
+from ieat_data.dataset.opening import MANIFEST, load_manifest, manifest_digest
 from ieat_data.dataset.publish import CARD
 from ieat_data.dataset.verification.folder import card_faults, croissant_faults
 from ieat_data.dataset.verification.words import differs
-from ieat_data.dataset.verify import load_manifest
 from ieat_data.errors import UserError
 from ieat_data.masking import hold
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from ieat_data.cli import app
 from ieat_data.dataset import card, croissant
-from ieat_data.dataset.manifest import manifest_digest
+from ieat_data.dataset.opening import manifest_digest
 from ieat_data.dataset.push import compare, push
 from ieat_data.errors import UserError
 from tests.dataset.test_card import manifest
