@@ -23,6 +23,7 @@ from ieat_data.cli import (
     inspect,
     instructions,
     models,
+    push,
     report,
     review,
     sources,
@@ -34,7 +35,7 @@ from ieat_data.masking import masked
 from ieat_data.paths import use_project
 
 _log = logging.getLogger(__name__)
-_RESUME = {"build", "ingest", "models"}  # what they have done stays, and the same command goes on from there
+_RESUME = {"build", "ingest", "models", "push"}  # what they have done stays, and the same command goes on from there
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -70,7 +71,7 @@ def settings(
         use_project(project)
 
 
-for command in (init, build, check, doctor, inspect, export, report, review, ingest, sources):
+for command in (init, build, check, doctor, inspect, export, push, report, review, ingest, sources):
     command.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(instructions.app, name="instructions")
