@@ -107,8 +107,10 @@ test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines o
 test-trainers: ## exports read by the real trainers, a step of training with each: CPU, tiny models (apt-get install ffmpeg)
 	@command -v ffmpeg > /dev/null || { echo "make test-trainers: clips are decoded with FFmpeg: apt-get install ffmpeg" >&2; exit 2; }
 	@$(MAKE) -s -j 2 data/sample/manifest.json $(TINY_AUDIO)/.ready $(TRAINERS:%=$(VENV)-%/.ready)
-	$(WITH_TRAINER) $(VENV)-swift/bin/python -m pytest -m trainers tests/trainers/test_ms_swift.py
-	$(WITH_TRAINER) $(VENV)-trl/bin/python -m pytest -m trainers tests/trainers/test_trl.py tests/trainers/test_formats.py
+	$(WITH_TRAINER) $(VENV)-swift/bin/python -m pytest -m trainers tests/trainers/test_ms_swift.py \
+		tests/trainers/test_examples.py::test_ms_swift
+	$(WITH_TRAINER) $(VENV)-trl/bin/python -m pytest -m trainers tests/trainers/test_trl.py tests/trainers/test_formats.py \
+		tests/trainers/test_examples.py::test_trl tests/trainers/test_train_on_it.py
 
 test-browser: setup ## the pages in a real Chromium (apt-get install chromium, or IEAT_CHROMIUM=/path)
 	$(call install,$(VENV),--no-deps -r requirements/browser.lock)
