@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,9 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.train_examples import ROOT, run_exports, train_on_it
+from tests.support.train_examples import EXAMPLES, ROOT, TRAINERS, commands, run_exports, train_on_it
 
 pytestmark = pytest.mark.trainers
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_the_exports_of_the_examples_work_on_the_sample(
+    trainer: str, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in run_exports(commands(EXAMPLES / trainer / "README.md"), sample, tmp_path):
+        about = json.loads(Path(folder, "export.json").read_text("utf-8"))
+        rows = [about, *about.get("splits", {}).values()]
+        assert sum(part.get("trained_turns", 0) for part in rows) > 0
 
 
 def run(words: list[str], *more: str) -> str:
@@ -58,3 +70,14 @@ def test_tiny_learns_what_carries_a_loss_and_nothing_else(sample: Path, tmp_path
     for key in fell:
         assert fell[key] < 0.5 if key == ("mask", "injected body") else fell[key] > 0.9, fell
     assert picture.read_text("utf-8").count("<polyline") == 6
+
+
+def test_tiny_says_in_a_line_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tiny.py", str(tmp_path / "none")])
+    with pytest.raises(SystemExit) as told:
+        runpy.run_path(str(ROOT / "examples" / "train" / "tiny.py"), run_name="__main__")
+    assert told.value.code == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert str(tmp_path / "none") in line
