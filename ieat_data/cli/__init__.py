@@ -29,7 +29,7 @@ from ieat_data.cli import (
     sources,
 )
 from ieat_data.cli.faults import absent_extra, line, wrong_argument
-from ieat_data.errors import UserError
+from ieat_data.errors import NothingRead, UserError
 from ieat_data.logs import on_terminal
 from ieat_data.masking import masked
 from ieat_data.paths import use_project
@@ -84,7 +84,7 @@ def _told(kind: type[BaseException], error: BaseException, trace: TracebackType 
 def main() -> None:
     """Run `ieat`: an error that the user can fix is one line, with exit code 2; one of the file system, with 1.
 
-    A signal ends it with 128 + its number.
+    A source without a row also ends it with 1; a signal with 128 + its number.
     """
     sys.excepthook = _told
     for stream in (sys.stdout, sys.stderr):
@@ -107,7 +107,7 @@ def main() -> None:
 def _failed(error: BaseException) -> NoReturn:
     if isinstance(error, UserError):
         print(masked(f"ieat: {error}"), file=sys.stderr)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, NothingRead) else 2)
     told = line(error) if isinstance(error, OSError) else None
     if isinstance(error, ModuleNotFoundError) and (lacking := absent_extra(error)):
         _failed(UserError(lacking))

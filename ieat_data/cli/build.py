@@ -93,7 +93,8 @@ def build(
 ) -> None:
     """Build a pipeline into a dataset folder.
 
-    Stop any time; the same command resumes where it stopped.
+    Stop any time; the same command resumes where it stopped. A build without a sample says which stage rejected all
+    rows, and ends with exit code 1.
 
     Example: ieat build stage1-2 --profile cpu --out data/stage1-2
     """
@@ -103,6 +104,7 @@ def build(
     from ieat_data.cli.places import on_disk
     from ieat_data.cli.show import after_build
     from ieat_data.cost.report import compared
+    from ieat_data.dataset.nothing import why_nothing
     from ieat_data.storage.open import at
 
     if manifest is not None:
@@ -111,8 +113,12 @@ def build(
         on_disk(record, "ieat build --record")
     writable(out, work)
     planned = make_plan(pipeline, profile, out, work, set_, limit)
-    after_build(run(planned, at(out), record, manifest, retry_rejected=retry_rejected or ()), out)
+    made = run(planned, at(out), record, manifest, retry_rejected=retry_rejected or ())
+    after_build(made, out)
     compared_table(compared(planned))
+    if nothing := why_nothing(made):
+        typer.echo(f"ieat: no sample came out: {nothing}", err=True)
+        raise typer.Exit(1)
 
 
 def plan(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,17 @@ def after_build(made: Mapping[str, Any], place: Path) -> None:
         f"\nshards {out}/data/*/*.parquet   manifest {out}/manifest.json   digest {made['content_digest'][:16]}…",
         soft_wrap=True,
     )
-    console.print(f"next   ieat show {out} --task trajectory     ieat verify {out}", soft_wrap=True)
+    console.print(f"next   {_next(made, out)}", soft_wrap=True, markup=False)
+
+
+def _next(made: Mapping[str, Any], out: str) -> str:
+    """Return commands that work on what was built: a task that is there, or the rejected rows if nothing is."""
+    place = shlex.quote(out)
+    if not made["rows"]:
+        return f"ieat report {place} (every rejected row, and why)"
+    tasks = made["counts"]["task"]
+    task = "trajectory" if "trajectory" in tasks else next(iter(tasks))
+    return f"ieat show {place} --task {task}     ieat verify {place}"
 
 
 def _review(console: Console, review: Mapping[str, Any]) -> None:
