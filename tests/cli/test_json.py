@@ -12,7 +12,6 @@ import typer
 from typer.testing import CliRunner
 
 from ieat_data.cli import app
-from ieat_data.execution.local import InProcessEngines
 from tests.support import corpora
 from tests.support.finished import Finished
 
@@ -75,8 +74,7 @@ def test_what_is_known_without_a_build() -> None:
     assert told("plan", "stage1-2", "--profile", "gpu", "--rows", "1k")["cost"]["stages"]
 
 
-def test_an_ingest_and_a_build(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ieat_data.building.Cluster", InProcessEngines)
+def test_an_ingest_and_a_build(finished: Finished, tmp_path: Path) -> None:
     corpora.make(tmp_path, 4)
     read = told("ingest", str(tmp_path / "sources" / "belle.yaml"), "--out", "read")
     assert (read["rows"], read["read"]["records"]) == (4, 4)
