@@ -39,13 +39,21 @@ _RESUME = {"build", "ingest", "models", "push"}  # what they have done stays, an
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help=(
         "Build IEAT training data for emotionally intelligent spoken language models.\n\n"
         "Start with: ieat build stage1-2 --profile cpu --out data/stage1-2"
     ),
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from ieat_data.version import __version__
+
+        typer.echo(f"ieat-data {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -60,6 +68,9 @@ def settings(
             show_default="IEAT_PROJECT, else the working directory if it has an ieat.toml",
         ),
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and exit.", is_eager=True, callback=_version)
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say more on standard error; IEAT_LOG=debug does the same.")
     ] = False,
