@@ -227,7 +227,8 @@ def show_samples(
     """
     from ieat_data.cli.as_json import put
     from ieat_data.cli.names import one_of
-    from ieat_data.dataset.verify import load_manifest, samples
+    from ieat_data.dataset.opening import load_manifest
+    from ieat_data.dataset.verify import samples
     from ieat_data.errors import UserError
     from ieat_data.storage.local import check_writable
 
