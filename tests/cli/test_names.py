@@ -54,7 +54,7 @@ def test_what_a_dataset_lacks_is_told_with_what_it_has(tmp_path: Path) -> None:
     [
         ({"empathy": 2, "response": 3}, ["ieat show 'my data' --task empathy", "ieat verify 'my data'"]),
         ({"response": 3}, ["ieat show 'my data'", "ieat verify 'my data'"]),
-        ({}, ["ieat verify 'my data'"]),
+        ({}, ["ieat report 'my data'"]),
     ],
 )
 def test_the_next_steps_work(tasks: dict[str, int], steps: list[str]) -> None:
