@@ -17,8 +17,7 @@ ON_CPU := IEAT_TINY=$(TINY) IEAT_VLLM_PYTHON=$(call PYTHON_OF,vllm) IEAT_SPEECH_
 	VLLM_CPU_KVCACHE_SPACE=1
 TRAINERS ?= swift trl llamafactory nemo mds
 TESTS_OF_swift := test_ms_swift.py test_examples.py::test_ms_swift
-TESTS_OF_trl := test_trl.py test_formats.py test_load.py $(addprefix test_examples.py::test_,trl the_readmes_commands_train \
-	tiny_learns_what_carries_a_loss_and_nothing_else)
+TESTS_OF_trl := test_trl.py test_formats.py test_load.py test_examples.py::test_trl test_train_on_it.py
 TESTS_OF_llamafactory := test_llamafactory.py test_examples.py::test_llamafactory
 TESTS_OF_nemo := test_nemo.py test_examples.py::test_nemo
 TESTS_OF_mds := test_mds.py
@@ -35,11 +34,6 @@ UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV) pip install -q --python $(1)/bin/python 
 endef
 
 # One process for each trainer, in its own environment.
-define test_with
-$(WITH_TRAINER) $(VENV)-$(1)/bin/python -m pytest -m trainers $(addprefix tests/trainers/,$(TESTS_OF_$(1)))
-
-endef
-
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
 	sample-sources reference docs check test test-unit test-fast test-engines test-trainers test-browser test-slow test-faults test-gpu fuzz audit bench bench-scale evaluate-checks evaluate-judge \
@@ -119,7 +113,10 @@ test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines o
 test-trainers: ## exports read by the real trainers, a step of training with each: CPU, tiny models (apt-get install ffmpeg); TRAINERS=nemo: one alone
 	@command -v ffmpeg > /dev/null || { echo "make test-trainers: clips are decoded with FFmpeg: apt-get install ffmpeg" >&2; exit 2; }
 	@$(MAKE) -s -j 2 data/sample/manifest.json $(if $(filter-out mds,$(TRAINERS)),$(TINY_AUDIO)/.ready) $(TRAINERS:%=$(VENV)-%/.ready)
-	$(foreach name,$(TRAINERS),$(call test_with,$(name)))
+	@$(MAKE) -s -j 2 --output-sync $(TRAINERS:%=test-trainer-%)
+
+test-trainer-%: # one thread each: most of their time is imports, so two at a time take half of it
+	OMP_NUM_THREADS=1 $(WITH_TRAINER) $(VENV)-$*/bin/python -m pytest -m trainers $(addprefix tests/trainers/,$(TESTS_OF_$*))
 
 test-browser: setup ## the pages in a real Chromium (apt-get install chromium, or IEAT_CHROMIUM=/path)
 	$(call install,$(VENV),--no-deps -r requirements/browser.lock)

@@ -6,6 +6,7 @@
     │   │   └── DamagedPart a part of a table: its shard is made again (storage/parts.py)
     │   ├── StoreError      a bucket cannot be reached or refuses, after all retries (storage/s3.py)
     │   ├── BuildStopped    a build, or what asks an engine beside one, ended on purpose. What is committed stays
+    │   │   └── NothingRead a source gave no row: exit code 1
     │   ├── SourceError     a corpus cannot be read at all (corpora/io). The ingest stage puts its name before it
     │   │   ├── FileGone    one of its files is not there. A reader of many files makes a rejected record of it
     │   │   ├── NotFetched  one of its files is a pointer, or a download that has not ended (corpora/io/roots.py)
@@ -46,6 +47,10 @@ class Damaged(UserError):
 
 class BuildStopped(UserError):
     """A build that stopped on purpose, e.g. because too many rows were rejected."""
+
+
+class NothingRead(BuildStopped):
+    """A source that gave no row. The command ends as a build without a sample does, with exit code 1."""
 
 
 class Retryable(IeatError):

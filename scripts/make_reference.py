@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from scripts.reference import commands, files, python, reasons, schema  # noqa: E402
+from scripts.reference import commands, documents, files, python, reasons, schema  # noqa: E402
+from scripts.reference.schemas import SCHEMAS  # noqa: E402
 
 FOLDER = ROOT / "docs" / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -22,19 +23,22 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "exporters.md": files.exporters,
     "stages.md": files.stages,
     "schema.md": schema.make,
+    "manifest.md": documents.make,
     "reasons.md": reasons.make,
+    **{f"schemas/{name}.schema.json": make for name, make in SCHEMAS.items()},
 }
 
 
 def differing() -> list[str]:
     """Return the pages that are not as the code has them, and those that no longer belong there."""
     stale = [name for name, make in PAGES.items() if _read(name) != make()]
-    return stale + sorted(p.name for p in FOLDER.glob("*.md") if p.name not in PAGES)
+    there = (p.relative_to(FOLDER).as_posix() for p in FOLDER.rglob("*") if p.is_file())
+    return stale + sorted(name for name in there if name not in PAGES)
 
 
 def write() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for name, make in PAGES.items():
+        (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
         (FOLDER / name).write_text(make(), encoding="utf-8")
 
 

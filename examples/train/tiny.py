@@ -37,7 +37,6 @@ from ieat_data.dataset.export.collator import MASKED, Collator
 
 Row = Mapping[str, Any]
 PARTS = {"answer": "answer", "model": "own thought", "injected": "injected body"}  # origin in the export → words
-CONFIGS = ("stage1_2_empathy", "stage1_2_reasoning", "stage1_2_trajectory")  # those with a thought
 SECONDS = 15  # the longest clip; its encoder pads each clip to this
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"]
 THINK = ["<think>", "</think>"]  # one token each, as in Qwen3
@@ -51,12 +50,13 @@ class Run(NamedTuple):
 
 
 def export(dataset: Path, out: Path, injected: str) -> list[Row]:
-    """Export a dataset with the command that anyone would use. Return its rows."""
+    """Export a dataset with the command that anyone would use. Return its rows with an injected thought."""
     command = [sys.executable, "-m", "ieat_data", "export", str(dataset), "--to", "trl", "--out", str(out)]
-    command += ["--injected", injected, "--max-audio-s", str(SECONDS), *(f"--config={name}" for name in CONFIGS)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    lines = [line for file in sorted(out.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()]
-    return [json.loads(line) for line in lines]
+    command += ["--injected", injected, "--max-audio-s", str(SECONDS)]
+    if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
+        raise SystemExit(1)  # it has said why
+    rows = [json.loads(line) for file in sorted(out.glob("*.jsonl")) for line in file.open(encoding="utf-8")]
+    return [row for row in rows if any(p["origin"] == "injected" for p in pieces(row))]
 
 
 def pieces(row: Row) -> Iterator[dict[str, Any]]:
@@ -186,7 +186,7 @@ def chart(runs: Mapping[str, Run]) -> str:
         found.append(f'<text x="{left + i * 120}" y="{top + height + 40}" fill="{colour}">{PARTS[part]}</text>')
     size = f'width="{left + len(runs) * (width + 50)}" height="{top + height + 56}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="13">'
-    return "\n".join([head, *found, "</svg>\n"])
+    return "\n".join([head, '<rect width="100%" height="100%" fill="#fff"/>', *found, "</svg>\n"])
 
 
 def main() -> None:
@@ -194,13 +194,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, help="a folder that ieat build wrote")
     parser.add_argument("--passes", type=int, default=20, help="how often each model sees the data (20)")
+    parser.add_argument("--rows", type=int, default=40, help="take so many rows at most (40)")
     parser.add_argument("--out", type=Path, default=Path("tiny.svg"), help="the picture (tiny.svg)")
     given = parser.parse_args()
     torch.use_deterministic_algorithms(True)
     runs = {}
     for injected in ("mask", "train"):
         with tempfile.TemporaryDirectory() as folder:
-            rows = export(given.dataset, Path(folder) / "export", injected)
+            rows = export(given.dataset, Path(folder) / "export", injected)[: given.rows]
+            if not rows:
+                raise SystemExit(f"{given.dataset}: no thought with an injected part, in clips of at most {SECONDS} s")
             processor = tiny_processor(rows)
             data = batches(rows, Collator(processor))
         model = tiny_model(processor)

@@ -23,28 +23,37 @@ from ieat_data.cli import (
     inspect,
     instructions,
     models,
+    push,
     report,
     review,
     sources,
 )
 from ieat_data.cli.faults import absent_extra, line, wrong_argument
-from ieat_data.errors import UserError
+from ieat_data.errors import NothingRead, UserError
 from ieat_data.logs import on_terminal
 from ieat_data.masking import masked
 from ieat_data.paths import use_project
 
 _log = logging.getLogger(__name__)
-_RESUME = {"build", "ingest", "models"}  # what they have done stays, and the same command goes on from there
+_RESUME = {"build", "ingest", "models", "push"}  # what they have done stays, and the same command goes on from there
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help=(
         "Build IEAT training data for emotionally intelligent spoken language models.\n\n"
         "Start with: ieat build stage1-2 --profile cpu --out data/stage1-2"
     ),
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from ieat_data.version import __version__
+
+        typer.echo(f"ieat-data {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -59,6 +68,9 @@ def settings(
             show_default="IEAT_PROJECT, else the working directory if it has an ieat.toml",
         ),
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and exit.", is_eager=True, callback=_version)
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say more on standard error; IEAT_LOG=debug does the same.")
     ] = False,
@@ -70,7 +82,7 @@ def settings(
         use_project(project)
 
 
-for command in (init, build, check, doctor, inspect, export, report, review, ingest, sources):
+for command in (init, build, check, doctor, inspect, export, push, report, review, ingest, sources):
     command.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(instructions.app, name="instructions")
@@ -83,7 +95,7 @@ def _told(kind: type[BaseException], error: BaseException, trace: TracebackType 
 def main() -> None:
     """Run `ieat`: an error that the user can fix is one line, with exit code 2; one of the file system, with 1.
 
-    A signal ends it with 128 + its number.
+    A source without a row also ends it with 1; a signal with 128 + its number.
     """
     sys.excepthook = _told
     for stream in (sys.stdout, sys.stderr):
@@ -106,7 +118,7 @@ def main() -> None:
 def _failed(error: BaseException) -> NoReturn:
     if isinstance(error, UserError):
         print(masked(f"ieat: {error}"), file=sys.stderr)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, NothingRead) else 2)
     told = line(error) if isinstance(error, OSError) else None
     if isinstance(error, ModuleNotFoundError) and (lacking := absent_extra(error)):
         _failed(UserError(lacking))

@@ -7,13 +7,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ieat_data.cli.as_json import json_option, put
+from ieat_data.cli.names import completing, pipelines, profiles
+
 if TYPE_CHECKING:
     from ieat_data.config import Pipeline, Profile
     from ieat_data.execution.plan import Plan
 
-PipelineArg = Annotated[str, typer.Argument(help="A name under pipelines/ (stage1-2) or a path to a YAML file.")]
+PipelineArg = Annotated[
+    str,
+    typer.Argument(
+        help="A name under pipelines/ (stage1-2) or a path to a YAML file.",
+        autocompletion=completing(pipelines),
+    ),
+]
 ProfileOpt = Annotated[
-    str, typer.Option("--profile", "-p", help="The engines: a name under pipelines/profiles/, or a path.")
+    str,
+    typer.Option(
+        "--profile",
+        "-p",
+        help="The engines: a name under pipelines/profiles/, or a path.",
+        autocompletion=completing(profiles),
+    ),
 ]
 OutOpt = Annotated[Path, typer.Option("--out", "-o", help="The dataset folder, or s3://BUCKET/PREFIX.")]
 WorkOpt = Annotated[
@@ -90,10 +105,14 @@ def build(
         Path | None, typer.Option(metavar="FILE", help="Also write the manifest to this file.", show_default=False)
     ] = None,
     retry_rejected: RetryOpt = None,
+    as_json: Annotated[
+        bool, json_option("out, manifest, content_digest, rows, audio_s, configs, rejected, grades, measured")
+    ] = False,
 ) -> None:
     """Build a pipeline into a dataset folder.
 
-    Stop any time; the same command resumes where it stopped.
+    Stop any time; the same command resumes where it stopped. A build without a sample says which stage rejected all
+    rows, and ends with exit code 1.
 
     Example: ieat build stage1-2 --profile cpu --out data/stage1-2
     """
@@ -101,8 +120,9 @@ def build(
     from ieat_data.building import writable
     from ieat_data.cli.cost import compared_table
     from ieat_data.cli.places import on_disk
-    from ieat_data.cli.show import after_build
+    from ieat_data.cli.show import after_build, built
     from ieat_data.cost.report import compared
+    from ieat_data.dataset.nothing import why_nothing
     from ieat_data.storage.open import at
 
     if manifest is not None:
@@ -111,8 +131,15 @@ def build(
         on_disk(record, "ieat build --record")
     writable(out, work)
     planned = make_plan(pipeline, profile, out, work, set_, limit)
-    after_build(run(planned, at(out), record, manifest, retry_rejected=retry_rejected or ()), out)
-    compared_table(compared(planned))
+    made = run(planned, at(out), record, manifest, retry_rejected=retry_rejected or ())
+    if as_json:
+        put({**built(made, out), "measured": compared(planned)})
+    else:
+        after_build(made, out)
+        compared_table(compared(planned))
+    if nothing := why_nothing(made):
+        typer.echo(f"ieat: no sample came out: {nothing}", err=True)
+        raise typer.Exit(1)
 
 
 def plan(
@@ -146,7 +173,9 @@ def plan(
         list[str] | None,
         typer.Option(metavar="[SOURCE=]H", help="The same in hours of speech, by the corpus's mean clip length."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: Annotated[
+        bool, json_option("tables, no_tables, cost, measured; with --retry-rejected asked_again")
+    ] = False,
     retry_rejected: Annotated[
         list[str] | None,
         typer.Option(
@@ -180,14 +209,18 @@ def plan(
 def status(
     out: Annotated[Path, typer.Argument(help="The dataset folder of a build, running or not.")],
     work: WorkOpt = None,
+    as_json: Annotated[bool, json_option("tables, measured")] = False,
 ) -> None:
     """Show the progress of the last build into a folder, and its measured cost beside the planned one."""
     from ieat_data.building import load_build
     from ieat_data.cli.cost import compared_table
-    from ieat_data.cli.show import plan_table
+    from ieat_data.cli.show import plan_rows, plan_table
     from ieat_data.cost.report import compared
     from ieat_data.storage.open import at
 
     begun = load_build(at(work or out / ".work"))
+    if as_json:
+        put({"tables": plan_rows(begun), "measured": compared(begun)})
+        return
     plan_table(begun)
     compared_table(compared(begun))

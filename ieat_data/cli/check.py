@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ieat_data.cli.as_json import json_option, put
 from ieat_data.cli.build import PipelineArg, ProfileOpt, SetOpt, make_plan
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def check(
         Path | None, typer.Option(help="A manifest whose content digest the rows must also have.", show_default=False)
     ] = None,
     set_: SetOpt = None,
+    as_json: Annotated[bool, json_option("recording, same, rows, stages, content_digest, changed, differs")] = False,
 ) -> None:
     """Build from a recording and compare every row of every stage with the recorded one. Exit 1 on a difference.
 
@@ -43,7 +46,7 @@ def check(
     from ieat_data.dataset.manifest import content_digest
     from ieat_data.dataset.opening import load_manifest
     from ieat_data.errors import UserError
-    from ieat_data.recording.compare import compare
+    from ieat_data.recording.compare import changed_inputs, compare
 
     with tempfile.TemporaryDirectory(prefix="ieat-check-") as work:
         plan = make_plan(pipeline, profile, Path(work), Path(work), set_, None)
@@ -57,6 +60,10 @@ def check(
             )
         make_tables(plan)
         found = compare(plan, plan.recording)
+        if found and as_json:
+            differs = [{**asdict(stage), "rows": [asdict(row) for row in stage.rows]} for stage in found]
+            put(_told(plan, digest=None, changed=changed_inputs(plan, plan.recording), differs=differs))
+            raise typer.Exit(1)
         if found:
             _show(plan, found)
             raise typer.Exit(1)
@@ -64,7 +71,23 @@ def check(
             raise UserError(f"recording {plan.recording.name}: its digest is {recorded}, that of its rows {digest}")
         rows = sum(r.rows for node in plan.nodes.values() for r in node.records.values())
         stages = len(plan.nodes)
+    if as_json:
+        put(_told(plan, digest=digest, changed=[], differs=[]))
+        return
     typer.echo(f"recording {plan.recording.name}: all {rows} rows of {stages} stages as recorded, digest {digest}")
+
+
+def _told(plan: Plan, digest: str | None, changed: list[str], differs: list[dict[str, Any]]) -> dict[str, Any]:
+    assert plan.recording is not None
+    return {
+        "recording": plan.recording.name,
+        "same": not differs,
+        "rows": sum(r.rows for node in plan.nodes.values() for r in node.records.values()),
+        "stages": len(plan.nodes),
+        "content_digest": digest,
+        "changed": changed,
+        "differs": differs,
+    }
 
 
 def _show(plan: Plan, found: list[StageDifference]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from ieat_data.cli.show import new_console, new_table
+from ieat_data.cli.show import new_console, new_table, print_table
 from ieat_data.cost.estimate import Estimate
 from ieat_data.cost.figures import Kind
 
@@ -78,7 +78,7 @@ def estimate_tables(e: Estimate) -> None:
         core = f"{x.core_s / 3600:,.1f}" if x.core_s else ""
         table.add_row(name, count(x.rows), count(x.ok), audio, *asks, *tokens, core, size(x.bytes))
     table.add_row("raw answers", *[""] * 8, size(e.stored["answers"]))
-    console.print(table)
+    print_table(table)
     _pools(e)
     _sums(e)
 
@@ -102,7 +102,7 @@ def _pools(e: Estimate) -> None:
         table.add_row(escape(name), *map(escape, cells))
     console = new_console()
     console.print()
-    console.print(table)
+    print_table(table)
     if e.slowest:
         console.print("◀ the pool that takes longest")
 
@@ -169,4 +169,4 @@ def compared_table(by_role: Mapping[str, Mapping[str, Any]]) -> None:
         table.add_row(role, count(done["requests"]), *cells)
     console = new_console()
     console.print("\n[bold]planned and measured[/bold] (time: of one replica, without idle time)")
-    console.print(table)
+    print_table(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ieat_data.cli.as_json import json_option, put
 from ieat_data.cli.build import ProfileOpt, WorkOpt
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def doctor(
         list[str] | None, typer.Option("--set", metavar="profile.KEY=VALUE", help="Override a value of the profile.")
     ] = None,
     calls: Annotated[bool, typer.Option(help="Load each engine and ask it something.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False,
+    as_json: Annotated[bool, json_option("profile, ok, findings")] = False,
 ) -> None:
     """Check everything a profile needs: machine, environments, packages, GPUs, models; ask each engine something.
 
@@ -55,7 +55,7 @@ def doctor(
 
     report = examine(load_profile(profile, for_profile), place, calls, say)
     if as_json:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
+        put(report.as_json())
     else:
         _show(report, calls)
     if report.faults:

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ieat_data.cli.as_json import json_option, put
+from ieat_data.cli.names import completing, exporters
+
 _TARGETS = "ms-swift, llamafactory, trl, nemo, openai, webdataset, lhotse-shar, mds, osum, humdial, jsonl"
 
 
@@ -18,7 +21,12 @@ def register(app: typer.Typer) -> None:
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder that ieat build wrote.")],
     to: Annotated[
-        str | None, typer.Option(metavar="TARGET", help=f"{_TARGETS}, or one of your own: module:Class.")
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help=f"{_TARGETS}, or one of your own: module:Class.",
+            autocompletion=completing(exporters),
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A new folder for what is written.")] = None,
     check: Annotated[
@@ -73,6 +81,13 @@ def export(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Lay a value over the exporter's settings.")
     ] = None,
+    as_json: Annotated[
+        bool,
+        json_option(
+            "out, exporter, settings, configs, split, content_digest, rows, left_out; more of OUT/export.json; "
+            "with --check agree"
+        ),
+    ] = False,
 ) -> None:
     """Write a dataset for a trainer or another tool. What is left out is counted by reason.
 
@@ -90,7 +105,11 @@ def export(
     if check is not None:
         from ieat_data.dataset.export.checking.run import check as compare
 
-        for line in compare(fetched(folder), check, set_ or []):
+        lines = compare(fetched(folder), check, set_ or [])
+        if as_json:
+            put({"agree": list(lines)})
+            return
+        for line in lines:
             typer.echo(line)
         return
     if to is None or out is None:
@@ -110,6 +129,9 @@ def export(
     about = run(
         fetched(folder), to, on_disk(out, "ieat export --out"), [*settings, *(set_ or [])], configs or [], split
     )
+    if as_json:
+        put({"out": str(out), **about})
+        return
     for name, part in about["splits"].items() if split else [("", about)]:
         _tell(f"{name}: " if name else "", part)
     typer.echo(f"written to {out}")

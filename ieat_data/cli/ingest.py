@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ieat_data.cli.as_json import json_option, put
 from ieat_data.cli.build import LimitOpt
+from ieat_data.cli.names import completing, sources
 
 if TYPE_CHECKING:
     from ieat_data.apps.ingest.statistics import Statistics
@@ -20,10 +22,22 @@ def register(app: typer.Typer) -> None:
 
 
 def ingest(
-    source: Annotated[str, typer.Argument(help="A name under manifests/sources/ or a path to a YAML file.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A name under manifests/sources/ or a path to a YAML file.", autocompletion=completing(sources)
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for table, statistics and picture.")],
     limit: LimitOpt = None,
     rows_per_shard: Annotated[int, typer.Option(min=1, help="Records per shard.")] = 2048,
+    as_json: Annotated[
+        bool,
+        json_option(
+            "source, rows, rejects, languages, characters, read; of speech also hours, mean_s, speakers, "
+            "sample_rates_hz, clips_by_second"
+        ),
+    ] = False,
 ) -> None:
     """Read one corpus into a table of utterances (or queries) and show its statistics.
 
@@ -39,7 +53,7 @@ def ingest(
     node = run(source, on_disk(out, "ieat ingest").resolve(), limit, rows_per_shard)
     found = statistics(source, node)
     replace_file(out / "statistics.json", (json.dumps(found.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
-    _print(found, out)
+    put(found.as_json()) if as_json else _print(found, out)
     if not found.durations:
         return
     try:
@@ -51,7 +65,7 @@ def ingest(
 def _print(found: Statistics, out: Path) -> None:
     from rich.table import Table
 
-    from ieat_data.cli.show import escape, new_console
+    from ieat_data.cli.show import escape, new_console, print_table
     from ieat_data.execution.read import said
 
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -63,7 +77,7 @@ def _print(found: Statistics, out: Path) -> None:
         shown = ", ".join(f"{k}: {n}" for k, n in value.items()) if isinstance(value, dict) else str(value)
         table.add_row(name, escape(shown or "none"))
     console = new_console()
-    console.print(table)
+    print_table(table)
     if found.read:
         console.print(f"\n{said(found.name, found.read)}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"\nrows {out}/data/*.parquet   rejected {out}/.work/tables/*/quarantine-*", soft_wrap=True)

@@ -126,7 +126,7 @@ def _asked() -> tuple[Path | None, Path | None, Path | None]:
     """
     from ieat_data.errors import UserError
 
-    if not sys.stdin.isatty():
+    if not _terminal():
         raise UserError("name your data: --audio DIR --table FILE, --text FILE, --hf DATASET or --lhotse FILE")
 
     def ask(what: str) -> Path | None:
@@ -139,6 +139,10 @@ def _asked() -> tuple[Path | None, Path | None, Path | None]:
     if not audio and not text:
         raise UserError("name clips or texts; ieat init --help lists the other kinds of data")
     return audio, table, text
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _show(rows: Sequence[Shown], kind: str) -> None:

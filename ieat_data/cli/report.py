@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ieat_data.cli.as_json import json_option, put
 from ieat_data.cli.build import WorkOpt
 
 
@@ -32,6 +33,7 @@ def report(
     host: Annotated[str, typer.Option(help="With --serve: the address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0: any free one.")] = 8765,
     work: WorkOpt = None,
+    as_json: Annotated[bool, json_option("page, samples, rejected; not with --serve")] = False,
 ) -> None:
     """Make a page from a dataset: its figures, every sample to read and hear, every rejected row and why.
 
@@ -42,11 +44,14 @@ def report(
     Example: ieat report data/stage1-2 --out report
     """
     from ieat_data.cli.places import on_disk
+    from ieat_data.errors import UserError
 
     with_clips = _count(audio)
     for place in (folder, work):
         if place is not None:
             on_disk(place, "ieat report")
+    if serve and as_json:
+        raise UserError("--json goes without --serve: a page that is served has no end")
     if serve:
         from ieat_data.apps.report.serve import serve as run
 
@@ -60,6 +65,10 @@ def report(
     check_writable(target.absolute())
     said = write(view_of(folder, work), target, with_clips)
     lists = said["lists"]
+    if as_json:
+        counts = {"samples": lists["samples"]["rows"], "rejected": lists["rejected"]["rows"]}
+        put({"page": str(target / "index.html"), **counts})
+        return
     typer.echo(
         f"{target / 'index.html'}: {lists['samples']['rows']} samples, {lists['rejected']['rows']} rejected rows",
         err=True,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ieat_data.cli.as_json import json_option, put
+
 if TYPE_CHECKING:
     from ieat_data.apps.review.session import ReviewSession
 
@@ -45,6 +47,12 @@ def review(
     progress: Annotated[
         bool, typer.Option("--progress", help="Print the progress and the agreement, and exit.")
     ] = False,
+    as_json: Annotated[
+        bool,
+        json_option(
+            "items, decided, held, disagreed, share, rule, reasons, reviewers, pairs, faults; needs --progress"
+        ),
+    ] = False,
 ) -> None:
     """Review instructions or samples one by one: accept, reject with a reason, edit. The next build uses the result.
 
@@ -55,11 +63,14 @@ def review(
     """
     from ieat_data.apps.review.serve import serve
     from ieat_data.cli.places import on_disk
+    from ieat_data.errors import UserError
     from ieat_data.storage.local import check_writable
 
     session = open_session(on_disk(what, "ieat review"), decisions, rule, n)
+    if as_json and not progress:
+        raise UserError("--json goes with --progress: the review itself is a page")
     if progress:
-        show_progress(session.progress())
+        put(session.progress()) if as_json else show_progress(session.progress())
         return
     check_writable(session.store.folder)
     typer.echo(
@@ -75,15 +86,15 @@ def open_session(what: Path, decisions: Path | None, rule: str | None, n: int | 
     from ieat_data.apps.review.open import open_catalogue
     from ieat_data.apps.review.session import ReviewSession
     from ieat_data.apps.review.store import Store
+    from ieat_data.cli.names import one_of
     from ieat_data.config import Rule, located
-    from ieat_data.errors import UserError, did_you_mean
+    from ieat_data.errors import UserError
 
     if not what.exists():
         what = located(str(what), str(what))  # prompts/instructions, from the project or the package
     folder, known = _defaults(what)
     chosen: Any = rule or known
-    if chosen not in get_args(Rule):
-        raise UserError(f"--rule {chosen!r} is not known{did_you_mean(chosen, get_args(Rule))}")
+    one_of("--rule", chosen, get_args(Rule))
     folder = decisions or folder
     if folder is None:
         raise UserError(f"{what}: not in a project's prompts/instructions: name a folder with --decisions DIR")
@@ -111,7 +122,7 @@ def _defaults(what: Path) -> tuple[Path | None, str]:
 
 def show_progress(made: dict[str, Any]) -> None:
     """Print `agreement.progress` in readable form."""
-    from ieat_data.cli.show import escape, new_console, new_table
+    from ieat_data.cli.show import escape, new_console, new_table, print_table
 
     console = new_console()
     console.print(
@@ -122,12 +133,12 @@ def show_progress(made: dict[str, Any]) -> None:
         table = new_table("reviewer", "decided", "accept", "edit", "reject")
         for r in made["reviewers"]:
             table.add_row(escape(r["name"]), *(str(r.get(k, 0)) for k in ("decided", "accept", "edit", "reject")))
-        console.print(table)
+        print_table(table)
     if made["pairs"]:
         table = new_table("pair", "items", "agreed", "Cohen's kappa")
         for p in made["pairs"]:
             kappa = "undefined" if p["kappa"] is None else f"{p['kappa']:.2f}"
             table.add_row(escape(" / ".join(p["reviewers"])), str(p["items"]), f"{p['agreed']:.0%}", kappa)
-        console.print(table)
+        print_table(table)
     for fault in made["faults"]:
         console.print(fault, markup=False)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape as escape_markup
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 
 from ieat_data.cli.places import named
 from ieat_data.config import load_project
 from ieat_data.execution.plan import Plan
 from ieat_data.paths import project
+
+# also where a dataset has none of them
+_KNOWN = {"task": ("response", "reasoning", "empathy", "trajectory"), "language": ("en", "zh")}
 
 
 def printable(text: str) -> str:
@@ -29,7 +36,7 @@ def escape(text: str) -> str:
 def new_console() -> Console:
     """Return a console for stdout, 120 columns wide if it is no terminal."""
     console = Console(highlight=False)
-    if not console.is_terminal:
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
         console.width = 120
     return console
 
@@ -40,6 +47,29 @@ def new_table(*columns: str) -> Table:
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right")
     return table
+
+
+def print_table(table: Table) -> None:
+    """Print a table; where it is wider than the terminal, each row as a few lines: no word is cut."""
+    console = new_console()
+    natural = _natural(console, table)
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console.width = max(console.width, natural)
+    if natural > console.width:
+        names = [str(column.header) for column in table.columns]
+        for cells in zip(*(column.cells for column in table.columns), strict=True):
+            first, *rest = [c if isinstance(c, str) else str(c) for c in cells]
+            said = [f"[dim]{n}[/dim] {c}" if n else c for n, c in zip(names[1:], rest, strict=True) if c]
+            console.print(f"[bold]{first}[/bold]" if names[0] else first)
+            if said:
+                console.print(Padding("[dim] · [/dim]".join(said), (0, 0, 0, 2), expand=False))
+        return
+    console.print(table)
+
+
+def _natural(console: Console, table: Table) -> int:
+    """Return the width that a table takes where there is room."""
+    return Measurement.get(console, console.options.update(max_width=10_000), table).maximum
 
 
 def plan_rows(plan: Plan) -> list[dict[str, Any]]:
@@ -68,7 +98,7 @@ def plan_table(plan: Plan) -> None:
         cells = [x["table"], x["shards"], x["there"], left, known, x["rejected"] or "", escape(x["why"])]
         table.add_row(*map(str, cells))
     console = new_console()
-    console.print(table)
+    print_table(table)
     roles = sorted({r for node in plan.nodes.values() if node.todo for r in node.stage.engines})
     engines = (
         f"answers from recording {plan.recording.name}"
@@ -96,7 +126,7 @@ def after_build(made: Mapping[str, Any], place: Path) -> None:
         languages, turns = c["language"], c["n_turns"]
         counts = [languages.get("en", 0), languages.get("zh", 0), *(turns.get(str(n), 0) for n in range(1, 5))]
         table.add_row(name, str(c["rows"]), *(str(n or "") for n in counts))
-    console.print(table)
+    print_table(table)
     if made["counts"]["emotion"]:
         console.print("\n[bold]emotions[/bold]  " + _bars(made["counts"]["emotion"]))
         console.print("[bold]first → last[/bold]  " + escape(_inline(made["counts"]["transition"]) or "none"))
@@ -125,7 +155,32 @@ def after_build(made: Mapping[str, Any], place: Path) -> None:
         f"\nshards {out}/data/*/*.parquet   manifest {out}/manifest.json   digest {made['content_digest'][:16]}…",
         soft_wrap=True,
     )
-    console.print(f"next   ieat show {out} --task trajectory     ieat verify {out}", soft_wrap=True)
+    console.print("next   " + "     ".join(next_steps(made, out)), soft_wrap=True, markup=False)
+
+
+def next_steps(made: Mapping[str, Any], out: str) -> list[str]:
+    """Return the commands that a user may want after a build, each of which works."""
+    place = shlex.quote(out)
+    if not made["rows"]:
+        return [f"ieat report {place}"]
+    task = next((t for t in ("trajectory", "reasoning", "empathy") if made["counts"]["task"].get(t)), None)
+    shown = f"ieat show {place}" + (f" --task {task}" if task else "")
+    return [shown, f"ieat verify {place}"]
+
+
+def built(made: Mapping[str, Any], place: Path) -> dict[str, Any]:
+    """Return what `after_build` prints, for JSON."""
+    out = named(place)
+    return {
+        "out": out,
+        "manifest": f"{out}/manifest.json",
+        **{key: made[key] for key in ("content_digest", "rows", "audio_s")},
+        "configs": {
+            name: {key: c[key] for key in ("rows", "language", "n_turns")} for name, c in made["configs"].items()
+        },
+        "rejected": {name: stage["rejects"] for name, stage in made["stages"].items() if stage["rejects"]},
+        "grades": made["grades"],
+    }
 
 
 def _review(console: Console, review: Mapping[str, Any]) -> None:
@@ -157,34 +212,54 @@ def _bars(counts: Mapping[str, int]) -> str:
 
 
 def show_samples(
-    folder: Path, id_: str | None, task: str | None, language: str | None, n: int, audio: Path | None
+    folder: Path,
+    id_: str | None,
+    task: str | None,
+    language: str | None,
+    n: int,
+    audio: Path | None,
+    as_json: bool = False,
 ) -> None:
     """Print samples.
 
     Raises:
         UserError: none matches.
     """
+    from ieat_data.cli.as_json import put
+    from ieat_data.cli.names import one_of
+    from ieat_data.dataset.opening import load_manifest
     from ieat_data.dataset.verify import samples
     from ieat_data.errors import UserError
     from ieat_data.storage.local import check_writable
 
+    counts = load_manifest(folder)["counts"]
+    for option, given in (("task", task), ("language", language)):
+        if given is not None:
+            one_of(f"--{option}", given, {*counts[option], *_KNOWN[option]})
     console, shown = new_console(), 0
+    listed: list[dict[str, Any]] = []
     if audio is not None:
         check_writable(audio.absolute())
     for row in samples(folder):
         fits = (id_ is None or row["id"].startswith(id_)) and task in (None, row["task"])
         if fits and language in (None, row["language"]):
-            _sample(console, row)
+            if as_json:
+                listed.append({**row, "audios": [{"path": a["path"], "size": len(a["bytes"])} for a in row["audios"]]})
+            else:
+                _sample(console, row)
             if audio is not None:
                 audio.mkdir(parents=True, exist_ok=True)
                 for i, clip in enumerate(row["audios"]):
                     (audio / f"{row['id']}-{i}.flac").write_bytes(clip["bytes"])
             shown += 1
             if shown == n:
-                return
+                break
+    if as_json and shown:
+        put({"samples": listed})
     if not shown:
         wanted = ", ".join(f"{k} {v}" for k, v in (("id", id_), ("task", task), ("language", language)) if v)
-        raise UserError(f"{folder}: holds no sample with {wanted or 'any id'}")
+        has = "; ".join(f"{k}: {', '.join(sorted(counts[k]))}" for k in ("task", "language") if counts[k])
+        raise UserError(f"{folder}: holds no sample with {wanted or 'any id'}" + (f" ({has})" if has else ""))
 
 
 def _sample(console: Console, row: Mapping[str, Any]) -> None:

@@ -438,7 +438,7 @@ class Sample:
     language: Language
     n_turns: Annotated[int, "how often the user speaks, the question not counted"]
     messages: Annotated[tuple[Message, ...], "the conversation, in order"]
-    audios: Annotated[tuple[Audio, ...], "the clips, FLAC, 16 kHz, mono"]
+    audios: Annotated[tuple[Audio, ...], "the clips: FLAC, 16 kHz, mono; in stage 2 as the corpus has them"]
     spans: Annotated[tuple[Span, ...], "what each piece of a clip was joined from"]
     instruction: Annotated[Instruction | None, "the spoken question that was drawn, where the task has one"]
     provenance: Provenance

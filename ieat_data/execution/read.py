@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ieat_data.corpora.io.account import merged, sentences
-from ieat_data.errors import BuildStopped
+from ieat_data.errors import NothingRead
 from ieat_data.execution.plan import Node
 from ieat_data.stages import SOURCE_TABLES
 from ieat_data.storage.shards import CommitRecord
@@ -67,7 +67,7 @@ def check_sources(node: Node) -> None:
     """Check that each source of a finished table gave rows.
 
     Raises:
-        BuildStopped: one did not.
+        NothingRead: one did not.
     """
     if node.inputs or _searches(node) or len(node.records) < len(node.shards):
         return
@@ -76,7 +76,7 @@ def check_sources(node: Node) -> None:
             continue
         first = next((q for r in node.records.values() if _of(r, source) for q in node.table.quarantined(r)), {})
         why = f", first: {first['message']}" if first.get("message") else ""
-        raise BuildStopped(
+        raise NothingRead(
             f"source {source!r}: gave no row. {said(source, read)}{why} (details: {node.table.folder}/quarantine-*)"
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -21,17 +23,13 @@ def read(shards: Shards, order: Pass, positions: Iterator[int], columns: Sequenc
     """Yield the rows at `positions`, which increase. Row groups that hold none of them are not read."""
     for number, inside in groupby(positions, order.bundle):
         with ExitStack() as stack:
+            shards.fetch([p.shard for bundle in order.bundles[number : number + 2] for p in bundle])
             opened = {p.shard: stack.enter_context(shards.open(p.shard)) for p in order.bundles[number]}
-            after = order.bundles[number + 1] if number + 1 < len(order.bundles) else []
-            shards.fetch([p.shard for p in after])
             windows = order.windows(number, {shard: file.groups for shard, file in opened.items()})
-            starts = np.array([w.start for w in windows])
-
-            def window_of(position: int, starts: Any = starts) -> int:
-                return int(np.searchsorted(starts, position, "right")) - 1
-
-            for n, wanted in groupby(inside, window_of):
-                yield from _rows(windows[n], [p - windows[n].start for p in wanted], opened, columns)
+            starts = [w.start for w in windows]
+            for after, wanted in groupby(inside, partial(bisect_right, starts)):
+                window = windows[after - 1]
+                yield from _rows(window, [p - window.start for p in wanted], opened, columns)
 
 
 def _rows(

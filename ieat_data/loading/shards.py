@@ -84,7 +84,7 @@ class Shards:
 
     def fetch(self, shards: Sequence[int]) -> None:
         """Begin to copy shards that lie elsewhere, so that they are here when they are opened."""
-        if not self._place.local and shards:
+        if not self._place.local:
             pool = ThreadPoolExecutor(_FETCHED_AT_ONCE)
             for shard in shards:
                 pool.submit(self._file, shard)  # a failure is met again, and told, when the shard is opened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -58,11 +58,13 @@ def _type(annotation: Any) -> str:
     if annotation in _NAMES:
         return _NAMES[annotation]
     origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(args[0])
     if origin is Literal:
         return " or ".join(code(a) for a in args)
     if origin in (Union, types.UnionType):
         return " or ".join(_type(a) for a in args)
-    if origin is tuple and args[-1:] == (...,):
+    if origin is list or (origin is tuple and args[-1:] == (...,)):
         return f"list of {_type(args[0])}"
     if origin is tuple:
         return f"[{', '.join(_type(a) for a in args)}]"

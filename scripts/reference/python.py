@@ -39,6 +39,9 @@ def _methods(cls: type[Any]) -> Iterator[str]:
         said = inspect.getdoc(member)
         if not name.startswith("_") and inspect.isfunction(member) and said:
             yield f"- `{name}`: {bare(' '.join(said.partition(chr(10) * 2)[0].split()))}"
+            for arguments in (body for kind, body in _SECTION.findall(said + "\n") if kind == "Args"):
+                for names, what in _ENTRY.findall(textwrap.dedent(arguments).strip()):
+                    yield f"    - `{names}`: {bare(' '.join(what.split()))}"
 
 
 def signature(name: str, function: Any) -> str:
@@ -55,7 +58,8 @@ def signature(name: str, function: Any) -> str:
 
 def _parameter(p: inspect.Parameter) -> str:
     default = "" if p.default is p.empty else f" = {p.default!r}"
-    return f"{p.name}: {p.annotation}{default}"
+    stars = "**" if p.kind is p.VAR_KEYWORD else ""
+    return f"{stars}{p.name}: {p.annotation}{default}"
 
 
 def words(doc: str) -> str:

@@ -17,7 +17,8 @@ from scripts.reference.markdown import bare, code, page, sentence, table
 def make() -> str:
     intro = f"""
 A dataset's `data/CONFIG/*.parquet` have the columns of a sample; `datasets.load_dataset` reads them as they are. The
-schema's version is **{schemas.VERSION}** (`schema_version` in `manifest.json`).
+schema's version is **{schemas.VERSION}** (`schema_version` in `manifest.json`). [The format](../format.md) says how
+columns, indexes and spans belong together, and what may change.
 
 The tables below it lie in the work folder (`OUT/.work/tables/`), a table for each stage. Each has `id` (32 hex digits,
 made from the content that the row comes from), `status` and `reason`. `status` is `ok`, `rejected` (here, for `reason`)

@@ -182,6 +182,18 @@ def test_nothing_is_written_over_and_a_project_gets_one_more_corpus() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_in_a_terminal_what_is_missing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ieat_data.cli.init._terminal", lambda: True)
+    Path("meta.csv").write_text(f"audio,text\nclips/a.wav,{EN}\n")
+    done = CliRunner().invoke(app, ["init", "mine"], input="clips\nmeta.csv\n\n")
+    assert done.exit_code == 0, done.output
+    assert "Folder of clips" in done.output and "1 of the first 1 rows can be used" in done.output
+    assert source()["options"]["table"] == "meta.csv"
+    done = CliRunner().invoke(app, ["init", "other"], input="\n\n")
+    assert isinstance(done.exception, UserError) and "name clips or texts" in str(done.exception)
+
+
+@pytest.mark.usefixtures("here")
 def test_rows_that_cannot_be_used_end_with_exit_code_1() -> None:
     Path("clips/meta.csv").write_text("audio,text\na.wav,\n")
     assert "none of the first rows can be used" in init("mine", "--audio", "clips", "--language", "en", code=1)

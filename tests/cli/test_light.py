@@ -13,12 +13,31 @@ from ieat_data.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 
-HEAVY = ("ray", "torch", "datasets", "pyarrow", "numpy", "soundfile", "faster_whisper", "xllamacpp", "kokoro_onnx")
+HEAVY = (
+    "ray",
+    "torch",
+    "datasets",
+    "pyarrow",
+    "numpy",
+    "soundfile",
+    "faster_whisper",
+    "xllamacpp",
+    "kokoro_onnx",
+    "huggingface_hub",
+)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "args", [["--help"], ["build", "--help"], ["review", "--help"], ["doctor", "--help"], ["models", "fetch", "--help"]]
+    "args",
+    [
+        ["--help"],
+        ["build", "--help"],
+        ["review", "--help"],
+        ["doctor", "--help"],
+        ["models", "fetch", "--help"],
+        ["push", "--help"],
+    ],
 )
 def test_help_loads_nothing_heavy(args: list[str]) -> None:
     code = (

@@ -153,7 +153,7 @@ def test_broken_lines_cost_themselves_alone(corpus: Path) -> None:
 @pytest.mark.parametrize(("encoding", "text"), [("gb18030", "今天的天气真好，我们去公园吧。"), ("cp1252", "café olé")])
 def test_another_encoding_is_told_and_can_be_named(corpus: Path, encoding: str, text: str) -> None:
     (corpus / "meta.csv").write_bytes(f"audio,text\nclips/a.wav,{text}\n".encode(encoding))
-    with pytest.raises(SourceError, match=f"meta.csv: is not UTF-8 .*set the option encoding: {encoding}"):
+    with pytest.raises(SourceError, match=f"meta.csv: is not UTF-8.*set the option encoding: {encoding}"):
         list(FolderReader(corpus, "zh", "meta.csv").plan(8))
     assert texts(records(FolderReader(corpus, "zh", "meta.csv", encoding=encoding))) == [text]
     with pytest.raises(SourceError, match="'utf-9' is no encoding"):

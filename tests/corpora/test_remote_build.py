@@ -123,7 +123,7 @@ def test_the_list_of_sources(s3: S3, hub: Hub, tmp_path: Path, monkeypatch: pyte
         ("libriheavy", "s3://no-such-bucket"),
     ):
         source(tmp_path / "sources", reader, root)
-    done = CliRunner().invoke(app, ["sources"])
+    done = CliRunner().invoke(app, ["sources"], env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()[1:]
     assert "no: s3://corpora/nowhere" in lines[0]

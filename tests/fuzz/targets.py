@@ -16,7 +16,9 @@ import yaml
 
 from ieat_data.config import load_pipeline, load_profile, load_source
 from ieat_data.corpora import reader_class
+from ieat_data.corpora.folder import FolderReader
 from ieat_data.corpora.io.base import BadRecord, SpeechRecord
+from ieat_data.corpora.texts import TextsReader
 from ieat_data.data import audio
 from ieat_data.dataset.opening import load_manifest
 from ieat_data.dataset.verify import verify
@@ -63,9 +65,13 @@ def corpus(source: str, file: str, inner: bool = False, small: Callable[[Path], 
 def read(source: str, root: Path) -> None:
     """Read a corpus to its end, whatever it holds, as the ingest stage does."""
     said = _source(source)
-    reader = reader_class(said["reader"])(root, said["language"], **said.get("options", {}))
+    _read(lambda: reader_class(said["reader"])(root, said["language"], **said.get("options", {})))
+
+
+def _read(opened: Callable[[], Any]) -> None:
     keys: list[str] = []
     with suppress(UserError):
+        reader = opened()
         for unit in reader.plan(ROWS):
             records = list(reader.read(unit))
             assert len(records) == unit.rows, f"{len(records)} records in a unit of {unit.rows}"
@@ -182,6 +188,21 @@ _DECISION = (
 
 _CLIPS = "emilia/raw/ZH/ZH_B00000/ZH_B00000_S00000/mp3/ZH_B00000_S00000_W000000.mp3"
 
+
+def _table_seed() -> bytes:
+    rows = ["audio,text,speaker", 'a.flac,"She said ""no"", and left.",anna', 'a.flac,"two\nlines",', "b.flac,三,7", ""]
+    return "\r\n".join(rows).encode()
+
+
+def _table(data: bytes, folder: Path) -> None:
+    (folder / "a.flac").write_bytes(clip_of("A clip.", 0.5))
+    for encoding in ("", "gb18030"):
+        (folder / "meta.csv").write_bytes(data)
+        _read(lambda e=encoding: FolderReader(folder, "en", "meta.csv", encoding=e))  # type: ignore[misc]
+    (folder / "q.csv").write_bytes(data)
+    _read(lambda: TextsReader(folder / "q.csv", "en"))
+
+
 TARGETS: dict[str, Target] = {
     "emilia-tar": corpus("sample-emilia-en", "EN-B000000.tar", small=_tar),
     "emilia-jsonl": corpus("sample-emilia-raw", "ZH_B00000.jsonl"),
@@ -197,6 +218,7 @@ TARGETS: dict[str, Target] = {
     "wenetspeech4tts-tar": corpus("sample-wenetspeech4tts", "Basic/WenetSpeech4TTS_Basic_0.tar.gz", inner=True),
     "wenetspeech4tts-list": corpus("sample-wenetspeech4tts", "filelists/Basic_filelist.lst"),
     "wenetspeech4tts-dnsmos": corpus("sample-wenetspeech4tts", "DNSMOS_P808Scores/Basic_DNSMOS.lst"),
+    "folder-csv": Target(_table_seed, _table),
     "clip-mp3": Target(lambda: (SAMPLES / _CLIPS).read_bytes(), _hear),
     "clip-opus": Target(lambda: (SAMPLES / "gigaspeech/audio/youtube/P0002/YOU1000000003.opus").read_bytes(), _hear),
     "clip-flac": Target(lambda: clip_of("A clip.", 0.5), _hear),

@@ -76,6 +76,7 @@ def serving(answer: Callable[[Asked], Say] | Say, certificate: Path | None = Non
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or each answer waits 40 ms for the client's acknowledgement of its head
 
         def do_GET(self) -> None:
             self.do_POST()

@@ -83,7 +83,7 @@ def test_what_carries_a_loss_is_what_the_sample_says(
     agrees(few, "llamafactory", tmp_path / "e", options, model=tiny("qwen2_audio"), template="qwen2_audio")
 
 
-@pytest.mark.parametrize(("n", "kind"), enumerate(["qwen2_audio", "qwen2_5_omni", "qwen3_omni"]), ids=str)
+@pytest.mark.parametrize(("n", "kind"), list(enumerate(["qwen2_audio", "qwen2_5_omni", "qwen3_omni"])), ids=str)
 def test_each_template_of_the_readme_keeps_to_the_sample(
     few: Path, exported: Path, tiny: Tiny, n: int, kind: str
 ) -> None:

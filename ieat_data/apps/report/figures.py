@@ -9,6 +9,7 @@ from typing import Any
 from ieat_data.apps.report.checks import Measured, audio, screened
 from ieat_data.apps.report.samples import lengths
 from ieat_data.apps.report.view import StageView, View
+from ieat_data.dataset.nothing import why_nothing
 from ieat_data.execution.read import said
 from ieat_data.stages import SOURCE_TABLES, STAGES
 
@@ -148,6 +149,7 @@ def summary(view: View, heard: Heard, measured: Measured, lists: Mapping[str, An
         **{k: made.get(k) for k in (*taken, "non_commercial", "made_with", "diversity", "judge")},
         "sources": [{**s, "said": _said(s)} for s in made["sources"]],
         "finished": view.finished,
+        "nothing": why_nothing(made) if view.finished else "",
         "recording": (made.get("recording") or {}).get("name"),
         "engines": [_engine(role, i) for role, i in made["engines"].items()],
         "voices": made["speakers"][:_VOICES_SHOWN],

@@ -120,11 +120,11 @@ class HubRoot(RemoteRoot):
 
     @cached_property
     def _fs(self) -> Any:
-        return self._library.HfFileSystem(endpoint=_endpoint(), skip_instance_cache=True)
+        return self._library.HfFileSystem(endpoint=endpoint(), skip_instance_cache=True)
 
     @cached_property
     def _api(self) -> Any:
-        return self._library.HfApi(endpoint=_endpoint())
+        return self._library.HfApi(endpoint=endpoint())
 
     @property
     def _library(self) -> Any:
@@ -136,7 +136,7 @@ class HubRoot(RemoteRoot):
 
     @property
     def _server(self) -> str:
-        return urlsplit(_endpoint() or "").netloc.rpartition("@")[2] or "the Hugging Face hub"
+        return urlsplit(endpoint() or "").netloc.rpartition("@")[2] or "the Hugging Face hub"
 
     def _fault(self, error: Exception, path: str) -> SourceError | None:
         from huggingface_hub import errors
@@ -168,7 +168,8 @@ class HubRoot(RemoteRoot):
         return None
 
 
-def _endpoint() -> str | None:
+def endpoint() -> str | None:
+    """Return the address of the hub that HF_ENDPOINT names; None for the usual one."""
     # huggingface_hub reads the variable at import, which may have been long ago
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 

@@ -54,7 +54,7 @@ def layout(file: File, delimiter: str = "", encoding: str = "", header: bool = T
         header: the first line names the columns. Otherwise they are called 1, 2, 3, …
 
     Raises:
-        SourceError: the file is in another encoding.
+        SourceError: the file is in another encoding, or its first line cannot be read.
     """
     head = file.read(0, _HEAD_BYTES)
     check_encoding(file, head)
@@ -71,7 +71,10 @@ def layout(file: File, delimiter: str = "", encoding: str = "", header: bool = T
         delimiter = "\t" if tabs else max(DELIMITERS, key=text.split("\n")[0].count)
         first = next(_records(file, begin, file.size, delimiter, name))  # a quotation mark may be seen otherwise now
     found = Layout(delimiter, name, (), begin)
-    row = cells(found, first)
+    try:
+        row = cells(found, first)
+    except FieldError as e:
+        raise SourceError(f"{file.path}: its first line cannot be read: {e}") from None
     if header:
         return replace(found, columns=tuple(c.strip() for c in row), begin=first.end)
     return replace(found, columns=tuple(str(i) for i in range(1, len(row) + 1)))

@@ -49,7 +49,7 @@ def test_llamafactory_asks_for_the_datasets_that_the_export_registers(
 def test_train_on_it_works_as_it_is_written(
     page: str, _finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Up to training itself, for which tests/trainers/test_examples.py takes a tiny model."""
+    """Up to training itself, for which tests/trainers/test_train_on_it.py takes a tiny model."""
     monkeypatch.chdir(tmp_path)
     lines = train_on_it(page)
     assert len(lines) <= 5

@@ -187,7 +187,7 @@
     }
 
     nothing() {
-      if (this.kind === "samples") return "No sample is finished yet.";
+      if (this.kind === "samples") return IEAT.said.finished ? "No sample came out." : "No sample is finished yet.";
       return IEAT.said.rejects_known ? "No row was rejected." : "The work folder is not here: of rejected rows only the counts are known.";
     }
 

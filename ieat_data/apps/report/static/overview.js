@@ -46,6 +46,11 @@
     return all ? el("span", { class: "split" }, el("span", { class: "split-line", "aria-hidden": "true" }, parts), el("span", { class: "split-words" }, words.join(" · "))) : "";
   }
 
+  function state(said) {
+    if (!said.finished) return el("span", { class: "state" }, "being built");
+    return said.nothing ? el("span", { class: "state empty" }, "no sample") : el("span", { class: "state done" }, "finished");
+  }
+
   function hero(said, rejected) {
     const languages = listed(Object.keys(said.counts.language).map(languageName));
     const figures = [
@@ -56,13 +61,14 @@
     ];
     const notices = [
       ...Object.entries(said.grades ?? {}).map(([role, grade]) => `The ${role} engine is of ${grade} grade: do not train on its labels.`),
+      said.nothing ? `No sample came out: ${said.nothing}.` : null,
       said.non_commercial ? "At least one source is for non-commercial use only." : null,
       said.recording ? `The engines’ answers come from the recording “${said.recording}”: no engine ran.` : null,
     ].filter(Boolean);
     return el(
       "header",
       { class: "hero" },
-      el("p", { class: "overline" }, "IEAT dataset", el("span", { class: said.finished ? "state done" : "state" }, said.finished ? "finished" : "being built")),
+      el("p", { class: "overline" }, "IEAT dataset", state(said)),
       el("h1", null, said.name),
       el("p", { class: "lede" }, `Speech in, the user’s emotion written into the think block, and the model’s own reasoning and answer after it. From ${listed([...new Set(said.sources.map((s) => s.name))])}.`),
       el("dl", { class: "figures" }, figures.map(([name, n, note]) => el("div", null, el("dt", null, name), el("dd", null, n, el("small", null, note))))),
@@ -85,7 +91,7 @@
     const alone = nowhere.length
       ? el("p", { class: "quiet note" }, `Empathy samples whose corpus names no recording, so that they stay single: ${nowhere.join(", ")}.`)
       : null;
-    return section("What was built", null, rows.length ? table(["config", "samples", "audio", "languages", "turns"], rows, "Configs") : el("p", { class: "quiet" }, "No sample is finished yet."), used, alone);
+    return section("What was built", null, rows.length ? table(["config", "samples", "audio", "languages", "turns"], rows, "Configs") : el("p", { class: "quiet" }, said.finished ? "No sample came out." : "No sample is finished yet."), used, alone);
   }
 
   /** A reject code with its count, linked to the rows that `where` selects. */

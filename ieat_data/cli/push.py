@@ -1,0 +1,51 @@
+"""`ieat push`: a dataset into a repository of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(push)
+
+
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder that ieat build wrote.")],
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="OWNER/NAME on the hub; made if it is not there.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    revision: Annotated[
+        str | None, typer.Option(metavar="BRANCH", help="A branch; made if it is not there.", show_default="main")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say how the repository differs from DIR; exit 1 if it does.")
+    ] = False,
+) -> None:
+    """Upload a dataset to the Hugging Face hub: what its manifest lists, and what is not there yet.
+
+    Readers of the repository see the old generation or the new one. A push that broke off goes on with the same
+    command. The token is that of HF_TOKEN or `hf auth login`.
+
+    Example: ieat push data/stage1-2 my-lab/ieat-stage1-2 --private
+    """
+    from ieat_data.cli.places import named
+    from ieat_data.dataset import push as pushing
+    from ieat_data.dataset.fetched import fetched
+
+    there = fetched(folder)
+    if check:
+        state = pushing.compare(there, repo, revision)
+        for line in state.lines():
+            typer.echo(f"{repo}: {line}")
+        if not state.equal:
+            raise typer.Exit(1)
+        typer.echo(f"{repo}: holds what {named(folder)} holds", err=True)
+        return
+    before = pushing.push(there, repo, private, revision, lambda line: typer.echo(line, err=True))
+    if before.equal:
+        typer.echo(f"{repo}: holds what {named(folder)} holds already: {before.url}")
+    else:
+        typer.echo(f"pushed {len(before.missing)} shards, took away {len(before.old)}: {before.url}")
