@@ -175,7 +175,8 @@ class Hub:
         if kind == "tree":
             return Say(body=[self._entry(p, d) for p, d in files.items()])
         if kind == "paths-info":
-            return Say(body=[self._entry(p, files[p]) for p in re.findall(r"paths=([^&]+)", rest) if unquote(p) in files])
+            wanted = [unquote(p) for p in re.findall(r"paths=([^&]+)", rest)]
+            return Say(body=[self._entry(p, files[p]) for p in wanted if p in files])
         return Say(200, files[rest]) if rest in files else _no(404, "no such file", "EntryNotFound")
 
     def _mode(self, path: str) -> dict[str, Any]:
