@@ -209,7 +209,9 @@ def plan(
 def status(
     out: Annotated[Path, typer.Argument(help="The dataset folder of a build, running or not.")],
     work: WorkOpt = None,
-    as_json: Annotated[bool, json_option("tables, measured, progress; progress is null or has share, left_s, at")] = False,
+    as_json: Annotated[
+        bool, json_option("tables, measured, progress; progress is null or has share, left_s, at")
+    ] = False,
 ) -> None:
     """Show the progress of the last build into a folder, and its measured cost beside the planned one."""
     from ieat_data.building import load_build
