@@ -16,6 +16,7 @@ from ieat_data import stopping
 from ieat_data.cli import (
     build,
     check,
+    diff,
     doctor,
     export,
     ingest,
@@ -86,7 +87,7 @@ def settings(
         use_project(project)
 
 
-for command in (init, build, check, doctor, inspect, export, push, report, review, ingest, sources):
+for command in (init, build, check, doctor, inspect, diff, export, push, report, review, ingest, sources):
     command.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(instructions.app, name="instructions")
