@@ -30,6 +30,7 @@ class LlamaFactorySettings(ConversationSettings):
     history_think: Literal["keep", "strip"] = Field("strip", description="thoughts of turns that carry no loss")
     injected: InjectedField = None
     think: Literal["tag", "none"] = Field("tag", description="the thought between the model's tags, or left out")
+    audio: Literal["files"] = Field("files", description="clips as files: LLaMA-Factory reads paths alone")
     transcripts: Literal[False] = Field(False, description="not written: LLaMA-Factory has no place for them")
 
 

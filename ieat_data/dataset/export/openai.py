@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
 
 from ieat_data.data.audio import container
 from ieat_data.dataset.export.conversation import Clip, Row, Turn
@@ -18,6 +20,7 @@ class OpenAISettings(ConversationSettings):
     masks: ClassVar[bool] = False
     injected: InjectedField = None
     think: ThinkField = "field"
+    transcripts: Literal[False] = Field(False, description="not written: messages have no place for them")
 
 
 class OpenAI(JsonLinesExporter):

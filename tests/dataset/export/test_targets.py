@@ -87,7 +87,12 @@ def test_llamafactorys_cutoff_is_above_the_longest_row(tmp_path: Path) -> None:
         assert f"cutoff_len: {cutoff}\n" in (tmp_path / name / "README.md").read_text()
 
 
-@pytest.mark.parametrize("to", ["llamafactory", "nemo"])
+def test_a_target_that_reads_paths_alone_refuses_clips_inside_its_rows(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="audio"):
+        write("llamafactory", tmp_path, HISTORY, injected="train", audio="embed")
+
+
+@pytest.mark.parametrize("to", ["llamafactory", "nemo", "ms-swift", "openai"])
 def test_a_target_without_a_place_for_transcripts_refuses_them(tmp_path: Path, to: str) -> None:
     with pytest.raises(UserError, match="transcripts"):
         write(to, tmp_path, HISTORY, injected="train", transcripts=True)
