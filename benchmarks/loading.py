@@ -4,10 +4,10 @@
 
 The sample's rows are multiplied to shards of 512 rows, and written as a dataset folder, as tars and as MDS. Every
 reader gives the same: id, task, language and messages as Python objects, and each clip as FLAC bytes or as float32
-samples. Each measurement is a process of its own, which reads its files into the page cache, then all rows once; rounds are
-interleaved, and the best of each reader counts. A reader whose library is not installed is left out; `--python` names
-another interpreter that has it. Rates are per second of the clock and per second of the CPU (all threads): on a busy
-machine the second one says more.
+samples. Each measurement is a process of its own, which reads its files into the page cache, then all rows once;
+rounds are interleaved, and the best of each reader counts. A reader whose library is not installed is left out;
+`--python` names another interpreter that has it. Rates are per second of the clock and per second of the CPU (all
+threads): on a busy machine the second one says more.
 """
 
 from __future__ import annotations
