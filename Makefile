@@ -33,7 +33,6 @@ UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV) pip install -q --python $(1)/bin/python 
 	$(1)/bin/python -m pip install --disable-pip-version-check --no-compile -q $(2)
 endef
 
-# One process for each trainer, in its own environment.
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
 	sample-sources reference docs check test test-unit test-fast test-engines test-trainers test-browser test-slow test-faults test-gpu fuzz audit bench bench-scale evaluate-checks evaluate-judge \

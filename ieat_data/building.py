@@ -13,6 +13,7 @@ from typing import Any
 from ieat_data import logs
 from ieat_data.config import Pipeline, Profile
 from ieat_data.cost.report import remember
+from ieat_data.cost.weights import weights
 from ieat_data.dataset.publish import publish, same_dataset
 from ieat_data.decisions.verdicts import NONE, saved
 from ieat_data.engines import registry
@@ -161,7 +162,7 @@ def make_tables(plan: Plan, connect: Connect | None = None, lease: Lease | None 
         begun["decisions"] = plan.verdicts_file
     plan.work.replace_json("build.json", begun, indent=1)
     remember(plan)
-    with logs.kept_in(plan.logs / "build.log"), Progress(plan) as progress:
+    with logs.kept_in(plan.logs / "build.log"), Progress(plan, weights=weights(plan)) as progress:
         for fault in dict.fromkeys((*plan.faults, *plan.verdicts.faults)):
             progress.note(fault)
         plan.faults.clear()

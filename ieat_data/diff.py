@@ -15,18 +15,22 @@ _MATCHED = 1_000_000  # pairs of words up to which texts are matched word by wor
 
 def differences(before: Any, now: Any, at: str = "") -> Iterator[str]:
     """Yield the dotted keys under which two JSON values differ, with both values if they are short."""
+    for key, a, b in changes(before, now, at):
+        yield f"{key} {a} → {b}" if len(f"{a}{b}") < 60 else key
+
+
+def changes(before: Any, now: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted keys under which two JSON values differ, with both values; None where one has none."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted({*before, *now}):
             if before.get(key) != now.get(key):
-                yield from differences(before.get(key), now.get(key), f"{at}.{key}" if at else str(key))
+                yield from changes(before.get(key), now.get(key), f"{at}.{key}" if at else str(key))
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for i, (a, b) in enumerate(zip(before, now, strict=True)):
             if a != b:
-                yield from differences(a, b, f"{at}.{i}" if at else str(i))
-    elif len(f"{before}{now}") < 60:
-        yield f"{at} {before} → {now}"
+                yield from changes(a, b, f"{at}.{i}" if at else str(i))
     else:
-        yield at
+        yield at, before, now
 
 
 def word_diff(before: str, after: str) -> str:

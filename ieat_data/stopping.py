@@ -25,7 +25,7 @@ _ONE_S = 0.5  # signals so near to each other are one: a terminal that closes an
 _installed: list[int] = []
 _received: int | None = None
 _at = 0.0
-_resumes = False
+_then = ""  # what the last line adds
 
 
 class Stopped(KeyboardInterrupt):
@@ -66,8 +66,14 @@ def kept() -> Iterator[None]:
 
 def resumes(yes: bool) -> None:
     """Say whether the command that runs goes on where it was, when it is given again."""
-    global _resumes
-    _resumes = yes
+    global _then
+    _then = " The same command resumes." if yes else ""
+
+
+def begins_again() -> None:
+    """Say that the command that runs keeps nothing, and does no harm when it is given again."""
+    global _then
+    _then = " The same command begins again."
 
 
 def received() -> int | None:
@@ -100,9 +106,8 @@ def leave() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the terminal may be gone
             stream.flush()
-    line = "Stopped. The same command resumes." if _resumes else "Stopped."
     with contextlib.suppress(OSError):
-        os.write(2, f"ieat: {line}\n".encode())
+        os.write(2, f"ieat: Stopped.{_then}\n".encode())
     os._exit(128 + (_received or signal.SIGINT))
 
 

@@ -142,3 +142,26 @@ def test_the_mark_of_a_driver_is_gone_from_what_is_started_later() -> None:
     with processes.marked():
         assert os.environ[processes.VARIABLE] == processes.mark()
     assert processes.VARIABLE not in os.environ
+
+
+def test_a_command_that_is_stopped_while_its_modules_are_read_is_one_line() -> None:
+    code = (
+        "import os, signal, sys\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from ieat_data.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (130, "ieat: Stopped.\n")
+
+
+def test_a_command_that_keeps_nothing_says_that_it_begins_again() -> None:
+    command, _ = begun("    stopping.begins_again()\n    time.sleep(100)")
+    time.sleep(0.2)
+    command.send_signal(signal.SIGINT)
+    assert command.communicate(timeout=5)[1] == "ieat: Stopped. The same command begins again.\n"
+    assert command.returncode == 130

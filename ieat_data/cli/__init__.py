@@ -16,6 +16,7 @@ from ieat_data import stopping
 from ieat_data.cli import (
     build,
     check,
+    diff,
     doctor,
     export,
     ingest,
@@ -35,7 +36,9 @@ from ieat_data.masking import masked
 from ieat_data.paths import use_project
 
 _log = logging.getLogger(__name__)
-_RESUME = {"build", "ingest", "models", "push"}  # what they have done stays, and the same command goes on from there
+# what they have done stays, and the same command goes on from there
+_RESUME = {"build", "ingest", "models", "push", "export"}
+_BEGIN_AGAIN = {"report", "instructions", "check", "doctor", "verify"}  # nothing of what they leave is in the way
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -77,12 +80,14 @@ def settings(
 ) -> None:
     """Set the project folder and the level of messages for all commands."""
     stopping.resumes(context.invoked_subcommand in _RESUME)
+    if context.invoked_subcommand in _BEGIN_AGAIN:
+        stopping.begins_again()
     on_terminal(verbose)
     if project is not None:
         use_project(project)
 
 
-for command in (init, build, check, doctor, inspect, export, push, report, review, ingest, sources):
+for command in (init, build, check, doctor, inspect, diff, export, push, report, review, ingest, sources):
     command.register(app)
 app.add_typer(models.app, name="models")
 app.add_typer(instructions.app, name="instructions")

@@ -209,18 +209,26 @@ def plan(
 def status(
     out: Annotated[Path, typer.Argument(help="The dataset folder of a build, running or not.")],
     work: WorkOpt = None,
-    as_json: Annotated[bool, json_option("tables, measured")] = False,
+    as_json: Annotated[
+        bool, json_option("tables, measured, progress; progress is null or has share, left_s, at")
+    ] = False,
 ) -> None:
     """Show the progress of the last build into a folder, and its measured cost beside the planned one."""
     from ieat_data.building import load_build
-    from ieat_data.cli.cost import compared_table
+    from ieat_data.cli.cost import clock, compared_table
     from ieat_data.cli.show import plan_rows, plan_table
     from ieat_data.cost.report import compared
+    from ieat_data.execution.overall import kept
     from ieat_data.storage.open import at
 
     begun = load_build(at(work or out / ".work"))
+    progress = kept(begun.work) if any(node.todo for node in begun.nodes.values()) else None
     if as_json:
-        put({"tables": plan_rows(begun), "measured": compared(begun)})
+        put({"tables": plan_rows(begun), "measured": compared(begun), "progress": progress})
         return
     plan_table(begun)
+    if progress is not None:
+        left = progress["left_s"]
+        when = f", about {clock(left / 3600)} left at its last word" if left else ""
+        typer.echo(f"{100 * progress['share']:.0f} % of the build{when}")
     compared_table(compared(begun))

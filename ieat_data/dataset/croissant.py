@@ -118,7 +118,7 @@ def _column(config: str, name: str, kind: Kind) -> dict[str, Any]:
     unreached: list[str] = []
     leaves = list(_leaves(config, name, row, (), bool(kind.item), unreached))
     if unreached:
-        field["description"] += f" Only in the Parquet column itself: {', '.join(unreached)}."
+        field["description"] += f". Only in the Parquet column itself: {', '.join(unreached)}"
     return {**field, **(_ARRAY if kind.item else {}), "subField": leaves}
 
 

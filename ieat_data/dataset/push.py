@@ -181,7 +181,7 @@ class _Hub:
             self._check_ours(there, state.head, made)
         for shard in made["shards"]:
             found = there.get(shard["path"])
-            if found is None or found.lfs is None or found.lfs.sha256 != shard["sha256"]:
+            if found is None or not _same(folder / shard["path"], found, shard["sha256"]):
                 state.missing.append(shard)
         state.pointers = [n for n in _POINTERS if n not in there or not _same(folder / n, there[n])]
         named = {s["path"] for s in made["shards"]}
@@ -258,9 +258,17 @@ class _Hub:
         return str(done.oid)
 
 
-def _same(path: Path, there: Any) -> bool:
-    """Tell whether a file is the one in a repository: by its sha256 if it is stored apart, else by git's hash."""
+def _same(path: Path, there: Any, sha256: str = "") -> bool:
+    """Tell whether a file is the one in a repository: by its sha256 if it is stored apart, else by git's hash.
+
+    Args:
+        path: the file, which is read only where that is needed.
+        there: what the hub lists of the other one.
+        sha256: of the file, if it is known.
+    """
+    if there.lfs is not None and sha256:
+        return bool(there.lfs.sha256 == sha256)
     data = path.read_bytes()
     if there.lfs is not None:
-        return bool(hashlib.sha256(data).hexdigest() == there.lfs.sha256)
-    return bool(hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() == there.blob_id)
+        return bool(there.lfs.sha256 == hashlib.sha256(data).hexdigest())
+    return bool(there.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest())

@@ -1,4 +1,4 @@
-"""Shows the progress of a build: a live table on a terminal, plain lines elsewhere."""
+"""Shows the progress of a build: a live table on a terminal, plain lines elsewhere, and one line about all of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ieat_data import logs
+from ieat_data.errors import Retryable, UserError
+from ieat_data.execution.overall import KEPT, Overall, Weight
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.masking import masked
 from ieat_data.storage.shards import CommitRecord
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _EVERY_S = 15.0  # between plain lines that only say that work continues
+_KEPT_EVERY_S = 5.0  # between two writings of WORK/progress.json
 _SHARDS_EVERY_S = 2.0  # between plain lines of one stage: keeps a log of fifty thousand shards readable
 
 _log = logging.getLogger(logs.PROGRESS)
@@ -40,9 +43,15 @@ class _Stage:
 
 
 class Progress:
-    """Counts per stage, with rate and ETA. Use as a context manager."""
+    """Counts per stage, with rate and ETA, and those of the whole build. Use as a context manager.
 
-    def __init__(self, plan: Plan, live: bool | None = None) -> None:
+    Args:
+        plan: what is built.
+        live: a table that moves; by default where standard error is a terminal.
+        weights: what each stage costs, for the line about the whole; none: its shards.
+    """
+
+    def __init__(self, plan: Plan, live: bool | None = None, weights: Mapping[str, Weight] | None = None) -> None:
         self._stages: dict[str, _Stage] = {}
         for node in plan.nodes.values():
             if node.shards:
@@ -51,7 +60,11 @@ class Progress:
                 bad = sum(sum(r.rejects.values()) for r in node.records.values())
                 self._stages[node.name] = _Stage(len(node.shards), there, there, rows, bad)
         self._live = sys.stderr.isatty() and not logs.chatty() if live is None else live
-        self._began = self._spoke = time.monotonic()
+        self._began = self._spoke = self._told = time.monotonic()
+        self._overall = Overall(weights or {}, self._began)
+        self._overall.begun_with = self._overall.share(self._stages)
+        self._work = plan.work
+        self._kept = float("-inf")
         self._display: Live | None = None
 
     def __enter__(self) -> Progress:
@@ -81,6 +94,7 @@ class Progress:
         """Show the number of the engines' answers so far, by stage."""
         for name, n in counts.items():
             self._stages[name].calls = n
+        self._tell_overall()
         if self._display is not None:
             self._display.update(self._table())
         elif time.monotonic() - self._spoke > _EVERY_S:
@@ -89,6 +103,25 @@ class Progress:
                 self._say(", ".join(moved))
                 for s in self._stages.values():
                     s.told = s.calls
+
+    def overall(self) -> str:
+        """Return how much of the build is done and how long the rest takes: `34 % of the build, ETA 1:20`."""
+        left = self._overall.left_s(self._stages, time.monotonic())
+        eta = f", ETA {_clock(left)}" if left else ""
+        return f"{100 * self._overall.share(self._stages):.0f} % of the build{eta}"
+
+    def _tell_overall(self) -> None:
+        """Say it now and then, and keep it in WORK/progress.json, for `ieat status` and the live report."""
+        now = time.monotonic()
+        if self._display is None and now - self._told > _EVERY_S:
+            self._told = now
+            self._say(self.overall())
+        if now - self._kept > _KEPT_EVERY_S:
+            self._kept = now
+            left = self._overall.left_s(self._stages, now)
+            told = {"share": round(self._overall.share(self._stages), 4), "left_s": left and round(left, 1)}
+            with contextlib.suppress(OSError, UserError, Retryable):  # it is no part of the build
+                self._work.replace_json(KEPT, {**told, "at": time.time()})
 
     def lost(self, node: Node, record: CommitRecord) -> None:
         """Take back a shard that has to be made again."""
@@ -133,7 +166,8 @@ class Progress:
     def _table(self) -> Table:
         from rich.table import Table
 
-        table = Table(box=None, title=f"building · {_clock(time.monotonic() - self._began)}", title_justify="left")
+        title = f"building · {_clock(time.monotonic() - self._began)} · {self.overall()}"
+        table = Table(box=None, title=title, title_justify="left")
         for column in ("stage", "shards", "rows", "rejected", "answers", "rate", "ETA / took"):
             table.add_column(column, justify="left" if column == "stage" else "right")
         for name, s in self._stages.items():

@@ -73,9 +73,15 @@ class Batches:
 
     def __iter__(self) -> Iterator[Any]:
         stream, pending, found = self._stream, list[Any](), 0
-        for chunk in DataLoader(
-            _Chunks(stream, self._encode, self._size), batch_size=None, num_workers=self._workers, collate_fn=_same
-        ):
+        context = None if stream.forks or not self._workers else "spawn"
+        chunks = DataLoader(
+            _Chunks(stream, self._encode, self._size),
+            batch_size=None,
+            num_workers=self._workers,
+            collate_fn=_same,
+            multiprocessing_context=context,
+        )
+        for chunk in chunks:
             if chunk.fault is not None:
                 raise UserError(chunk.fault)
             self.left_out.update(chunk.left_out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ class Place(ABC):
     """A dataset's folder. A value, which can be sent to another process."""
 
     local = False
+    forks = True  # whether a forked process can go on reading
 
     @abstractmethod
     def file(self, path: str) -> Path:
@@ -53,11 +55,18 @@ class Bucket(Place):
     """A folder in a bucket."""
 
     store: Store
+    forks = False
 
     def __str__(self) -> str:
         return str(self.store)
 
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        _not_forked(self.store)
+        return self.store.read(name)
+
     def file(self, path: str) -> Path:
+        _not_forked(self.store)
         return self.store.path(path)
 
 
@@ -81,6 +90,20 @@ class Hub(Place):
             shutil.copyfileobj(source, file, 1 << 20)
 
 
+_used_by: int | None = None  # the process whose client of a bucket was used first
+
+
+def _not_forked(store: Store) -> None:
+    """Refuse what would hang: the threads of obstore's client do not live on in a forked process."""
+    global _used_by
+    if _used_by not in (None, os.getpid()):
+        raise UserError(
+            f"{store}: a forked process cannot read a bucket that its parent has read: start workers with "
+            "DataLoader(…, multiprocessing_context='spawn')"
+        )
+    _used_by = os.getpid()
+
+
 @cache
 def _hub(url: str, pid: int) -> HubRoot:
     """Return a process's client: a connection is not shared over a fork."""
@@ -98,7 +121,7 @@ def opened(place: str | Path) -> tuple[Place, Mapping[str, Any]]:
     """
     found: Place
     if str(place).lower().startswith("hf:/"):
-        hub = HubRoot.of_url(str(place))
+        hub = HubRoot.of_url(re.sub("^hf:/+", "hf://", str(place), flags=re.IGNORECASE))  # a Path drops a slash
         found = Hub(str(hub.of_commit(hub.commit)))
     else:
         store = at(place)
@@ -108,7 +131,7 @@ def opened(place: str | Path) -> tuple[Place, Mapping[str, Any]]:
             made = load_manifest(Path(place))
             return Folder(root(Path(place), made).resolve()), made
     try:
-        data = found.store.read(MANIFEST) if isinstance(found, Bucket) else found.file(MANIFEST).read_bytes()
+        data = found.read(MANIFEST) if isinstance(found, Bucket) else found.file(MANIFEST).read_bytes()
     except FileNotFoundError:
         raise UserError(f"{place}: holds no {MANIFEST}: not a dataset, or its build has not ended") from None
     return found, parse_manifest(data, f"{place}/{MANIFEST}")

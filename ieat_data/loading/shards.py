@@ -53,6 +53,11 @@ class Shards:
         self._place, self._listed, self._verify = place, listed, verify
 
     @property
+    def forks(self) -> bool:
+        """Whether a forked process can read them."""
+        return self._place.forks
+
+    @property
     def rows(self) -> list[int]:
         """Return the rows of each shard."""
         return [s["rows"] for s in self._listed]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,6 +20,8 @@ from ieat_data.loading.sharing import Row, Share
 
 if TYPE_CHECKING:
     from ieat_data.loading.batches import Batches, Encode, TorchStream
+
+_log = logging.getLogger(__name__)
 
 Rest = Literal["keep", "drop"]
 WINDOW = 512
@@ -89,6 +92,13 @@ class Stream:
         self._schedule = Schedule([s.weight for s in sources], counts, stop)
         self._counts, self._stop = counts, stop
         self.epoch, self.position, self.given = 0, 0, 0
+        if rank == 0 and any(self.over):
+            _log.warning("%r", self)
+
+    @property
+    def forks(self) -> bool:
+        """Whether a forked process can read it; one of a bucket needs workers that are spawned."""
+        return all(s.shards.forks for s in self._sources)
 
     def __len__(self) -> int:
         """Return the samples of an epoch, of this rank."""

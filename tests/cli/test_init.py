@@ -19,7 +19,9 @@ from ieat_data.cli import app
 from ieat_data.cli.build import make_plan
 from ieat_data.config import load_source
 from ieat_data.errors import UserError
+from tests.support.remote import hub_store
 
+SAMPLES = Path(__file__).parents[2] / "samples"
 EN = "My train is cancelled again and I do not know what to do."
 ZH = "火车又取消了，我不知道该怎么办才好。"
 
@@ -153,6 +155,19 @@ def test_a_hugging_face_dataset() -> None:
     said = init("mine", "--hf", "set")
     assert "subset: de (there are also en)" in said and "1 of the first 1 rows can be used" in said
     assert source()["options"]["columns"] == {"audio": "speech", "text": "sentence", "language": "locale"}
+
+
+@pytest.mark.usefixtures("here")
+def test_a_dataset_on_the_hub_is_looked_at_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with hub_store(monkeypatch, tmp_path / "cache") as hub:
+        place = hub.put(SAMPLES / "gigaspeech-parquet", "speech")
+        said = init("mine", "--hf", place.removeprefix("hf://datasets/"))
+        assert hub.whole == []
+    assert "2 of the first 3 rows can be used" in said and "missing_audio" in said
+    assert source()["root"] == place
+    assert source()["options"]["columns"] == {
+        "audio": "audio", "text": "text", "speaker": "speaker", "id": "segment_id",
+    }  # fmt: skip
 
 
 def test_cuts_of_lhotse_whose_recordings_lie_elsewhere(here: Path) -> None:

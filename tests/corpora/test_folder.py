@@ -133,7 +133,7 @@ def test_broken_lines_cost_themselves_alone(corpus: Path) -> None:
         b"audio,text",
         *[b"clips/c.wav,good"] * 40,
         b"clips/a.wav,one",
-        b'clips/b.wav,"never closed',
+        b'clips/b.wav,a,"never closed',
         b"clips/b.wav,a, b",
         b"",
         b"clips/c.wav",
@@ -150,10 +150,25 @@ def test_broken_lines_cost_themselves_alone(corpus: Path) -> None:
     assert "3 cells, where the first line has 2; a text that holds the separator" in found[42].message
 
 
+def test_quotation_marks_that_mean_themselves_take_no_other_line(corpus: Path) -> None:
+    lines = [
+        'clips/a.wav|"Yes," she said.',
+        'clips/b.wav|"And then',
+        "clips/c.wav|no",
+        'clips/a.wav|more"',
+        "clips/b.wav|x",
+        'clips/c.wav|"to the end',
+    ]
+    (corpus / "meta.csv").write_text("\n".join(["audio|text", *lines]))
+    for rows in (1, 3, 8):
+        found = records(FolderReader(corpus, "en", "meta.csv"), rows)
+        assert texts(found) == ["Yes, she said.", '"And then', "no", 'more"', "x", '"to the end']
+
+
 @pytest.mark.parametrize(("encoding", "text"), [("gb18030", "今天的天气真好，我们去公园吧。"), ("cp1252", "café olé")])
 def test_another_encoding_is_told_and_can_be_named(corpus: Path, encoding: str, text: str) -> None:
     (corpus / "meta.csv").write_bytes(f"audio,text\nclips/a.wav,{text}\n".encode(encoding))
-    with pytest.raises(SourceError, match=f"meta.csv: is not UTF-8.*set the option encoding: {encoding}"):
+    with pytest.raises(SourceError, match=f"meta.csv: is not UTF-8; .*set the option encoding: {encoding}"):
         list(FolderReader(corpus, "zh", "meta.csv").plan(8))
     assert texts(records(FolderReader(corpus, "zh", "meta.csv", encoding=encoding))) == [text]
     with pytest.raises(SourceError, match="'utf-9' is no encoding"):

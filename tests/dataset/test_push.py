@@ -100,6 +100,14 @@ def test_a_new_generation_takes_the_place_of_the_old_one_and_of_nothing_else(hub
     assert whole(repo.files()) == "one"
 
 
+def test_a_shard_that_a_repository_holds_in_git_itself_is_there(hub: Hub, tmp_path: Path) -> None:
+    """Where .gitattributes name no Parquet, small files are no LFS objects."""
+    hub.apart = ()
+    out = dataset(tmp_path / "out", b"one")
+    push(out, REPO)
+    assert compare(out, REPO).equal and hub.sent("PUT ") == []
+
+
 def breaking(at: int, how: int | str) -> Callable[[str], int | str | None]:
     """A fault of the at-th request that is no GET, and of all that follow it."""
     asked = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -55,6 +56,14 @@ def test_a_bucket_is_streamed(bucket: S3Store, cache: Path, folder: Path) -> Non
     assert ids(data.rows(["id"])) == ids(ieat_data.load(folder).rows(["id"]))
     with pytest.raises(UserError, match=r"^s3://data/other: holds no manifest.json"):
         ieat_data.load("s3://data/other")
+
+
+def test_a_forked_reader_of_a_bucket_is_told_at_once(bucket: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = ieat_data.load("s3://data/made")
+    assert not data.stream().forks, "so that batches spawns its workers"
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(UserError, match=r"^s3://data/made: a forked process cannot .*context='spawn'\)$"):
+        list(data.stream())
 
 
 def test_what_is_missing_or_damaged_there_is_one_line(bucket: S3Store, cache: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_state_of_another_order_is_refused(data: ieat_data.Dataset, folder: Pa
         other.load_state_dict(state)
 
 
-def test_the_uneven_rest_is_told(data: ieat_data.Dataset) -> None:
+def test_the_uneven_rest_is_told(data: ieat_data.Dataset, caplog: pytest.LogCaptureFixture) -> None:
     kept = [data.stream(rank=r, world=4) for r in range(4)]
     assert [len(s) for s in kept] == [12, 12, 11, 11]
     assert kept[0].over == [2]
@@ -112,6 +112,7 @@ def test_the_uneven_rest_is_told(data: ieat_data.Dataset) -> None:
     dropped = [data.stream(rank=r, world=4, rest="drop", shuffle=1, columns=["id"]) for r in range(4)]
     assert [len(ids(s)) for s in dropped] == [11] * 4
     assert "2 cannot be shared out evenly (left out)" in repr(dropped[0])
+    assert [r.getMessage() for r in caplog.records] == [repr(kept[0]), repr(dropped[0])], "once, by the first rank"
 
 
 def test_only_the_wanted_columns_are_read(data: ieat_data.Dataset) -> None:

@@ -52,6 +52,7 @@ class Hub:
         self.url = ""
         self.repos: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}
+        self.apart: tuple[str, ...] = (".parquet",)  # endings of files that are LFS objects
         self.asked: list[str] = []
         self.fault: Callable[[str], int | str | None] = lambda request: None
 
@@ -138,7 +139,7 @@ class Hub:
         if branch not in repo.branches:
             return _no(404, "Invalid rev", "RevisionNotFound")
         if kind == "preupload":
-            return Say(body={"files": [_mode(f["path"]) for f in asked.json["files"]]})
+            return Say(body={"files": [self._mode(f["path"]) for f in asked.json["files"]]})
         lines = [json.loads(line) for line in asked.body.splitlines()]
         files = dict(repo.files(branch))
         for line in lines:
@@ -172,22 +173,21 @@ class Hub:
         if kind == "revision":
             return Say(body={"id": name, "sha": commit, "siblings": [], "tags": [], "private": False, "downloads": 0})
         if kind == "tree":
-            return Say(body=[_entry(p, d) for p, d in files.items()])
+            return Say(body=[self._entry(p, d) for p, d in files.items()])
         if kind == "paths-info":
-            return Say(body=[_entry(p, files[p]) for p in re.findall(r"paths=([^&]+)", rest) if unquote(p) in files])
+            wanted = [unquote(p) for p in re.findall(r"paths=([^&]+)", rest)]
+            return Say(body=[self._entry(p, files[p]) for p in wanted if p in files])
         return Say(200, files[rest]) if rest in files else _no(404, "no such file", "EntryNotFound")
 
+    def _mode(self, path: str) -> dict[str, Any]:
+        return {"path": path, "uploadMode": "lfs" if path.endswith(self.apart) else "regular", "shouldIgnore": False}
 
-def _mode(path: str) -> dict[str, Any]:
-    return {"path": path, "uploadMode": "lfs" if path.endswith(".parquet") else "regular", "shouldIgnore": False}
-
-
-def _entry(path: str, data: bytes) -> dict[str, Any]:
-    entry = {"type": "file", "path": path, "size": len(data)}
-    if path.endswith(".parquet"):
-        sha256 = hashlib.sha256(data).hexdigest()
-        return {**entry, "oid": sha256[:40], "lfs": {"oid": sha256, "size": len(data), "pointerSize": 130}}
-    return {**entry, "oid": hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()}
+    def _entry(self, path: str, data: bytes) -> dict[str, Any]:
+        entry = {"type": "file", "path": path, "size": len(data)}
+        if path.endswith(self.apart):
+            sha256 = hashlib.sha256(data).hexdigest()
+            return {**entry, "oid": sha256[:40], "lfs": {"oid": sha256, "size": len(data), "pointerSize": 130}}
+        return {**entry, "oid": hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()}
 
 
 def _no(status: int, words: str, code: str = "") -> Say:

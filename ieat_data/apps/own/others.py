@@ -21,7 +21,7 @@ from ieat_data.corpora.tables.columns import SPEECH, guess
 from ieat_data.corpora.tables.table import SUFFIXES, Parquet
 from ieat_data.errors import UserError
 
-_HUB = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB = re.compile(r"[\w.-]+/[\w.-]+(@[\w.%-]+)?(/[\w./-]+)?")
 
 
 def texts(path: Path) -> Found:

@@ -150,6 +150,7 @@ def summary(view: View, heard: Heard, measured: Measured, lists: Mapping[str, An
         "sources": [{**s, "said": _said(s)} for s in made["sources"]],
         "finished": view.finished,
         "nothing": why_nothing(made) if view.finished else "",
+        "progress": view.progress,
         "recording": (made.get("recording") or {}).get("name"),
         "engines": [_engine(role, i) for role, i in made["engines"].items()],
         "voices": made["speakers"][:_VOICES_SHOWN],

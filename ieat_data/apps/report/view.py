@@ -15,6 +15,7 @@ from ieat_data.cost.report import compared_tables
 from ieat_data.dataset import manifest
 from ieat_data.dataset.opening import MANIFEST, load_manifest, root
 from ieat_data.errors import UserError
+from ieat_data.execution.overall import kept
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.storage.open import at
 from ieat_data.storage.shards import CommitRecord, Table
@@ -69,6 +70,7 @@ class View:
     stages: Mapping[str, StageView]
     cost: Mapping[str, Mapping[str, Any]]
     finished: bool
+    progress: Mapping[str, Any] | None = None  # of a running build: `share`, and `left_s` if it can be told
 
 
 def finished(out: Path, work: Path | None = None) -> View:
@@ -122,7 +124,8 @@ class Building:
         stages = {name: _from_node(node, self.plan.pipeline) for name, node in self.plan.nodes.items()}
         tables = {n.table.name: n.records.values() for n in self.plan.nodes.values()}
         done = not any(n.todo for n in self.plan.nodes.values())
-        return View(made, parts, stages, compared_tables(self.plan.work, tables), finished=done)
+        cost = compared_tables(self.plan.work, tables)
+        return View(made, parts, stages, cost, finished=done, progress=None if done else kept(self.plan.work))
 
 
 def _from_node(node: Node, pipeline: Pipeline) -> StageView:

@@ -1,7 +1,8 @@
 """CSV and TSV in bounded memory: where each record lies, so that a unit is read alone, and what its cells hold.
 
-A field in quotation marks may hold separators, line ends and doubled quotation marks. One that nothing closes costs the
-line that opens it, and no more.
+A field in quotation marks may hold separators, line ends and doubled quotation marks. In a file that does not mean
+them so (`a1|"Yes," she said`), or where nothing closes one, a line is taken as it stands if it has as many cells as
+the first.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ieat_data.corpora.io.files import CHUNK
@@ -42,6 +43,7 @@ class Line:
     raw: bytes
     problem: FieldError | None = None
     parts: tuple[bytes, ...] = ()  # of a record: its lines
+    literal: bool = False  # its quotation marks open no field
 
 
 def layout(file: File, delimiter: str = "", encoding: str = "", header: bool = True) -> Layout:
@@ -154,11 +156,15 @@ def _line(start: int, end: int, raw: bytes) -> Line:
     return Line(start, end, raw[:_MAX_RECORD], problem)
 
 
-def _records(file: File, start: int, end: int, delimiter: str, encoding: str) -> Iterator[Line]:
-    """Yield the records of [start, end), empty lines included (`raw` is blank)."""
+def _records(file: File, start: int, end: int, delimiter: str, encoding: str, width: int = 0) -> Iterator[Line]:
+    """Yield the records of [start, end), empty lines included (`raw` is blank).
+
+    A record of several lines has `width` cells, and not each of its lines has as many (commas are frequent in texts, so
+    they say nothing). Otherwise its first line is a record of its own.
+    """
     source, again = _lines(file, start, end), deque[Line]()
     while (first := again.popleft() if again else next(source, None)) is not None:
-        lines, inside = [first], False
+        lines, inside, literal = [first], False, False
         while first.problem is None:
             inside = left_open(lines[-1].raw.decode(encoding, "replace"), delimiter, inside)
             if not inside:
@@ -167,11 +173,25 @@ def _records(file: File, start: int, end: int, delimiter: str, encoding: str) ->
             if following is not None:
                 lines.append(following)
             if following is None or following.problem or following.end - first.start > _MAX_RECORD:
-                again.extendleft(reversed(lines[1:]))
-                message = "a quotation mark opens a field, and none closes it"
-                first, lines = replace(first, problem=FieldError("bad_field", message)), [first]
+                literal = True
+                break
+        if len(lines) > 1 and not literal and width:
+            said = [line.raw.decode(encoding, "replace") for line in lines]
+            rows = delimiter in "\t|" and all(text.count(delimiter) == width - 1 for text in said)
+            literal = rows or len(_split(said, delimiter)) != width
+        if literal:
+            again.extendleft(reversed(lines[1:]))
+            lines = [first]
         parts = tuple(line.raw for line in lines)
-        yield Line(first.start, lines[-1].end, b"".join(parts), first.problem, parts)
+        yield Line(first.start, lines[-1].end, b"".join(parts), first.problem, parts, literal)
+
+
+def _split(lines: Sequence[str], delimiter: str) -> list[str]:
+    """Return the cells of a record's lines; none if they are not written as CSV."""
+    try:
+        return next(csv.reader(lines, delimiter=delimiter), [])
+    except csv.Error:
+        return []
 
 
 def left_open(text: str, delimiter: str, inside: bool) -> bool:
@@ -210,10 +230,17 @@ def cells(form: Layout, record: Line) -> list[str]:
         lines = [part.decode(form.encoding) for part in record.parts]
     except UnicodeDecodeError as e:
         raise FieldError("not_utf8", f"not {form.encoding}: {e.reason} at byte {e.start}") from None
-    try:
-        return next(csv.reader(lines, delimiter=form.delimiter))
-    except (csv.Error, StopIteration) as e:
-        raise FieldError("bad_field", f"no line of cells: {e}") from None
+    row = [] if record.literal else _split(lines, form.delimiter)
+    if len(lines) > 1 or (row and len(row) == len(form.columns)):
+        return row
+    plain = lines[0].rstrip("\r\n").split(form.delimiter)
+    if not form.columns or len(plain) == len(form.columns):
+        return row or plain
+    if record.literal:
+        raise FieldError("bad_field", "a quotation mark opens a field, and none closes it")
+    if "\r" in lines[0].rstrip("\r\n"):
+        raise FieldError("bad_field", "a line end of the form CR stands in it; save the table with LF or CRLF")
+    return row or plain
 
 
 def units(root: Root, path: str, form: Layout, rows_per_unit: int) -> Iterator[Unit]:
@@ -223,7 +250,7 @@ def units(root: Root, path: str, form: Layout, rows_per_unit: int) -> Iterator[U
             yield file.unit(0, 0, 1, 0)
             return
         start = end = rows = index = 0
-        for record in _records(file, form.begin, file.size, form.delimiter, form.encoding):
+        for record in _records(file, form.begin, file.size, form.delimiter, form.encoding, len(form.columns)):
             if not record.raw.strip():
                 end = record.end
                 continue
@@ -246,7 +273,7 @@ def unit_records(root: Root, unit: Unit, form: Layout) -> Iterator[tuple[int, Li
             return
         account.begin()
         ordinal = unit.index
-        for record in _records(file, unit.start, unit.end, form.delimiter, form.encoding):
+        for record in _records(file, unit.start, unit.end, form.delimiter, form.encoding, len(form.columns)):
             if not record.raw.strip():
                 account.tell("separator", size=record.end - record.start)
                 continue

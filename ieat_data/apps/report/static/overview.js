@@ -46,8 +46,14 @@
     return all ? el("span", { class: "split" }, el("span", { class: "split-line", "aria-hidden": "true" }, parts), el("span", { class: "split-words" }, words.join(" · "))) : "";
   }
 
+  /** How far a running build is: "being built · 34% · 12.0 min left". */
+  function underWay(progress) {
+    if (!progress) return "being built";
+    return ["being built", percent(progress.share), progress.left_s ? `${long(progress.left_s)} left` : null].filter(Boolean).join(" · ");
+  }
+
   function state(said) {
-    if (!said.finished) return el("span", { class: "state" }, "being built");
+    if (!said.finished) return el("span", { class: "state" }, underWay(said.progress));
     return said.nothing ? el("span", { class: "state empty" }, "no sample") : el("span", { class: "state done" }, "finished");
   }
 
