@@ -133,13 +133,6 @@ def test_no_setting_of_ms_swift_s_makes_a_turn_of_the_history_carry_a_loss(
             assert exports.trained(ids, labels, processor.tokenizer.decode) == to_train(row)
 
 
-def test_the_check_sees_what_is_in_the_file_now(few: Path, tmp_path: Path, model: dict[str, str]) -> None:
-    """ms-swift keeps the rows that it has read under the file's name."""
-    agrees(few, "ms-swift", tmp_path / "e", {"turns": "last"}, rows=1, **model)
-    (tmp_path / "e").rename(tmp_path / "before")
-    agrees(few, "ms-swift", tmp_path / "e", {"injected": "train"}, rows=1, **model)
-
-
 def test_the_command_beside_the_data_trains_it(
     few: Path, tmp_path: Path, processor: Any, model: dict[str, str], read: Read
 ) -> None:
