@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ieat_data.cli.as_json import json_option, put
+
+if TYPE_CHECKING:
+    from ieat_data.dataset.push import State
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +28,9 @@ def push(
     check: Annotated[
         bool, typer.Option("--check", help="Only say how the repository differs from DIR; exit 1 if it does.")
     ] = False,
+    as_json: Annotated[
+        bool, json_option("repo, url, equal, missing, pointers, old: how it differed before; with --check as it is")
+    ] = False,
 ) -> None:
     """Upload a dataset to the Hugging Face hub: what its manifest lists, and what is not there yet.
 
@@ -38,14 +46,30 @@ def push(
     there = fetched(folder)
     if check:
         state = pushing.compare(there, repo, revision)
-        for line in state.lines():
+        if as_json:
+            put(_told(repo, state))
+        for line in () if as_json else state.lines():
             typer.echo(f"{repo}: {line}")
         if not state.equal:
             raise typer.Exit(1)
         typer.echo(f"{repo}: holds what {named(folder)} holds", err=True)
         return
     before = pushing.push(there, repo, private, revision, lambda line: typer.echo(line, err=True))
-    if before.equal:
+    if as_json:
+        put(_told(repo, before))
+    elif before.equal:
         typer.echo(f"{repo}: holds what {named(folder)} holds already: {before.url}")
     else:
         typer.echo(f"pushed {len(before.missing)} shards, took away {len(before.old)}: {before.url}")
+
+
+def _told(repo: str, state: State) -> dict[str, Any]:
+    missing = [shard["path"] for shard in state.missing]
+    return {
+        "repo": repo,
+        "url": state.url,
+        "equal": state.equal,
+        "missing": missing,
+        "pointers": state.pointers,
+        "old": state.old,
+    }

@@ -287,6 +287,16 @@ def test_more_shards_than_a_commit_takes(hub: Hub, tmp_path: Path, monkeypatch: 
     assert len(hub.sent("/commit/")) == 4 and whole(hub.repos[REPO].files()) == "0"
 
 
+def test_the_command_says_it_as_json(hub: Hub, tmp_path: Path) -> None:
+    out = dataset(tmp_path / "out", b"one")
+    keys = {"repo", "url", "equal", "missing", "pointers", "old"}
+    for args, code, missing in ((["--check"], 1, 1), ([], 0, 1), ([], 0, 0), (["--check"], 0, 0)):
+        done = CliRunner().invoke(app, ["push", str(out), REPO, "--json", *args])
+        told = json.loads(done.stdout)
+        assert (done.exit_code, set(told), len(told["missing"])) == (code, keys, missing)
+        assert told["equal"] == (not missing)
+
+
 def test_the_command_says_what_differs_and_what_it_did(hub: Hub, tmp_path: Path) -> None:
     out = dataset(tmp_path / "out", b"one")
 
