@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,7 @@ def agrees(data: Path, to: str, out: Path, options: Mapping[str, Any], **check_s
     """Export `data`, and check it through the trainer; a row that differs is a UserError. Return `export.json`."""
     about = export(data, to, out, assignments(options))
     told = list(check(data, out, assignments(check_settings)))
-    if "rows" not in check_settings:
-        assert sum(int(line.split(": ")[1].split()[0]) for line in told) == about["conversations"] > 0
+    assert sum(int(line.split(": ")[1].split()[0]) for line in told) == about["conversations"] > 0
     return about
 
 
@@ -102,16 +100,16 @@ def untrained(ids: Sequence[int], labels: Sequence[int], decode: Callable[[list[
     return decode([i for i, label in zip(ids, labels, strict=True) if label == -100])
 
 
-def heard(ids: Sequence[int], tokenizer: Any) -> list[int]:
-    """Return, for each clip in order, how many tokens stand for it."""
-    audio = {tokenizer.convert_tokens_to_ids(t) for t in AUDIO} - {tokenizer.unk_token_id, None}
-    return [len(list(run)) for is_audio, run in groupby(ids, lambda i: i in audio) if is_audio]
+def heard(ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> list[int]:
+    """Return, for each of the user's turns, how many tokens stand for its clip."""
+    turns = decode(ids).split("<|im_start|>user\n")[1:]
+    return [sum(turn.count(token) for token in AUDIO) for turn in turns]
 
 
 def as_long(tokens: Sequence[int], sample: Mapping[str, Any]) -> bool:
-    """Tell whether these are the clips of a sample, each in its place and none cut."""
-    order = [m["audio"] for m in sample["messages"] if m["role"] == "user" and m["audio"] is not None]
-    lengths = [duration(sample["audios"][a]["bytes"])[0] * TOKENS_A_SECOND for a in order]
+    """Tell whether these are the clips of a sample, each in its own turn and none cut."""
+    clips = [m["audio"] for m in sample["messages"] if m["role"] == "user"]
+    lengths = [0.0 if c is None else duration(sample["audios"][c]["bytes"])[0] * TOKENS_A_SECOND for c in clips]
     return len(tokens) == len(lengths) and all(abs(n - x) <= 2 for n, x in zip(tokens, lengths, strict=True))
 
 
