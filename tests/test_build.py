@@ -295,3 +295,16 @@ def test_own_turn_questions_same_speaker_and_new_last_replies(tmp_path: Path) ->
             assert row["provenance"]["seed"] is not None, "the last reply was made for the dialogue"
         seen[row["task"]] += 1
     assert min(seen[t] for t in ("reasoning", "trajectory", "empathy")) > 0
+
+
+def test_the_turns_of_a_dialogue_whose_new_reply_is_lost_stay_single(tmp_path: Path) -> None:
+    c = corpora.make(tmp_path)
+    path = Path(c.profile)
+    profile = yaml.safe_load(path.read_text())
+    profile["engines"]["llm"]["engine"] = "tests.support.doubles:ForgetfulLLM"
+    path.write_text(yaml.safe_dump(profile))
+    made = run(c, tmp_path / "out", "stages.reorganise.last_reply=regenerate", "stages.reorganise.share=0.9")
+    assert verify(tmp_path / "out") == []
+    turns = [row["n_turns"] for row in samples(tmp_path / "out") if row["task"] == "empathy"]
+    assert 0 < sum(n for n in turns if n > 1) < made["dialogues"]["used"], "some are whole, some lost"
+    assert sum(turns) == made["dialogues"]["accepted"], "each accepted sample is a turn of one sample"

@@ -247,6 +247,15 @@ class ToneTTS(TTS):
         return super().synthesize(requests)
 
 
+class ForgetfulLLM(LLM):
+    """Has no answer to a Chinese user whom it has answered before, whatever the seed."""
+
+    def _answer(self, r: Generate) -> Completion:
+        if any("这件事对你很重要" in s.text for s in r.prompt):
+            return Completion(("cut off",), "length")
+        return super()._answer(r)
+
+
 class DyingLLM(LLM):
     """Its process dies in the middle of the first call, once."""
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+from ieat_data.config import Pipeline, Profile
 from ieat_data.data.rows import Dialogue, Sample
 from ieat_data.hashing import child_id
-from ieat_data.stages.base import Context, Inputs
+from ieat_data.stages.base import Context, Inputs, Task
 from ieat_data.stages.dialogue.forecast import in_dialogues, targets
 from ieat_data.stages.dialogue.history import per_dialogue, with_reply
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
+from ieat_data.stages.grouping import settings_of
 from ieat_data.stages.samples.compose import (
     WRITTEN,
     Compose,
@@ -26,7 +30,10 @@ SPOKEN = ("speak_replies", "speak_turn_replies")
 
 
 class Empathy(Compose):
-    """Empathetic replies: single turns, and the dialogues made from some of them."""
+    """Empathetic replies: single turns, and the dialogues made from some of them.
+
+    A dialogue of which a new reply was rejected is none: its turns stay single.
+    """
 
     name = "stage1_2_empathy"
     inputs = ("utterances", "transcribe", "inject", "reorganise", "inject_dialogues")
@@ -41,21 +48,35 @@ class Empathy(Compose):
         singles = targets(forecast, "inject", "empathy") - in_dialogues(forecast)
         return self.forecast_samples(forecast, singles, dialogues, asked=False)
 
+    def depends(self, pipeline: Pipeline, profile: Profile) -> Mapping[str, Any]:
+        lost = {"lost_dialogues": "single"} if _answers_anew(pipeline) else {}
+        return {**super().depends(pipeline, profile), **lost}
+
+    def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
+        """Yield the tasks; those for single turns read which dialogues are whole, where new replies may be lost."""
+        gates = [t for t in GATES["inject_dialogues"] if t in self.optional]
+        also = {t: frozenset(shards(t)) for t in ("inject_dialogues", *gates)} if _answers_anew(pipeline) else {}
+        for task in super().tasks(shards, pipeline, profile):
+            groups = [s for t, s in task.reads if t == "reorganise"]
+            more = [(t, g) for t in also for g in groups if g in also[t] and (t, g) not in task.reads]
+            yield replace(task, reads=(*task.reads, *more))
+
     def samples(self, name: str, inputs: Inputs, ctx: Context) -> Iterator[Sample]:
-        dialogues = [d for g in inputs.shards("reorganise") for d in inputs.stored(Dialogue, "reorganise", g)]
+        made = (
+            t for g in inputs.shards("inject_dialogues") for t in accepted(inputs, "inject_dialogues", g, "empathy")
+        )
+        replies = {(t.row.parent, len(t.row.turns) - 1): t for t in made}
+        drawn = (d for g in inputs.shards("reorganise") for d in inputs.stored(Dialogue, "reorganise", g))
+        # where one of its new replies was rejected, that one is in quarantine
+        dialogues = [d for d in drawn if all((d.id, place) in replies for place in d.row.anew)]
         singles = {t.sample or "" for d in dialogues for t in d.row.turns}
         if inputs.has("inject", name):
             yield from self._single(name, inputs, singles)
             return
-        replies = {
-            (t.row.parent, len(t.row.turns) - 1): t for t in accepted(inputs, "inject_dialogues", name, "empathy")
-        }
         utterances = Utterances(inputs, wanted_by(d.row for d in dialogues))
         wanted = singles | {t.id for t in replies.values()}
         spoken = {i: clip for table in SPOKEN for i, clip in spoken_of(inputs, table, wanted).items()}
         for d in dialogues:
-            if not all((d.id, place) in replies for place in d.row.anew):
-                continue  # one of its new replies was rejected and is in quarantine
             new = {place: replies[d.id, place] for place in d.row.anew}
             sample = Composition(child_id(d.id, self.name, 0), "empathy", "stage1_2", d.row.language, utterances)
             for place, alone in enumerate(d.row.turns):
@@ -78,3 +99,8 @@ class Empathy(Compose):
             clip = spoken_reply(spoken.get(stored.id))
             sample.assistant(target.answer, True, target.think, target.think_spans, clip)
             yield sample.finish(target.parent, target.attempts, target.seed)
+
+
+def _answers_anew(pipeline: Pipeline) -> bool:
+    """Tell whether dialogues get new replies, which may be rejected."""
+    return "regenerate" in settings_of(pipeline).replied
