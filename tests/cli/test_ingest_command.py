@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.support import corpora
 
 
 def test_a_speech_corpus(tmp_path: Path) -> None:
+    importlib.import_module("matplotlib")  # of an extra: it draws the picture
     corpora.emilia_tar(
         tmp_path / "emilia-en" / "EN-B000000.tar", corpora.EN, "en", [("EN_x.json", b"{"), ("EN_x.mp3", b"?")]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -52,12 +53,17 @@ def test_looking_at_a_dataset(finished: Finished) -> None:
     assert {"table", "shards", "there", "rows", "rejected", "why", "to_read"} == set(tables[0])
     assert told("report", out, "--out", "page")["samples"] == sound["samples"]
     assert Path("page/index.html").is_file()
-    assert told("review", out, "--progress", "--decisions", "d")["items"] == sound["samples"]
     exported = told("export", out, "--to", "jsonl", "--out", "rows")
     assert sum(exported["rows"].values()) == sound["samples"]
     finished.shards()[0].unlink()
     broken = told("verify", out, exit_code=1)
     assert not broken["sound"] and len(broken["faults"]) >= 1 and broken["samples"] is None
+
+
+def test_the_progress_of_a_review(finished: Finished) -> None:
+    importlib.import_module("starlette")  # of an extra
+    out = str(finished.out)
+    assert told("review", out, "--progress", "--decisions", "d")["items"] == told("verify", out)["samples"]
 
 
 def test_what_is_known_without_a_build() -> None:
