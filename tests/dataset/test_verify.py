@@ -297,6 +297,10 @@ def test_a_flipped_bit_in_the_work_folder_is_found_and_mended(finished: Finished
     assert verify(finished.out, work=finished.work) == []
 
 
+# for people who look on, or with words that may be edited
+UNCHECKED = ("cost.json", "progress.json", "croissant.json")
+
+
 def test_no_bytes_end_verify_in_a_traceback(finished: Finished) -> None:
     """Each file of a dataset and of its work folder in turn: flipped, cut, zeroed, noise."""
     draw, made = random.Random(1), _manifest(finished)
@@ -315,7 +319,7 @@ def test_no_bytes_end_verify_in_a_traceback(finished: Finished) -> None:
             path.write_bytes(bytes_)
             faults = list(work_faults(at(finished.work), made)) if inside else verify(finished.out)
             assert all("\n" not in fault for fault in faults)
-            assert faults or path.suffix in (".md", ".answers") or path.name == "cost.json", path
+            assert faults or path.suffix in (".md", ".answers") or path.name in UNCHECKED, path
         path.write_bytes(sound)
 
 

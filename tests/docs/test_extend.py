@@ -30,7 +30,7 @@ def check_console(block: str, folder: Path, installed: Installed) -> None:
     """Run what follows `$`; the lines after it stand in what is printed, in this order."""
     for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
         command, *expected = part.splitlines()
-        done = installed.run(command, folder)
+        done = installed.run(command, folder, COLUMNS="160")  # tables as a wide terminal shows them
         said = plain(done.stdout + done.stderr)
         assert done.returncode == 0, f"{command}\n{said}"
         at = 0
