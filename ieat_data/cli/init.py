@@ -147,18 +147,10 @@ def _terminal() -> bool:
 
 def _show(rows: Sequence[Shown], kind: str) -> None:
     """Print the first rows, and for each reject why."""
-    from rich.table import Table
-
-    from ieat_data.cli.show import escape, new_console
+    from ieat_data.cli.show import escape, new_console, new_table
 
     console = new_console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("row")
-    if kind == "speech":
-        table.add_column("clip", justify="right")
-        table.add_column("speaker")
-    table.add_column("text")
-    table.add_column("")
+    table = new_table("row", *(("clip", "speaker") if kind == "speech" else ()), "text", "", right=("clip",))
     room = max(20, console.width - (66 if kind == "speech" else 40))  # for the text
     for row in rows:
         clip = f"{row.seconds:.1f} s {(row.rate or 0) / 1000:g} kHz" if row.seconds is not None else ""

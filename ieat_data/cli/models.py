@@ -55,9 +55,7 @@ def list_models(
         return
     from ieat_data.cli.show import new_console, new_table, print_table
 
-    table = new_table("name", "used for", "kind", "MB", "licence", "state")
-    for column in table.columns:
-        column.justify = "right" if column.header == "MB" else "left"
+    table = new_table("name", "used for", "kind", "MB", "licence", "state", right=("MB",))
     for one in listed:
         size = f"{int(one['bytes']) / 1e6:.0f}"
         table.add_row(*(str(one[k]) for k in ("name", "role", "kind")), size, one["licence"], _STATES[one["state"]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,11 @@ def new_console() -> Console:
     return console
 
 
-def new_table(*columns: str) -> Table:
-    """Return an empty table with these columns."""
+def new_table(*columns: str, right: Collection[str] | None = None) -> Table:
+    """Return an empty table with these columns. `right`: those that are set to the right; None: all but the first."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right")
+    for column in columns:
+        table.add_column(column, justify="right" if column in (columns[1:] if right is None else right) else "left")
     return table
 
 

@@ -37,9 +37,7 @@ def sources(
     from ieat_data.cli.cost import size
     from ieat_data.cli.show import escape, new_table, print_table
 
-    table = new_table("source", "language", "found", "hours", "licence", "terms")
-    for column in table.columns:
-        column.justify = "right" if column.header == "hours" else "left"
+    table = new_table("source", "language", "found", "hours", "licence", "terms", right=("hours",))
     for one in listed:
         files = f"{one['files']} file{'s' if one['files'] != 1 else ''}"
         found = f"{files}, {size(one['bytes'])}" if one["found"] else f"no: {one['why_not']}"
