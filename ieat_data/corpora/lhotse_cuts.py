@@ -53,19 +53,8 @@ class LhotseReader:
         if not name.lower().endswith(".gz"):
             yield from json_records.units(self.root, name, rows_per_unit)
             return
-        start = end = rows = index = 0
         with self.root.open(name) as file:
-            if file.size == 0:
-                yield file.unit(0, 0, 1, 0)
-            for line in lines(file):
-                if rows == rows_per_unit:
-                    yield file.unit(start, end, rows, index)
-                    index, rows = index + rows, 0
-                if rows == 0:
-                    start = line.start
-                rows, end = rows + 1, line.end
-            if rows:
-                yield file.unit(start, end, rows, index)
+            yield from json_records.grouped(file, ((line.start, line.end) for line in lines(file)), rows_per_unit)
 
     def read(self, unit: Unit) -> Iterator[SpeechRecord | BadRecord]:
         """Yield the cuts of `unit`, each cut out of its recording."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -242,20 +242,34 @@ def lost_text(root: Root, file: File, span: Span, why: FieldError) -> bytes:
 def units(root: Root, path: str, rows_per_unit: int) -> Iterator[Unit]:
     """Yield units of `rows_per_unit` records of the file `path` of the corpus at `root`; one record if it is empty."""
     with root.open(path) as file:
-        if file.size == 0:
-            yield file.unit(0, 0, 1, 0)
-            return
-        start = end = rows = index = 0
-        for span in spans(file):
-            if rows == rows_per_unit:
-                yield file.unit(start, end, rows, index)
-                index, rows = index + rows, 0
-            if rows == 0:
-                start = span.start
-            rows, end = rows + 1, span.end
-        if rows:
-            # the last unit also covers the end of the file, so its reader can check how the array ends
-            yield file.unit(start, file.size, rows, index)
+        # the last unit also covers the end of the file, so its reader can check how the array ends
+        yield from grouped(file, ((span.start, span.end) for span in spans(file)), rows_per_unit, file.size)
+
+
+def grouped(
+    file: File, records: Iterable[tuple[int, int]], rows_per_unit: int, last: int | None = None
+) -> Iterator[Unit]:
+    """Yield units of `rows_per_unit` records; one record if the file is empty.
+
+    Args:
+        file: where the records lie.
+        records: start and end of each, in order.
+        rows_per_unit: records of a unit.
+        last: where the last unit ends; None: with its last record.
+    """
+    if file.size == 0:
+        yield file.unit(0, 0, 1, 0)
+        return
+    first = stop = rows = index = 0
+    for start, end in records:
+        if rows == rows_per_unit:
+            yield file.unit(first, stop, rows, index)
+            index, rows = index + rows, 0
+        if rows == 0:
+            first = start
+        rows, stop = rows + 1, end
+    if rows:
+        yield file.unit(first, stop if last is None else last, rows, index)
 
 
 def unit_spans(root: Root, unit: Unit) -> Iterator[tuple[File, int, Span]]:
