@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import Any, cast
 
 from ieat_data.hashing import canonical
 
@@ -30,7 +30,7 @@ def answer_keys(method: str, requests: Sequence[Any], engine: Mapping[str, Any])
 
 
 def _written(value: Any, known: dict[int, str]) -> str:
-    kind = type(value)
+    kind: type = type(value)
     if kind is str:
         return encode_basestring_ascii(value)
     if kind is int:
@@ -46,8 +46,8 @@ def _written(value: Any, known: dict[int, str]) -> str:
 
 
 def _fields(value: Any, known: dict[int, str], nulls: bool = True) -> str:
-    own = vars(value)
-    names = _names(type(value))
+    own, kind = vars(value), cast(type, type(value))
+    names = _names(kind)
     written = [f"{name}{_written(own[key], known)}" for key, name in names if nulls or own[key] is not None]
     return f"{{{','.join(written)}}}"
 
