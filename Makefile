@@ -35,7 +35,7 @@ endef
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources reference docs check test test-unit test-fast test-engines test-trainers test-browser test-slow test-faults test-gpu fuzz audit bench bench-scale evaluate-checks evaluate-judge \
+	sample-sources reference docs check test test-unit test-fast test-engines test-trainers test-browser test-slow test-faults test-gpu fuzz audit bench bench-vllm bench-scale evaluate-checks evaluate-judge \
 	evaluate-kinds evaluate-conflicts lint lock clean
 
 help: ## what can be made
@@ -134,7 +134,7 @@ fuzz: setup ## feed damaged bytes to all that reads files of others, led by athe
 audit: $(VENV)-audit/.ready ## known vulnerabilities of the locked packages; fails on what a newer version mends (network: pypi.org)
 	$(VENV)-audit/bin/python scripts/audit.py
 
-$(VENV)-audit/.ready $(VENV)-docs/.ready: $(VENV)-%/.ready: requirements/%.lock | $(VENV)/.core
+$(VENV)-audit/.ready $(VENV)-docs/.ready $(VENV)-peers/.ready: $(VENV)-%/.ready: requirements/%.lock | $(VENV)/.core
 	$(PYTHON) -m venv $(VENV)-$*
 	$(call install,$(VENV)-$*,--no-deps -r $<)
 	@touch $@
@@ -143,7 +143,11 @@ test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROF
 	@test -n "$(IEAT_GPU_PROFILE)" || { echo "IEAT_GPU_PROFILE names no profile, see docs/gpu.md" >&2; exit 2; }
 	$(VENV)/bin/python -m pytest -m gpu tests/gpu
 
-bench: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside the pipeline against raw vLLM, on a CPU
+bench: core $(VENV)-peers/.ready ## what the package costs beside its peers, into benchmarks/results (SMALL=1: in a minute, no figures; ONLY=rows)
+	$(VENV)/bin/python -m benchmarks --peers $(VENV)-peers/bin/python $(if $(ONLY),--only $(ONLY)) \
+		$(if $(SMALL),--small,--out benchmarks/results)
+
+bench-vllm: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside the pipeline against raw vLLM, on a CPU
 	$(ON_CPU) HF_HUB_OFFLINE=1 $(VENV)-vllm/bin/python benchmarks/vllm_engine.py $(TINY) 4 2> /dev/null | tail -n 1
 
 bench-scale: core ## the driver at 50,000 shards, reorganising ten million samples, corpora of 100 GB (docs/scale.md)

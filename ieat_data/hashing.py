@@ -11,17 +11,21 @@ T = TypeVar("T")
 _SPAN = float(1 << 64)
 
 
+def _plain(v: Any) -> Any:
+    if isinstance(v, (bytes, bytearray, memoryview)):
+        return {"sha256": hashlib.sha256(v).hexdigest()}
+    raise TypeError(f"a {type(v).__name__} has no canonical form")
+
+
+# one for all calls: to make it costs as much as to encode a short value
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=_plain, allow_nan=False
+).encode
+
+
 def canonical(value: Any) -> bytes:
     """Return one byte string per value: JSON with sorted keys, `bytes` as their sha256."""
-
-    def plain(v: Any) -> Any:
-        if isinstance(v, (bytes, bytearray, memoryview)):
-            return {"sha256": hashlib.sha256(v).hexdigest()}
-        raise TypeError(f"a {type(v).__name__} has no canonical form")
-
-    return json.dumps(
-        value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=plain, allow_nan=False
-    ).encode()
+    return _CANONICAL(value).encode()
 
 
 def fingerprint(value: Any) -> str:

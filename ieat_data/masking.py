@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +35,7 @@ _SHAPES = (
     (re.compile(r"\b(?:sk-|hf_|gh[pousr]_)[\w-]{16,}|\bAKIA[0-9A-Z]{16}\b|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"), MASK),
 )
 
+_NUMBERS = frozenset((int, float))
 _held: set[str] = set()
 
 
@@ -61,6 +62,11 @@ def masked(text: str) -> str:
 
 def without_secrets(value: Any) -> Any:
     """Return data (strings in lists and mappings) without known secrets; what merely looks like one stays."""
+    return secrets_remover()(value)
+
+
+def secrets_remover() -> Callable[[Any], Any]:
+    """Return `without_secrets` for many values: what is secret now is looked up once."""
     secrets = [s for s in _secrets() if len(s) >= _MIN_CHARS_IN_DATA]
 
     def clean(value: Any) -> Any:
@@ -69,10 +75,10 @@ def without_secrets(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {clean(k): clean(v) for k, v in value.items()}
         if isinstance(value, list | tuple):
-            return type(value)(map(clean, value))
+            return value if {*map(type, value)} <= _NUMBERS else type(value)(map(clean, value))
         return value
 
-    return clean(value) if secrets else value
+    return clean if secrets else lambda value: value
 
 
 def _without(text: str, secrets: Iterable[str]) -> str:

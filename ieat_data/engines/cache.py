@@ -2,25 +2,25 @@
 
     WORK/answers/STAGE/SHARD/ATTEMPT.answers    one frame per answer, with its CRC (frames.py), appended on arrival
 
-A key hashes the whole request and the engine's identity. The cache is not part of the tables' fingerprints: a new check
-re-reads the answers and asks the engine only for missing keys; a killed task loses only its current batch.
+A key hashes the whole request and the engine's identity (keys.py). The cache is not part of the tables' fingerprints:
+a new check re-reads the answers and asks the engine only for missing keys; a killed task loses only its current batch.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ieat_data.engines import base, suspects
 from ieat_data.engines.frames import Damaged, Encoded, pack, unpack
-from ieat_data.hashing import fingerprint
-from ieat_data.masking import masked, without_secrets
+from ieat_data.masking import masked, secrets_remover
 from ieat_data.storage.open import at
 from ieat_data.storage.store import Log, Store
 
@@ -45,18 +45,24 @@ _KINDS: dict[str, type] = {
 }
 
 
-def answer_key(method: str, request: Any, engine: Mapping[str, Any]) -> str:
-    """Return a request's key: a hash of the whole request (without None fields) and the engine (model, settings)."""
-    return fingerprint([method, {k: v for k, v in asdict(request).items() if v is not None}, engine])
+_AS_JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def encode(answer: Any) -> Encoded:
     """Convert an answer to its stored form."""
-    value = without_secrets(asdict(answer))
-    if isinstance(answer, base.Failure):
-        value["message"] = masked(answer.message)
-    audio = value.pop("audio", None)
-    return Encoded(type(answer).__name__, json.dumps(value, ensure_ascii=False), audio)
+    return encode_all([answer])[0]
+
+
+def encode_all(answers: Iterable[Any]) -> list[Encoded]:
+    """Convert answers to their stored form."""
+    clean, encoded = secrets_remover(), []
+    for answer in answers:
+        value = dict(vars(answer))  # no answer holds other classes: all are flat
+        if isinstance(answer, base.Failure):
+            value["message"] = masked(answer.message)
+        audio = value.pop("audio", None)
+        encoded.append(Encoded(type(answer).__name__, _AS_JSON(clean(value)), audio))
+    return encoded
 
 
 def decode(encoded: Encoded) -> Any:
@@ -68,8 +74,15 @@ def decode(encoded: Encoded) -> Any:
     cls, loaded = _KINDS[encoded.kind], json.loads(encoded.value)
     if encoded.audio is not None:
         loaded["audio"] = encoded.audio
-    lists = {f.name for f in fields(cls) if str(f.type).startswith("tuple")}
-    return cls(**{k: tuple(v) if k in lists and v is not None else v for k, v in loaded.items()})
+    for name in _tuples(cls):
+        if loaded.get(name) is not None:
+            loaded[name] = tuple(loaded[name])
+    return cls(**loaded)
+
+
+@functools.cache
+def _tuples(cls: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls) if str(f.type).startswith("tuple"))
 
 
 def drop_failures(place: Store | Path, reasons: Collection[str]) -> Counter[str]:
@@ -175,7 +188,7 @@ class ResponseCache:
         return self._known[key]
 
     def put(self, answers: Mapping[str, Any]) -> None:
-        new = {key: encode(a) for key, a in answers.items()}
+        new = dict(zip(answers, encode_all(answers.values()), strict=True))
         self._known.update(new)
         self._append(new)
 

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from ieat_data import faults
 from ieat_data.engines.asking import Asking
-from ieat_data.engines.cache import ResponseCache, answer_key
+from ieat_data.engines.cache import ResponseCache
+from ieat_data.engines.keys import answer_keys
 from ieat_data.engines.suspects import Suspects
 from ieat_data.engines.usage import Usage
 from ieat_data.errors import StorageDown
@@ -80,7 +81,7 @@ class Client:
         raise TypeError(f"{type(self).__name__} has no ask")
 
     def keys(self, method: str, requests: Sequence[Any]) -> list[str]:
-        return [answer_key(method, r, self.identity) for r in requests]
+        return answer_keys(method, requests, self.identity)
 
     def __call__(self, method: str, requests: Sequence[Any], rows: Sequence[str]) -> list[Any]:
         keys = self.keys(method, requests)

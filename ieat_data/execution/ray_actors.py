@@ -29,10 +29,12 @@ from ieat_data.storage.store import Store
 
 _QUEUED = 10  # calls of other tasks may be before that of an engine that calls another
 
-_log = logging.getLogger(__name__)
-
-
 _ANSWER_LEAVES_S = 0.2  # before a process ends itself
+# Calls that take the engine less time than Ray takes to carry them are sent together
+_QUICK_S, _MOST_TOGETHER = 0.05, 16
+_together: dict[str, int] = {}  # so many, by method: what this process has learnt of its engines
+
+_log = logging.getLogger(__name__)
 
 
 class EngineActor:
@@ -75,6 +77,17 @@ class EngineActor:
         if close := getattr(self.engine, "close", None):
             close()
 
+    def calls(
+        self, method: str, chunks: Sequence[list[Any]], alone: str = ""
+    ) -> list[tuple[list[Any] | Exception, float]]:
+        """Make several calls, one after the other, and return what each gave."""
+        got = list[tuple[list[Any] | Exception, float]]()
+        for chunk in chunks:
+            got.append(self.call(method, chunk, alone))
+            if any(isinstance(a, Exception) and faults.breaks_process(a) for a in _each(got[-1][0])):
+                break  # this process lets nobody in any more
+        return got + got[-1:] * (len(chunks) - len(got))
+
     def call(self, method: str, requests: list[Any], alone: str = "") -> tuple[list[Any] | Exception, float]:
         """Return the answers, or the exception that the engine raised, and the engine's seconds for them.
 
@@ -93,7 +106,7 @@ class EngineActor:
                 answers = e
             else:
                 self.deadlines.warm()
-        each = answers if isinstance(answers, list) else [answers]
+        each = _each(answers)
         if any(not isinstance(a, Exception) for a in each):
             self.starts.answered()
         for problem in each:
@@ -109,6 +122,10 @@ class EngineActor:
         if isinstance(answers, list):
             answers = [faults.portable(a) if isinstance(a, Exception) else a for a in answers]
         return answers, busy_s()
+
+
+def _each(answers: Any) -> list[Any]:
+    return answers if isinstance(answers, list) else [answers]
 
 
 class Gate:
@@ -164,6 +181,9 @@ def request_seconds(profile: Profile, role: str) -> float:
 class RayPool:
     """Distributes calls over the actors of one engine; two calls wait at each, so that none runs idle.
 
+    Calls that are answered at once go together in one message, more and more of them, as long as the message takes the
+    engine no more than a twentieth of a second: as much work is lost when a process dies.
+
     Args:
         actors: the replicas.
         black_boxes: what each notes of the call that runs alone in it.
@@ -187,36 +207,52 @@ class RayPool:
 
     def run(self, method: str, chunks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[Any] | Exception, float]]:
         import ray
-        from ray.exceptions import RayActorError
 
         # shuffled for each run: with more actors than calls, all tasks would otherwise use the first few
         order = random.sample(range(len(self.actors)), len(self.actors))
         waiting = list(range(len(chunks)))[::-1]
-        running: dict[Any, tuple[int, int, str]] = {}
+        most = -(-len(chunks) // (2 * len(self.actors)))  # all of them have work
+        running: dict[Any, tuple[list[int], int, str]] = {}
         load = dict.fromkeys(order, 0)
+        together = 1 if self._exclusive else _together.get(method, 1)
         while waiting or running:
             while waiting and min(load.values()) < 2:
-                at, i = min(order, key=lambda n: load[n]), waiting.pop()
+                at = min(order, key=lambda n: load[n])
+                some = [waiting.pop() for _ in range(min(together, most, len(waiting)))]
                 # not again by Ray: a request that kills the process would kill it as often
-                ask = self.actors[at].call.options(max_task_retries=0)
+                ask = self.actors[at].calls.options(max_task_retries=0)
                 alone = uuid.uuid4().hex if self._exclusive else ""
-                running[ask.remote(method, list(chunks[i]), alone)] = (i, at, alone)
+                running[ask.remote(method, [list(chunks[i]) for i in some], alone)] = (some, at, alone)
                 load[at] += 1
             (ref, *_), _ = ray.wait(list(running), num_returns=1)
-            i, at, alone = running.pop(ref)
+            some, at, alone = running.pop(ref)
             load[at] -= 1
-            try:
-                got, busy_s = ray.get(ref)
-            except RayActorError as e:
-                got, busy_s = self._died(at, alone, e), 0.0
-            except Exception as e:  # a lost object, a full disk, an answer that cannot be sent
-                got, busy_s = translated(e), 0.0
-            if isinstance(got, Exception) and faults.breaks_process(got):
-                got = self._back(at, f"its device is broken, so the engine's process ended: {got}", began=True)
-            box = self._black_boxes[at]
-            if isinstance(got, EngineDied) and alone and box is not None and box.names(alone, "hung"):
-                got = EngineHung(str(got), replica=at)
-            yield i, got, busy_s
+            got = self._got(ref, at, alone, len(some))
+            quick = all(isinstance(g, list) for g, _ in got) and sum(s for _, s in got) < _QUICK_S
+            together = _together[method] = min(together * 2, _MOST_TOGETHER) if quick else 1
+            for i, (answers, busy_s) in zip(some, got, strict=True):
+                yield i, answers, busy_s
+
+    def _got(self, ref: Any, at: int, alone: str, n: int) -> list[tuple[list[Any] | Exception, float]]:
+        """Return what n calls gave that were made together, each with the engine's seconds."""
+        import ray
+        from ray.exceptions import RayActorError
+
+        try:
+            return [(self._known(answers, at, alone), busy_s) for answers, busy_s in ray.get(ref)]
+        except RayActorError as e:
+            failed = self._died(at, alone, e)
+        except Exception as e:  # a lost object, a full disk, an answer that cannot be sent
+            failed = translated(e)
+        return [(self._known(failed, at, alone), 0.0)] * n
+
+    def _known(self, got: list[Any] | Exception, at: int, alone: str) -> list[Any] | Exception:
+        if isinstance(got, Exception) and faults.breaks_process(got):
+            got = self._back(at, f"its device is broken, so the engine's process ended: {got}", began=True)
+        box = self._black_boxes[at]
+        if isinstance(got, EngineDied) and alone and box is not None and box.names(alone, "hung"):
+            return EngineHung(str(got), replica=at)
+        return got
 
     def _died(self, at: int, alone: str, error: Exception) -> Exception:
         box = self._black_boxes[at]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import queue
 import time
-import uuid
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from ieat_data import logs, stopping
@@ -17,6 +17,7 @@ from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.ray_actors import RayPool
 from ieat_data.execution.ray_faults import translated
+from ieat_data.execution.ray_meter import EVERY_S, Counted, Meter, Reports
 from ieat_data.execution.ray_pools import EnginePools, connected, lacking
 from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.stalls import Stalls
@@ -26,7 +27,6 @@ from ieat_data.storage.shards import CommitRecord
 from ieat_data.storage.store import Store
 
 _log = logging.getLogger(__name__)
-_TELL_AGAIN_S = 30.0
 
 
 class Cluster:
@@ -37,8 +37,10 @@ class Cluster:
     """
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
-        self._running: dict[Any, Task] = {}
+        self._running: dict[Future[list[CommitRecord]], Task] = {}
+        self._ended: queue.SimpleQueue[Future[list[CommitRecord]]] = queue.SimpleQueue()
         self._counted = Counted()
+        self._read = float("-inf")
         self._asked: Any = None  # the reading of the counter that is on its way
         self._logs, self._note = plan.work / "logs", progress.note
         asking = [n for n in plan.nodes.values() if n.todo]
@@ -54,7 +56,7 @@ class Cluster:
             here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 self._ray.get_runtime_context().get_node_id(), soft=False
             )
-            self._meter = self._ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(_Meter).remote()
+            self._meter = self._ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(Meter).remote()
             # spread: tasks take no CPU in Ray's eyes, so by default all of them would be done on the driver's node
             remote = self._ray.remote(num_cpus=0, max_retries=0, scheduling_strategy="SPREAD")
             self._run_job = remote(_run_job)
@@ -69,18 +71,28 @@ class Cluster:
 
     def submit(self, job: Job) -> None:
         pools = {role: self._engines.pool(role) for role in job.engines}
-        self._running[self._run_job.remote(job, pools, self._meter, self._logs)] = job.task
+        # `ray.wait` would look at all that run for each that has ended
+        future = self._run_job.remote(job, pools, self._meter, self._logs).future()
+        self._running[future] = job.task
+        future.add_done_callback(self._ended.put)
 
     def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
-        done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=1.0)
+        ended = []
+        with contextlib.suppress(queue.Empty):
+            ended.append(self._ended.get(timeout=1.0))
+            while True:
+                ended.append(self._ended.get_nowait())
         self._engines.watch.check()  # otherwise each of its tasks would be done again, where nothing is
         stopping.check()
-        return [(self._running.pop(ref), self._result(ref)) for ref in done]
+        return [(self._running.pop(future), _result(future)) for future in ended]
 
     def answers(self) -> Mapping[str, int]:
         from ray.exceptions import GetTimeoutError, RayError
 
         if self._asked is None:
+            if time.monotonic() - self._read < EVERY_S:
+                return self._counted.sums
+            self._read = time.monotonic()
             self._asked = self._meter.read.remote()
         try:
             life, counts, told, waiting = self._ray.get(self._asked, timeout=0.2)
@@ -99,68 +111,17 @@ class Cluster:
     def close(self) -> None:
         self._open.close()
 
-    def _result(self, ref: Any) -> list[CommitRecord] | Exception:
-        try:
-            records: list[CommitRecord] = self._ray.get(ref)
-        except Exception as e:
-            return translated(e)
-        return records
 
-
-class _Meter:
-    """Counts the answers that arrive inside running shards, so that the progress line moves; and says why it does not.
-
-    What many tasks say at once (all wait for one server) is passed on once in half a minute.
-    """
-
-    def __init__(self) -> None:
-        self.life = uuid.uuid4().hex
-        self.counts: dict[str, int] = {}
-        self.told: dict[str, float] = {}
-        self.texts: list[str] = []
-        self.waiting: dict[tuple[str, str], tuple[str, int]] = {}
-
-    def add(self, table: str, n: int) -> None:
-        self.counts[table] = self.counts.get(table, 0) + n
-
-    def tell(self, text: str) -> None:
-        if time.monotonic() - self.told.get(text, -_TELL_AGAIN_S) >= _TELL_AGAIN_S:
-            self.told[text] = time.monotonic()
-            self.texts.append(text)
-
-    def waits(self, role: str, where: str, row: str, rows: int) -> None:
-        if rows:
-            self.waiting[role, where] = row, rows
-        else:
-            self.waiting.pop((role, where), None)
-
-    def read(self) -> tuple[str, dict[str, int], list[str], dict[tuple[str, str], tuple[str, int]]]:
-        texts, self.texts = self.texts, []
-        return self.life, self.counts, texts, self.waiting
-
-
-class Counted:
-    """Sums of a counter that may die and begin at nothing: what was read of each of its lives."""
-
-    def __init__(self) -> None:
-        self._lives: dict[str, Mapping[str, int]] = {}
-
-    def see(self, life: str, counts: Mapping[str, int]) -> None:
-        self._lives[life] = counts
-
-    @property
-    def sums(self) -> Mapping[str, int]:
-        total: Counter[str] = Counter()
-        for counts in self._lives.values():
-            total.update(counts)
-        return total
+def _result(future: Future[list[CommitRecord]]) -> list[CommitRecord] | Exception:
+    try:
+        return future.result()
+    except Exception as e:
+        return translated(e)
 
 
 def _run_job(job: Job, pools: dict[str, RayPool], meter: Any, folder: Store) -> Any:
     logs.capture(folder.here)
     arrive()
 
-    def waits(role: str, where: str, rows: Sequence[str]) -> None:
-        meter.waits.remote(role, where, rows[0] if rows else "", len(rows))
-
-    return run_job(job, pools, lambda t, n: meter.add.remote(t, n), lambda text: meter.tell.remote(text), waits)
+    with Reports(meter) as reports:
+        return run_job(job, pools, reports.add, lambda text: meter.tell.remote(text), reports.waits)

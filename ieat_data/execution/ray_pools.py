@@ -135,6 +135,7 @@ def connected(profile: Profile) -> Iterator[Any]:
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # by default Ray reports usage to its makers
+    os.environ.setdefault("RAY_worker_niceness", "0")  # by default 15: beside other work a build would starve
     import ray
 
     config = profile.ray

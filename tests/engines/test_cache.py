@@ -11,14 +11,11 @@ from ieat_data.engines.base import (
     Completion,
     EmotionScores,
     Failure,
-    Generate,
-    Sampling,
-    Segment,
     SpeechTokens,
     Transcribe,
     Transcript,
 )
-from ieat_data.engines.cache import DAMAGED, OUTDATED, ResponseCache, answer_key
+from ieat_data.engines.cache import DAMAGED, OUTDATED, ResponseCache
 from ieat_data.engines.client import EngineClient
 from ieat_data.engines.frames import Encoded
 
@@ -132,17 +129,6 @@ def test_an_answer_that_this_version_cannot_decode_is_asked_again(tmp_path: Path
 def test_answers_of_an_earlier_version_are_not_read_and_are_told(tmp_path: Path) -> None:
     (tmp_path / "0.arrows").write_bytes(b"\xff" * 99)
     assert ResponseCache(tmp_path).take_notes() == {OUTDATED: 1}
-
-
-def test_the_key_sees_all_of_the_request_and_the_engine() -> None:
-    def key(prompt: str = "hi", control: bool = False, seed: int = 1, tokens: int = 5, engine: str = "x") -> str:
-        request = Generate((Segment(prompt, control),), Sampling(max_tokens=tokens), seed)
-        return answer_key("generate", request, {"engine": engine})
-
-    keys = {key(), key("ho"), key(control=True), key(seed=2), key(tokens=6), key(engine="y")}
-    assert len(keys) == 6
-    assert key() == key()
-    assert answer_key("transcribe", Transcribe(b"1", "en"), {}) != answer_key("transcribe", Transcribe(b"2", "en"), {})
 
 
 class _Engine:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ieat_data.execution.ray_executor import Counted
+from ieat_data.execution.ray_meter import Counted
 from tests.support import corpora
 
 TAG = "IEAT_TEST_TAG"
@@ -80,7 +80,7 @@ def test_a_closed_terminal_ends_a_build_with_all_that_ray_has_started(begun: Beg
 
 def test_a_build_goes_on_without_its_counter_and_ends_with_one_line_without_ray(begun: Begun) -> None:
     begun.wait(2)
-    (counter,) = begun.processes("ray::_Meter")
+    (counter,) = begun.processes("ray::Meter")
     os.kill(counter, signal.SIGKILL)
     begun.wait(begun.committed() + 2)
     (raylet,) = begun.processes("raylet/raylet")

@@ -219,7 +219,7 @@ KINDS: dict[str, Kind] = {
     "group": KillAll(),
     "worker": KillOne("ray::_run_job", "ray::IDLE"),
     "actor": KillOne("ray::EngineActor"),
-    "meter": KillOne("ray::_Meter"),
+    "meter": KillOne("ray::Meter"),
     "raylet": KillOne("raylet/raylet", "gcs_server"),
     "stopped": Frozen(),
     "signal": Ended(),

@@ -17,7 +17,8 @@ from ieat_data.engines.base import (
     Transcribe,
     Transcript,
 )
-from ieat_data.engines.cache import ResponseCache, answer_key, encode
+from ieat_data.engines.cache import ResponseCache, encode
+from ieat_data.engines.keys import answer_key
 from ieat_data.engines.recording import Asked, describe
 from ieat_data.engines.replay import ReplayClient
 

@@ -1,0 +1,49 @@
+"""`make bench`: what this package costs, compared with its peers and with bare loops (docs/performance.md).
+
+    python -m benchmarks [--only rows] [--small] [--rounds 5] [--peers PYTHON] [--out benchmarks/results]
+
+Each part writes OUT/PART.json; a table of ratios is printed. A peer that is not installed is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.compare import Options, as_json, machine, told
+
+PARTS = {"rows": "benchmarks.rows_path"}  # name → module with `measure(options)`
+PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "pyloudnorm")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--peers", default=sys.executable, help="an interpreter with the peers' libraries")
+    parser.add_argument("--out", type=Path, help="a folder for results as JSON")
+    given = parser.parse_args()
+    rounds = given.rounds or (1 if given.small else 5)
+    options = Options(given.small, rounds, given.peers)
+    every = []
+    for name in given.only.split(","):
+        began = time.perf_counter()
+        lines = list(importlib.import_module(PARTS[name]).measure(options))
+        every += lines
+        print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+        if given.out:
+            given.out.mkdir(parents=True, exist_ok=True)
+            command = f"python -m benchmarks --only {name}" + " --small" * given.small + f" --rounds {rounds}"
+            text = json.dumps(as_json(lines, command, machine(PACKAGES)), indent=1, ensure_ascii=False)
+            (given.out / f"{name}.json").write_text(text + "\n", "utf-8")
+    print(told(every))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""Alternatives of one piece of work timed against each other, and what came out as lines of a table and as JSON.
+
+A part of `make bench` is a module with `def measure(options: Options) -> Iterator[Line]`. It calls `compared` with what
+is to be timed: each alternative in turn, so many rounds, so that a busy minute hits all of them alike. Both the clock
+and the CPU seconds of the process with all that it started count: on a machine that does other things the second say
+more. Ratios are medians of the rounds' own ratios.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `make bench` says to each part.
+
+    small: seconds in all, to see that it works; figures are not worth keeping.
+    rounds: how often each alternative is timed.
+    peers: an interpreter that has the peers' libraries.
+    """
+
+    small: bool = False
+    rounds: int = 5
+    peers: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table.
+
+    work, against: what is done, and who else does it.
+    clock, cpu: a ratio above 1 says that ours is so many times as fast; or an amount in `unit`.
+    """
+
+    work: str
+    against: str
+    goal: str
+    clock: float | None
+    cpu: float | None = None
+    unit: str = "x"
+    seconds: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds of each alternative: by `clock` and `cpu`, a figure a round."""
+
+    seconds: Mapping[str, Mapping[str, list[float]]]
+
+    def ratio(self, ours: str, theirs: str, by: str) -> float:
+        """Return how many times as fast `ours` is."""
+        pairs = zip(self.seconds[theirs][by], self.seconds[ours][by], strict=True)
+        return round(statistics.median(t / max(o, 1e-9) for t, o in pairs), 3)
+
+    def line(self, work: str, ours: str, theirs: str, goal: str) -> Line:
+        """Return the line that compares two alternatives."""
+        both = {name: self.seconds[name] for name in (ours, theirs)}
+        return Line(work, theirs, goal, self.ratio(ours, theirs, "clock"), self.ratio(ours, theirs, "cpu"), "x", both)
+
+
+def compared(alternatives: Mapping[str, Callable[[], Any]], rounds: int, warm: bool = True) -> Timed:
+    """Time each alternative once a round, one after the other, in turning order.
+
+    Args:
+        alternatives: what is called. One that returns seconds by `clock` and `cpu` has timed itself.
+        rounds: how many.
+        warm: call each once before.
+    """
+    seconds: dict[str, dict[str, list[float]]] = {name: {"clock": [], "cpu": []} for name in alternatives}
+    names = list(alternatives)
+    for name in names if warm else ():
+        alternatives[name]()
+    for turn in range(rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            found = timed(alternatives[name])
+            for by, took in seconds[name].items():
+                took.append(round(found[by], 4))
+    return Timed(seconds)
+
+
+def timed(call: Callable[[], Any]) -> dict[str, float]:
+    """Return the seconds of a call, by `clock` and `cpu`."""
+    clock, cpu = time.perf_counter(), cpu_s()
+    own = call()
+    found = {"clock": time.perf_counter() - clock, "cpu": cpu_s() - cpu}
+    return {by: float(own[by]) for by in found} if isinstance(own, Mapping) and {*found} <= {*own} else found
+
+
+def command(line: Sequence[str | Path], **options: Any) -> Callable[[], None]:
+    """Return an alternative that runs a command; one that fails shows what it said."""
+
+    def run() -> None:
+        done = subprocess.run([str(x) for x in line], capture_output=True, text=True, **options)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(map(str, line))}: {done.stderr[-2000:]}")
+
+    return run
+
+
+def cpu_s() -> float:
+    """Return the CPU seconds of this process and of all below it, those that have ended too."""
+    me, parents, used = os.getpid(), dict[int, int](), dict[int, float]()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # ended meanwhile
+            continue
+        parents[int(entry.name)] = int(stat[1])
+        used[int(entry.name)] = sum(map(int, stat[11:15])) / _TICKS
+    return sum(used[pid] for pid in used if pid == me or _below(pid, me, parents)) if used else sum(os.times()[:4])
+
+
+def _below(pid: int, above: int, parents: Mapping[int, int]) -> bool:
+    while pid in parents:
+        pid = parents[pid]
+        if pid == above:
+            return True
+    return False
+
+
+def machine(packages: Iterable[str]) -> dict[str, Any]:
+    """Return the processor, its cores, and the versions of Python and of what is compared."""
+    try:
+        said = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((x.split(":", 1)[1].strip() for x in said if x.startswith("model name")), platform.machine())
+    except OSError:
+        model = platform.processor() or platform.machine()
+    versions = {}
+    for name in packages:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions}
+
+
+def told(lines: Iterable[Line]) -> str:
+    """Return the table for people."""
+    head = ("work", "against", "by the clock", "by CPU", "goal")
+    rows = [head, *((x.work, x.against, _amount(x.clock, x.unit), _amount(x.cpu, x.unit), x.goal) for x in lines)]
+    widths = [max(len(r[i]) for r in rows) for i in range(len(head))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows)
+
+
+def _amount(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value:.2f}" if unit == "x" else f"{value:g} {unit}"
+
+
+def as_json(lines: Iterable[Line], command: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is written under `benchmarks/results/`."""
+    return {"command": command, "machine": dict(about), "lines": [asdict(x) for x in lines]}
