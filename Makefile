@@ -106,8 +106,7 @@ test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines o
 		tests/benchmarks/test_gpu_scripts.py tests/engines/tts/test_cosyvoice2.py tests/engines/speaker tests/engines/codec/test_s3tokenizer.py tests/corpora/test_lhotse.py
 	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py \
 		tests/benchmarks/test_gpu_scripts.py::test_the_script_for_vllm_ends_with_figures
-	$(ON_CPU) $(VENV)/bin/python -m pytest -m "engines and not slow" tests/engines/test_whole_builds.py \
-		tests/engines/test_vllm_build.py
+	$(ON_CPU) $(VENV)/bin/python -m pytest -m "engines and not slow" tests/engines/test_whole_builds.py
 
 test-trainers: ## exports read by the real trainers, a step of training with each: CPU, tiny models (apt-get install ffmpeg); TRAINERS=nemo: one alone
 	@command -v ffmpeg > /dev/null || { echo "make test-trainers: clips are decoded with FFmpeg: apt-get install ffmpeg" >&2; exit 2; }

@@ -1,7 +1,8 @@
 """The shipped pipeline on its shipped sources, with all production engines at once, on tiny models.
 
 The same YAML, under `gpu` and `server` as they are shipped but for folders, URLs, interpreters, and what has no place
-on a CPU (`tests/support/tiny/settings.py`); `cpu` is there as the shipped recording.
+on a CPU (`tests/support/tiny/settings.py`); `cpu` is there as the shipped recording. In the middle of the one build
+vLLM's process dies, in the middle of the other its server, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Made:
     manifest: dict[str, Any]
     plan: Plan
     out: Path
-    vllm: list[int] = field(default_factory=list)  # its processes, seen in the middle of the build
+    killed: list[int] = field(default_factory=list)  # vLLM's processes, in the middle of the build
+    vllm: list[int] = field(default_factory=list)  # those that came after them
 
     def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
         node = self.plan.nodes[table]
@@ -82,23 +84,42 @@ def gpu_profile() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def gpu(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("gpu")
+    killed: list[int] = []
     seen: list[int] = []
+
+    def kill() -> bool:
+        killed.extend(descendants(VLLM))
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        return bool(killed)
 
     def look() -> bool:
         seen.extend(descendants(VLLM))
-        return True
+        return bool(seen)
 
-    WhenBegun(folder / "out", "respond", look).start()
+    WhenBegun(folder / "out", "respond", kill).start()
+    WhenBegun(folder / "out", "inject", look).start()
     made = build_under(gpu_profile(), folder)
-    return replace(made, vllm=seen)
+    return replace(made, killed=killed, vllm=seen)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    folder = tmp_path_factory.mktemp("server")
     llm, speech = served.vllm(tiny(), "Qwen3-8B"), served.speech(tiny())
+
+    def restart() -> bool:
+        llm.kill()
+        llm.start()
+        return True
+
+    restarter = WhenBegun(folder / "out", "respond", restart)
     with served.running(llm, speech):
+        restarter.start()
         profile = settings.server(tiny(), os.environ["IEAT_SPEECH_PYTHON"], llm.url, speech.url)
-        made = build_under(profile, tmp_path_factory.mktemp("server"))
+        made = build_under(profile, folder)
+        restarter.join()
+    assert restarter.done
     yield made
 
 
@@ -132,6 +153,7 @@ def test_the_sample_under_the_gpu_profile(gpu: Made) -> None:
     assert gpu.manifest["pipeline"] == load_pipeline(settings.PIPELINE).model_dump(mode="json")
     assert not gpu.manifest["exact"]
     assert gpu.manifest["engines"]["llm"]["models"][0]["files"]["config.json"]
+    assert gpu.killed and not {*gpu.killed} & {*gpu.vllm}, "another process took the place of the one that was killed"
     assert gpu.vllm, "vLLM has a process of its own"
     left = [pid for pid in gpu.vllm if not gone(pid)]
     assert not left, "it ends with the build, or it keeps the memory of its GPU"
