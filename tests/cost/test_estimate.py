@@ -121,8 +121,8 @@ def test_more_gpus_are_never_slower_and_too_few_are_refused() -> None:
 
 def test_what_is_measured_takes_the_place_of_what_is_published() -> None:
     published, own = plan(figures=Figures()), plan(figures=Figures(measured(speed__llm=1000.0)))
-    assert published.pools["llm"].speed.value == 6300
-    assert published.figures["speed.llm"].kind == "published"
+    assert published.pools["llm"].speed.value == 16360
+    assert published.figures["speed.llm"].kind == "benchmark"
     assert own.figures["speed.llm"].kind == "measured"
     assert own.pools["llm"].hours == pytest.approx(published.pools["llm"].hours * 6.3)
     # also under a name for one model: what Qwen3 said here goes before the guess for Qwen3

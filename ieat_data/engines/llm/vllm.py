@@ -180,6 +180,7 @@ async def _start(model: str, context: int, args: Mapping[str, Any]) -> Any:
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.async_llm import AsyncLLM
 
     # `generation_config="vllm"`: a model's own sampling defaults must not mix with the request's
@@ -188,7 +189,8 @@ async def _start(model: str, context: int, args: Mapping[str, Any]) -> Any:
         wanted = AsyncEngineArgs(**fixed, trust_remote_code=False, enable_log_requests=False, **args)
     except TypeError as e:
         raise UserError(f"engine vllm: engine_args: {e}") from None
-    return AsyncLLM.from_engine_args(wanted)
+    # nobody waits for a first token here: vLLM takes the large batches of prompts that it takes for `LLM.generate`
+    return AsyncLLM.from_engine_args(wanted, usage_context=UsageContext.LLM_CLASS)
 
 
 async def _end(engine: Any) -> None:
