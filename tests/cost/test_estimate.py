@@ -124,7 +124,7 @@ def test_what_is_measured_takes_the_place_of_what_is_published() -> None:
     assert published.pools["llm"].speed.value == 16360
     assert published.figures["speed.llm"].kind == "benchmark"
     assert own.figures["speed.llm"].kind == "measured"
-    assert own.pools["llm"].hours == pytest.approx(published.pools["llm"].hours * 6.3)
+    assert own.pools["llm"].hours == pytest.approx(published.pools["llm"].hours * 16.36)
     # also under a name for one model: what Qwen3 said here goes before the guess for Qwen3
     assert published.figures["tokens_out.inject.qwen3"].kind == "guess"
     said = plan(figures=Figures(measured(tokens_out__inject=70)))
