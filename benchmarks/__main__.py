@@ -14,9 +14,10 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.compare import Options, as_json, machine, told
+from benchmarks.compare import Line, Options, as_json, machine, told, versions
 
-PARTS = {"rows": "benchmarks.rows_path"}  # name → module with `measure(options)`
+PARTS = {"rows": "benchmarks.rows_path", "memory": "benchmarks.rows_memory"}  # name → module with `measure(options)`
+PEERS = ("ray", "datatrove", "datasets", "pyarrow")
 PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "pyloudnorm")
 
 
@@ -30,17 +31,18 @@ def main() -> int:
     given = parser.parse_args()
     rounds = given.rounds or (1 if given.small else 5)
     options = Options(given.small, rounds, given.peers)
-    every = []
+    every, about = list[Line](), machine(PACKAGES) | {"peers": versions(PEERS, given.peers)}
     for name in given.only.split(","):
-        began = time.perf_counter()
-        lines = list(importlib.import_module(PARTS[name]).measure(options))
+        began, lines = time.perf_counter(), list[Line]()
+        command = f"python -m benchmarks --only {name}" + " --small" * given.small + f" --rounds {rounds}"
+        for line in importlib.import_module(PARTS[name]).measure(options):
+            lines.append(line)
+            if given.out:  # after each: what is cut off has said something
+                given.out.mkdir(parents=True, exist_ok=True)
+                text = json.dumps(as_json(lines, command, about), indent=1, ensure_ascii=False)
+                (given.out / f"{name}.json").write_text(text + "\n", "utf-8")
         every += lines
         print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-        if given.out:
-            given.out.mkdir(parents=True, exist_ok=True)
-            command = f"python -m benchmarks --only {name}" + " --small" * given.small + f" --rounds {rounds}"
-            text = json.dumps(as_json(lines, command, machine(PACKAGES)), indent=1, ensure_ascii=False)
-            (given.out / f"{name}.json").write_text(text + "\n", "utf-8")
     print(told(every))
     return 0
 

@@ -8,11 +8,13 @@ more. Ratios are medians of the rounds' own ratios.
 
 from __future__ import annotations
 
-import importlib.metadata
+import contextlib
+import json
 import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -112,23 +114,30 @@ def command(line: Sequence[str | Path], **options: Any) -> Callable[[], None]:
 
 def cpu_s() -> float:
     """Return the CPU seconds of this process and of all below it, those that have ended too."""
-    me, parents, used = os.getpid(), dict[int, int](), dict[int, float]()
+    if not Path("/proc/self/stat").exists():
+        return sum(os.times()[:4])
+    used = 0.0
+    for pid in (os.getpid(), *below(os.getpid())):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            used += sum(map(int, _stat(pid)[11:15])) / _TICKS
+    return used
+
+
+def below(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those that these have."""
+    children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:  # ended meanwhile
-            continue
-        parents[int(entry.name)] = int(stat[1])
-        used[int(entry.name)] = sum(map(int, stat[11:15])) / _TICKS
-    return sum(used[pid] for pid in used if pid == me or _below(pid, me, parents)) if used else sum(os.times()[:4])
+        with contextlib.suppress(OSError):
+            children.setdefault(int(_stat(int(entry.name))[1]), []).append(int(entry.name))
+    found = list(children.get(pid, ()))
+    for child in found:  # grows meanwhile
+        found += children.get(child, ())
+    return found
 
 
-def _below(pid: int, above: int, parents: Mapping[int, int]) -> bool:
-    while pid in parents:
-        pid = parents[pid]
-        if pid == above:
-            return True
-    return False
+def _stat(pid: int) -> list[str]:
+    """Return what Linux says of a process after its name."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def machine(packages: Iterable[str]) -> dict[str, Any]:
@@ -138,13 +147,16 @@ def machine(packages: Iterable[str]) -> dict[str, Any]:
         model = next((x.split(":", 1)[1].strip() for x in said if x.startswith("model name")), platform.machine())
     except OSError:
         model = platform.processor() or platform.machine()
-    versions = {}
-    for name in packages:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions}
+    own = versions(packages, sys.executable)
+    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), "versions": own}
+
+
+def versions(packages: Iterable[str], python: str) -> dict[str, str]:
+    """Return the versions of those packages that an interpreter has."""
+    every = "{d.name.lower(): d.version for d in m.distributions()}"
+    ask = f"import importlib.metadata as m, json; print(json.dumps({every}))"
+    found = json.loads(subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout)
+    return {name: found[name] for name in packages if name in found}
 
 
 def told(lines: Iterable[Line]) -> str:

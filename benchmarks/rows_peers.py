@@ -59,6 +59,7 @@ def answers_of(batch: Any, replies: list[str]) -> Any:
 def ray_data(files: list[str], out: Path, engine: bool) -> Callable[[], Any]:
     import logging
 
+    os.environ.setdefault("RAY_worker_niceness", "0")  # as ours: else the clock of a busy machine is unfair to it
     import pandas  # noqa: F401  Ray Data cannot do without
     import ray
     import ray.data

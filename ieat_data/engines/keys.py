@@ -35,6 +35,8 @@ def _written(value: Any, known: dict[int, str]) -> str:
         return encode_basestring_ascii(value)
     if kind is int:
         return repr(value)
+    if kind is bool:
+        return "true" if value else "false"
     if kind is tuple or kind is list:
         return f"[{','.join([_written(v, known) for v in value])}]"
     if kind is not bytes and not _names(kind):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from ieat_data.execution.ray_meter import Counted
 from tests.support import corpora
 
 TAG = "IEAT_TEST_TAG"
@@ -93,11 +92,3 @@ def test_a_build_goes_on_without_its_counter_and_ends_with_one_line_without_ray(
     )
     assert "Traceback" not in said
     assert begun.processes() == []
-
-
-def test_answers_that_were_counted_before_the_counter_died_stay_counted() -> None:
-    counted = Counted()
-    counted.see("first", {"respond": 3})
-    counted.see("first", {"respond": 5, "emotion": 1})
-    counted.see("second", {"respond": 2})
-    assert counted.sums == {"respond": 7, "emotion": 1}
