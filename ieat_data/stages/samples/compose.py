@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from ieat_data.config import Pipeline, Profile
-from ieat_data.data.audio import content_hash, decode, encode_flac
+from ieat_data.data.audio import decode_hashed, encode_flac
 from ieat_data.data.columns import Joined, row, to_arrays
 from ieat_data.data.features import SAMPLE_SCHEMA
 from ieat_data.data.mix import Piece, join
@@ -216,7 +216,8 @@ class Compose(SampleStage):
 
 def piece(kind: str, encoded: bytes, ref: str, speaker: str) -> Piece:
     """Decode a clip to a piece of audio at `RATE`."""
-    return Piece(kind, decode(encoded, RATE)[0], ref, speaker, content_hash(encoded))
+    samples, heard = decode_hashed(encoded, RATE)
+    return Piece(kind, samples, ref, speaker, heard)
 
 
 def accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Stored[Target]]:
