@@ -5,8 +5,8 @@
 The clips are the MP3 of the shipped Emilia sample, again and again under other ids; questions are spoken in FLAC of
 24 kHz. Each stage makes one shard and commits it, as in a build. `bare` decodes the same clips, resamples them with
 soxr, joins them and encodes FLAC, and does nothing else; both by CPU seconds in turns, the median of the rounds
-counts. Then for stage1_2_reasoning: bytes read of the spoken questions and CPU seconds, with all questions and with
-a twentieth of them. Prints one JSON object.
+counts. Then the clips of twenty drawn questions are read, alone (`picked`) and with all others (`whole`). Prints one
+JSON object.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ from ieat_data.data.schema import table_of
 from ieat_data.hashing import child_id, number
 from ieat_data.stages.base import Context, Inputs, Stage, Task
 from ieat_data.stages.dialogue.asker import question_id
-from ieat_data.stages.samples.compose import RATE
+from ieat_data.stages.dialogue.questions import SpeakQuestions
+from ieat_data.stages.samples.compose import RATE, Clip, spoken_of
 from ieat_data.stages.samples.empathy import Empathy
 from ieat_data.stages.samples.reasoning_trajectory import Questioned
 from ieat_data.stages.samples.response import Response
@@ -131,9 +132,10 @@ class Corpus:
         return question_id(asks.id, asks.speaker), asks, spoken(clip, i)
 
     def _put(self, table: str, shard: str, cls: type, rows: dict[str, Any]) -> None:
+        scattered = table == SpeakQuestions.name
         here = Table(self.folder / table)
         here.create()
-        record = here.commit(shard, table_of(cls, list(rows), list(rows.values())))
+        record = here.commit(shard, table_of(cls, list(rows), list(rows.values())), scattered=scattered)
         self.parts[table, shard] = here.part(record)
 
     def inputs(self, stage: Stage) -> tuple[Task, Inputs]:
@@ -202,6 +204,29 @@ def ratios(corpus: Corpus, ctx: Context, rounds: int, out: Path) -> dict[str, An
     return found
 
 
+def read_bytes() -> int:
+    """What this process has read so far (Linux)."""
+    return int(Path("/proc/self/io").read_text().split("rchar: ")[1].split()[0])
+
+
+def reading(corpus: Corpus, rounds: int) -> dict[str, Any]:
+    """CPU seconds and bytes of reading the clips of some drawn questions, and of reading all as a stage used to."""
+    _, inputs = corpus.inputs(Questioned("reasoning"))
+    wanted = set(list(corpus.questions)[:: max(1, len(corpus.questions) // 20)])
+    ways: dict[str, Callable[[], Any]] = {
+        "picked": lambda: spoken_of(inputs, "speak_questions", wanted, texts="questions"),
+        "whole": lambda: [c for c in inputs.rows(Clip, "speak_questions", ASKED) if c.id in wanted],
+    }
+    found: dict[str, Any] = {"questions": len(corpus.questions), "drawn": len(wanted)}
+    for name, way in ways.items():
+        taken, before = [], read_bytes()
+        for _ in range(rounds):
+            taken.append(cpu_s(way))
+        megabytes = round((read_bytes() - before) / rounds / 1e6, 2)
+        found[name] = {"cpu_ms": round(statistics.median(taken) * 1000, 1), "read_mb": megabytes}
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=256, help="utterances in the shard")
@@ -211,7 +236,11 @@ def main() -> None:
     ctx = Context(load_pipeline("stage1-2"), load_profile("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         corpus = Corpus(Path(folder), args.rows, args.questions)
-        print(json.dumps(ratios(corpus, ctx, args.rounds, Path(folder) / "out"), indent=2))
+        found = {
+            "stages": ratios(corpus, ctx, args.rounds, Path(folder) / "out"),
+            "reading": reading(corpus, args.rounds),
+        }
+        print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":
