@@ -14,7 +14,7 @@ from pydantic import Field
 from ieat_data.checks.base import Check, failing, first_line
 from ieat_data.config import Strict
 from ieat_data.data.audio import Samples
-from ieat_data.data.mix import loudness
+from ieat_data.data.loudness import loudness
 from ieat_data.data.rows import Signal
 
 _FRAME_S = 0.02

@@ -51,9 +51,11 @@ def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> 
     except (sf.LibsndfileError, ValueError, RuntimeError) as e:
         raise undecodable(e) from None
     heard = mono(samples)
-    if rate is not None and rate != native:
-        heard, native = soxr.resample(heard, native, rate).astype(np.float32), rate
-    return heard, native
+    return (heard, native) if rate is None else (_resampled(heard, native, rate), rate)
+
+
+def _resampled(samples: Samples, native: int, rate: int) -> Samples:
+    return samples if native == rate else soxr.resample(samples, native, rate)
 
 
 def mono(samples: Samples) -> Samples:
@@ -62,7 +64,7 @@ def mono(samples: Samples) -> Samples:
     Raises:
         AudioError: `empty_audio` or `not_finite_audio`.
     """
-    mixed: Samples = samples.mean(axis=1, dtype=np.float32)
+    mixed: Samples = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
     if mixed.size == 0:
         raise AudioError("empty_audio", "the clip holds no samples")
     if not np.isfinite(mixed).all():
@@ -82,8 +84,11 @@ def media_type(data: bytes) -> str:
 
 def encode_flac(samples: Samples, rate: int) -> bytes:
     """Encode as 16-bit mono FLAC."""
+    steps = samples * np.float32(32768)
+    np.rint(steps, out=steps)  # libsndfile rounds likewise, one sample at a time
+    np.clip(steps, -32768, 32767, out=steps)
     out = io.BytesIO()
-    sf.write(out, np.clip(samples, -1.0, 1.0), rate, format="FLAC", subtype="PCM_16")
+    sf.write(out, steps.astype(np.int16), rate, format="FLAC", subtype="PCM_16")
     return out.getvalue()
 
 
@@ -111,6 +116,19 @@ def content_hash(data: bytes) -> str:
     if not data.startswith(b"fLaC"):
         return hashlib.sha256(data).hexdigest()
     with sf.SoundFile(io.BytesIO(data)) as f:
-        samples = f.read(dtype="int16", always_2d=True)
-        head = f"{f.samplerate}:{samples.shape[1]}:".encode()
-    return hashlib.sha256(head + samples.astype("<i2").tobytes()).hexdigest()
+        return _hash(f.read(dtype="int16", always_2d=True), f.samplerate)
+
+
+def _hash(samples: NDArray[np.int16], rate: int) -> str:
+    return hashlib.sha256(f"{rate}:{samples.shape[1]}:".encode() + samples.astype("<i2").tobytes()).hexdigest()
+
+
+def decode_hashed(data: bytes, rate: int) -> tuple[Samples, str]:
+    """Return a clip's samples as `decode` does, and its `content_hash`; 16-bit FLAC is decoded once for both."""
+    if data.startswith(b"fLaC"):
+        with sf.SoundFile(io.BytesIO(data)) as f:
+            if f.subtype == "PCM_16":
+                steps = f.read(dtype="int16", always_2d=True)
+                heard = mono(steps.astype(np.float32) / np.float32(32768))
+                return _resampled(heard, f.samplerate, rate), _hash(steps, f.samplerate)
+    return decode(data, rate)[0], content_hash(data)

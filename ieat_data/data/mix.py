@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from ieat_data.data.audio import Samples
+from ieat_data.data.loudness import loudness
 from ieat_data.data.rows import Span
 
 PEAK = 0.89  # -1 dBFS: the loudest sample after matching
@@ -28,17 +28,6 @@ class Piece:
     clip: str | None = None
 
 
-def loudness(samples: Samples, rate: int) -> float:
-    """Return integrated loudness, LUFS (ITU-R BS.1770, by pyloudnorm); below its 0.4 s block the RMS level, dBFS."""
-    import pyloudnorm
-
-    if len(samples) < int(0.4 * rate) + 1:
-        return float(20 * np.log10(np.sqrt(np.mean(np.square(samples, dtype=np.float64))) + 1e-9))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return float(pyloudnorm.Meter(rate).integrated_loudness(samples.astype(np.float64)))
-
-
 def match_loudness(question: Samples, utterance: Samples, rate: int) -> tuple[Samples, Samples]:
     """Scale the question to the utterance's loudness; scale both down if a peak would exceed -1 dBFS."""
     gain = loudness(utterance, rate) - loudness(question, rate)
@@ -57,4 +46,5 @@ def join(pieces: list[Piece], rate: int, audio: int = 0) -> tuple[Samples, list[
         end = at + len(p.samples)
         spans.append(Span(audio, round(at / rate, 6), round(end / rate, 6), p.kind, p.ref, p.speaker, p.clip))
         at = end
-    return np.concatenate([p.samples for p in pieces]).astype(np.float32), spans
+    samples = pieces[0].samples if len(pieces) == 1 else np.concatenate([p.samples for p in pieces])
+    return samples, spans

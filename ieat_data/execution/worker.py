@@ -94,6 +94,7 @@ def run_job(
                     summary={**stage.summarise(table), **ctx.notes, **cache.take_notes()},
                     seconds=time.monotonic() - started,
                     engines={role: c.take_usage() for role, c in asking.items()},
+                    scattered=stage.scattered,
                 )
             )
     finally:

@@ -20,8 +20,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ieat_data import faults
@@ -94,11 +96,15 @@ class Inputs:
     def has(self, table: str, shard: str) -> bool:
         return (table, shard) in self._parts
 
-    def rows(self, view: type[R], table: str, shard: str) -> list[R]:
-        """Return what a row class says of each row of a shard: its own columns, or those that it names of others."""
+    def rows(self, view: type[R], table: str, shard: str, at: NDArray[np.integer[Any]] | None = None) -> list[R]:
+        """Return what a row class says of each row of a shard: its own columns, or those that it names of others.
+
+        `at`: only the rows at these places, ascending; the rest is not read.
+        """
         taken = sources(view)
         names = {name: taken[name][1] if name in taken else name for name in columns(view)}
-        read = self.read(table, shard, list(dict.fromkeys(names.values())))
+        wanted = list(dict.fromkeys(names.values()))
+        read = self.read(table, shard, wanted) if at is None else self._parts[table, shard].pick(at, wanted)
         return from_table(view, pa.table({name: read.column(c) for name, c in names.items()}))
 
     def stored(self, cls: type[R], table: str, shard: str) -> list[Stored[R]]:
@@ -197,6 +203,7 @@ class Stage(ABC):
     row: ClassVar[type[Any]]  # the class of its table's rows (data/rows.py), which makes the schema
     schema: ClassVar[pa.Schema]
     Settings: ClassVar[type[StageSettings]] = StageSettings
+    scattered: ClassVar[bool] = False  # each of its readers takes a few rows of a shard
     expected: ClassVar[frozenset[str]] = frozenset()  # reject reasons that are no sign of trouble
     # for a user's own gate: the table whose rows it rejects, and the name that the pipeline gives the stage
     gate_of: ClassVar[str] = ""

@@ -14,7 +14,7 @@ The framework joins the tables, keeps ids, status and reasons, and lets a row th
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
@@ -187,6 +187,7 @@ def joined(
     reads: Mapping[str, type[Any]],
     also: Sequence[str] = (),
     optional: Sequence[str] = (),
+    only: Collection[str] | None = None,
 ) -> list[In]:
     """Return the rows of aligned shards, each as one row; `status` is ok if it is ok in all of them.
 
@@ -197,6 +198,7 @@ def joined(
         reads: the tables, with the class of their rows.
         also: tables whose status counts as well.
         optional: tables that need not be there: then their columns are null.
+        only: the ids of those to return; by default all.
     """
     wanted = taken(view, reads)
     there = [t for t in reads if t not in optional or inputs.has(t, shard)]
@@ -213,7 +215,8 @@ def joined(
         table = table_of_class[of]
         null = columns(of)[column].arrow
         found[name] = tables[table].column(column) if table in tables else pa.nulls(len(ids), null)
-    return from_table(view, pa.table(found))
+    rows = pa.table(found)
+    return from_table(view, rows if only is None else rows.filter(pc.is_in(ids, pa.array(only, pa.string()))))
 
 
 def _with_payload(r: Reject, row: Row) -> Reject:

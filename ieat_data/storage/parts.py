@@ -17,15 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ieat_data.errors import Damaged
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.open import at
 from ieat_data.storage.store import Store
 
-_AUDIO_ROWS, _TEXT_ROWS = 32, 1024  # rows per row group: `binary` columns have 32-bit offsets
+# rows per row group: `binary` columns have 32-bit offsets; a row that is read alone brings its group with it
+_AUDIO_ROWS, _TEXT_ROWS, _SCATTERED_ROWS = 32, 1024, 4
 _GROUP_BYTES = 100_000_000  # the Hub's viewer refuses to read a row group of more than 300 MB
 _MAGIC = b"PAR1"
 _CLOCK_S = 2.0  # by which clocks of a worker and a file server may differ without every part being read again
@@ -68,6 +71,16 @@ class Part:
             source = self._checked(whole=columns is None)
             names = None if columns is None else list(columns)
             return pq.read_table(source, columns=names, page_checksum_verification=True)
+
+    def pick(self, at: NDArray[np.integer[Any]], columns: Sequence[str]) -> pa.Table:
+        """Return some rows, by their places in ascending order; only their row groups are fetched and decoded."""
+        with self.open() as file:
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            starts = np.cumsum([0, *sizes])
+            groups = np.unique(np.searchsorted(starts, at, side="right") - 1)
+            there = np.concatenate([np.arange(starts[g], starts[g + 1]) for g in groups])
+            read = file.read_row_groups(groups.tolist(), columns=list(columns))
+            return read.take(pa.array(np.searchsorted(there, at)))
 
     def _checked(self, whole: bool = False) -> Any:
         """Return what pyarrow reads the part from, once its footer is found to be right."""
@@ -141,19 +154,26 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write one Parquet file. Columns of encoded audio get neither compression nor dictionaries."""
+def write_parquet(path: Path, table: pa.Table, scattered: bool = False) -> None:
+    """Write one Parquet file. Columns of encoded audio get neither compression nor dictionaries.
+
+    Args:
+        path: where.
+        table: the rows.
+        scattered: readers take a few rows here and there (`Part.pick`): small row groups, and little said of each.
+    """
     with_audio = any("binary" in str(f.type) for f in table.schema)
     plain = [c for c in table.schema.names if not _holds_binary(table.schema.field(c).type)]
     codec = {p: "none" if "bytes" in p or p == "audio" else "zstd" for p in _leaves(table.schema)}
     pq.write_table(
         table,
         path,
-        row_group_size=_group_rows(table, _AUDIO_ROWS if with_audio else _TEXT_ROWS),
+        row_group_size=_SCATTERED_ROWS if scattered else _group_rows(table, _AUDIO_ROWS if with_audio else _TEXT_ROWS),
         compression=codec,
-        use_dictionary=plain or False,
+        use_dictionary=(not scattered and plain) or False,
         write_page_checksum=True,
-        write_page_index=with_audio,  # a viewer reads a few samples without the whole row group
+        write_statistics=not scattered,
+        write_page_index=with_audio and not scattered,  # a viewer reads a few samples without the whole row group
     )
 
 

@@ -171,6 +171,7 @@ class Table:
         summary: Mapping[str, Any] | None = None,
         seconds: float = 0.0,
         engines: Mapping[str, Mapping[str, float]] | None = None,
+        scattered: bool = False,
     ) -> CommitRecord:
         """Write one shard and its record. If another writer was first, with the same inputs, return its record.
 
@@ -183,11 +184,12 @@ class Table:
             summary: the stage's summary of the shard.
             seconds: time the shard took.
             engines: role → usage.
+            scattered: readers take a few rows of it (`parts.write_parquet`).
         """
         attempt = uuid.uuid4().hex[:12]
         part, beside = f"part-{shard}.{attempt}.parquet", None
         with self.store.writing(part) as path:
-            write_parquet(path, table)
+            write_parquet(path, table, scattered)
             size, sha256 = path.stat().st_size, sha256_file(path)
             with path.open("rb") as file:
                 footer = footer_crc(file)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from ieat_data.data.audio import AudioError, content_hash, decode, duration, encode_flac
-from ieat_data.data.mix import PEAK, Piece, join, loudness, match_loudness
+from ieat_data.data.audio import AudioError, content_hash, decode, decode_hashed, duration, encode_flac
+from ieat_data.data.loudness import loudness
+from ieat_data.data.mix import PEAK, Piece, join, match_loudness
 
 RATE = 16_000
 
@@ -70,6 +71,21 @@ def test_content_hash_is_of_the_sound_for_lossless_clips() -> None:
     changed = (tone(1) * 32767).astype(np.int16)
     changed[100] += 1
     assert content_hash(one) != content_hash(as_file(changed, RATE, format="FLAC", subtype="PCM_16"))
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+@pytest.mark.parametrize(("kind", "rate"), [("FLAC", RATE), ("FLAC", 24_000), ("WAV", 24_000)])
+def test_decoding_for_the_hash_too_gives_the_same_of_both(kind: str, rate: int, subtype: str) -> None:
+    data = as_file(np.stack([tone(1, 0.7, rate), tone(1, 0.2, rate)], axis=1), rate, format=kind, subtype=subtype)
+    samples, heard = decode_hashed(data, RATE)
+    assert np.array_equal(samples, decode(data, RATE)[0])
+    assert heard == content_hash(data)
+
+
+def test_what_is_too_loud_is_clipped_and_rounded_as_libsndfile_does() -> None:
+    loud = np.concatenate([tone(0.1, 1.5), (np.arange(-40_000, 40_000) + 0.5).astype(np.float32) / 32768])
+    expected = as_file(np.clip(loud, -1, 1), RATE, format="FLAC", subtype="PCM_16")
+    assert encode_flac(loud, RATE) == expected
 
 
 @pytest.mark.parametrize("level", [0.02, 0.1, 0.6])

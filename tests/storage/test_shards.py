@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -206,6 +207,26 @@ def test_audio_is_in_small_row_groups(tmp_path: Path) -> None:
     columns = {meta.row_group(0).column(i).path_in_schema: meta.row_group(0).column(i) for i in range(meta.num_columns)}
     assert columns["audio"].compression == "UNCOMPRESSED"
     assert columns["id"].compression == "ZSTD"
+
+
+@pytest.mark.parametrize("scattered", [True, False])
+def test_rows_that_are_picked_come_without_the_others(table: Table, scattered: bool) -> None:
+    clips = [os.urandom(1000) for _ in range(100)]
+    made = [{"id": f"{i:032x}", "audio": clip, "status": "ok"} for i, clip in enumerate(clips)]
+    record = table.commit("s", schema.to_table(made, schema.schema_of(SpokenText)), scattered=scattered)
+    whole = table.read(record).select(["audio", "id"])
+    for at in ([0], [99], [3, 4, 5], [1, 40, 41, 98], list(range(100))):
+        assert table.part(record).pick(np.array(at), ["audio", "id"]) == whole.take(at)
+    path = table.folder / record.file
+    damaged = bytearray(path.read_bytes())
+    damaged[damaged.index(clips[50]) + 500] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(damaged)
+    part = table.part(record)
+    picked = part.pick(np.array([1, 45, 98]), ["audio"]) if scattered else None
+    assert picked is None or picked["audio"].to_pylist() == [clips[1], clips[45], clips[98]]  # row 50 was not read
+    with pytest.raises(parts.DamagedPart):
+        part.pick(np.array([49]), ["audio"])  # of its row group
 
 
 def test_a_row_group_stays_below_what_the_hub_s_viewer_reads(tmp_path: Path) -> None:

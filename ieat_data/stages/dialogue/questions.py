@@ -257,6 +257,7 @@ class SpeakQuestions(Speaking, MapStage[Drawn, SpokenText]):
     """Each drawn pair is spoken once."""
 
     name = "speak_questions"
+    scattered = True  # a shard of samples draws one question in a hundred
     version = 2  # 2: voices cloned from the user's clips
     reads: Mapping[str, type[Any]] = {"questions": Question}
 

@@ -10,10 +10,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ieat_data.config import Pipeline, Profile
-from ieat_data.data.audio import content_hash, decode, encode_flac
+from ieat_data.data.audio import decode_hashed, encode_flac
 from ieat_data.data.columns import Joined, row, to_arrays
 from ieat_data.data.features import SAMPLE_SCHEMA
 from ieat_data.data.mix import Piece, join
@@ -81,9 +83,9 @@ class Utterances:
         self._shards: dict[str, str] = {}
         for clips, said in (("utterances", "transcribe"), WRITTEN) if wanted else (("utterances", "transcribe"),):
             for shard in inputs.shards(clips):
-                for heard in joined(inputs, shard, Heard, {clips: Utterance, said: Transcript}):
-                    if wanted is None or heard.id in wanted.get(shard, ()):
-                        self.by_id[heard.id], self._shards[heard.id] = heard, shard
+                only = None if wanted is None else wanted.get(shard, set())
+                for heard in joined(inputs, shard, Heard, {clips: Utterance, said: Transcript}, only=only):
+                    self.by_id[heard.id], self._shards[heard.id] = heard, shard
 
     def clip(self, utterance: str) -> Piece:
         heard = self.by_id[utterance]
@@ -216,7 +218,8 @@ class Compose(SampleStage):
 
 def piece(kind: str, encoded: bytes, ref: str, speaker: str) -> Piece:
     """Decode a clip to a piece of audio at `RATE`."""
-    return Piece(kind, decode(encoded, RATE)[0], ref, speaker, content_hash(encoded))
+    samples, heard = decode_hashed(encoded, RATE)
+    return Piece(kind, samples, ref, speaker, heard)
 
 
 def accepted(inputs: Inputs, table: str, shard: str, task: str) -> Iterator[Stored[Target]]:
@@ -240,13 +243,23 @@ def wanted_by(rows: Iterable[Dialogue | Target]) -> dict[str, set[str]]:
     return wanted
 
 
-def spoken_of(inputs: Inputs, table: str, wanted: set[str]) -> dict[str, Clip]:
-    """Return the wanted clips of a table of spoken texts; of a shard without any, read only the ids."""
+def spoken_of(inputs: Inputs, table: str, wanted: set[str], texts: str | None = None) -> dict[str, Clip]:
+    """Return the wanted clips of a table of spoken texts; of others no audio is read, as far as row groups allow.
+
+    Args:
+        inputs: what the task reads.
+        table: the clips.
+        wanted: their ids.
+        texts: the table of the texts, if it has the same rows: ids are found there without a look into the clips.
+    """
     found: dict[str, Clip] = {}
     for shard in inputs.shards(table):
-        if any(r.id in wanted and r.status == OK for r in inputs.rows(Joined, table, shard)):
-            clips = inputs.rows(Clip, table, shard)
-            found.update({c.id: c for c in clips if c.id in wanted and c.status == OK})
+        ids = inputs.read(texts or table, shard, ["id"]).column("id")
+        at = np.flatnonzero(pc.is_in(ids, pa.array(wanted, pa.string())))
+        clips = inputs.rows(Clip, table, shard, at) if len(at) else []
+        if [c.id for c in clips] != ids.take(pa.array(at)).to_pylist():
+            raise ValueError(f"{table}/{shard} does not align with {texts}: it has other rows")
+        found.update({c.id: c for c in clips if c.status == OK})
     return found
 
 

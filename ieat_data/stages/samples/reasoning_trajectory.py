@@ -63,7 +63,7 @@ class Questioned(Compose):
         table = "inject" if inputs.has("inject", name) else "inject_dialogues"
         targets = list(accepted(inputs, table, name, self.task))
         utterances = Utterances(inputs, wanted_by(t.row for t in targets) if table == "inject_dialogues" else None)
-        questions = spoken_of(inputs, "speak_questions", {_question(t.row) for t in targets})
+        questions = spoken_of(inputs, "speak_questions", {_question(t.row) for t in targets}, texts="questions")
         for target in targets:
             spoken = questions.get(_question(target.row))
             if spoken is not None:  # a question that could not be spoken is in quarantine
