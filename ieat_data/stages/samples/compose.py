@@ -62,7 +62,7 @@ class Heard(Joined):
     recording: str | None = Utterance.recording
     text: str = Transcript.text
     metric: str = Transcript.metric
-    error_rate: float = Transcript.error_rate
+    error_rate: float | None = Transcript.error_rate
 
 
 @row

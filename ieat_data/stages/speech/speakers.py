@@ -128,7 +128,9 @@ class PromptClips(SourceStage):
         return Load(kept, kept)
 
     def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Utterance | Reject:
-        return utterance(record, source, self.settings.min_s, self.settings.max_s)
+        found = utterance(record, source, self.settings.min_s, self.settings.max_s)
+        # a voice is cloned from a clip and its text
+        return found if isinstance(found, Reject) or found.reference else Reject("empty_transcript")
 
     def rows_per_task(self, pipeline: Pipeline) -> int:
         rows: int = self.settings.rows_per_task
