@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import content_hash, decode, encode_flac
 from ieat_data.data.columns import Joined, row, to_arrays
-from ieat_data.data.features import SAMPLE_SCHEMA
+from ieat_data.data.features import RATE, SAMPLE_SCHEMA
 from ieat_data.data.mix import Piece, join
 from ieat_data.data.rows import (
     Audio,
@@ -44,7 +44,6 @@ from ieat_data.stages.gates.reviewed import kept
 from ieat_data.stages.gates.tables import screened_out
 from ieat_data.stages.row_by_row import joined
 
-RATE = 16_000  # Hz, of every clip in the dataset
 WRITTEN = ("speak_turns", "transcribe_turns")  # clips and transcripts of turns that the LLM wrote
 
 
@@ -149,10 +148,10 @@ class Composition:
         )
 
 
-def samples_table(samples: Iterable[Sample]) -> pa.Table:
+def samples_table(samples: Iterable[Sample], schema: pa.Schema) -> pa.Table:
     """Return a shard of samples, in the order of their ids."""
     rows = sorted(samples, key=lambda s: s.id)
-    return pa.Table.from_arrays(to_arrays(Sample, rows), schema=SAMPLE_SCHEMA)
+    return pa.Table.from_arrays(to_arrays(Sample, rows), schema=schema)
 
 
 class SampleStage(Stage):
@@ -160,6 +159,7 @@ class SampleStage(Stage):
 
     row = Sample
     schema = SAMPLE_SCHEMA
+    clip_rate: ClassVar[int | None] = RATE  # Hz, as the metadata says; None: each clip has its own
     expected = frozenset({REJECTED_IN_REVIEW})
 
     @abstractmethod
@@ -170,7 +170,7 @@ class SampleStage(Stage):
         return verdicts.rejected(self.name)
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        yield task.name, samples_table(kept(self.samples(task.name, inputs, ctx), self.name, ctx))
+        yield task.name, samples_table(kept(self.samples(task.name, inputs, ctx), self.name, ctx), self.schema)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         return summarise(table)

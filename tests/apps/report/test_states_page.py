@@ -15,7 +15,7 @@ from tests.support.browser import DESKTOP, OpenPage, browser, fits, open_page, u
 pytestmark = pytest.mark.browser
 __all__ = ["browser", "open_page"]
 
-NONE = {"task": {}, "language": {}, "n_turns": {}, "emotion": {}, "transition": {}}
+NONE: dict[str, dict[str, int]] = {"task": {}, "language": {}, "n_turns": {}, "emotion": {}, "transition": {}}
 
 
 def nothing(folder: Path) -> View:
