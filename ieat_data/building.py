@@ -24,6 +24,7 @@ from ieat_data.execution import choose, retry
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.runner import Connect, Runner
+from ieat_data.prompting.kept import keep
 from ieat_data.recording.compare import RECORD_AGAIN, Origins, changed_inputs, quarantined
 from ieat_data.recording.record import record
 from ieat_data.stages import SOURCE_TABLES
@@ -98,6 +99,7 @@ def build(
     options = {plan.work: "--work", folder: "--out"}
     with holding(options, f"ieat build {plan.pipeline.name}", _tell) as lease:
         catch_up(plan, lease)
+        keep(plan.work)
         if retry_rejected:
             ask_again(plan, retry_rejected)
         while True:

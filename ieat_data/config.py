@@ -105,6 +105,11 @@ class Source(Strict):
     non_commercial: bool = Field(description="whether its licence forbids commercial use")
     hours: float | None = Field(None, gt=0, description="hours of speech, as the authors of the corpus give them")
     homepage: str = Field("", description="where to find it")
+    untranscribed: Literal["reject", "asr"] = Field(
+        "reject",
+        description="a clip without a transcript is rejected (`empty_transcript`), or the ASR's words stand in: with "
+        "nothing to compare them with, so choose a good one",
+    )
     notes: str = Field("", description="what else a user should know")
     options: Mapping[str, Any] = Field(default_factory=dict, description="see the reader's own table")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -52,6 +53,34 @@ def word_diff(before: str, after: str) -> str:
         shown.append("".join([*head, "…", *tail] if cut else same))
     line = " ".join("".join(shown).split())
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "…"
+
+
+def changed_places(before: str, after: str) -> tuple[list[list[int]], list[list[int]]]:
+    """Return where two texts differ, word by word: `[from, to]` in each, counted as JavaScript does, in UTF-16.
+
+    Changes with nothing but white space between them are one.
+    """
+    old, new = _WORD.findall(before), _WORD.findall(after)
+    gone: list[list[int]] = []
+    come: list[list[int]] = []
+    for kind, a, b, c, d in _operations(old, new):
+        if kind != "equal":
+            for places, words, start, end in ((gone, old, a, b), (come, new, c, d)):
+                if end > start:
+                    _add(places, words, start, end)
+    return _in_utf16(gone, old), _in_utf16(come, new)
+
+
+def _add(places: list[list[int]], words: list[str], start: int, end: int) -> None:
+    if places and not "".join(words[places[-1][1] : start]).strip():
+        places[-1][1] = end
+    else:
+        places.append([start, end])
+
+
+def _in_utf16(places: list[list[int]], words: list[str]) -> list[list[int]]:
+    ends = [0, *itertools.accumulate(len(w.encode("utf-16-le", "surrogatepass")) // 2 for w in words)]
+    return [[ends[start], ends[end]] for start, end in places]
 
 
 def _operations(old: list[str], new: list[str]) -> Sequence[tuple[str, int, int, int, int]]:

@@ -21,9 +21,18 @@ def register(app: typer.Typer) -> None:
 def diff(
     a: Annotated[Path, typer.Argument(metavar="A", help="A dataset folder, a manifest, or s3://BUCKET/PREFIX.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The one that is compared with it.")],
-    n: Annotated[int, typer.Option("-n", min=0, help="How many samples that differ are shown.")] = 3,
+    n: Annotated[
+        int | None,
+        typer.Option("-n", min=0, help="How many samples that differ are shown.", show_default="3; 200 on a page"),
+    ] = None,
     id_: Annotated[
         str | None, typer.Option("--id", help="Show these samples: an id, or its beginning.", show_default=False)
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write a page that shows them side by side, to read and hear.", show_default=False
+        ),
     ] = None,
     as_json: Annotated[bool, json_option("a, b, same, counts, rejects, settings, prompts, samples")] = False,
 ) -> None:
@@ -31,17 +40,37 @@ def diff(
 
     A sample is paired by its id, which stays when it is only written anew. Exit 1 if the samples differ.
 
-    Example: ieat diff data/before data/after --id 254e19d3
+    With --page, a folder that opens from disk (index.html) has the same, with each clip, and needs no network.
+
+    Example: ieat diff data/before data/after --page differences
     """
     from ieat_data.dataset.compare import compare
     from ieat_data.dataset.fetched import fetched
 
-    found = compare(fetched(a), fetched(b), n, id_)
+    if page is not None:
+        _page(a, b, page, 200 if n is None else n, as_json or id_ is not None)
+        return
+    found = compare(fetched(a), fetched(b), 3 if n is None else n, id_)
     if as_json:
         put(found)
     else:
         _show(found)
     if not found["same"]:
+        raise typer.Exit(1)
+
+
+def _page(a: Path, b: Path, page: Path, n: int, other: bool) -> None:
+    from ieat_data.apps.diff.page import write
+    from ieat_data.dataset.fetched import fetched
+    from ieat_data.errors import UserError
+    from ieat_data.storage.local import check_writable
+
+    if other:
+        raise UserError("--page goes without --json and --id: the page has all of it, and finds a sample by its id")
+    check_writable(page.absolute())
+    said = write(fetched(a), fetched(b), page, n)
+    typer.echo(f"{page / 'index.html'}: {len(said['listed'])} samples that differ", err=True)
+    if not said["same"]:
         raise typer.Exit(1)
 
 

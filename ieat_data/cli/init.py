@@ -5,10 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ieat_data.cli.as_json import json_option, put
 
 if TYPE_CHECKING:
     from ieat_data.apps.own.found import Found
@@ -51,6 +54,7 @@ def init(
         str | None, typer.Option(help="en or zh.", show_default="what the rows say, or look like")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the sources and the pipeline.", show_default="DIR's")] = None,
+    as_json: Annotated[bool, json_option("folder, usable, sources, wrote, next")] = False,
 ) -> None:
     """Make a project out of your own data: look at it, guess the columns, show the first rows, write the YAML files.
 
@@ -61,37 +65,50 @@ def init(
     from ieat_data.apps.own import project
     from ieat_data.apps.own.found import slug
     from ieat_data.apps.own.preview import preview
-    from ieat_data.cli.show import escape, new_console
 
     if not any((audio, table, text, hf, lhotse)):
-        audio, table, text = _asked()
+        audio, table, text = _asked(as_json)
     corpora = _looked_at(audio, table, text, hf, lhotse)
     called = slug(name or folder.resolve().name)
-    console, sources, usable = new_console(), [], True
+    sources, previews = [], []
     for found in corpora:
         found.told(language or "")
         own = called if len(corpora) == 1 or found.kind == "speech" else f"{called}-text"
         sources.append((found, project.source_of(found, own, folder)))
-        rows = preview(found, sources[-1][1])
-        for line in found.took:
-            console.print(escape(line), soft_wrap=True)
-        console.print()
-        _show(rows, found.kind)
-        usable = usable and any(not row.reason for row in rows)
-    files = project.files_of(called, sources)
-    for path in project.write(folder, files):
-        console.print(f"wrote {escape(str(path))}", soft_wrap=True)
+        previews.append(preview(found, sources[-1][1]))
+        if not as_json:
+            _show(found, previews[-1])
+    usable = all(any(not row.reason for row in rows) for rows in previews)
+    wrote = [str(path) for path in project.write(folder, project.files_of(called, sources))]
     commands = project.next_commands(called, [source["name"] for _, source in sources])
-    console.print("\n[bold]next[/bold]")
-    if folder.resolve() != Path.cwd():
-        console.print(f"  cd {escape(shlex.quote(str(folder)))}", soft_wrap=True)
-    for command, what in commands if usable else commands[:1]:
-        console.print(f"  {command:<{max(len(c) for c, _ in commands)}}  [dim]# {what}[/dim]", soft_wrap=True)
+    commands = commands if usable else commands[:1]
+    if as_json:
+        looked = [
+            {**source, "kind": found.kind, "guessed": found.took, "rows": [asdict(row) for row in rows]}
+            for (found, source), rows in zip(sources, previews, strict=True)
+        ]
+        put({"folder": str(folder), "usable": usable, "sources": looked, "wrote": wrote, "next": dict(commands)})
+    else:
+        _told(folder, wrote, commands)
     if not usable:
         typer.echo(
             "ieat: none of the first rows can be used: mend the data, or the files that say how it is read", err=True
         )
         raise typer.Exit(1)
+
+
+def _told(folder: Path, wrote: Sequence[str], commands: Sequence[tuple[str, str]]) -> None:
+    """Print what was written, and the next commands."""
+    from ieat_data.cli.show import escape, new_console
+
+    console = new_console()
+    for path in wrote:
+        console.print(f"wrote {escape(path)}", soft_wrap=True)
+    console.print("\n[bold]next[/bold]")
+    if folder.resolve() != Path.cwd():
+        console.print(f"  cd {escape(shlex.quote(str(folder)))}", soft_wrap=True)
+    for command, what in commands:
+        console.print(f"  {command:<{max(len(c) for c, _ in commands)}}  [dim]# {what}[/dim]", soft_wrap=True)
 
 
 def _looked_at(
@@ -118,7 +135,7 @@ def _looked_at(
     return found
 
 
-def _asked() -> tuple[Path | None, Path | None, Path | None]:
+def _asked(as_json: bool) -> tuple[Path | None, Path | None, Path | None]:
     """Ask for clips, table and texts.
 
     Raises:
@@ -126,7 +143,7 @@ def _asked() -> tuple[Path | None, Path | None, Path | None]:
     """
     from ieat_data.errors import UserError
 
-    if not _terminal():
+    if as_json or not _terminal():
         raise UserError("name your data: --audio DIR --table FILE, --text FILE, --hf DATASET or --lhotse FILE")
 
     def ask(what: str) -> Path | None:
@@ -145,11 +162,14 @@ def _terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _show(rows: Sequence[Shown], kind: str) -> None:
-    """Print the first rows, and for each reject why."""
+def _show(found: Found, rows: Sequence[Shown]) -> None:
+    """Print what was guessed, the first rows, and for each reject why."""
     from ieat_data.cli.show import escape, new_console, new_table
 
-    console = new_console()
+    console, kind = new_console(), found.kind
+    for line in found.took:
+        console.print(escape(line), soft_wrap=True)
+    console.print()
     table = new_table("row", *(("clip", "speaker") if kind == "speech" else ()), "text", "", right=("clip",))
     room = max(20, console.width - (66 if kind == "speech" else 40))  # for the text
     for row in rows:
@@ -157,7 +177,7 @@ def _show(rows: Sequence[Shown], kind: str) -> None:
         middle = [clip, escape(_short(row.speaker, 10))] if kind == "speech" else []
         state = f"[red]{row.reason}[/red]" if row.reason else "[green]ok[/green]"
         name = row.name if len(row.name) <= 16 else f"…{row.name[-15:]}"  # ids differ at their ends
-        text = _short(" ".join(row.text.split()), room)
+        text = _short(" ".join(row.text.split()) or ("(the ASR's words)" if found.untranscribed else ""), room)
         table.add_row(escape(name), *middle, escape(text), state)
     console.print(table)
     good = sum(not row.reason for row in rows)

@@ -152,7 +152,7 @@ class Transcript:
     text: Annotated[str, "what later stages take the user to have said"]
     asr_text: Heard
     metric: Metric
-    error_rate: ErrorRate
+    error_rate: ErrorRate | None  # null where the corpus has no text
     no_speech_prob: Annotated[float | None, "the ASR's probability of no speech; null where it gives none"] = None
     compression_ratio: Annotated[float | None, "the ASR's measure of repetition; null where it gives none"] = None
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def compare(a: Path, b: Path, n: int = 3, id_: str | None = None) -> dict[str, A
     Args:
         a: the first.
         b: the second.
-        n: how many samples that differ are given whole.
+        n: how many samples that differ are given whole, those with the smallest ids.
         id_: only samples whose id begins so are given, also those that do not differ.
 
     Returns:
@@ -37,7 +38,12 @@ def compare(a: Path, b: Path, n: int = 3, id_: str | None = None) -> dict[str, A
     Raises:
         UserError: one of them is no dataset of this version.
     """
-    before, now = load_manifest(a), load_manifest(b)
+    made = load_manifest(a), load_manifest(b)
+    return {**described(a, b, *made), "samples": _samples(a, b, n, id_) if whole(a, b, *made) else None}
+
+
+def described(a: Path, b: Path, before: Row, now: Row) -> dict[str, Any]:
+    """Return what the manifests of two datasets say, of `compare`: all but the samples."""
     files, files_now = (made.get("prompts", {}) for made in (before, now))
     return {
         "a": _about(a, before),
@@ -51,7 +57,6 @@ def compare(a: Path, b: Path, n: int = 3, id_: str | None = None) -> dict[str, A
             for file in sorted({*files, *files_now})
             if files.get(file) != files_now.get(file)
         ],
-        "samples": _samples(a, b, n, id_) if _whole(a, before) and _whole(b, now) else None,
     }
 
 
@@ -80,38 +85,60 @@ def _rejects(before: Row, now: Row) -> Iterator[dict[str, Any]]:
                 yield {"stage": stage, "reason": reason, "a": was.get(reason, 0), "b": is_.get(reason, 0)}
 
 
-def _whole(place: Path, made: Row) -> bool:
-    return all((root(place, made) / shard["path"]).is_file() for shard in made["shards"])
+def whole(a: Path, b: Path, before: Row, now: Row) -> bool:
+    """Say whether the shards of both datasets are there."""
+    both = ((a, before), (b, now))
+    return all((root(place, made) / shard["path"]).is_file() for place, made in both for shard in made["shards"])
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The ids of two datasets, each list sorted: an id is a hash, so the first of them are a fair draw."""
+
+    same: list[str]
+    changed: list[str]
+    only_a: list[str]
+    only_b: list[str]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many of each."""
+        return {key: len(ids) for key, ids in vars(self).items()}
+
+
+def pairs(a: Path, b: Path) -> Pairs:
+    """Pair the samples of two dataset folders by id. Holds the ids and digests of `a`."""
+    before = {row["id"]: _digest(row) for row in samples(a)}
+    same: list[str] = []
+    changed: list[str] = []
+    only_b: list[str] = []
+    for row in samples(b):
+        was = before.pop(row["id"], None)
+        (only_b if was is None else same if was == _digest(row) else changed).append(row["id"])
+    return Pairs(sorted(same), sorted(changed), sorted(before), sorted(only_b))
+
+
+def differing(was: Row, is_: Row) -> list[dict[str, Any]]:
+    """Return what differs between two samples, clips aside: their spans name them by their content."""
+    return [_one(at=key, a=x, b=y) for key, x, y in changes(_plain(was), _plain(is_))]
 
 
 def _samples(a: Path, b: Path, n: int, id_: str | None) -> dict[str, Any]:
-    """Pair the samples by id. Holds the ids and digests of `a`, and the rows that are shown."""
-    before = {row["id"]: _digest(row) for row in samples(a)}
-    counts = {"same": 0, "changed": 0, "only_a": 0, "only_b": 0}
-    wanted: dict[str, Row] = {}
-    seen: set[str] = set()
-    for row in samples(b):
-        if row["id"] not in before:
-            counts["only_b"] += 1
-            continue
-        seen.add(row["id"])
-        changed = before[row["id"]] != _digest(row)
-        counts["changed" if changed else "same"] += 1
-        fits = changed if id_ is None else row["id"].startswith(id_)
-        if fits and len(wanted) < n:
-            wanted[row["id"]] = row
-    counts["only_a"] = len(before) - len(seen)
-    shown = []
-    for row in samples(a) if wanted else ():
-        if row["id"] in wanted:
-            was, is_ = _plain(row), _plain(wanted[row["id"]])
-            differs = [_one(at=key, a=x, b=y) for key, x, y in changes(was, is_)]
-            shown.append({"id": row["id"], "task": row["task"], "differs": differs, "a": was, "b": is_})
-    return {**counts, "shown": shown}
+    found = pairs(a, b)
+    wanted = found.changed if id_ is None else [i for i in sorted(found.same + found.changed) if i.startswith(id_)]
+    chosen = dict.fromkeys(wanted[:n])
+    before, now = _rows(a, chosen), _rows(b, chosen)
+    shown = [
+        {"id": i, "task": now[i]["task"], "differs": differing(before[i], now[i]), "a": before[i], "b": now[i]}
+        for i in chosen
+    ]
+    return {**found.counts(), "shown": shown}
+
+
+def _rows(place: Path, ids: Container[str]) -> dict[str, Row]:
+    return {row["id"]: _plain(row) for row in samples(place) if row["id"] in ids} if ids else {}
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    """Return a row without its clips; its spans name them by their content."""
     return {key: value for key, value in row.items() if key != "audios"}
 
 

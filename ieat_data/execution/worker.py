@@ -77,13 +77,16 @@ def run_job(
         )
         return asking[role]
 
-    records = []
+    records: list[CommitRecord] = []
+    begun = started
     asking: dict[str, EngineClient] = {}
     try:
         for stage, ctx, shard, table in perform(job, cache, client):
             ids = set(table.column("id").to_pylist())
             rejected = [q for q in ctx.quarantine if q["id"] in ids]
             removed, ctx.removed = ctx.removed, []
+            took = time.monotonic() - begun  # since the shard before: those of a task's shards add up to the task
+            begun += took
             records.append(
                 Table(job.table).commit(
                     shard,
@@ -92,7 +95,7 @@ def run_job(
                     removed=removed,
                     inputs=job.inputs,
                     summary={**stage.summarise(table), **ctx.notes, **cache.take_notes()},
-                    seconds=time.monotonic() - started,
+                    seconds=took,
                     engines={role: c.take_usage() for role, c in asking.items()},
                     scattered=stage.scattered,
                 )

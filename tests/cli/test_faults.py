@@ -6,16 +6,19 @@ import errno
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import typer
 
 from ieat_data import cli, logs
 from ieat_data.cli import faults
 
 SAMPLE = ("stage1-2", "--profile", "replay")
+PROPOSE = ("instructions", "propose", "--task", "reasoning", "--language", "en")
 
 
 def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *args: str) -> tuple[int, str]:
@@ -38,7 +41,25 @@ COMMANDS = {
     "report": lambda p: ("report", p),
     "review": lambda p: ("review", p),
     "explain": lambda p: ("explain", p, "0" * 32),
+    "diff": lambda p: ("diff", p, p),
+    "push": lambda p: ("push", p, "me/mine"),
+    "init": lambda p: ("init", p, "--text", "queries.txt"),
+    "check": lambda p: ("check", *SAMPLE, "--manifest", p),
+    "doctor": lambda p: ("doctor", "--no-calls", "--out", p),
+    "instructions check": lambda p: ("instructions", "check", p),
+    "instructions propose": lambda p: (*PROPOSE, "--out", p),
 }
+PATHLESS = {"sources", "models list", "models fetch", "instructions list"}
+
+
+def commands(group: Any, before: str = "") -> Iterator[str]:
+    for name, command in group.commands.items():
+        yield from commands(command, f"{before}{name} ") if hasattr(command, "commands") else [before + name]
+
+
+def test_no_command_with_a_path_is_left_out_here() -> None:
+    listed = {name.partition(" --")[0] for name in COMMANDS}
+    assert listed == set(commands(typer.main.get_command(cli.app))) - PATHLESS
 
 
 @pytest.mark.parametrize("fault", ["below a file", "too long"])
@@ -48,6 +69,7 @@ def test_a_path_that_cannot_be_is_one_line_in_each_command(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("x")
+    (tmp_path / "queries.txt").write_text("Why does nobody ever call me back?\n")
     path = tmp_path / "file" / "out" if fault == "below a file" else tmp_path / ("x" * 300)
     code, told = said(capsys, monkeypatch, *COMMANDS[command](str(path)))
     assert code in (1, 2)

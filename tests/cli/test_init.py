@@ -182,6 +182,33 @@ def test_cuts_of_lhotse_whose_recordings_lie_elsewhere(here: Path) -> None:
         init("other", "--lhotse", "lists/cuts.jsonl.gz")
 
 
+@pytest.mark.parametrize("table", ["", "audio,n\na.wav,1\nb.wav,2\n", "audio,text\na.wav,\nb.wav,\n"])
+@pytest.mark.usefixtures("here")
+def test_the_asr_stands_in_for_transcripts_that_nobody_has(table: str) -> None:
+    if table:
+        Path("clips/meta.csv").write_text(table)
+    said = init("mine", "--audio", "clips")
+    assert "no transcripts: the ASR's words stand in" in said and "2 of the first 2 rows can be used" in said
+    assert "language: en (a guess: there is no text; name it with --language)" in said
+    assert source()["untranscribed"] == "asr"
+
+
+@pytest.mark.usefixtures("here")
+def test_json_says_what_was_guessed_shown_and_written() -> None:
+    Path("clips/meta.csv").write_text(f"Path,Sentence\na.wav,{EN}\ngone.wav,{EN}\n")
+    told = json.loads(init("mine", "--audio", "clips", "--json"))
+    (one,) = told["sources"]
+    assert (one["name"], one["reader"], one["kind"], one["language"]) == ("mine", "folder", "speech", "en")
+    assert "columns: audio = Path, text = Sentence" in one["guessed"]
+    assert [(row["name"], row["seconds"], row["reason"]) for row in one["rows"]] == [
+        ("a", 1.0, ""), ("gone", None, "missing_audio"),
+    ]  # fmt: skip
+    assert told["usable"] and set(told["wrote"]) == {str(p) for p in Path("mine").rglob("*") if p.is_file()}
+    assert list(told["next"])[1] == "ieat build mine --limit 10 --out data/try"
+    with pytest.raises(UserError, match="name your data"):
+        init("other", "--json")
+
+
 @pytest.mark.usefixtures("here")
 def test_nothing_is_written_over_and_a_project_gets_one_more_corpus() -> None:
     Path("clips/meta.csv").write_text(f"audio,text\na.wav,{EN}\n")
@@ -210,7 +237,8 @@ def test_in_a_terminal_what_is_missing_is_asked_for(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.usefixtures("here")
 def test_rows_that_cannot_be_used_end_with_exit_code_1() -> None:
-    Path("clips/meta.csv").write_text("audio,text\na.wav,\n")
+    Path("clips/meta.csv").write_text(f"audio,text\na.wav,{EN}\n")
+    Path("clips/a.wav").write_bytes(b"RIFF")
     assert "none of the first rows can be used" in init("mine", "--audio", "clips", "--language", "en", code=1)
 
 
@@ -220,10 +248,8 @@ def test_rows_that_cannot_be_used_end_with_exit_code_1() -> None:
         ([], "name your data: --audio DIR"),
         (["--audio", "gone"], "--audio gone: no such folder"),
         (["--audio", "clips/a.wav"], "--audio clips/a.wav: is a file; name the folder"),
-        (["--audio", "clips"], "no text beside them"),
         (["--table", "gone.csv"], "--table gone.csv: no such file"),
         (["--audio", "clips", "--table", "lost.csv"], "none of the first 1 clips is found below .* such as 'x/y.wav'"),
-        (["--audio", "clips", "--table", "mute.csv"], "has no column of texts"),
         (["--text", "gone.jsonl"], "--text gone.jsonl: no such file"),
         (["--hf", "not a name"], "--hf not a name: neither a folder nor OWNER/NAME"),
         (["--lhotse", "mute.csv"], "none of the first 20 lines is a cut"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ def told(*args: str, exit_code: int = 0) -> dict[str, Any]:
     assert set(re.findall(r"\w+", listed)) <= set(found), option.help
     assert "more of" in option.help or set(found) <= set(re.findall(r"\w+", option.help)), option.help
     return found
+
+
+def test_every_command_has_it() -> None:
+    def options(group: Any) -> Iterator[set[str]]:
+        for command in group.commands.values():
+            found = {opt for param in command.params for opt in param.opts}
+            yield from options(command) if hasattr(command, "commands") else [found]
+
+    assert all("--json" in found for found in options(typer.main.get_command(app)))
 
 
 def test_looking_at_a_dataset(finished: Finished) -> None:

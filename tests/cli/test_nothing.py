@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from ieat_data.cli import app
 from ieat_data.dataset.nothing import why_nothing
+from ieat_data.dataset.verify import samples, verify
 from tests.support import corpora
 from tests.support.doubles import clip_of
 
@@ -54,6 +55,21 @@ def test_a_build_without_a_sample_names_the_stage_and_the_reason() -> None:
     said = data_of(Path("out dir-report"))
     assert said["nothing"] == "transcribe rejected 5 of 5: asr_mismatch"
     assert said["lists"]["rejected"]["rows"] == 5
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("project")
+def test_clips_without_transcripts_become_samples_of_what_the_asr_hears() -> None:
+    Path("clips/meta.csv").unlink()
+    assert CliRunner().invoke(app, ["init", ".", "--audio", "clips", "--name", "untold"]).exit_code == 0
+    asked = ["build", "untold", "--profile", "./profile.yaml", "--set", "configs=[stage1_1]", "--out", "out"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    rows = list(samples(Path("out")))
+    assert {row["messages"][0]["transcript"] for row in rows} <= set(corpora.EN[:5]) and rows
+    (of,) = rows[0]["provenance"]["utterances"]
+    assert (of["corpus_text"], of["error_rate"]) == ("", None)
+    assert verify(Path("out"), deep=True) == []
 
 
 @pytest.mark.long

@@ -30,6 +30,7 @@ WRITING = {
     "export": ("export", SAMPLES, "--to", "jsonl", "--out", "PLACE"),
     "report": ("report", SAMPLES, "--out", "PLACE"),
     "show --audio": ("show", SAMPLES, "--audio", "PLACE"),
+    "diff --page": ("diff", SAMPLES, SAMPLES, "--page", "PLACE"),
     "doctor": ("doctor", "--no-calls", "--out", "PLACE"),
     "review": ("review", SAMPLES, "--port", "0", "--decisions", "PLACE"),
     "propose": (*PROPOSE, "--out", "PLACE/bank.jsonl"),

@@ -87,6 +87,7 @@ def test_rows_audio_and_tokens_by_hand() -> None:
 def test_speakers_are_those_of_a_corpus_only_where_voices_are_cloned(profile: str, clips: int, voices: int) -> None:
     loads = plan({"sources": {"speakers": ["sample-wenetspeech4tts"]}}, profile).loads
     assert (loads["prompt_clips"].ok, loads["speakers"].ok) == (clips, voices)
+    assert (loads["speakers"].bytes > 1e6) == (clips > 0), "only a clip takes megabytes"
 
 
 def test_few_neutral_utterances_are_asked_for_reasoning() -> None:

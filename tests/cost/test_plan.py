@@ -45,6 +45,13 @@ def cost(*args: str) -> dict[str, Any]:
     return dict(told["cost"])
 
 
+@pytest.mark.parametrize("config", ["stage1_1", "stage1_2_empathy", "stage1_2_reasoning", "stage1_2_trajectory"])
+def test_each_config_alone_is_planned_for(config: str) -> None:
+    stages = cost("--rows", "1M", "--set", f"configs=[{config}]")["stages"]
+    assert stages[config]["rows"] > 0
+    assert ("speak_questions" in stages) == (config in ("stage1_2_reasoning", "stage1_2_trajectory"))
+
+
 def test_a_corpus_that_is_not_here_is_planned_for() -> None:
     few = cost("--rows", "1M")
     many = cost("--rows", "100M", "--gpus", "8", "--price", "2.5")

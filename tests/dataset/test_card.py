@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ieat_data.cli.build import make_plan
-from ieat_data.data.features import SAMPLE_SCHEMA, card_features
+from ieat_data.data.features import CORPUS_RATE_SCHEMA, RATE, SAMPLE_SCHEMA, card_features
 from ieat_data.dataset import card
 from ieat_data.paths import shipped
 from tests.support import corpora
@@ -123,8 +123,10 @@ def test_the_card_of_a_build_of_a_hostile_source_file_is_read_as_its_configs_alo
 def test_the_columns_stand_in_the_card_as_datasets_itself_would_write_them() -> None:
     datasets = pytest.importorskip("datasets")
 
-    theirs = datasets.Features.from_arrow_schema(SAMPLE_SCHEMA)._to_yaml_list()
-    assert card_features(SAMPLE_SCHEMA) == theirs
+    for schema, rate in ((SAMPLE_SCHEMA, RATE), (CORPUS_RATE_SCHEMA, None)):
+        theirs = datasets.Features.from_arrow_schema(schema)
+        assert card_features(schema, rate) == theirs._to_yaml_list()
+        assert theirs["audios"].feature.sampling_rate == rate
 
 
 def test_a_user_who_names_no_config_gets_one(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from ieat_data.apps.own.found import FIRST, Found, way
 from ieat_data.corpora.io.files import corpus_files
 from ieat_data.corpora.io.names import AUDIO_SUFFIXES
 from ieat_data.corpora.io.open import root_at
-from ieat_data.corpora.tables.table import Parquet, Separated, Table, is_table, open_table
+from ieat_data.corpora.tables.table import Parquet, Separated, is_table, open_table
 from ieat_data.errors import UserError
 
 
@@ -18,7 +18,7 @@ def clips(audio: Path | None, table: Path | None) -> Found:
     """Look at clips beside a table, or alone.
 
     Raises:
-        UserError: there are none, or no text belongs to them.
+        UserError: there are none.
     """
     if audio is not None and not audio.is_dir():
         raise UserError(f"--audio {audio}: {'is a file; name the folder of the clips' if audio.exists() else _GONE}")
@@ -55,7 +55,7 @@ def _beside(path: Path, roots: list[Path]) -> Found:
     else:
         columns["audio"], place, there = tables.audio_column(rows, columns.get("audio"), roots)
     if "text" not in columns:
-        columns["text"] = _text(path, opened, tables.longest(rows, set(columns.values())))
+        columns |= {"text": name} if (name := tables.longest(rows, set(columns.values()))) else {}
     found.place = root = place.root if place else roots[0]
     inside_root = path.is_relative_to(root)
     found.options = {"table": os.path.relpath(path, root) if inside_root else way(path, root), **found.options}
@@ -71,21 +71,9 @@ def _beside(path: Path, roots: list[Path]) -> Found:
     return found
 
 
-def _text(path: Path, opened: Table, column: str) -> str:
-    if not column:
-        names = ", ".join(opened.columns()[:20])
-        raise UserError(f"{path}: has no column of texts ({names}): the clips need transcripts")
-    return column
-
-
 def _alone(audio: Path) -> Found:
     paths = corpus_files(root_at(audio.resolve()), AUDIO_SUFFIXES)
     with_text = sum((audio / path).with_suffix(".txt").is_file() for path in paths[:FIRST])
-    if not with_text:
-        raise UserError(
-            f"{audio}: holds clips, but no table, and no text beside them (a.wav, a.txt): the clips need transcripts; "
-            "name a table with --table"
-        )
     shown = min(len(paths), FIRST)
     took = [f"no table: {len(paths)} clips, {with_text} of the first {shown} with a text beside them"]
     return Found("speech", "folder", audio.resolve(), took=took)

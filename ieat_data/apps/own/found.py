@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Found:
     options: dict[str, Any] = field(default_factory=dict)
     took: list[str] = field(default_factory=list)
     language: str = ""
+    untranscribed: bool = False  # no clip has a transcript
 
     def first(self, n: int = FIRST) -> list[SpeechRecord | QueryRecord | BadRecord]:
         """Return the first records."""
@@ -36,28 +37,35 @@ class Found:
         return list(itertools.islice(records, n))
 
     def told(self, language: str) -> None:
-        """Settle the language: the given one, else what the first records say or look like.
+        """Settle the language: the given one, else what the first records say or look like. See if they have texts.
 
         Raises:
             UserError: it is another one than English or Chinese.
         """
         self.language = language
+        good = [r for r in self.first() if not isinstance(r, BadRecord)]
+        self.untranscribed = self.kind == "speech" and bool(good) and not any(r.text.strip() for r in good)
+        if self.untranscribed:
+            self.took.append("no transcripts: the ASR's words stand in for them, with nothing to compare them with")
         if not language:
-            self.language, why = _spoken(self.first())
+            self.language, why = _spoken(good)
+            why = "a guess: there is no text; name it with --language" if self.untranscribed and why != _SAID else why
             self.took.append(f"language: {self.language} ({why})")
         if self.language not in ("en", "zh"):
             raise UserError(f"--language {self.language!r}: English (en) and Chinese (zh) are what is built")
 
 
-def _spoken(records: Iterable[SpeechRecord | QueryRecord | BadRecord]) -> tuple[str, str]:
-    good = [r for r in records if not isinstance(r, BadRecord)]
+_SAID = "as the rows say"
+
+
+def _spoken(good: Sequence[SpeechRecord | QueryRecord]) -> tuple[str, str]:
     named = Counter(r.language for r in good if isinstance(r, SpeechRecord) and r.language in ("en", "zh"))
     chinese = sum("\u4e00" <= c <= "\u9fff" for r in good for c in r.text)
     letters = sum(c.isalpha() for r in good for c in r.text)
     seems = "zh" if letters and chinese / letters > 0.3 else "en"
     # a reader gives `en` where the corpus names none
     said = named.most_common(1)[0][0] if named else seems
-    return (said, "as the rows say") if said == "zh" and seems == "zh" else (seems, "by the texts")
+    return (said, _SAID) if said == "zh" and (seems == "zh" or not letters) else (seems, "by the texts")
 
 
 def way(table: Path, root: Path) -> str:

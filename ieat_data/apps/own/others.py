@@ -82,11 +82,10 @@ def hub(dataset: str) -> Found:
         names = ", ".join(opened.columns()[:20])
         raise UserError(f"{place}: no column holds clips ({names}); a dataset of texts: --text FOLDER")
     columns = {"audio": inside} | {kind: name for kind, name in columns.items() if name != inside and kind != "audio"}
+    took.append(tables.said(columns))
     if "text" not in columns:
-        raise UserError(f"{place}: no column is called like a transcript: {', '.join(opened.columns()[:20])}")
-    return Found(
-        "speech", "hf", place, options | {"columns": columns}, [f"dataset: {place}", *took, tables.said(columns)]
-    )
+        took.append(f"no column is called like a transcript: {', '.join(opened.columns()[:20])}")
+    return Found("speech", "hf", place, options | {"columns": columns}, [f"dataset: {place}", *took])
 
 
 def cuts(manifest: Path, audio: Path | None) -> Found:

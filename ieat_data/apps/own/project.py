@@ -30,6 +30,7 @@ def source_of(found: Found, name: str, folder: Path) -> dict[str, Any]:
         "licence": "not said yet",
         "terms": "none",
         "non_commercial": False,
+        **({"untranscribed": "asr"} if found.untranscribed else {}),
         **({"options": found.options} if found.options else {}),
     }
 

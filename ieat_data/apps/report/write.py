@@ -20,7 +20,6 @@ from ieat_data.errors import UserError
 
 _STATIC = Path(__file__).resolve().parent / "static"
 _INSIDE = ("static", "data", "audio")
-_MARK = '<meta name="generator" content="ieat report">'
 
 SAMPLES = ("task", "config", "language", "emotions", "source")
 REJECTED = ("stage", "reason", "language", "source")
@@ -103,26 +102,31 @@ def write(view: View, out: Path, audio: int | None) -> dict[str, Any]:
     return said
 
 
-def clear(out: Path) -> None:
-    """Make way for a new report in `out`; remove only a report's own files.
+def clear(out: Path, by: str = "ieat report", option: str = "--out") -> None:
+    """Make way for a new page in `out`; remove only such a page's own files.
+
+    Args:
+        out: the folder.
+        by: the command whose pages may be replaced, as their `generator` says.
+        option: how another folder is named.
 
     Raises:
-        UserError: `out` holds something other than a report.
+        UserError: `out` holds something other than such a page.
     """
-    index = out / "index.html"
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not _is_report(out, index)):
-        raise UserError(f"{out}: holds something other than a report: name a new folder with --out")
+    index, mark = out / "index.html", f'<meta name="generator" content="{by}">'
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not _has(index, mark)):
+        raise UserError(f"{out}: holds something other than a page of {by}: name a new folder with {option}")
     index.unlink(missing_ok=True)
     for name in _INSIDE:
         if (out / name).is_dir():
             shutil.rmtree(out / name)
     out.mkdir(parents=True, exist_ok=True)
-    # so that even an interrupted report is recognized as one
-    put(out / "index.html", f"<!doctype html>{_MARK}<title>being written</title>")
+    # so that even an interrupted page is recognized as one
+    put(index, f"<!doctype html>{mark}<title>being written</title>")
 
 
-def _is_report(out: Path, index: Path) -> bool:
-    return index.is_file() and _MARK in index.read_text(encoding="utf-8", errors="replace")[:4000]
+def _has(index: Path, mark: str) -> bool:
+    return index.is_file() and mark in index.read_text(encoding="utf-8", errors="replace")[:4000]
 
 
 def static(out: Path) -> None:

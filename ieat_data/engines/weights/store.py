@@ -117,8 +117,8 @@ def checked(name: str) -> ModelSource:
     if not folder.is_dir():
         megabytes = model.sources[0].download_size / 1e6
         raise ModelError(
-            f"model {name!r} is not in the cache: run `ieat models fetch {name}` ({megabytes:.0f} MB), "
-            f"or {instead(model)}"
+            f"model {name!r} is not in the cache: run `ieat models fetch {name}` ({megabytes:.0f} MB), without a name "
+            f"for all small models, or {instead(model)}"
         )
     if source := _stamped(folder, model):
         return source

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import decode_hashed, encode_flac
 from ieat_data.data.columns import Joined, row, to_arrays
-from ieat_data.data.features import SAMPLE_SCHEMA
+from ieat_data.data.features import RATE, SAMPLE_SCHEMA
 from ieat_data.data.mix import Piece, join
 from ieat_data.data.rows import (
     Audio,
@@ -46,7 +46,6 @@ from ieat_data.stages.gates.reviewed import kept
 from ieat_data.stages.gates.tables import screened_out
 from ieat_data.stages.row_by_row import joined
 
-RATE = 16_000  # Hz, of every clip in the dataset
 WRITTEN = ("speak_turns", "transcribe_turns")  # clips and transcripts of turns that the LLM wrote
 
 
@@ -64,7 +63,7 @@ class Heard(Joined):
     recording: str | None = Utterance.recording
     text: str = Transcript.text
     metric: str = Transcript.metric
-    error_rate: float = Transcript.error_rate
+    error_rate: float | None = Transcript.error_rate
 
 
 @row
@@ -151,10 +150,10 @@ class Composition:
         )
 
 
-def samples_table(samples: Iterable[Sample]) -> pa.Table:
+def samples_table(samples: Iterable[Sample], schema: pa.Schema) -> pa.Table:
     """Return a shard of samples, in the order of their ids."""
     rows = sorted(samples, key=lambda s: s.id)
-    return pa.Table.from_arrays(to_arrays(Sample, rows), schema=SAMPLE_SCHEMA)
+    return pa.Table.from_arrays(to_arrays(Sample, rows), schema=schema)
 
 
 class SampleStage(Stage):
@@ -162,6 +161,7 @@ class SampleStage(Stage):
 
     row = Sample
     schema = SAMPLE_SCHEMA
+    clip_rate: ClassVar[int | None] = RATE  # Hz, as the metadata says; None: each clip has its own
     expected = frozenset({REJECTED_IN_REVIEW})
 
     @abstractmethod
@@ -172,7 +172,7 @@ class SampleStage(Stage):
         return verdicts.rejected(self.name)
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        yield task.name, samples_table(kept(self.samples(task.name, inputs, ctx), self.name, ctx))
+        yield task.name, samples_table(kept(self.samples(task.name, inputs, ctx), self.name, ctx), self.schema)
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         return summarise(table)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ieat_data.data.features import RATE
 from ieat_data.data.mix import Piece, match_loudness
 from ieat_data.data.rows import Sample, Target
 from ieat_data.hashing import child_id, share
@@ -17,7 +18,6 @@ from ieat_data.stages.dialogue.forecast import targets
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
 from ieat_data.stages.samples.compose import (
-    RATE,
     WRITTEN,
     Clip,
     Compose,

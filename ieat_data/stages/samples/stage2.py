@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ieat_data.data.audio import container, content_hash, duration
 from ieat_data.data.columns import Joined, row
+from ieat_data.data.features import CORPUS_RATE_SCHEMA
 from ieat_data.data.rows import (
     Audio,
     Language,
@@ -65,6 +66,9 @@ class Stage2(SampleStage):
     inputs = tuple(_READS)
     optional = GATES["pairs"]
     Settings = Stage2Settings
+    version = 2  # 2: the metadata names no sampling rate, because each clip has its corpus's
+    schema = CORPUS_RATE_SCHEMA
+    clip_rate = None
     task: str
     clips_in_a_sample: ClassVar[int] = 1
 
@@ -162,7 +166,7 @@ class Continuation(Stage2):
     """Speech in, the speech and text with which the same speaker continues."""
 
     name = "stage2_continuation"
-    version = 2  # 2: segments of WenetSpeech4TTS have neighbours too
+    version = 3  # 2: segments of WenetSpeech4TTS have neighbours too; 3: no sampling rate in the metadata
     task = "continuation"
     clips_in_a_sample = 2
     Settings = ContinuationSettings

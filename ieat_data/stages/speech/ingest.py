@@ -70,7 +70,8 @@ class SourceStage(Stage):
                 elsewhere = [file_versions(folder) for folder in getattr(reader, "outside", ())]
             options = [dict(source.options)] if source.options else []
             code = [found] if (found := own_source(type(reader))) else []
-            files[name] = [source.reader, source.language, own, *elsewhere, *options, *code]
+            heard = ["untranscribed: asr"] if source.untranscribed == "asr" else []
+            files[name] = [source.reader, source.language, own, *elsewhere, *options, *code, *heard]
         return {"sources": files, "rows_per_shard": self.rows_per_task(pipeline), "limit": pipeline.limit}
 
     def tasks(self, shards: Callable[[str], Sequence[str]], pipeline: Pipeline, profile: Profile) -> Iterable[Task]:
@@ -244,7 +245,7 @@ def utterance(
         return Reject("too_long_audio", f"over {max_s:g} s")
     if is_silent(clip.samples):
         return Reject("silent_audio")
-    if not record.text.strip():
+    if not record.text.strip() and source.untranscribed == "reject":
         return Reject("empty_transcript")
     if holds_control(record.text):
         return Reject("control_text", payload=record.text)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
@@ -12,7 +14,7 @@ from ieat_data.config import Pipeline, Profile
 from ieat_data.data.columns import Joined, row
 from ieat_data.data.rows import Nothing, Query
 from ieat_data.data.schema import OK, REJECTED, SKIPPED
-from ieat_data.hashing import fingerprint, top_k
+from ieat_data.hashing import fingerprint, rank
 from ieat_data.stages.base import Context, Inputs, Stage, StageSettings, Task
 from ieat_data.stages.forecast import Forecast, Load
 
@@ -55,29 +57,53 @@ class Select(Stage):
             yield Task(self.name, "all", names, tuple(("queries", s) for s in names))
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
-        reason: dict[str, str] = {}
-        first: dict[str, str] = {}
-        pools: dict[str, list[str]] = {}
-        for shard in task.outputs:
-            for query in inputs.rows(Candidate, "queries", shard):
-                if query.status != OK:
-                    continue
-                key = fingerprint(dedup_key(query.text, query.language))[:32]
-                # the smallest id stays, so that the choice does not depend on the order of files
-                if first.setdefault(key, query.id) != query.id:
-                    loser = max(first[key], query.id)
-                    first[key] = min(first[key], query.id)
-                    reason[loser] = "duplicate"
-                pools.setdefault(query.source, []).append(query.id)
-        if (k := self.settings.per_source) is not None:
-            for source, ids in pools.items():
-                fit = [i for i in ids if i not in reason]
-                kept = set(top_k(fit, k, "select", source, ctx.pipeline.seed))
-                reason.update({i: "not_sampled" for i in fit if i not in kept})
+        why = self._why(task, inputs, ctx)
+        at = 0
         for shard in task.outputs:
             rows = inputs.rows(Joined, "queries", shard)
-            why = [reason.get(r.id) for r in rows]
-            statuses = [
-                SKIPPED if r.status != OK else REJECTED if said else OK for r, said in zip(rows, why, strict=True)
-            ]
-            yield shard, self.table([r.id for r in rows], [None] * len(rows), statuses, why)
+            statuses, reasons = [], []
+            for query in rows:
+                said = None
+                if query.status == OK:
+                    said, at = _REASONS[why[at]], at + 1
+                statuses.append(SKIPPED if query.status != OK else REJECTED if said else OK)
+                reasons.append(said)
+            yield shard, self.table([r.id for r in rows], [None] * len(rows), statuses, reasons)
+
+    def _why(self, task: Task, inputs: Inputs, ctx: Context) -> np.ndarray:
+        """Return for each accepted query, in the order of shards and rows, its place in `_REASONS` (bytes).
+
+        Millions of queries are held at once: 34 bytes for each, and as much again while they are sorted.
+        """
+        keys, ids, of, named = bytearray(), bytearray(), array("H"), dict[str, int]()
+        for shard in task.outputs:
+            for query in inputs.rows(Candidate, "queries", shard):
+                if query.status == OK:
+                    keys += bytes.fromhex(fingerprint(dedup_key(query.text, query.language))[:32])
+                    ids += bytes.fromhex(query.id)
+                    of.append(named.setdefault(query.source, len(named)))
+        key, id_, source = _numbers(keys), _numbers(ids), np.frombuffer(of, np.uint16)
+        why = np.zeros(len(source), np.uint8)
+        # of each key the smallest id stays, so that the choice does not depend on the order of files
+        order = np.lexsort((id_[:, 1], id_[:, 0], key[:, 1], key[:, 0]))
+        why[order[1:]] = (key[order[1:]] == key[order[:-1]]).all(axis=1)
+        if (k := self.settings.per_source) is not None:
+            for name, number in named.items():
+                fit = np.flatnonzero((source == number) & (why == 0))
+                ranks = bytearray()
+                for i in fit:
+                    ranks += bytes.fromhex(
+                        rank(ids[16 * i : 16 * i + 16].hex(), "select", name, ctx.pipeline.seed)[0][:32]
+                    )
+                ranked = _numbers(ranks)
+                why[fit[np.lexsort((ranked[:, 1], ranked[:, 0]))[k:]]] = _NOT_SAMPLED
+        return why
+
+
+_REASONS = (None, "duplicate", "not_sampled")
+_NOT_SAMPLED = 2
+
+
+def _numbers(digests: bytearray) -> np.ndarray:
+    """Return digests of 16 bytes as pairs of numbers (n, 2) that sort as the digests do."""
+    return np.frombuffer(digests, ">u8").reshape(-1, 2)

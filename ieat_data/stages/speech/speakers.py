@@ -128,7 +128,9 @@ class PromptClips(SourceStage):
         return Load(kept, kept)
 
     def check(self, record: SpeechRecord, source: Source, ctx: Context) -> Utterance | Reject:
-        return utterance(record, source, self.settings.min_s, self.settings.max_s)
+        found = utterance(record, source, self.settings.min_s, self.settings.max_s)
+        # a voice is cloned from a clip and its text
+        return found if isinstance(found, Reject) or found.reference else Reject("empty_transcript")
 
     def rows_per_task(self, pipeline: Pipeline) -> int:
         rows: int = self.settings.rows_per_task
@@ -187,6 +189,9 @@ class PromptClips(SourceStage):
         yield task.name, self.table([c.id for c in kept], [c.row for c in kept])
 
 
+_NAME_BYTES = 200  # of a row without a clip
+
+
 class Speakers(Stage):
     """The speakers of the build, in one shard. A barrier over the few candidate clips."""
 
@@ -200,7 +205,8 @@ class Speakers(Stage):
         languages = {c.language for c in forecast.corpora}
         named = (len(profile.voices(language)) or pipeline.speakers for language in languages)
         voices = float(sum(min(n, pipeline.speakers) for n in named))
-        return Load(voices, voices)
+        # a voice of the profile is a name; for a cloned one a clip is stored
+        return Load(voices, voices, bytes=0.0 if clones(profile) else voices * _NAME_BYTES)
 
     def describe(self, made: Sequence[Made], pipeline: Pipeline) -> list[dict[str, Any]]:
         """Return the voices that were drawn from, and the prompt of a cloned one."""

@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -94,6 +95,10 @@ def test_clips_go_out_as_they_came(made: tuple[dict[str, Any], Path]) -> None:
     clips = {clip_of(text, seconds) for _, text, _, seconds in TEXTS}
     given = [a for s in samples(made[1]) for a in s["audios"]]
     assert given and all(a["bytes"] in clips and a["path"].endswith(".flac") for a in given)
+    for shard in (made[1] / "data").rglob("*.parquet"):
+        features = json.loads(pq.read_schema(shard).metadata[b"huggingface"])["info"]["features"]
+        assert features["audios"]["feature"] == {"decode": False, "_type": "Audio"}, "a rate that not all clips have"
+    assert "sampling_rate" not in (made[1] / "README.md").read_text()
 
 
 def test_a_continuation_is_what_the_same_speaker_says_next(made: tuple[dict[str, Any], Path]) -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
+from ieat_data.building import make_tables
 from ieat_data.config import Pipeline, Profile, Source
 from ieat_data.corpora.io.base import SpeechRecord
 from ieat_data.corpora.io.open import root_at
 from ieat_data.corpora.io.units import Unit
 from ieat_data.errors import UserError
+from ieat_data.execution import worker
+from ieat_data.execution.local import InProcessEngines
+from ieat_data.execution.plan import Plan
 from ieat_data.stages.base import Context, Inputs, Reject, Task
 from ieat_data.stages.speech.ingest import Ingest, IngestSettings, utterance
 from tests.support.doubles import clip_of
@@ -149,3 +155,15 @@ def test_a_second_record_with_the_same_key_is_a_reject_of_its_own(tmp_path: Path
     rows = [r for table in made for r in table.select(["id", "status", "reason"]).to_pylist()]
     assert [(r["status"], r["reason"]) for r in rows] == [("ok", None)] * 2 + [("rejected", "duplicate_id")] * 2
     assert len({r["id"] for r in rows}) == 4
+
+
+def test_the_seconds_of_a_task_are_shared_out_among_its_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus(tmp_path)
+    pipeline(tmp_path)  # writes w.yaml
+    clock = itertools.count()
+    monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    spec = Pipeline(name="t", sources={"speech": [str(tmp_path / "w.yaml")]}, configs=["ingest"], rows_per_shard=3)
+    plan = Plan(spec, Profile(name="none", engines={}), tmp_path / "work")
+    make_tables(plan, connect=InProcessEngines)
+    took = [record.seconds for record in plan.nodes["ingest"].records.values()]
+    assert len(took) == 3 and took == [1.0] * 3, "one look at the clock for each shard, none of them counted twice"
