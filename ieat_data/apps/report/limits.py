@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from ieat_data.apps.report.checks import LOOKS
 from ieat_data.apps.report.view import StageView, View
 from ieat_data.apps.report.why import pair_of
@@ -112,5 +114,9 @@ def _settings(view: View, name: str) -> Mapping[str, Any]:
     stage = STAGES.get(name)
     if stage is None:
         return {}
-    settings = stage.Settings.model_validate(view.made["pipeline"]["stages"].get(stage.key or name, {})).model_dump()
+    try:
+        given = stage.Settings.model_validate(view.made["pipeline"]["stages"].get(stage.key or name, {}))
+    except ValidationError:  # the manifest of another version
+        return {}
+    settings = given.model_dump()
     return {**settings, **(settings.get("limits") or {})}

@@ -11,11 +11,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from ieat_data.apps.report.view import View
 from ieat_data.checks import heard, query, reply, think
-from ieat_data.checks.base import Check, Said
+from ieat_data.checks.base import NO_OWN, Check, Own, Said
 from ieat_data.checks.own import own_checks
 from ieat_data.checks.speech import METRIC, units
 from ieat_data.config import Pipeline
@@ -140,10 +140,15 @@ class Marker:
                 return load_prompts(str(name))
         return None
 
+    @cached_property
+    def _own(self) -> Own:
+        """The user's own checks; none where the package that has them is not on this machine."""
+        with suppress(UserError, ValidationError):
+            return own_checks(Pipeline.model_validate(self._made["pipeline"]))
+        return NO_OWN
+
     def _checks(self, kind: str, ours: Sequence[Check[Any]]) -> Sequence[Check[Any]]:
-        with suppress(UserError):  # the package with the user's own checks is not on this machine
-            return (*ours, *own_checks(Pipeline.model_validate(self._made["pipeline"])).get(kind, ()))
-        return ours
+        return (*ours, *self._own.get(kind, ()))
 
     def marks(self, row: Mapping[str, Any]) -> Marks:
         """Return the offending words of a rejected row: (start, end) by the field of the payload.
