@@ -388,8 +388,6 @@ def test_a_served_report_plays_from_the_shards(built: Path, open_page: OpenPage)
             page.locator("#samples .player-play").first.click()
             until(page, "document.querySelector('audio').currentTime > 0")
             assert page.locator("audio").first.evaluate("a => a.duration") > 0.5
-            until(
-                page, "document.querySelector('#samples .player.drawn') !== null"
-            )  # fetched, where a script cannot be
+            until(page, "document.querySelector('.player.drawn') !== null")
         bound.shutdown()
         thread.join()

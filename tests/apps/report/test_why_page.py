@@ -53,11 +53,15 @@ def in_english(page: Path) -> None:
             return
 
 
-def at(page: Page, report: Path, kind: str, row: dict[str, Any]) -> None:
-    """Open a row and wait until it is there."""
-    number = [r["id"] + r.get("reason", "") for r in rows(report, kind)].index(row["id"] + row.get("reason", ""))
-    page.evaluate(f"location.hash = '{kind}?row={number}'")
-    until(page, f"document.querySelector('#{kind} .detail .sample')?.dataset.id === '{row['id']}'")
+SHOWN = ".browser:not([hidden])"
+
+
+def at(page: Page, kind: str, row: dict[str, Any]) -> None:
+    """Open a row by its id and wait until it is there."""
+    page.evaluate(f"location.hash = '{kind}?q={row['id']}'")
+    until(page, f"document.querySelectorAll('{SHOWN} .item').length === 1 && location.hash.includes('{row['id']}')")
+    page.locator(f"{SHOWN} .item").click()
+    until(page, f"document.querySelector('{SHOWN} .detail .sample')?.dataset.id === '{row['id']}'")
 
 
 def misheard(report: Path, language: str) -> list[dict[str, Any]]:
@@ -73,10 +77,10 @@ def test_a_row_says_why_on_any_screen(report: Path, open_page: OpenPage, viewpor
     limits = {x["stage"]: x["values"] for x in summary(report)["limits"] if x["reason"] == "asr_mismatch"}
     missed = sum(n for _, n in limits["transcribe"])
     with open_page((report / "index.html").as_uri(), viewport=viewport, color_scheme=scheme) as page:
-        why = page.locator("#rejected .detail .sample")
+        why = page.locator(f"{SHOWN} .detail .sample")
         for language, unit in (("en", "word"), ("zh", "character")):
             row = misheard(report, language)[0]
-            at(page, report, "rejected", row)
+            at(page, "rejected", row)
             metric, parts = METRIC[language].upper(), row["compared"]["parts"]
             assert re.match(
                 rf"{metric} 0\.\d+, above the limit of 0 \(max_error_rate", why.locator(".limit p").inner_text()
@@ -88,7 +92,7 @@ def test_a_row_says_why_on_any_screen(report: Path, open_page: OpenPage, viewpor
             assert why.locator("ins").all_text_contents() == [
                 b for done, _, b in parts if done in ("replace", "insert")
             ]
-        until(page, "document.querySelector('#rejected .detail .player.drawn') !== null")
+        until(page, f"document.querySelector('{SHOWN} .detail .player.drawn') !== null")
         least, most = why.locator(".limit-ends span").all_inner_texts()
         slider = why.get_by_role("slider", name="Another max_error_rate")
         for key, limit in (("End", most), ("Home", least)):
@@ -99,39 +103,39 @@ def test_a_row_says_why_on_any_screen(report: Path, open_page: OpenPage, viewpor
             )
             assert int(found[2]) == missed
             assert (int(found[1]) == int(found[2])) == (key == "End")
-        assert fits(page) and not unfit(page, "#rejected .detail")
+        assert fits(page) and not unfit(page, f"{SHOWN} .detail")
         marked = next(r for r in rows(report, "rejected") if r["reason"] == "url")
-        at(page, report, "rejected", marked)
-        assert why.locator("mark").all_text_contents() == [
+        at(page, "rejected", marked)
+        assert why.locator(".offending").all_text_contents() == [
             marked["payload"]["payload"][a:b] for a, b in marked["marks"]["payload"]
         ]
-        assert fits(page) and not unfit(page, "#rejected .detail")
-        at(page, report, "samples", rows(report, "samples")[0])
-        until(page, "document.querySelector('#samples .detail .player.drawn') !== null")
-        assert fits(page) and not unfit(page, "#samples .detail")
+        assert fits(page) and not unfit(page, f"{SHOWN} .detail")
+        at(page, "samples", rows(report, "samples")[0])
+        until(page, f"document.querySelector('{SHOWN} .detail .player.drawn') !== null")
+        assert fits(page) and not unfit(page, f"{SHOWN} .detail")
 
 
 def test_a_row_is_opened_heard_and_left_with_the_keyboard(report: Path, open_page: OpenPage) -> None:
     with open_page(f"{(report / 'index.html').as_uri()}#rejected?stage=transcribe") as page:
-        until(page, "document.querySelector('#rejected .detail audio') !== null")
-        first = page.locator("#rejected .detail .sample").get_attribute("data-id")
+        until(page, f"document.querySelector('{SHOWN} .detail audio') !== null")
+        first = page.locator(f"{SHOWN} .detail .sample").get_attribute("data-id")
         page.locator("body").press("j")
-        until(page, f"document.querySelector('#rejected .detail .sample').dataset.id !== '{first}'")
-        audio = page.locator("#rejected .detail audio")
+        until(page, f"document.querySelector('{SHOWN} .detail .sample').dataset.id !== '{first}'")
+        audio = page.locator(f"{SHOWN} .detail audio")
         page.keyboard.press("Space")
-        until(page, "document.querySelector('#rejected .detail audio').currentTime > 0")
+        until(page, f"document.querySelector('{SHOWN} .detail audio').currentTime > 0")
         page.keyboard.press("Space")
         assert audio.evaluate("a => a.paused")
         page.keyboard.press("ArrowRight")
-        until(page, "document.querySelector('#rejected .detail audio').currentTime > 1")
+        until(page, f"document.querySelector('{SHOWN} .detail audio').currentTime > 1")
         page.keyboard.press(">")
         assert audio.evaluate("a => a.playbackRate") == 1.25
         page.keyboard.press("/")
-        until(page, "document.activeElement.id === 'rejected-q'")
+        until(page, "document.activeElement.type === 'search'")
         page.keyboard.type("?/j")
-        assert page.locator("#rejected-q").input_value() == "?/j", "in a field, keys are letters"
-        page.locator("#rejected-q").fill("")
-        page.locator("#rejected .item").first.focus()
+        assert page.locator(f"{SHOWN} input[type=search]").input_value() == "?/j", "in a field, keys are letters"
+        page.locator(f"{SHOWN} input[type=search]").fill("")
+        page.locator(f"{SHOWN} .item").first.focus()
         page.keyboard.press("?")
         assert page.get_by_role("dialog", name="Keys").is_visible() and not unfit(page, "#keys")
         page.keyboard.press("Escape")
@@ -145,7 +149,7 @@ def test_a_duplicate_is_drawn_one_way(report: Path, open_page: OpenPage) -> None
         reason = stage.locator(".reason")
         assert "unwanted" in str(reason.get_attribute("class")) and str(len(duplicates)) in reason.inner_text()
         reason.click()
-        page.wait_for_selector("#rejected .item")
-        assert page.locator("#rejected .item").count() == len(duplicates)
-        assert page.locator("#rejected .item-kind.bad").count() == 0
-        assert "did not want it" in page.locator("#rejected .detail .sample").inner_text()
+        page.wait_for_selector(f"{SHOWN} .item")
+        assert page.locator(f"{SHOWN} .item").count() == len(duplicates)
+        assert page.locator(f"{SHOWN} .item-kind.bad").count() == 0
+        assert "did not want it" in page.locator(f"{SHOWN} .detail .sample").inner_text()

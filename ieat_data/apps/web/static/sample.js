@@ -40,7 +40,7 @@
     const points = Array.from(text);
     const cut = (from, to) => points.slice(from, to).join("");
     const ends = [0, ...marks.map(([, end]) => end)];
-    return [...marks.map(([start, end], i) => [cut(ends[i], start), el("mark", null, cut(start, end))]), cut(ends.at(-1))];
+    return [...marks.map(([start, end], i) => [cut(ends[i], start), el("mark", { class: "offending" }, cut(start, end))]), cut(ends.at(-1))];
   }
 
   function emotion(felt) {
