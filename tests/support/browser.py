@@ -90,12 +90,13 @@ def until(page: Page, condition: str, seconds: float = 30.0) -> None:
         page.wait_for_timeout(50)
 
 
-def unfit(page: Page) -> list[str]:
-    """What axe finds on the page as it is shown: an empty list where it is accessible.
+def unfit(page: Page, within: str | None = None) -> list[str]:
+    """What axe finds on the page as it is shown, or within a selector: an empty list where it is accessible.
 
     The script runs by the debugger's hand, so the page's CSP stays as it is.
     """
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'], preload: false })")["violations"]
+    run = "(within) => axe.run(within ?? document, { preload: false, resultTypes: ['violations'] })"
+    found = page.evaluate(run, within)["violations"]
     return [f"{v['id']} ({v['impact']}): {n['html'][:200]}" for v in found for n in v["nodes"]]

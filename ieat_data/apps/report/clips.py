@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 
+from ieat_data.apps.web import js
 from ieat_data.data.audio import container, seekable
 from ieat_data.storage.parts import shard_file
 
@@ -43,22 +45,27 @@ class NoClips:
 class ExtractedClips:
     """Files named by content: a clip in several samples is written once.
 
-    FLAC is written as WAV: about twice the bytes, but a browser can seek anywhere in it (`audio.seekable`).
+    FLAC is written as WAV: about twice the bytes, but a browser can seek anywhere in it (`audio.seekable`). Beside each
+    clip lies a script with its bytes as they are stored, from which the page draws it: a page that is opened from disk
+    can play a clip, and can read nothing but scripts.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def address(self, place: Place) -> str | None:
-        clip = read_clip(place)
-        if clip is None:
+        stored = stored_clip(place)
+        if stored is None:
             return None
+        clip = seekable(stored)
         name = hashlib.sha256(clip).hexdigest()[:24]
         inside = f"audio/{name[:2]}/{name}.{container(clip)}"
         path = self._folder / inside
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(clip)
+            script = f"IEAT.bytes({js(inside)},{js(base64.b64encode(stored).decode('ascii'))});\n"
+            path.with_name(f"{path.name}.js").write_text(script, encoding="ascii")
         return inside
 
 
@@ -103,6 +110,12 @@ def _group(path: Path, group: int, column: str) -> Sequence[Any]:
 
 def read_clip(place: Place) -> bytes | None:
     """Return the encoded clip in a form in which a browser can seek, or None if the row has none."""
+    stored = stored_clip(place)
+    return seekable(stored) if stored else None
+
+
+def stored_clip(place: Place) -> bytes | None:
+    """Return the encoded clip as it is stored, or None if the row has none."""
     starts = row_groups(place.path)
     if not 0 <= place.row < starts[-1]:
         return None
@@ -111,7 +124,7 @@ def read_clip(place: Place) -> bytes | None:
     found = rows[place.row - starts[group]]
     if place.n is not None:
         found = found[place.n]["bytes"] if found and 0 <= place.n < len(found) else None
-    return seekable(found) if found else None
+    return found or None
 
 
 def batches(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[dict[str, Any]]]]:

@@ -11,8 +11,10 @@ from typing import Any
 import pyarrow.compute as pc
 
 from ieat_data.apps.report.clips import Clips, Place
+from ieat_data.apps.report.limits import Limits
 from ieat_data.apps.report.samples import Listed, snippet
 from ieat_data.apps.report.view import StageView, View, spread
+from ieat_data.apps.report.why import Marker, compared
 from ieat_data.data.schema import REJECTED
 from ieat_data.storage.shards import CommitRecord
 
@@ -20,14 +22,16 @@ from ieat_data.storage.shards import CommitRecord
 _BEHIND = ("ingest", "synthesize", "queries", "write_turns", "speak_turns")
 _OF_ORIGIN = ("source", "key", "language", "origin", "speaker", "duration_s", "reference", "text")
 _BYTES = re.compile(r"\d+ bytes: ((?:[0-9a-f]{2})*)[0-9a-f]?…?")
+_MARKED = 1000  # rows of a stage and reason that are searched for the offending words: a millisecond each
 _TEXTS = ("text", "reference", "asr_text", "answer", "reply")
 
 
 class Rejects:
     """The rejected rows of a build. `audible`: how many get their clips, spread over stages and reasons; None: all."""
 
-    def __init__(self, view: View, clips: Clips, audible: int | None) -> None:
-        self._view, self._clips = view, clips
+    def __init__(self, view: View, clips: Clips, audible: int | None, limits: Limits) -> None:
+        self._view, self._clips, self._limits, self._marker = view, clips, limits, Marker(view)
+        self._marked: Counter[str] = Counter()
         sizes = {f"{s.name}/{reason}": n for s in view.stages.values() for reason, n in s.rejects.items()}
         self._left: Counter[str] | None = None if audible is None else Counter(spread(sizes, audible))
         self._origins = lru_cache(maxsize=8)(self._read_origins)  # children of one shard come in a row
@@ -61,12 +65,14 @@ class Rejects:
             "stage": stage.name,
             "shard": record.shard,
             "reason": row["reason"],
+            "language": about.get("language"),
             "says": stage.says.get(row["reason"]),
             "message": said.get("message", ""),
             "payload": payload,
             "row": known,
             "origins": behind,
         }
+        whole |= self._why(stage, whole)
         light = {
             "id": row["id"],
             "stage": stage.name,
@@ -77,6 +83,15 @@ class Rejects:
             "text": _snippet(payload, about),
         }
         return Listed(light, whole)
+
+    def _why(self, stage: StageView, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the page shows of the reason: the limit missed, what was heard, the offending words."""
+        said = {"limit": self._limits.missed(self._view, stage, row), "compared": compared(row)}
+        of = f"{stage.name}/{row['reason']}"
+        if said["limit"] is None and self._marked[of] < _MARKED:
+            self._marked[of] += 1
+            said["marks"] = self._marker.marks(row)
+        return {name: value for name, value in said.items() if value}
 
     def _may_be_heard(self, stage: str, reason: str) -> bool:
         if self._left is None:

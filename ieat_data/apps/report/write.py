@@ -11,6 +11,7 @@ from ieat_data.apps import web
 from ieat_data.apps.report.checks import Measured
 from ieat_data.apps.report.clips import Clips, ExtractedClips, NoClips
 from ieat_data.apps.report.figures import Heard, summary
+from ieat_data.apps.report.limits import Limits
 from ieat_data.apps.report.rejects import Rejects
 from ieat_data.apps.report.samples import choose, samples
 from ieat_data.apps.report.view import Part, View
@@ -30,7 +31,7 @@ class Page:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.heard, self.measured = Heard(), Measured()
+        self.heard, self.measured, self.limits = Heard(), Measured(), Limits()
         self.samples, self.rejected = Rows(folder, "samples", SAMPLES), Rows(folder, "rejected", REJECTED)
         self._seen: set[str] = set()
 
@@ -58,7 +59,7 @@ class Page:
                     self.samples.add(row)
                     self.heard.add(row.whole)
                 between()
-        rejects = Rejects(view, clips, heard_rejects)
+        rejects = Rejects(view, clips, heard_rejects, self.limits)
         for stage in view.stages.values():
             for record in stage.records.values():
                 if Measured.wants(stage) and record.ok and self._new(f"{stage.name}/{record.file} measured"):
@@ -76,7 +77,9 @@ class Page:
     def flush(self, view: View, **more: Any) -> dict[str, Any]:
         """Write everything not yet written, the summary last. Return the summary."""
         lists = {"samples": self.samples.flush(), "rejected": self.rejected.flush()}
-        said: dict[str, Any] = plain({**summary(view, self.heard, self.measured, lists), **more})
+        said: dict[str, Any] = plain(
+            {**summary(view, self.heard, self.measured, lists), "limits": self.limits.plain(), **more}
+        )
         put(self.folder / "data" / "report.js", f"IEAT.report({js(said)});\n")
         return said
 

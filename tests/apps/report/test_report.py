@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -121,8 +122,16 @@ def test_a_clip_of_several_samples_is_there_once(view: View, report: Path, tmp_p
     first, again = (clips.address(Place(p, 0, 0)) for p in (view.parts[0].path, tmp_path / "again.parquet"))
     assert first == again
     assert len(list(tmp_path.rglob("*.wav"))) == 1
-    for path in (report / "audio").rglob("*.*"):
+    for path in (report / "audio").rglob("*.wav"):
         assert hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem)
+
+
+def test_a_page_from_disk_can_draw_its_clips(report: Path) -> None:
+    for path in (report / "audio").rglob("*.wav"):
+        script = path.with_name(f"{path.name}.js").read_text()
+        found = re.fullmatch(r'IEAT\.bytes\("(.+)","(.+)"\);\n', script)
+        assert found and report / found[1] == path
+        assert content(base64.b64decode(found[2])) == content(path.read_bytes()), "the same clip as it is stored"
 
 
 @pytest.mark.parametrize("n", [0, 1, 9, 60, 1000])

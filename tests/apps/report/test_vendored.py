@@ -41,6 +41,7 @@ def test_the_policy_allows_scripts_from_beside_the_page_alone() -> None:
     assert policy["default-src"] == ["'none'"]
     assert policy["script-src"] == ["'self'", "file:"]
     assert policy["media-src"] == ["'self'", "file:"]
+    assert policy["connect-src"] == ["'self'"], "a served page fetches its own clips, to draw them"
     plot = (STATIC / "vendor" / "plot.umd.min.js").read_text(encoding="utf-8")
     style = re.search(r'append\("style"\)\.text\(`(:where\(\.\$\{\w\}\) \{\\n  --plot[^`]*)`', plot)
     assert style

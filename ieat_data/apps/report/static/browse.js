@@ -52,7 +52,7 @@
       ],
       title: (row) => [words(row.reason), `rejected in ${row.stage}`],
       render: (row) => IEAT.renderRejected(row),
-      meta: (list, i) => [el("span", { class: "item-kind bad" }, words(list.value("reason", i))), el("span", null, list.value("stage", i)), el("span", { class: "item-end" }, list.value("language", i) ?? "")],
+      meta: (list, i) => [el("span", { class: IEAT.unwanted({ stage: list.value("stage", i), reason: list.value("reason", i) }) ? "item-kind" : "item-kind bad" }, words(list.value("reason", i))), el("span", null, list.value("stage", i)), el("span", { class: "item-end" }, list.value("language", i) ?? "")],
     },
   };
 

@@ -22,6 +22,25 @@
     similarity: ["The voice of its prompt", "Similarity of a cloned voice to its prompt, \u22121\u00a0to\u00a01", short],
   };
 
+  // what a limit is on → how the page names it, the format of its numbers, and the decimals that another limit needs
+  const plain = (unit = "") => (x) => `${short(+x.toFixed(2))}${unit}`;
+  const MEASURES = {
+    lufs: ["Loudness", plain(" LUFS"), 1],
+    clipped: ["Clipping", share, 4],
+    silence: ["Silence", share, 2],
+    leading_s: ["Silence before", plain(" s"), 1],
+    trailing_s: ["Silence after", plain(" s"), 1],
+    overall: ["Sound quality", plain(), 2],
+    similarity: ["Similarity", plain(), 2],
+    seconds: ["Length", plain(" s"), 2],
+    words: ["Length", plain(" words"), 0],
+    characters: ["Length", plain(" characters"), 0],
+    dnsmos: ["DNSMOS", plain(), 2],
+    confidence: ["Confidence", plain(), 2],
+    score: ["The judge’s mean", plain(), 2],
+  };
+  IEAT.measure = (measure, { metric }) => (measure === "error_rate" ? [metric ?? "Error rate", plain(), 2] : MEASURES[measure] ?? [measure, plain(), 2]);
+
   const either = (values, as) => `${values.map(as).join(" or ")}${values.length > 1 ? ", depending on the stage" : ""}`;
   function limit({ look, limits }, as) {
     if (look === "pace") return Object.entries(limits).map(([language, [low, high]]) => `${as(low)} to ${as(high)} s in ${IEAT.languageName(language)}`).join(", ");

@@ -101,8 +101,8 @@
   }
 
   /** A reject code with its count, linked to the rows that `where` selects. */
-  IEAT.reasonLink = (n, where, unwanted = false) =>
-    el("a", { class: unwanted ? "reason unwanted" : "reason", href: `#rejected?${new URLSearchParams(where)}` }, where.reason.replaceAll("_", " "), el("span", null, count(n)));
+  IEAT.reasonLink = (n, where) =>
+    el("a", { class: IEAT.unwanted(where) ? "reason unwanted" : "reason", href: `#rejected?${new URLSearchParams(where)}` }, where.reason.replaceAll("_", " "), el("span", null, count(n)));
 
   function stage(s, most) {
     const lost = d3.sum(Object.values(s.rejects));
@@ -114,7 +114,7 @@
     const expected = d3.sum(s.expected, (r) => s.rejects[r] ?? 0);
     const reasons = Object.entries(s.rejects).map(([reason, n]) => {
       const says = s.says?.[reason];
-      const link = IEAT.reasonLink(n, { stage: s.stage, reason }, s.expected.includes(reason));
+      const link = IEAT.reasonLink(n, { stage: s.stage, reason });
       return el("li", { class: says ? "told" : null }, link, says ? el("span", { class: "quiet" }, says) : null);
     });
     const progress = s.done < s.shards ? el("span", { class: "quiet" }, `${count(s.done)} of ${count(s.shards)} shards`) : null;

@@ -27,10 +27,20 @@
     return node;
   }
 
-  /** Text of a corpus or a model, with its language, from which the browser chooses glyphs and direction. */
-  function corpus(tag, className, text, language) {
+  /**
+   * Text of a corpus or a model, with its language, from which the browser chooses glyphs and direction. `marks`
+   * [[start, end]] are runs of characters (code points) to point to.
+   */
+  function corpus(tag, className, text, language, marks) {
     const lang = /^[a-z]{2,3}$/.test(language ?? "") ? language : null;
-    return el(tag, { class: `corpus ${className}`.trim(), dir: "auto", lang }, String(text ?? ""));
+    return el(tag, { class: `corpus ${className}`.trim(), dir: "auto", lang }, marks?.length ? marked(String(text ?? ""), marks) : String(text ?? ""));
+  }
+
+  function marked(text, marks) {
+    const points = Array.from(text);
+    const cut = (from, to) => points.slice(from, to).join("");
+    const ends = [0, ...marks.map(([, end]) => end)];
+    return [...marks.map(([start, end], i) => [cut(ends[i], start), el("mark", { class: "offending" }, cut(start, end))]), cut(ends.at(-1))];
   }
 
   function emotion(felt) {
@@ -38,19 +48,19 @@
     return el("span", { class: "emotion", dataset: { emotion: felt.label }, title: felt.source }, `${felt.label}${score}`);
   }
 
-  /** A think block; `spans` [{start, end, origin}] count characters (code points, as Python does). */
+  /** A think block; `spans` [{start, end, origin, marks}] count characters (code points, as Python does). */
   function think(text, spans, language) {
     const points = Array.from(text);
     const key = (name, words) => el("span", { class: `think-key ${name}` }, words);
-    const part = (name, words, from, to) => [
+    const part = (name, words, s) => [
       el("span", { class: "visually-hidden" }, `${words}: `),
-      corpus("span", `think-${name}`, points.slice(from, to).join(""), language),
+      corpus("span", `think-${name}`, points.slice(s.start, s.end).join(""), language, s.marks),
     ];
     return el(
       "div",
       { class: "think" },
       el("div", { class: "think-head", "aria-hidden": "true" }, key("injected", "injected"), key("continued", "the model’s own")),
-      el("p", { class: "think-text" }, (spans ?? []).map((s) => (s.origin === "injected" ? part("injected", "injected", s.start, s.end) : part("continued", "the model's own", s.start, s.end)))),
+      el("p", { class: "think-text" }, (spans ?? []).map((s) => (s.origin === "injected" ? part("injected", "injected", s) : part("continued", "the model's own", s)))),
     );
   }
 
@@ -68,7 +78,58 @@
     return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
   };
 
-  let playing = null; // only one clip plays at a time
+  let playing = null; // the clip that plays, or played last: only one plays at a time
+  const SPEEDS = [1, 1.25, 1.5, 2, 0.5, 0.75]; // in the order of the button
+  const SLOWEST_FIRST = [...SPEEDS].sort((a, b) => a - b);
+  const STEP_S = 2;
+  let speed = 1;
+
+  function setSpeed(to) {
+    speed = to;
+    for (const audio of document.querySelectorAll(".player audio")) audio.playbackRate = speed;
+    for (const button of document.querySelectorAll(".player-speed")) nameSpeed(button);
+  }
+  function nameSpeed(button) {
+    button.textContent = `${speed}×`;
+    button.setAttribute("aria-label", `Speed ${speed}×`);
+  }
+
+  const toggle = (audio) => (audio.paused ? audio.play().catch(() => {}) : audio.pause());
+  function step(audio, by) {
+    if (audio.preload === "none") audio.preload = "auto"; // a place in a clip that was never played can be sought
+    const seek = audio.closest(".player").querySelector(".player-seek");
+    seek.value = String(Number(seek.value) + by);
+    seek.dispatchEvent(new Event("input"));
+  }
+
+  /**
+   * Do what a key means for the clips inside `root`, and tell whether it means something. Space plays the clip that
+   * played last, or the first one; the arrows move in it; < and > change the speed.
+   */
+  function clipKey(e, root) {
+    const named = { " ": "play", ArrowLeft: -STEP_S, ArrowRight: STEP_S, "<": "slower", ">": "faster" }[e.key];
+    if (named === undefined || e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return false;
+    if (e.target.closest("input:not([type=range]), select, textarea, dialog")) return false;
+    if (named === "play" && e.target.closest("button, summary")) return false; // the browser presses them
+    const audio = root.contains(playing) ? playing : root.querySelector(".player audio[src]");
+    if (!audio) return false;
+    if (named === "play") toggle(audio);
+    else if (typeof named === "number") step(audio, named);
+    else setSpeed(SLOWEST_FIRST[SLOWEST_FIRST.indexOf(speed) + (named === "faster" ? 1 : -1)] ?? speed);
+    e.preventDefault();
+    return true;
+  }
+
+  /** A part of a clip by name and length: pressed, it plays from there. */
+  function partButton(s, audio) {
+    const button = el("button", { type: "button", class: `player-part ${partKind(s)}` }, `${s.kind} `, el("span", null, `${(s.end_s - s.start_s).toFixed(1)} s`));
+    button.addEventListener("click", () => {
+      audio.currentTime = s.start_s;
+      audio.play().catch(() => {});
+    });
+    return button;
+  }
+  const partKind = (s) => (["utterance", "gap", "question"].includes(s.kind) ? s.kind : "");
 
   /** A clip and its parts. `spans`: of this clip; `url`: null if there is none. */
   function player(url, spans, name, felt) {
@@ -79,15 +140,26 @@
       class: "player-seek", type: "range", min: 0, max: total || 1, step: 0.01, value: 0, disabled: !url, "aria-label": `Position in ${name}`,
     });
     const time = el("span", { class: "player-time" });
+    const faster = url ? el("button", { class: "player-speed", type: "button", title: "Playback speed (< and >)", onclick: () => setSpeed(SPEEDS[(SPEEDS.indexOf(speed) + 1) % SPEEDS.length]) }) : null;
+    if (faster) nameSpeed(faster);
     const said = spans.map((s) => `${s.kind} ${(s.end_s - s.start_s).toFixed(1)} s`).join(" + ");
-    const parts = el("span", { class: "player-parts", role: "status" }, url ? said : `${said || "clip"} (the clip is not in this page)`);
+    const note = el("span", { class: "player-note", role: "status" }, url ? "" : `${said || "clip"} (the clip is not in this page)`);
+    const parts = el("div", { class: "player-parts" }, url ? spans.map((s) => partButton(s, audio)) : null, note);
     const bars = spans.map((s) => {
-      const bar = el("span", { class: `player-span ${["utterance", "gap", "question"].includes(s.kind) ? s.kind : ""}` });
+      const bar = el("span", { class: `player-span ${partKind(s)}` });
       bar.style.flexGrow = String(Math.max(0, s.end_s - s.start_s));
       return bar;
     });
     const line = el("div", { class: "player-line" }, el("div", { class: "player-spans", "aria-hidden": "true" }, bars), seek);
-    const box = el("div", { class: "player", dataset: felt ? { emotion: felt.label } : {} }, button, line, time, parts, audio);
+    const box = el("div", { class: "player", dataset: felt ? { emotion: felt.label } : {} }, button, line, el("div", { class: "player-side" }, time, faster), parts, audio);
+    if (url && IEAT.scope) {
+      const colours = () => bars.map((bar) => getComputedStyle(bar).backgroundColor);
+      const drawn = (there) => {
+        box.classList.toggle("drawn", there);
+        if (!there && !audio.error) note.textContent = "no picture: this clip cannot be decoded here";
+      };
+      seek.before(IEAT.scope(url, spans, name, colours, drawn));
+    }
 
     const show = () => {
       const length = Number.isFinite(audio.duration) ? audio.duration : total;
@@ -105,14 +177,23 @@
       if (!audio.paused && box.isConnected) requestAnimationFrame(frame);
       else if (!box.isConnected) audio.pause();
     };
-    button.addEventListener("click", () => (audio.paused ? audio.play().catch(() => {}) : audio.pause()));
+    button.addEventListener("click", () => toggle(audio));
     seek.addEventListener("input", () => {
+      playing ??= audio;
       audio.currentTime = Number(seek.value);
       show();
+    });
+    seek.addEventListener("keydown", (e) => {
+      const by = { ArrowLeft: -STEP_S, ArrowDown: -STEP_S, ArrowRight: STEP_S, ArrowUp: STEP_S }[e.key];
+      if (!by || e.altKey || e.ctrlKey || e.metaKey) return;
+      e.preventDefault(); // a hundredth of a second, the browser's own step, leads nowhere
+      e.stopPropagation();
+      step(audio, by);
     });
     audio.addEventListener("play", () => {
       if (playing && playing !== audio) playing.pause();
       playing = audio;
+      audio.playbackRate = speed;
       turned();
       requestAnimationFrame(frame);
     });
@@ -120,7 +201,7 @@
     for (const event of ["loadedmetadata", "seeked", "ended"]) audio.addEventListener(event, show);
     audio.addEventListener("error", () => {
       box.classList.add("failed");
-      parts.textContent = "this clip could not be played";
+      note.textContent = "this clip could not be played";
     });
     show();
     return box;
@@ -199,6 +280,6 @@
     );
   }
 
-  window.IEAT = Object.assign(window.IEAT ?? {}, { el, corpus, emotion, think, player, fact, code });
+  window.IEAT = Object.assign(window.IEAT ?? {}, { el, corpus, emotion, think, player, clipKey, fact, code });
   window.renderSample = renderSample;
 })();
