@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -87,3 +88,14 @@ def until(page: Page, condition: str, seconds: float = 30.0) -> None:
     while not page.evaluate(condition):
         assert time.monotonic() < ends, f"never: {condition}"
         page.wait_for_timeout(50)
+
+
+def unfit(page: Page) -> list[str]:
+    """What axe finds on the page as it is shown: an empty list where it is accessible.
+
+    The script runs by the debugger's hand, so the page's CSP stays as it is.
+    """
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [f"{v['id']} ({v['impact']}): {n['html'][:200]}" for v in found for n in v["nodes"]]
