@@ -40,6 +40,14 @@ def review(
     n: Annotated[
         int | None, typer.Option("-n", min=1, help="Only N samples, drawn by hash: the same for everyone.")
     ] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Only these: a text file with one id a line, as the list of a report exports it.",
+            show_default=False,
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Open it to a network: 0.0.0.0, or one address. The link has a token.")
     ] = "127.0.0.1",
@@ -47,17 +55,23 @@ def review(
     progress: Annotated[
         bool, typer.Option("--progress", help="Print the progress and the agreement, and exit.")
     ] = False,
+    release: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Free a reviewer's name whose token is lost, and exit.", show_default=False),
+    ] = None,
     as_json: Annotated[
         bool,
         json_option(
-            "items, decided, held, disagreed, share, rule, reasons, reviewers, pairs, faults; needs --progress"
+            "items, decided, held, disagreed, share, rule, reasons, by_reason, reviewers, assigned, pairs, faults; "
+            "needs --progress"
         ),
     ] = False,
 ) -> None:
     """Review instructions or samples one by one: accept, reject with a reason, edit. The next build uses the result.
 
     Several people may review at once, here or on their own machines: each has a file in the decisions folder, which
-    git merges.
+    git merges. review.yaml in that folder names a team: who gets which items, and whether clips must be heard;
+    guidelines.md there is shown beside each item.
 
     Example: ieat review data/stage1-2
     """
@@ -66,7 +80,11 @@ def review(
     from ieat_data.errors import UserError
     from ieat_data.storage.local import check_writable
 
-    session = open_session(on_disk(what, "ieat review"), decisions, rule, n)
+    session = open_session(on_disk(what, "ieat review"), decisions, rule, n, ids)
+    if release is not None:
+        session.claims.release(release)
+        typer.echo(f"{release} is free: who takes the name next has it")
+        return
     if as_json and not progress:
         raise UserError("--json goes with --progress: the review itself is a page")
     if progress:
@@ -79,11 +97,13 @@ def review(
     serve(session, host, port, typer.echo)
 
 
-def open_session(what: Path, decisions: Path | None, rule: str | None, n: int | None = None) -> ReviewSession:
+def open_session(
+    what: Path, decisions: Path | None, rule: str | None, n: int | None = None, ids: Path | None = None
+) -> ReviewSession:
     """Open a review of a dataset folder or of a bank of instructions."""
     from typing import get_args
 
-    from ieat_data.apps.review.open import open_catalogue
+    from ieat_data.apps.review.open import open_catalogue, read_ids
     from ieat_data.apps.review.session import ReviewSession
     from ieat_data.apps.review.store import Store
     from ieat_data.cli.names import one_of
@@ -98,7 +118,22 @@ def open_session(what: Path, decisions: Path | None, rule: str | None, n: int | 
     folder = decisions or folder
     if folder is None:
         raise UserError(f"{what}: not in a project's prompts/instructions: name a folder with --decisions DIR")
-    return ReviewSession(open_catalogue(what, n), Store(folder.absolute()), chosen)
+    only = read_ids(ids) if ids else None
+    catalogue = open_catalogue(what, n, only)
+    if only is not None:
+        _all_there(only, {k.item for k in catalogue.items}, f"--ids {ids}", what, drawn=n is not None)
+    return ReviewSession(catalogue, Store(folder.absolute()), chosen)
+
+
+def _all_there(only: frozenset[str], there: set[str], where: str, what: Path, drawn: bool) -> None:
+    """Say how many of the ids are not there; stop if none is."""
+    from ieat_data.errors import UserError
+
+    absent = sorted(only - there)
+    if len(absent) == len(only):
+        raise UserError(f"{where}: none of its {len(only)} ids is in {what}, e.g. {absent[0][:60]}")
+    if absent and not drawn:
+        typer.echo(f"{where}: {len(absent)} of {len(only)} ids are not in {what}, e.g. {absent[0][:60]}", err=True)
 
 
 def _defaults(what: Path) -> tuple[Path | None, str]:
@@ -139,6 +174,17 @@ def show_progress(made: dict[str, Any]) -> None:
         for p in made["pairs"]:
             kappa = "undefined" if p["kappa"] is None else f"{p['kappa']:.2f}"
             table.add_row(escape(" / ".join(p["reviewers"])), str(p["items"]), f"{p['agreed']:.0%}", kappa)
+        print_table(table)
+    if made["by_reason"]:
+        table = new_table("reason", "pairs", "both", "agreed", "Cohen's kappa")
+        for r in made["by_reason"]:
+            kappa = "undefined" if r["kappa"] is None else f"{r['kappa']:.2f}"
+            table.add_row(r["reason"], str(r["pairs"]), str(r["both"]), f"{r['agreed']:.0%}", kappa)
+        print_table(table)
+    if made["assigned"]:
+        table = new_table("assigned to", "items", "decided", "left")
+        for a in made["assigned"]:
+            table.add_row(escape(a["name"]), str(a["items"]), str(a["decided"]), str(a["items"] - a["decided"]))
         print_table(table)
     for fault in made["faults"]:
         console.print(fault, markup=False)

@@ -74,6 +74,8 @@ class Decision(BaseModel):
     note: str = Field("", max_length=2000)
     text: str = Field("", max_length=500)
     undoes: str = Field("", pattern=r"^([0-9a-f]{32})?$")
+    batch: str = Field("", pattern=r"^([0-9a-f]{32})?$")  # what was decided at once, and is undone at once
+    listened: bool = False  # to all clips of a sample, before the decision
 
     @field_validator("reviewer", "item")
     @classmethod

@@ -114,13 +114,16 @@ def test_what_a_terminal_cannot_show_is_an_escape_and_no_traceback(
     assert r"\u25cf" in (tmp_path / "shown").read_text("ascii")
 
 
+@pytest.mark.parametrize("page", [("review", SAMPLES), ("report", SAMPLES, "--serve")], ids=["review", "report"])
 @pytest.mark.parametrize("absent", ["starlette", "uvicorn"])
-def test_a_page_without_its_extra_names_the_extra(said: Said, absent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_without_its_extra_names_the_extra(
+    said: Said, absent: str, page: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pages()
-    for name in [m for m in sys.modules if m.startswith("ieat_data.apps.review") or m.partition(".")[0] == absent]:
+    for name in [m for m in sys.modules if m.startswith("ieat_data.apps.") or m.partition(".")[0] == absent]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, absent, None)
-    told = said("review", SAMPLES, "--port", "0")
+    told = said(*page, "--port", "0")
     assert told == (2, f"ieat: {absent} is not installed, which this needs: pip install 'ieat-data[review]'")
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from ieat_data.apps.report.clips import ServedClips, read_clip
 from ieat_data.apps.report.view import Building, View, finished
 from ieat_data.apps.report.write import Page, html, static
-from ieat_data.apps.web.local import CONTENT_TYPES, Answer, address, file_answer, server
+from ieat_data.apps.web.access import CSP
+from ieat_data.apps.web.app import part_response
+from ieat_data.apps.web.files import CONTENT_TYPES, Answer, file_answer
+from ieat_data.apps.web.serving import Serving
 from ieat_data.data.audio import media_type
 from ieat_data.dataset.opening import MANIFEST
 from ieat_data.errors import UserError
@@ -101,10 +109,26 @@ class Live:
         return file_answer(self._folder, path)
 
 
+def make_routes(answer: Callable[[str], Answer | None]) -> list[Route]:
+    """Return the routes of a page whose every file `answer` gives."""
+
+    async def handle(request: Request) -> Response:
+        found = await run_in_threadpool(answer, request.path_params.get("path", ""))
+        if found is None:
+            return PlainTextResponse("not found\n", 404)
+        return part_response(found.body, found.content_type, request.headers.get("range"))
+
+    return [Route("/", handle), Route("/{path:path}", handle)]
+
+
+def served_csp(page: str) -> str:
+    """Return the page's own content security policy as a header of the server: for this origin alone."""
+    own = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)
+    return f"{own[1].replace(' file:', '')}; frame-ancestors 'none'" if own else CSP
+
+
 @contextmanager
-def running(
-    out: Path, work: Path | None, host: str, port: int, say: Callable[[str], None]
-) -> Iterator[ThreadingHTTPServer]:
+def running(out: Path, work: Path | None, host: str, port: int, say: Callable[[str], None]) -> Iterator[Reporting]:
     """Yield a bound server, with a thread that keeps its page up to date; the caller serves."""
     with tempfile.TemporaryDirectory(prefix="ieat-report-") as folder:
         live, stop = Live(out, work, Path(folder)), threading.Event()
@@ -118,15 +142,27 @@ def running(
                     say(f"cannot read the build now: {e}")
                     pause = FINISHED_S
 
-        bound = server(host, port, live.answer)
+        bound = Reporting(live, host, port)
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
         try:
             yield bound
         finally:
             stop.set()
-            bound.server_close()
+            bound.close()
             thread.join()
+
+
+class Reporting(Serving):
+    """A bound server of a report."""
+
+    def __init__(self, live: Live, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self._live = live
+
+    def serve(self) -> None:
+        """Serve until interrupted or stopped."""
+        self.run(make_routes(self._live.answer), served_csp(html()))
 
 
 def serve(out: Path, work: Path | None, host: str, port: int, say: Callable[[str], None]) -> None:
@@ -136,8 +172,8 @@ def serve(out: Path, work: Path | None, host: str, port: int, say: Callable[[str
         UserError: there is nothing to show, or the port is taken.
     """
     with running(out, work, host, port, say) as bound:
-        say(f"{address(bound)} shows {out} (Ctrl-C stops it)")
+        say(f"{bound.link} shows {out} (Ctrl-C stops it)")
         try:
-            bound.serve_forever()
+            bound.serve()
         except KeyboardInterrupt:
             say("")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ class Banks:
 
     kind: Kind = "instruction"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, only: frozenset[str] | None = None) -> None:
+        self.path, self.only = path, only
         self.name = path.name.removesuffix(".jsonl")
         self._lock = threading.Lock()
         self._stamp: Any = None
@@ -59,7 +59,9 @@ class Banks:
                     raise UserError(f"{path}: a bank must be named TASK.LANGUAGE.jsonl")
                 for one in read(path):
                     key = Key(self.kind, path.name.removesuffix(".jsonl"), one.id)
-                    items[key], held[key] = Item(key, named[1], named[2]), one
+                    held[key] = one
+                    if self.only is None or one.id in self.only:
+                        items[key] = Item(key, named[1], named[2])
             self._items, self._held, self._stamp = items, held, now
 
     def _one(self, key: Key) -> Instruction:
@@ -70,6 +72,13 @@ class Banks:
 
     def seen(self, key: Key) -> str:
         return seen_instruction(key.of, key.item, self._one(key).text)
+
+    def look(self, keys: Sequence[Key]) -> None:
+        """Do nothing: the texts are in memory."""
+
+    def words(self, key: Key) -> tuple[str, ...]:
+        one = self._one(key)
+        return one.text, _tags(one), one.id, one.status, one.origin
 
     def show(self, key: Key) -> dict[str, Any]:
         one = self._one(key)

@@ -43,6 +43,16 @@ class Catalogue(Protocol):
             Gone: the item no longer exists.
         """
 
+    def look(self, keys: Sequence[Key]) -> None:
+        """Get ready to tell the versions of many items; what no longer exists is passed over."""
+
+    def words(self, key: Key) -> tuple[str, ...]:
+        """Return the texts of an item that a search looks into; the first two are what a list shows of it.
+
+        Raises:
+            Gone: the item no longer exists.
+        """
+
     def show(self, key: Key) -> dict[str, Any]:
         """Return an item as JSON, without audio.
 

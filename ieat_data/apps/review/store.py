@@ -10,7 +10,7 @@ import fcntl
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -114,20 +114,36 @@ class Store:
             ValueError: it is not a valid decision (pydantic's error).
             OSError: it cannot be written.
         """
-        fields = {"id": uuid.uuid4().hex, **what, "reviewer": reviewer}
-        drafted = Decision(**fields, time=_text(datetime.now(UTC)))  # validate before a file is created
-        name = file_name(drafted.reviewer)
+        return self.append_all(reviewer, [{"id": uuid.uuid4().hex, **what}])[0]
+
+    def append_all(self, reviewer: str, several: Sequence[Mapping[str, Any]]) -> list[Decision]:
+        """Save several decisions of one person with one write, as `append` does; those known already are not repeated.
+
+        Args:
+            reviewer: whose decisions they are.
+            several: the fields of each, with its `id`; not empty.
+        """
+        now = _text(datetime.now(UTC))
+        drafted = [Decision(**{**what, "reviewer": reviewer, "time": now}) for what in several]  # before a file is made
+        name = file_name(drafted[0].reviewer)
         with self._lock:
             self.folder.mkdir(parents=True, exist_ok=True)
             with _locked(self.folder / name) as fd:
                 self.refresh()
-                if known := self._by_id.get(drafted.id):
-                    return known
-                last = max((d.time for d in self._read[name].decisions), default="")
-                decision = Decision(**fields, time=_after(last))
-                _write(fd, decision.line())
+                time = _after(max((d.time for d in self._read[name].decisions), default=""))
+                made = [self._by_id.get(d.id) or d.model_copy(update={"time": time}) for d in drafted]
+                fresh = [d for d in made if d.id not in self._by_id]
+                if fresh:
+                    _write(fd, b"".join(d.line() for d in fresh))
             self.refresh()
-            return decision
+            return made
+
+    def of_batch(self, reviewer: str, batch: str) -> list[Decision]:
+        """Return a person's decisions of one batch that are not undone."""
+        with self._lock:
+            mine = [d for d in self._by_id.values() if d.reviewer == reviewer]
+        undone = {d.undoes for d in mine if d.decision == "undo"}
+        return [d for d in mine if batch and d.batch == batch and d.decision != "undo" and d.id not in undone]
 
 
 @contextmanager
@@ -148,14 +164,14 @@ def _locked(path: Path) -> Iterator[int]:
             os.close(fd)
 
 
-def _write(fd: int, line: bytes) -> None:
-    """Append a whole line, or nothing."""
+def _write(fd: int, lines: bytes) -> None:
+    """Append whole lines, or nothing."""
     size = os.fstat(fd).st_size
     if size and os.pread(fd, 1, size - 1) != b"\n":
-        line = b"\n" + line
+        lines = b"\n" + lines
     try:
-        if os.write(fd, line) != len(line):
-            raise OSError("the line was written only in part")
+        if os.write(fd, lines) != len(lines):
+            raise OSError("what was decided was written only in part")
         os.fsync(fd)
     except OSError:
         os.ftruncate(fd, size)

@@ -14,7 +14,6 @@ import pytest
 from ieat_data.apps.report.serve import running
 from ieat_data.apps.report.view import finished
 from ieat_data.apps.report.write import write
-from ieat_data.apps.web.local import address
 from ieat_data.dataset.verify import samples
 from tests.apps.report.test_report import hostile_folder, with_costs
 from tests.support.browser import DESKTOP, PHONE, OpenPage, browser, fits, open_page, until
@@ -371,23 +370,23 @@ def test_cost_beside_plan_and_diversity_where_they_are_known(built: Path, tmp_pa
 
 def test_a_short_clip_is_sought_in_a_served_report(built: Path, open_page: OpenPage) -> None:
     with running(built, None, "127.0.0.1", 0, print) as bound:
-        thread = threading.Thread(target=bound.serve_forever, daemon=True)
+        thread = threading.Thread(target=bound.serve, daemon=True)
         thread.start()
-        with open_page(f"{address(bound)}#samples?q={shortest(built)}") as page:
+        with open_page(f"{bound.link}#samples?q={shortest(built)}") as page:
             seeks_everywhere(page)
-        bound.shutdown()
+        bound.stop()
         thread.join()
 
 
 def test_a_served_report_plays_from_the_shards(built: Path, open_page: OpenPage) -> None:
     with running(built, None, "127.0.0.1", 0, print) as bound:
-        thread = threading.Thread(target=bound.serve_forever, daemon=True)
+        thread = threading.Thread(target=bound.serve, daemon=True)
         thread.start()
-        with open_page(f"{address(bound)}#samples") as page:
+        with open_page(f"{bound.link}#samples") as page:
             page.wait_for_selector("#samples .player-play", timeout=60_000)
             page.locator("#samples .player-play").first.click()
             until(page, "document.querySelector('audio').currentTime > 0")
             assert page.locator("audio").first.evaluate("a => a.duration") > 0.5
             until(page, "document.querySelector('.player.drawn') !== null")
-        bound.shutdown()
+        bound.stop()
         thread.join()

@@ -14,8 +14,14 @@ from typing import Any
 
 import pytest
 
-from ieat_data.apps.report.serve import Live, running
-from ieat_data.apps.web.local import Answer, address, file_answer, host_is_ours, server
+pytest.importorskip("starlette")
+from starlette.testclient import TestClient
+
+from ieat_data.apps.report.serve import Live, make_routes, running, served_csp
+from ieat_data.apps.report.write import html
+from ieat_data.apps.web.app import make_app
+from ieat_data.apps.web.files import Answer, file_answer
+from ieat_data.apps.web.serving import Serving
 from ieat_data.data.audio import seekable
 from ieat_data.dataset.verify import samples
 from ieat_data.errors import UserError
@@ -28,19 +34,19 @@ pytestmark = pytest.mark.long
 @contextmanager
 def served(out: Path) -> Iterator[str]:
     with running(out, None, "127.0.0.1", 0, print) as bound:
-        thread = threading.Thread(target=bound.serve_forever, daemon=True)
+        thread = threading.Thread(target=bound.serve, daemon=True)
         thread.start()
-        yield address(bound)
-        bound.shutdown()
+        yield bound.link
+        bound.stop()
         thread.join()
 
 
 def get(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as r:
-            return r.status, r.read(), dict(r.headers)
+            return r.status, r.read(), {k.title(): v for k, v in r.headers.items()}
     except urllib.error.HTTPError as e:
-        return e.code, e.read(), dict(e.headers)
+        return e.code, e.read(), {k.title(): v for k, v in e.headers.items()}
 
 
 def test_a_page_follows_a_build_to_its_end(made: dict[str, Any], rejected: int, tmp_path: Path) -> None:
@@ -111,37 +117,48 @@ def test_a_published_folder_is_shown_by_its_manifest_until_another_build_begins(
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[str]:
+def small(tmp_path: Path) -> TestClient:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.js").write_text("1")
     (tmp_path / ".hidden.js").write_text("secret")
-    bound = server("127.0.0.1", 0, lambda p: Answer(b"page", "text/html") if not p else file_answer(tmp_path, p))
-    thread = threading.Thread(target=bound.serve_forever, daemon=True)
-    thread.start()
-    yield address(bound)
-    bound.shutdown()
-    bound.server_close()
-    thread.join()
+    routes = make_routes(lambda p: Answer(b"page", "text/html") if not p else file_answer(tmp_path, p))
+    return TestClient(make_app(routes, "127.0.0.1", 8765, "t", served_csp(html())), base_url="http://127.0.0.1:8765")
 
 
-def test_only_the_reader_is_answered(small: str) -> None:
-    assert get(f"{small}data/a.js")[0] == 200
-    assert get(f"{small}data/a.js", Host="localhost:1")[0] == 200
+def test_only_the_reader_is_answered(small: TestClient) -> None:
+    assert small.get("/data/a.js").status_code == 200
+    assert small.get("/data/a.js", headers={"host": "localhost:1"}).status_code == 200
     for host in (
         "evil.example",
         "evil.example:80",
         "127.0.0.1.evil.example",
         "evil@127.0.0.1",
         "localhost.evil.example",
+        "localhost.",
+        "",
     ):
-        assert get(f"{small}data/a.js", Host=host)[0] == 403, host
+        assert small.get("/data/a.js", headers={"host": host}).status_code == 421, host
     for site in ("cross-site", "same-site"):
-        assert get(f"{small}data/a.js", **{"Sec-Fetch-Site": site})[0] == 403
-        assert get(small, **{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate"})[0] == 200, "a link may lead here"
-        assert get(small, **{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"})[0] == 403
-    _, _, headers = get(f"{small}data/a.js")
-    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert headers["X-Content-Type-Options"] == "nosniff"
+        assert small.get("/data/a.js", headers={"sec-fetch-site": site}).status_code == 403
+        for mode, status in (("navigate", 200), ("no-cors", 403)):
+            asked = {"sec-fetch-site": site, "sec-fetch-mode": mode}
+            assert small.get("/", headers=asked).status_code == status, "a link may lead here, and nothing else"
+    headers = small.get("/data/a.js").headers
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "file:" not in policy
+    assert "'sha256-" in policy, "the page's own: a picture has a style element"
+
+
+def test_opened_to_a_network_the_report_wants_the_token_of_its_link(tmp_path: Path) -> None:
+    (tmp_path / "a.js").write_text("1")
+    app = make_app(make_routes(lambda p: file_answer(tmp_path, p or "a.js")), "0.0.0.0", 8765, "the-token")
+    client = TestClient(app, base_url="http://a-machine:8765")
+    assert client.get("/a.js").status_code == 401
+    assert client.get("/?token=the-token").status_code == 200
+    assert client.get("/a.js").status_code == 200, "by the cookie"
 
 
 @pytest.mark.parametrize(
@@ -157,20 +174,14 @@ def test_only_the_reader_is_answered(small: str) -> None:
         "nul%00.js",
     ],
 )
-def test_no_other_file_is_given_out(small: str, path: str) -> None:
-    assert get(small + path)[0] == 404
+def test_no_other_file_is_given_out(small: TestClient, path: str) -> None:
+    assert small.get(f"/{path}").status_code == 404
 
 
-def test_names_of_hosts() -> None:
-    assert (
-        host_is_ours("[::1]:80", "::1") and host_is_ours("192.168.0.7", "0.0.0.0") and host_is_ours("My.Box", "my.box")
-    )
-    for header in (None, "", ":80", "a@127.0.0.1", "localhost.", "xn--lcalhost-"):
-        assert not host_is_ours(header, "127.0.0.1"), header
-
-
-def test_what_cannot_be_served_is_a_line(tmp_path: Path, small: str) -> None:
+def test_what_cannot_be_served_is_a_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no build has begun"):
         Live(tmp_path, None, tmp_path)
+    taken = Serving("127.0.0.1", 0)
     with pytest.raises(UserError, match="cannot listen"):
-        server("127.0.0.1", int(small.rsplit(":")[-1].strip("/")), lambda p: None)
+        Serving("127.0.0.1", taken.port)
+    taken.close()

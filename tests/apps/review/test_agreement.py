@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ieat_data.apps.review.agreement import kappa, progress
+from ieat_data.apps.review.agreement import by_reason, kappa, progress
 from ieat_data.decisions.adjudication import Verdict, disagree, verdict
 from ieat_data.decisions.log import Decision
 from tests.apps.review.made import decision
@@ -55,11 +55,11 @@ def test_disagreement_is_about_what_people_want() -> None:
 def test_kappa_by_hand() -> None:
     # 20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no: observed 0.7, chance 0.5 · 0.6 + 0.5 · 0.4 = 0.5
     pairs = [("accept", "accept")] * 20 + [("accept", "reject")] * 5 + [("reject", "accept")] * 10
-    assert kappa([*pairs, *[("reject", "reject")] * 15]) == pytest.approx(0.4)  # type: ignore[list-item]
+    assert kappa([*pairs, *[("reject", "reject")] * 15]) == pytest.approx(0.4)
     # three kinds: observed 4/6; chance (3·2 + 2·2 + 1·2)/36 = 1/3
     three = ["aa", "aa", "ar", "rr", "re", "ee"]
     names = {"a": "accept", "r": "reject", "e": "edit"}
-    assert kappa([(names[x[0]], names[x[1]]) for x in three]) == pytest.approx(0.5)  # type: ignore[misc]
+    assert kappa([(names[x[0]], names[x[1]]) for x in three]) == pytest.approx(0.5)
     assert kappa([("accept", "reject"), ("reject", "accept")]) == pytest.approx(-1)
     assert kappa([("accept", "accept")] * 9) is None, "chance alone agrees"
     assert kappa([]) is None
@@ -75,10 +75,23 @@ def test_progress_by_hand() -> None:
     assert made["held"] == {"accepted": 2, "edited": 1, "rejected": 1}
     assert made["reasons"] == {"unclear": 2}
     assert made["reviewers"] == [
-        {"name": "a", "decided": 3, "accept": 1, "reject": 1, "edit": 1},
-        {"name": "b", "decided": 2, "accept": 2},
-        {"name": "c", "decided": 1, "reject": 1},
+        {"name": "a", "decided": 3, "listened": 0, "accept": 1, "reject": 1, "edit": 1},
+        {"name": "b", "decided": 2, "listened": 0, "accept": 2},
+        {"name": "c", "decided": 1, "listened": 0, "reject": 1},
     ]
     # a and b: 1 of 2; chance 1/2 · 1 + 1/2 · 0 = 1/2, so kappa is 0
     assert made["pairs"] == [{"reviewers": ["a", "b"], "items": 2, "agreed": 0.5, "kappa": 0.0}]
     assert progress([], "any_reject")["share"] == 0.0
+
+
+def test_agreement_on_each_reason_by_hand() -> None:
+    def item(**why: str) -> dict[str, Decision]:
+        return {r: decision(r, "reject" if w else "accept", reason=w) for r, w in why.items()}
+
+    items = [item(a="unclear", b="unclear"), item(a="unclear", b=""), item(a="", b=""), item(a="leading", b="unclear")]
+    unclear, leading = by_reason([*items, item(a="language"), {}])
+    assert unclear == {"reason": "unclear", "pairs": 3, "both": 1, "agreed": 1 / 3, "kappa": 0.0}
+    # `leading`: 3 of 4 alike; chance 1/4 · 0 + 3/4 · 1 = 3/4
+    assert leading == {"reason": "leading", "pairs": 1, "both": 0, "agreed": 0.0, "kappa": 0.0}
+    three = item(a="unclear", b="unclear", c="other")
+    assert [(r["reason"], r["pairs"], r["both"]) for r in by_reason([three])] == [("unclear", 3, 1), ("other", 2, 0)]

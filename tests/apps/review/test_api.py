@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ import pytest
 pytest.importorskip("starlette")
 from starlette.testclient import TestClient
 
-from ieat_data.apps.review.access import HEADER
-from ieat_data.apps.review.api import make_app
+from ieat_data.apps.review.api import REVIEWER, make_routes
+from ieat_data.apps.web.access import HEADER
+from ieat_data.apps.web.app import make_app
 from ieat_data.apps.web.ranges import byte_range
 from ieat_data.cli.review import open_session
 from ieat_data.data.audio import decode, seekable
@@ -32,16 +34,22 @@ class Page:
 
     def __init__(self, client: TestClient, reviewer: str = "anna") -> None:
         self.client, self.reviewer = client, reviewer
-        self.headers = {HEADER: client.get("/api/session").json()["token"], "origin": HOME}
+        self.token = hashlib.md5(reviewer.encode()).hexdigest()
+        self.headers = {HEADER: client.get("/api/session").json()["token"], "origin": HOME, REVIEWER: self.token}
+        got = client.post("/api/claim", json={"reviewer": reviewer, "token": self.token}, headers=self.headers)
+        assert got.status_code == 200, got.text
+
+    def get(self, at: str, **asked: Any) -> Any:
+        return self.client.get(f"/api/{at}", params={"reviewer": self.reviewer, **asked}, headers=self.headers)
 
     def queue(self, shown: str = "all", **other: str) -> list[list[str]]:
-        got = self.client.get("/api/queue", params={"reviewer": self.reviewer, "shown": shown, **other})
+        got = self.get("queue", shown=shown, **other)
         assert got.status_code == 200, got.text
         items: list[list[str]] = got.json()["items"]
         return items
 
     def item(self, of: str, item: str) -> dict[str, Any]:
-        got = self.client.get("/api/item", params={"of": of, "item": item, "reviewer": self.reviewer})
+        got = self.get("item", of=of, item=item)
         assert got.status_code == 200, got.text
         shown: dict[str, Any] = got.json()
         return shown
@@ -50,7 +58,7 @@ class Page:
         sent = {"id": uuid.uuid4().hex, "reviewer": self.reviewer, **body}
         return self.client.post(f"/api/{at}", json=sent, headers=self.headers)
 
-    def decide(self, of: str, item: str, decision: str, **other: str) -> dict[str, Any]:
+    def decide(self, of: str, item: str, decision: str, **other: Any) -> dict[str, Any]:
         seen = self.item(of, item)["seen"]
         got = self.post("decide", of=of, item=item, seen=seen, decision=decision, **other)
         assert got.status_code == 200, got.text
@@ -59,7 +67,8 @@ class Page:
 
 
 def client_of(what: Path, decisions: Path, host: str = "127.0.0.1", n: int | None = None) -> TestClient:
-    return TestClient(make_app(open_session(what, decisions, None, n), host, 8710, "the-token"), base_url=HOME)
+    routes = make_routes(open_session(what, decisions, None, n), "the-token")
+    return TestClient(make_app(routes, host, 8710, "the-token"), base_url=HOME)
 
 
 @pytest.fixture
@@ -116,7 +125,7 @@ def test_an_undo_is_one_s_own(client: TestClient) -> None:
     of, item, _ = anna.queue()[0]
     mine = anna.decide(of, item, "accept")["mine"]
     assert ben.post("undo", undoes=mine["id"]).status_code == 404
-    assert anna.post("undo", undoes=mine["id"]).json() == {"of": of, "item": item}
+    assert anna.post("undo", undoes=mine["id"]).json() == {"of": of, "item": item, "revoked": 1}
     assert anna.item(of, item)["mine"] is None
     assert anna.post("undo", undoes="0" * 32).status_code == 404
     seen = anna.item(of, item)["seen"]
@@ -236,13 +245,17 @@ def test_what_could_come_from_another_page_changes_nothing(client: TestClient, t
         ({"origin": "null"}, 403),
         ({"host": "evil.example:8710"}, 421),
         ({"host": "127.0.0.1.evil.example"}, 421),
+        ({"host": "evil@127.0.0.1"}, 421),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({REVIEWER: "0" * 32}, 403),
+        ({REVIEWER: ""}, 403),
         ({"content-length": "999999"}, 413),
     ):
         got = client.post("/api/decide", content=text, headers={**good, **change})
         assert got.status_code == status, change
     assert client.put("/api/decide", content=text, headers=good).status_code == 405
     assert client.get("/api/queue", headers={"host": "evil.example"}).status_code == 421
-    assert not (tmp_path / "decisions").exists()
+    assert not list((tmp_path / "decisions").glob("*.jsonl"))
     assert client.post("/api/decide", content=text, headers=good).status_code == 200
     for bad in ("[]", "{", "null", '{"id": 3}', json.dumps({**body, "id": "x"})):
         assert client.post("/api/decide", content=bad, headers=good).status_code in (400, 422)
@@ -265,7 +278,7 @@ def test_opened_to_a_network_it_wants_the_token_of_the_link(folder: Path, tmp_pa
         assert "HttpOnly" in cookie
         assert "SameSite=Strict" in cookie
         assert client.get("/api/session").status_code == 200, "by the cookie"
-        client.cookies.set("ieat_review_8710", "wrong")
+        client.cookies.set("ieat_8710", "wrong")
         client.cookies.clear()
         assert client.get("/api/session").status_code == 401
 

@@ -81,3 +81,35 @@ def test_reasons_fit_their_field_and_end_in_something_else() -> None:
     for reasons in REASONS.values():
         assert list(reasons)[-1] == "other"
         assert len(reasons) <= 9, "each has a key"
+
+
+def test_a_list_of_ids_restricts_the_review(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = made.dataset(tmp_path / "out")
+    every = [k.item for k in open_session(out, tmp_path / "d", None).catalogue.items]
+    ids = tmp_path / "ids.txt"
+    ids.write_text(f"\ufeff{every[5]}\r\n\n{every[1]}\n{'0' * 32}\n", encoding="utf-8")
+    session = open_session(out, tmp_path / "d", None, ids=ids)
+    assert {k.item for k in session.catalogue.items} == {every[5], every[1]}
+    assert "1 of 3 ids are not in" in capsys.readouterr().err
+    assert len(open_session(out, tmp_path / "d", None, n=1, ids=ids).catalogue.items) == 1
+    ids.write_text("reasoning-en-002\n")
+    bank = open_session(made.bank(tmp_path), tmp_path / "d", None, ids=ids)
+    (key,) = bank.catalogue.items
+    assert bank.item(key, "")["content"]["near"], "what is like it in the whole bank is shown"
+    for text, said in (("", "no id in it"), ("a b\n", ":1: more than one word"), ("nowhere\n", "none of its 1 ids")):
+        ids.write_text(text)
+        with pytest.raises(UserError, match=said):
+            open_session(out, tmp_path / "d", None, ids=ids)
+    ids.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not a text file"):
+        open_session(out, tmp_path / "d", None, ids=ids)
+    with pytest.raises(UserError, match="cannot be read"):
+        open_session(out, tmp_path / "d", None, ids=tmp_path / "absent.txt")
+
+
+def test_a_name_is_freed(tmp_path: Path) -> None:
+    bank = made.bank(tmp_path)
+    open_session(bank, None, None).claim("anna", "0" * 32)
+    said = CliRunner().invoke(app, ["review", str(bank), "--release", "anna"])
+    assert (said.exit_code, said.output) == (0, "anna is free: who takes the name next has it\n")
+    open_session(bank, None, None).claim("anna", "1" * 32)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ieat_data.apps.review.api import make_routes
+from ieat_data.apps.web.serving import Serving
+from ieat_data.cli.review import open_session
 from ieat_data.decisions.log import Decision, load
 from tests.apps.review import made
-from tests.support.browser import PHONE, OpenPage, browser, fits, open_page
+from tests.support.browser import DESKTOP, PHONE, OpenPage, browser, fits, open_page, unfit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 __all__ = ["browser", "open_page"]
@@ -27,13 +31,32 @@ Serve = Callable[..., str]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """`serve(folder, *options)`: the address of an `ieat review` of it."""
+    """`serve(folder)`: the address of a review of it, with its decisions in `tmp_path / "d"`."""
+    running = []
+
+    def started(what: Path) -> str:
+        serving = Serving("127.0.0.1", 0)
+        routes = make_routes(open_session(what, tmp_path / "d", None), serving.token)
+        thread = threading.Thread(target=serving.run, args=(routes,), daemon=True)
+        thread.start()
+        running.append((serving, thread))
+        return serving.link
+
+    yield started
+    for serving, thread in running:
+        serving.stop()
+        thread.join()
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Serve]:
+    """`command(folder, *options)`: the same by the command itself, in a process of its own."""
     running = []
 
     def started(what: Path, *options: str) -> str:
-        command = [sys.executable, "-m", "ieat_data", "review", str(what), "--decisions", str(tmp_path / "d")]
+        line = [sys.executable, "-m", "ieat_data", "review", str(what), "--decisions", str(tmp_path / "d")]
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        process = subprocess.Popen([*command, "--port", "0", *options], stdout=subprocess.PIPE, env=env, text=True)
+        process = subprocess.Popen([*line, "--port", "0", *options], stdout=subprocess.PIPE, env=env, text=True)
         running.append(process)
         assert process.stdout is not None
         process.stdout.readline()
@@ -64,6 +87,16 @@ def press(page: Page, *keys: str) -> None:
 
 def here(page: Page) -> str:
     return page.get_attribute("[data-id]", "data-id") or ""
+
+
+def settled(page: Page) -> None:
+    page.wait_for_selector("body:not([aria-busy])")
+
+
+def looks_right(page: Page) -> None:
+    """The page fits its width, and axe finds nothing on it."""
+    assert fits(page)
+    assert unfit(page) == []
 
 
 def count(page: Page) -> str:
@@ -248,26 +281,25 @@ def test_hostile_text_is_text(tmp_path: Path, serve: Serve, open_page: OpenPage)
         assert page.locator("#progress img").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone(tmp_path: Path, serve: Serve, open_page: OpenPage, scheme: str) -> None:
+def test_on_a_phone(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     bank = made.bank(tmp_path)
-    for what in (made.dataset(tmp_path / "out"), bank):
+    for scheme, what in (("light", made.dataset(tmp_path / "out")), ("dark", bank)):
         with open_page(serve(what), viewport=PHONE, color_scheme=scheme, has_touch=True) as page:
-            begin(page, "a reviewer with rather a long name of many words")
-            assert fits(page)
+            begin(page, f"a reviewer with rather a long name of many words, {scheme}")
+            looks_right(page)
             for button in page.locator(".actions button:visible").all():
                 box = button.bounding_box()
                 assert box is not None
                 assert min(box["width"], box["height"]) >= 44
             page.tap("#reject")
-            assert fits(page)
+            looks_right(page)
             page.tap(".chip >> nth=2")
             page.wait_for_selector("#toast:not([hidden])")
             page.wait_for_selector("body:not([aria-busy])")
             assert count(page).startswith("1 of")
             page.tap("#open-progress")
             page.wait_for_selector("#progress[open]")
-            assert fits(page)
+            looks_right(page)
 
 
 def test_a_server_that_is_gone_loses_no_decision_unseen(
@@ -288,8 +320,8 @@ def test_a_server_that_is_gone_loses_no_decision_unseen(
     page.close()
 
 
-def test_opened_to_a_network_by_its_link(tmp_path: Path, serve: Serve, browser: object) -> None:
-    link = serve(made.dataset(tmp_path / "out"), "--host", "0.0.0.0")
+def test_opened_to_a_network_by_its_link(tmp_path: Path, command: Serve, browser: object) -> None:
+    link = command(made.dataset(tmp_path / "out"), "--host", "0.0.0.0")
     port, token = link.split(":")[2].split("/")
     context = browser.new_context()  # type: ignore[attr-defined]
     page = context.new_page()
@@ -304,3 +336,157 @@ def test_opened_to_a_network_by_its_link(tmp_path: Path, serve: Serve, browser: 
     page.reload()
     page.wait_for_selector(".item-head")
     context.close()
+
+
+GUIDELINES = """# What we look for
+
+A reply **answers what was felt**. <b>Never</b> ![p](http://evil.example/p.png)
+
+| reason | example |
+|---|---|
+| `cold_reply` | [see](https://a.example/b) and [not](javascript:alert(1)) |
+"""
+SIZES = {"desktop": (DESKTOP, "light"), "phone": (PHONE, "dark"), "desktop at night": (DESKTOP, "dark")}
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_a_team_at_one_folder(
+    tmp_path: Path,
+    serve: Serve,
+    open_page: OpenPage,
+    browser: Browser,
+    decided: Callable[[], list[Decision]],
+    size: str,
+) -> None:
+    viewport, scheme = SIZES[size]
+    decisions = tmp_path / "d"
+    decisions.mkdir()
+    (decisions / "review.yaml").write_text("reviewers: [anna, 李四]\n", encoding="utf-8")
+    (decisions / "guidelines.md").write_text(GUIDELINES, encoding="utf-8")
+    url = serve(made.dataset(tmp_path / "out", n=30))
+    context = browser.new_context()  # the refusal, of which its console tells, is wanted
+    with open_page(url, viewport=viewport, color_scheme=scheme) as page, context:
+        other = context.new_page()
+        other.goto(url)
+        # a name is one of the team's, and one browser's
+        looks_right(page)
+        assert page.locator("#reviewer").count() == 0
+        page.click(".gate-known button >> text=anna")
+        page.wait_for_selector(".item-head")
+        other.click(".gate-known button >> text=anna")
+        other.wait_for_selector("#name-token")
+        assert "The name anna is taken" in other.inner_text(".gate-fault")
+        page.click("#who")
+        token = page.input_value("#me input")
+        looks_right(page)
+        page.keyboard.press("Escape")
+        other.fill("#name-token", token)
+        other.keyboard.press("Enter")
+        other.wait_for_selector(".item-head")
+        assert other.inner_text("#who") == "anna"
+
+        # the guidelines: beside the item, or in a sheet
+        narrow = viewport is PHONE
+        if narrow:
+            page.click("#open-guide")
+        guide = "#guide-sheet" if narrow else "#guide"
+        page.wait_for_selector(f"{guide} h2")
+        assert page.inner_text(f"{guide} strong") == "answers what was felt"
+        assert "<b>Never</b>" in page.inner_text(guide)
+        assert page.locator(f"{guide} img, {guide} b").count() == 0
+        assert [a.get_attribute("href") for a in page.locator(f"{guide} a").all()] == ["https://a.example/b"]
+        looks_right(page)
+        if narrow:
+            page.keyboard.press("Escape")
+        else:
+            press(page, "g")
+            assert page.is_hidden("#guide")
+            press(page, "g")
+        assert "Guidelines" in page.inner_text("body") or narrow
+
+        # what is hers, of the sixty
+        mine = int(count(page).split()[2])
+        assert 15 < mine < 45
+        looks_right(page)
+        press(page, "f")
+        page.wait_for_selector(".rows")
+        assert page.inner_text(".list-count") == f"{mine} items"
+        looks_right(page)
+
+        # a search in every text marks what it found, and is what the item's arrows walk through
+        page.select_option("#shown", "all")
+        settled(page)
+        press(page, "/")
+        page.fill("#q", "number 28.")
+        page.wait_for_selector(".list-count:text-is('2 items')")
+        assert set(page.locator(".row-hit mark").all_inner_texts()) == {"number", "28."}
+        looks_right(page)
+        page.click(".row >> nth=1")
+        page.wait_for_selector(".item-head")
+        assert page.inner_text(".item-place") == "“number 28.” · 2 of 2"
+        page.reload()
+        page.wait_for_selector(".item-head")
+        assert page.inner_text(".item-place") == "“number 28.” · 2 of 2", "a link to it keeps the search"
+        press(page, "a", "f")
+        page.wait_for_selector(".row-mine.accept")
+
+        # few are decided at once, and taken back at once
+        page.click("#reject-many")
+        press(page, "2")
+        page.wait_for_selector(".row-mine.reject")
+        assert [(d.decision, d.reason) for d in decided()] == [("accept", ""), ("reject", "bad_audio")]
+        page.select_option("#reason", "bad_audio")
+        page.wait_for_selector(".list-count:text-is('1 item')")
+        looks_right(page)
+        press(page, "u")
+        page.wait_for_selector(".list-none")
+        page.select_option("#reason", "")
+        page.fill("#q", "")
+        page.wait_for_selector(".list-count:text-is('60 items')")
+
+        # many want a confirmation
+        page.click("#accept-many")
+        page.wait_for_selector("#confirm[open]")
+        assert page.inner_text("#confirm h2") == "Accept 59 items?"
+        looks_right(page)
+        page.keyboard.press("Escape")
+        assert len(decided()) == 3
+        page.click("#accept-many")
+        page.click("#go-many")
+        page.wait_for_selector("#toast >> text=You accepted 59 items.")
+        assert len(decided()) == 62
+        looks_right(page)
+        press(page, "p")
+        page.wait_for_selector("#progress[open]")
+        assert "60 of 60 decided" in page.inner_text("#progress")
+        looks_right(page)
+        page.keyboard.press("Escape")
+        press(page, "u")
+        page.wait_for_selector("#toast >> text=59 decisions taken back.")
+        assert sum(d.decision == "undo" for d in decided()) == 60
+        press(page, "f")
+        page.wait_for_selector(".item-head")
+
+
+def test_what_must_be_heard_is_accepted_when_it_was(
+    tmp_path: Path, serve: Serve, open_page: OpenPage, decided: Callable[[], list[Decision]]
+) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "review.yaml").write_text("listen: true\n")
+    with open_page(serve(made.dataset(tmp_path / "out"))) as page:
+        begin(page, "anna")
+        at = here(page)
+        assert page.inner_text(".item-heard") == "not heard yet"
+        press(page, "a")
+        assert "Hear all its clips" in page.inner_text("#toast")
+        page.evaluate("document.querySelector('audio').playbackRate = 4")
+        press(page, " ")
+        page.wait_for_selector(".item-heard:text-is('heard')")
+        press(page, "a")
+        assert [(d.item, d.decision, d.listened) for d in decided()] == [(at, "accept", True)]
+        press(page, "r", "2")
+        assert [(d.decision, d.listened) for d in decided()[1:]] == [("reject", False)]
+        press(page, "ArrowLeft", "f")
+        page.wait_for_selector(".rows")
+        assert page.is_hidden("#accept-many") and page.is_visible("#reject-many")
+        assert "accepting needs listening" in page.inner_text("#many-words")

@@ -4,11 +4,13 @@
 
 const Api = (() => {
   let token = "";
+  let mine = ""; // the token of the reviewer's name
 
   class Refused extends Error {
-    constructor(status, words) {
+    constructor(status, words, more) {
       super(words);
       this.status = status;
+      this.more = more;
     }
   }
 
@@ -17,15 +19,17 @@ const Api = (() => {
     const text = await answer.text();
     if (answer.ok) return JSON.parse(text);
     let words = text;
+    let more = {};
     try {
-      words = JSON.parse(text).error;
+      more = JSON.parse(text);
+      words = more.error;
     } catch {
       // the access middleware answers in plain text
     }
-    throw new Refused(answer.status, words || `the server answered ${answer.status}`);
+    throw new Refused(answer.status, words || `the server answered ${answer.status}`, more);
   }
 
-  const get = (path, params) => ask(`${path}?${new URLSearchParams(params ?? {})}`);
+  const get = (path, params) => ask(`${path}?${new URLSearchParams(params ?? {})}`, { headers: { "x-ieat-reviewer": mine } });
 
   async function session() {
     const found = await get("/api/session");
@@ -36,7 +40,7 @@ const Api = (() => {
   const send = (path, body) =>
     ask(path, {
       method: "POST",
-      headers: { "content-type": "application/json", "x-review-token": token },
+      headers: { "content-type": "application/json", "x-ieat-token": token, "x-ieat-reviewer": mine },
       body: JSON.stringify(body),
     });
 
@@ -45,7 +49,7 @@ const Api = (() => {
     try {
       return await send(path, named);
     } catch (error) {
-      if (error.status !== undefined && error.status !== 403) throw error;
+      if (error.status !== undefined && (error.status !== 403 || error.more.name)) throw error;
       await session(); // no answer, or the server was restarted and has another token
       return send(path, named);
     }
@@ -59,5 +63,11 @@ const Api = (() => {
 
   const audioUrl = (item, i) => `/audio?${new URLSearchParams({ of: item.of, item: item.item, clip: i, v: item.seen })}`;
 
-  return { get, post, session, audioUrl };
+  /** Take a name for this browser, or take it up again. Throws if another browser has it. */
+  async function claim(reviewer, given) {
+    await post("/api/claim", { reviewer, token: given });
+    mine = given;
+  }
+
+  return { get, post, session, claim, newId, audioUrl };
 })();

@@ -5,8 +5,9 @@
 (() => {
   const { el } = window.IEAT;
   const $ = (id) => document.getElementById(id);
-  const state = { session: null, reviewer: "", queue: [], at: 0, of: 0, decided: 0, item: null, busy: false, undo: [] };
+  const state = { session: null, reviewer: "", queue: [], at: 0, of: 0, decided: 0, item: null, busy: false, undo: [], view: "item", q: "", reason: "", page: 0 };
   const FILTERS = ["shown", "task", "language"];
+  const asked = () => Object.fromEntries([["reviewer", state.reviewer], ...FILTERS.map((f) => [f, $(f).value]), ["q", state.q], ["reason", state.reason]]);
 
   // -- the address and the name --------------------------------------------------------------------------------
 
@@ -15,7 +16,9 @@
   function remember() {
     const kept = new URLSearchParams();
     for (const f of FILTERS) if ($(f).value) kept.set(f, $(f).value);
+    for (const f of ["q", "reason"]) if (state[f]) kept.set(f, state[f]);
     const now = state.queue[state.at];
+    if (state.view === "list") kept.set("page", state.page);
     if (now) kept.set("item", `${now[0]}/${now[1]}`);
     history.replaceState(null, "", `${location.pathname}#${kept}`); // without the token that the link may have had
   }
@@ -27,25 +30,40 @@
     $("who").textContent = reviewer;
     $("top").hidden = false;
     state.undo = [];
+    if (state.session.guidelines) Guide.start().catch(() => {});
+    if (state.view === "list") return Promise.all([count(), board.show()]).then(draw);
     return load(address().get("item"));
   }
 
-  function askName() {
+  function askName(words) {
     $("top").hidden = $("deck").hidden = true;
     hideToast();
-    $("stage").replaceChildren(Views.gate(state.session, localStorage.getItem("reviewer") ?? "", (name) => guarded(() => begin(name))));
-    $("reviewer").focus();
+    if (!$("open-guide").hidden) Guide.close();
+    $("stage").className = "";
+    $("stage").replaceChildren(Names.gate(state.session, localStorage.getItem("reviewer") ?? "", (name) => guarded(() => begin(name))));
+    (document.getElementById("reviewer") ?? $("stage").querySelector("button"))?.focus();
+    if (words) toast(words, false, true);
+  }
+
+  /** Ask anew, with the names as they are now. */
+  async function changeName() {
+    state.session = await Api.session();
+    askName();
   }
 
   // -- the queue -----------------------------------------------------------------------------------------------
 
   async function load(wanted) {
-    const asked = { reviewer: state.reviewer };
-    for (const f of FILTERS) asked[f] = $(f).value;
-    const found = await Api.get("/api/queue", asked);
-    Object.assign(state, { queue: found.items, of: found.of, decided: found.decided });
+    state.view = "item";
+    await count();
     const at = state.queue.findIndex(([of, item]) => `${of}/${item}` === wanted);
     await show(Math.max(at, 0));
+  }
+
+  /** Read the queue anew, and how far the reviewer is. */
+  async function count() {
+    const found = await Api.get("/api/queue", asked());
+    Object.assign(state, { queue: found.items, of: found.of, decided: found.decided });
   }
 
   async function show(at) {
@@ -90,17 +108,24 @@
 
   function draw(editing) {
     const { item, session } = state;
+    const list = state.view === "list";
     bar();
+    $("open-list").setAttribute("aria-pressed", String(list));
+    $("actions").hidden = list;
+    $("many").hidden = !list;
+    document.body.classList.toggle("listing", list);
+    if (list) return;
     if (!item) {
       $("stage").replaceChildren(nothing());
       return;
     }
     const sample = session.kind === "sample";
     const shown = editing ? Views.editor(item, saveEdit, () => draw()) : sample ? Views.sample(item) : Views.instruction(item);
-    const place = `${state.at + 1} of ${state.queue.length}`;
+    const place = [state.q && `“${state.q}”`, state.reason && session.reasons[state.reason], `${state.at + 1} of ${state.queue.length}`].filter(Boolean).join(" · ");
     $("stage").className = sample ? "of-samples" : "of-instructions";
     $("stage").replaceChildren(...[Views.head(item, place), Views.stamps(item, session.reasons), shown].filter(Boolean));
     $("deck").hidden = Boolean(editing);
+    Heard.follow($("stage"), `${item.of}/${item.item}/${item.seen}`, showHeard);
     for (const act of ["accept", "reject", "edit"]) $(act).setAttribute("aria-pressed", String(item.mine?.decision === act));
     $("previous").disabled = state.at === 0;
     $("next").disabled = state.at === state.queue.length - 1;
@@ -109,6 +134,14 @@
       $("stage").focus({ preventScroll: true });
     }
   }
+
+  /** How much of the sample was heard; where listening is asked for, whether it can be accepted. */
+  function showHeard() {
+    $("stage").querySelector(".item-heard").textContent = Heard.words();
+    $("accept").setAttribute("aria-disabled", String(!mayAccept()));
+  }
+
+  const mayAccept = () => !state.session.listen || Heard.none() || Heard.all();
 
   function bar() {
     const share = state.of ? state.decided / state.of : 0;
@@ -122,14 +155,17 @@
 
   function nothing() {
     const mine = $("shown").value === "todo" && state.of > 0;
-    const words = mine ? `You have decided all ${state.of}.` : "No item matches.";
+    const narrow = state.q || state.reason;
+    const words = narrow ? "No item matches the search." : mine ? `You have decided all ${state.of}.` : state.of || !mine ? "No item matches." : "Nothing is assigned to you.";
     const to = (shown, label) => el("button", { class: "button", type: "button", onclick: () => pick("shown", shown) }, label);
-    return Views.empty(words, [to("disagreed", "Where we disagree"), to("all", "Show all"), el("button", { class: "button", type: "button", onclick: openProgress }, "Progress")]);
+    const all = el("button", { class: "button", type: "button", onclick: () => { Object.assign(state, { q: "", reason: "" }); guarded(() => load(null)); } }, "Without the search");
+    return Views.empty(words, [narrow ? all : null, to("disagreed", "Where we disagree"), to("all", "Show all"), el("button", { class: "button", type: "button", onclick: openProgress }, "Progress")]);
   }
 
   function pick(filter, value) {
     $(filter).value = value;
-    guarded(() => load(null));
+    state.page = 0;
+    guarded(() => (state.view === "list" ? Promise.all([count(), board.load(0)]).then(() => draw()) : load(null)));
   }
 
   // -- deciding ------------------------------------------------------------------------------------------------
@@ -137,7 +173,8 @@
   async function decide(decision, more) {
     const { item, reviewer } = state;
     if (!item) return;
-    const known = { reviewer, of: item.of, item: item.item, seen: item.seen, decision };
+    if (decision === "accept" && !mayAccept()) return toast("Hear all its clips to the end before you accept it (Space plays).");
+    const known = { reviewer, of: item.of, item: item.item, seen: item.seen, decision, listened: Heard.all() };
     const after = await Api.post("/api/decide", { ...known, ...more });
     note(decision);
     state.undo.push(after.mine.id);
@@ -161,6 +198,11 @@
     if (!last) return toast("There is nothing to undo.");
     const back = await Api.post("/api/undo", { reviewer: state.reviewer, undoes: last });
     state.undo.pop();
+    if (state.view === "list" || back.revoked > 1) {
+      await (state.view === "list" ? Promise.all([count(), board.load()]) : load(null));
+      draw();
+      return toast(back.revoked > 1 ? `${back.revoked} decisions taken back.` : "Taken back.");
+    }
     const at = state.queue.findIndex(([of, item]) => of === back.of && item === back.item);
     if (at < 0) await load(`${back.of}/${back.item}`);
     else {
@@ -172,11 +214,12 @@
   }
 
   function openReasons() {
-    if (!state.item) return;
+    if (!state.item && state.view !== "list") return;
     $("reasons").hidden = false;
     document.body.classList.add("rejecting");
     for (const chip of $("chips").children) chip.setAttribute("aria-pressed", "false");
     $("note").placeholder = "Note (optional)";
+    $("send-reject").firstChild.textContent = state.view === "list" ? `${$("reject-many").textContent} ` : "Reject ";
     $("reasons").focus();
   }
 
@@ -195,7 +238,9 @@
       $("note").focus();
       return;
     }
-    guarded(() => decide("reject", { reason: code, note: words }));
+    const why = { reason: code, note: words };
+    if (state.view === "list") board.many("reject", why);
+    else guarded(() => decide("reject", why));
   }
 
   function sendReject() {
@@ -247,7 +292,8 @@
     try {
       await action();
     } catch (error) {
-      if (error.status === 409) await load(address().get("item")).catch(() => {});
+      if (error.more?.name) return askName(`${error.message}.`);
+      if (error.status === 409) await (state.view === "list" ? board.load() : load(address().get("item"))).catch(() => {});
       toast(error.status ? `Not done: ${error.message}.` : "Not saved: the server does not answer. Try again.", false, true);
       if (error.status === undefined && !(error instanceof TypeError)) throw error;
     } finally {
@@ -258,7 +304,27 @@
 
   // -- keys and buttons ----------------------------------------------------------------------------------------
 
-  const openKeys = () => Sheets.open($("keys"), Sheets.keys(state.session.kind === "sample"));
+  const openKeys = () => Sheets.open($("keys"), Sheets.keys(state.session.kind === "sample", state.session.guidelines));
+  const openMe = () => Sheets.open($("me"), Names.about(state.reviewer, () => guarded(changeName)));
+
+  const board = Board({ state, asked, guarded, toast, remember, count: () => count().then(bar), closeReasons, open: (row) => guarded(() => load(`${row.of}/${row.item}`)) });
+
+  /** Go to the list, or from it back to the item. */
+  async function toggleList() {
+    closeReasons();
+    if (state.view === "list") return load(address().get("item"));
+    await board.show();
+    draw();
+    $("stage").focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }
+
+  async function search() {
+    if (state.view !== "list") await toggleList();
+    $("q").focus();
+    $("q").select();
+  }
+
   const step = (by) => () => guarded(() => show(state.at + by));
   const edit = () => state.item && state.session.kind === "instruction" && draw(true);
   const ACTS = {
@@ -271,12 +337,18 @@
     undo: () => guarded(undo),
     "open-progress": () => guarded(openProgress),
     "open-keys": openKeys,
-    who: askName,
+    "open-list": () => guarded(toggleList),
+    "open-guide": () => state.session.guidelines && guarded(Guide.toggle),
+    search: () => guarded(search),
+    "accept-many": () => board.many("accept"),
+    "reject-many": openReasons,
+    who: openMe,
     "send-reject": sendReject,
     "cancel-reject": () => { closeReasons(); $("stage").focus({ preventScroll: true }); },
   };
   const KEYS = {
     a: "accept", r: "reject", e: "edit", u: "undo", l: "listen", " ": "listen", p: "open-progress", "?": "open-keys",
+    f: "open-list", g: "open-guide", "/": "search",
     arrowleft: "previous", k: "previous", arrowright: "next", j: "next",
   };
 
@@ -296,7 +368,8 @@
     if (field && !(field.type === "range" && !e.key.startsWith("Arrow"))) return void (e.key === "Escape" && field.blur());
     if (e.key === " " && e.target.closest("button, summary, a")) return; // the browser activates the focused element
     const act = KEYS[e.key.toLowerCase()];
-    if (!act || $(act)?.disabled || ($("deck").hidden && ["accept", "reject", "edit"].includes(act))) return;
+    const ofItem = ["accept", "reject", "edit", "listen", "previous", "next"].includes(act);
+    if (!act || $(act)?.disabled || (ofItem && ($("deck").hidden || state.view === "list"))) return;
     e.preventDefault();
     if (!e.repeat || ["previous", "next"].includes(act)) ACTS[act]();
   }
@@ -316,7 +389,7 @@
     options("shown", null, Object.entries(session.shown));
     options("task", "All tasks", session.tasks.map((t) => [t, t]));
     options("language", "All languages", session.languages.map((l) => [l, { en: "English", zh: "Chinese" }[l] ?? l]));
-    for (const f of FILTERS) $(f).addEventListener("change", () => { $(f).blur(); guarded(() => load(null)); });
+    for (const f of FILTERS) $(f).addEventListener("change", () => { $(f).blur(); pick(f, $(f).value); });
     $("chips").replaceChildren(
       ...Object.entries(session.reasons).map(([code, label], i) =>
         el("button", { class: "chip", type: "button", "aria-pressed": "false", dataset: { reason: code }, onclick: () => reason(code) }, el("kbd", null, String(i + 1)), label),
@@ -326,14 +399,16 @@
     for (const sheet of document.querySelectorAll("dialog")) sheet.addEventListener("click", (e) => e.target === sheet && sheet.close());
     $("filters").addEventListener("submit", (e) => e.preventDefault());
     document.addEventListener("keydown", onKey);
+    const kept = address();
+    Object.assign(state, { q: kept.get("q") ?? "", reason: kept.get("reason") ?? "", page: Number(kept.get("page") ?? 0) || 0, view: kept.has("page") ? "list" : "item" });
     const reviewer = sessionStorage.getItem("reviewer");
-    if (reviewer) await begin(reviewer);
+    if (reviewer && Names.token(reviewer)) await Names.take(reviewer).then(() => begin(reviewer), (error) => askName(`${error.message}.`));
     else askName();
     if (session.faults.length) toast(session.faults[0], false, true);
   }
 
   start().catch((error) => {
     history.replaceState(null, "", location.pathname);
-    $("stage").replaceChildren(Views.empty(error.status === 401 ? "Open the link with the token that ieat review printed." : `The server does not answer (${error.message}).`, []));
+    $("stage").replaceChildren(Views.empty(error.status === 401 ? "Open the link with the token that the command printed." : `The server does not answer (${error.message}).`, []));
   });
 })();

@@ -41,15 +41,22 @@ const Sheets = (() => {
   function progress(made, session) {
     const kinds = Object.keys(KINDS).filter((k) => k !== "edit" || session.kind === "instruction");
     const held = ["accepted", "edited", "rejected"].filter((k) => made.held[k]).map((k) => `${made.held[k]} ${k}`);
+    const heard = session.kind === "sample" ? ["Heard"] : [];
     const rule = made.rule === "majority" ? "more than half must reject" : "one rejection rejects";
     return [
       el("h2", { tabindex: -1, autofocus: true }, `${made.decided} of ${made.items} decided`),
       el("p", { class: "quiet" }, [percent(made.share), held.join(", "), `${made.disagreed} disagreed`, `rule: ${rule}`].filter(Boolean).join(" · ")),
       made.reviewers.length
-        ? table(["Reviewer", "Decided", ...kinds.map((k) => KINDS[k])], made.reviewers.map((r) => [first(r.name, shares(r, made.items)), cell(r.decided), ...kinds.map((k) => cell(r[k] ?? 0))]))
+        ? table(["Reviewer", "Decided", ...kinds.map((k) => KINDS[k]), ...heard], made.reviewers.map((r) => [first(r.name, shares(r, made.items)), cell(r.decided), ...kinds.map((k) => cell(r[k] ?? 0)), ...heard.map(() => cell(r.listened))]))
         : el("p", null, "No decisions yet."),
+      made.assigned.length
+        ? [el("h3", null, "Assigned"), table(["To", "Items", "Decided", "Left"], made.assigned.map((a) => [first(a.name), cell(a.items), cell(a.decided), cell(a.items - a.decided)]))]
+        : null,
       made.pairs.length
         ? [el("h3", null, "Agreement"), table(["Pair", "Items", "Agreed", "Cohen’s κ"], made.pairs.map((p) => [first(p.reviewers.join(" and ")), cell(p.items), cell(percent(p.agreed)), kappa(p)]))]
+        : null,
+      made.by_reason.length
+        ? [el("h3", null, "Agreement on each reason"), table(["Reason", "One gave it", "Both", "Agreed", "Cohen’s κ"], made.by_reason.map((r) => [first(session.reasons[r.reason] ?? r.reason), cell(r.pairs), cell(r.both), cell(percent(r.agreed)), kappa(r)]))]
         : null,
       Object.keys(made.reasons).length
         ? [el("h3", null, "Why rejected"), el("ul", { class: "why" }, Object.entries(made.reasons).map(([r, n]) => el("li", null, el("b", null, String(n)), ` ${session.reasons[r] ?? r}`)))]
@@ -59,7 +66,7 @@ const Sheets = (() => {
     ];
   }
 
-  function keys(sample) {
+  function keys(sample, guided) {
     const listed = [
       ["A", "accept"],
       ["R", "reject, then a number for the reason"],
@@ -68,6 +75,9 @@ const Sheets = (() => {
       ["→ or J", "next"],
       ["← or K", "previous"],
       sample ? ["Space or L", "play and pause; at its end, the next clip"] : null,
+      ["F", "the list, and back"],
+      ["/", "search"],
+      guided ? ["G", "guidelines"] : null,
       ["P", "progress and agreement"],
       ["Esc", "leave a field, close this"],
     ].filter(Boolean);
@@ -80,5 +90,5 @@ const Sheets = (() => {
     if (!dialog.open) dialog.showModal();
   }
 
-  return { progress, keys, open };
+  return { progress, keys, open, close };
 })();

@@ -24,6 +24,7 @@ const Views = (() => {
       " ",
       el("span", { class: "stamp-what" }, said(decision, reasons)),
       decision.text ? corpus("q", "stamp-text", decision.text, item.language) : null,
+      decision.batch ? el("span", { class: "quiet" }, "with many others") : null,
       decision.note ? corpus("span", "stamp-note", decision.note) : null,
       el("time", { class: "quiet", datetime: decision.time }, when.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })),
     );
@@ -44,6 +45,7 @@ const Views = (() => {
       { class: "item-head" },
       el("span", { class: "item-task" }, titled(item.task)),
       el("span", null, LANGUAGES[item.language] ?? item.language),
+      el("span", { class: "item-heard", role: "status" }),
       el("span", { class: "item-place" }, place),
     );
 
@@ -106,28 +108,7 @@ const Views = (() => {
     return shown;
   }
 
-  /** Ask for the reviewer's name. `start(name)` begins. */
-  function gate(session, before, start) {
-    const field = el("input", { id: "reviewer", type: "text", maxlength: 60, autocomplete: "name", required: true, placeholder: "Your name", value: before });
-    const form = el(
-      "form",
-      { class: "gate" },
-      el("h1", null, "Who is reviewing?"),
-      el("p", { class: "quiet" }, `Your decisions on ${session.name} are kept under this name, in a file of your own.`),
-      el("div", { class: "gate-line" }, el("label", { class: "visually-hidden", for: "reviewer" }, "Your name"), field, el("button", { class: "button primary", type: "submit" }, "Start")),
-      session.reviewers.length
-        ? el("div", { class: "gate-known" }, el("span", { class: "quiet" }, "Or continue as"), session.reviewers.map((r) => el("button", { class: "button", type: "button", onclick: () => start(r) }, r)))
-        : null,
-    );
-    form.addEventListener("submit", (e) => {
-      e.preventDefault();
-      const name = field.value.replace(/\s+/g, " ").trim();
-      if (name) start(name);
-    });
-    return form;
-  }
-
   const empty = (words, tools) => el("div", { class: "empty" }, el("p", null, words), el("div", { class: "empty-tools" }, tools));
 
-  return { head, instruction, editor, sample, stamps, gate, empty, said };
+  return { head, instruction, editor, sample, stamps, empty, said };
 })();

@@ -1,8 +1,10 @@
-"""Access control of the review server: checks each request before anything else sees it.
+"""Access control of every page that is served: checks each request before anything else sees it.
 
 Bound to the loopback, it answers only requests of this machine's browsers to a loopback name (it refuses a page
 elsewhere that points its own name here). Opened to a network, it requires the token in the printed link, which becomes
-a cookie. A change must come from a page of its own: JSON, a header that no form can send, the same origin.
+a cookie. What it serves is for its own pages: another site may link here, and that is all (some data are scripts, which
+any site could include). A change must come from a page of its own: JSON, a header that no form can send, the same
+origin.
 """
 
 from __future__ import annotations
@@ -18,15 +20,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ieat_data.apps.web import HEADERS
 
-HEADER = "x-review-token"  # of every request that changes something
+HEADER = "x-ieat-token"  # of every request that changes something
 MAX_BODY = 16 << 10  # bytes of a decision
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _HEADERS = {
     **HEADERS,
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 
@@ -39,12 +41,14 @@ class AccessMiddleware:
         host: the address that the server is bound to.
         port: of the server; it is part of the cookie's name, since browsers share cookies among a host's ports.
         token: a secret that only pages of this server know.
+        csp: what the pages may load.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int, token: str) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, token: str, csp: str = CSP) -> None:
         self.app, self.token = app, token
+        self.headers = {**_HEADERS, "content-security-policy": csp}
         self.local = host in LOOPBACK
-        self.cookie = f"ieat_review_{port}"
+        self.cookie = f"ieat_{port}"
         # bound to all addresses, any name of this machine is valid: the token decides
         self.hosts = frozenset(LOOPBACK) if self.local else None if host in ("0.0.0.0", "::") else frozenset({host})
 
@@ -60,7 +64,7 @@ class AccessMiddleware:
         async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":
                 found = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in self.headers.items():
                     found[name] = value
                 found.setdefault("cache-control", "no-store")
                 if fresh:
@@ -80,8 +84,10 @@ class AccessMiddleware:
             return 421, "this server does not have that name"
         if method not in ("GET", "HEAD", "POST"):
             return 405, "no such method"
+        if _from_elsewhere(path, headers):
+            return 403, "a page of another site may not use this"
         if path != "/" and not path.startswith("/static/") and not self._may_read(query, headers):
-            return 401, "open the link with the token that ieat review printed"
+            return 401, "open the link with the token that the command printed"
         return self._unsafe(host, headers) if method == "POST" else None
 
     def _may_read(self, query: bytes, headers: Mapping[str, str]) -> bool:
@@ -113,9 +119,16 @@ class AccessMiddleware:
         return hmac.compare_digest(given.encode(), self.token.encode())
 
 
+def _from_elsewhere(path: str, headers: Mapping[str, str]) -> bool:
+    """Tell whether the browser says that another site asks; its link to the page itself is no harm."""
+    if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+        return False
+    return not (path == "/" and headers.get("sec-fetch-mode") == "navigate")
+
+
 def _name(host: str) -> str:
-    """Return the name in a Host header, without its port."""
+    """Return the name in a Host header, without its port; "" if it holds more than that."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        return "" if "@" in host else urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
