@@ -16,13 +16,14 @@ from pathlib import Path
 
 from benchmarks.compare import Options, as_json, machine, told
 
-PARTS = {"rows": "benchmarks.rows_path"}  # name → module with `measure(options)`
-PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "pyloudnorm")
+PARTS = {"rows": "benchmarks.rows_path", "engines": "benchmarks.engines"}  # name → module with `measure(options)`
+WITH_MODELS = {"engines"}  # only where asked for by name
+PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "pyloudnorm", "xllamacpp", "faster-whisper", "kokoro-onnx")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--only", default=",".join(p for p in PARTS if p not in WITH_MODELS))
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--peers", default=sys.executable, help="an interpreter with the peers' libraries")
