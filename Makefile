@@ -35,7 +35,7 @@ endef
 
 .PRECIOUS: $(VENV)-%/.ready
 .PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
-	sample-sources reference docs check test test-unit test-fast test-engines test-trainers test-browser test-slow test-faults test-gpu fuzz audit bench bench-vllm bench-scale evaluate-checks evaluate-judge \
+	sample-sources reference docs check test test-unit test-fast test-engines test-trainers test-browser test-slow test-faults test-gpu fuzz audit bench bench-engines bench-vllm bench-scale evaluate-checks evaluate-judge \
 	evaluate-kinds evaluate-conflicts lint lock clean
 
 help: ## what can be made
@@ -145,6 +145,9 @@ test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROF
 bench: core $(VENV)-peers/.ready ## what the package costs beside its peers, into benchmarks/results (SMALL=1: in a minute, no figures; ONLY=rows)
 	$(VENV)/bin/python -m benchmarks --peers $(VENV)-peers/bin/python $(if $(ONLY),--only $(ONLY)) \
 		$(if $(SMALL),--small,--out benchmarks/results)
+
+bench-engines: models ## the small engines inside a build beside their libraries alone and a plain loop, into benchmarks/results
+	$(VENV)/bin/python -m benchmarks --only engines $(if $(SMALL),--small,--rounds 3 --out benchmarks/results)
 
 bench-vllm: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside the pipeline against raw vLLM, on a CPU
 	$(ON_CPU) HF_HUB_OFFLINE=1 $(VENV)-vllm/bin/python benchmarks/vllm_engine.py $(TINY) 4 2> /dev/null | tail -n 1

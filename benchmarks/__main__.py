@@ -16,14 +16,16 @@ from pathlib import Path
 
 from benchmarks.compare import Line, Options, as_json, machine, told, versions
 
-PARTS = {"rows": "benchmarks.rows_path", "memory": "benchmarks.rows_memory"}  # name → module with `measure(options)`
+# name → module with `measure(options)`
+PARTS = {"rows": "benchmarks.rows_path", "memory": "benchmarks.rows_memory", "engines": "benchmarks.engines"}
+WITH_MODELS = {"engines"}  # only where asked for by name
 PEERS = ("ray", "datatrove", "datasets", "pyarrow")
-PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "pyloudnorm")
+PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "pyloudnorm", "xllamacpp", "faster-whisper", "kokoro-onnx")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--only", default=",".join(p for p in PARTS if p not in WITH_MODELS))
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--peers", default=sys.executable, help="an interpreter with the peers' libraries")

@@ -46,6 +46,9 @@ class EngineConfig(Strict):
     )
     num_cpus: float = Field(0.0, ge=0, description="Ray CPUs of one actor")
     num_gpus: float = Field(0.0, ge=0, description="Ray GPUs of one actor")
+    nice: int = Field(
+        0, ge=0, le=19, description="how far its processes step back, on Ray, where engines share cores (as `nice -n`)"
+    )
     python: str | None = Field(None, description="interpreter of another environment, for an engine that needs its own")
     voices: Mapping[Language, tuple[str, ...]] = Field(
         default_factory=dict, description="of a TTS engine: its voices, by language"

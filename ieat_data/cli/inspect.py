@@ -94,12 +94,19 @@ def show(
 ) -> None:
     """Print samples in readable form; the injected body is set apart from the model's own continuation.
 
+    Of a build that has not ended: what the model has said so far, the furthest first.
+
     Example: ieat show data/stage1-2 --task trajectory --language zh
     """
     from ieat_data.cli.show import show_samples
+    from ieat_data.cli.so_far import is_unfinished, show_so_far
     from ieat_data.dataset.fetched import fetched
 
-    show_samples(fetched(folder), id_, task, language, n, audio, as_json)
+    there = fetched(folder)
+    if is_unfinished(there) and not (id_ or audio or as_json):
+        show_so_far(there, task, language, n)
+    else:
+        show_samples(there, id_, task, language, n, audio, as_json)
 
 
 def explain(

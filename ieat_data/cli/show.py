@@ -246,7 +246,7 @@ def show_samples(
             if as_json:
                 listed.append({**row, "audios": [{"path": a["path"], "size": len(a["bytes"])} for a in row["audios"]]})
             else:
-                _sample(console, row)
+                print_sample(console, row)
             if audio is not None:
                 audio.mkdir(parents=True, exist_ok=True)
                 for i, clip in enumerate(row["audios"]):
@@ -262,7 +262,8 @@ def show_samples(
         raise UserError(f"{folder}: holds no sample with {wanted or 'any id'}" + (f" ({has})" if has else ""))
 
 
-def _sample(console: Console, row: Mapping[str, Any]) -> None:
+def print_sample(console: Console, row: Mapping[str, Any]) -> None:
+    """Print a sample. `spans`: None where nothing is spoken yet."""
     from ieat_data.data.thoughts import parts
 
     console.rule(
@@ -272,14 +273,14 @@ def _sample(console: Console, row: Mapping[str, Any]) -> None:
         if m["role"] == "user":
             felt = f" [magenta]({m['emotion']['label']} {m['emotion']['score']:.2f})[/magenta]" if m["emotion"] else ""
             said = escape(m["transcript"] or m["content"])
-            console.print(f"[bold]user[/bold] {_spans(row, m['audio'])}{felt}: {said}")
+            console.print(f"[bold]user[/bold]{_spans(row, m['audio'])}{felt}: {said}")
             continue
         if m["think"]:
             said = "".join(_part(*p) for p in parts(m["think"], m["think_spans"]))
             console.print(f"  [dim]think[/dim] {said}")
         mark = "[green]assistant ●[/green]" if m["train"] else "[bold]assistant[/bold]"
-        heard = f"{_spans(row, m['audio'])} " if m["audio"] is not None else ""
-        console.print(f"{mark} {heard}{escape(m['content'])}")
+        heard = _spans(row, m["audio"]) if m["audio"] is not None else ""
+        console.print(f"{mark}{heard} {escape(m['content'])}")
     if row["instruction"]:
         console.print(
             f"[dim]question {row['instruction']['id']} ({row['instruction']['placement']}), "
@@ -296,5 +297,7 @@ def _part(origin: str, text: str) -> str:
 
 
 def _spans(row: Mapping[str, Any], audio: int | None) -> str:
+    if row["spans"] is None:
+        return ""
     parts = [f"{s['kind']} {s['end_s'] - s['start_s']:.1f}s" for s in row["spans"] if s["audio"] == audio]
-    return f"[dim]♪ {' + '.join(parts)}[/dim]" if parts else "[dim]wrote[/dim]"
+    return f" [dim]♪ {' + '.join(parts)}[/dim]" if parts else " [dim]wrote[/dim]"

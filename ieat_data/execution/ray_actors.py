@@ -61,6 +61,7 @@ class EngineActor:
         self.starts.loading(f"{engine.engine}", None if log is None else folder / f"{log[1]}.log")
         self.gate = Gate(BlackBox.beside(log))
         self.deadlines = Deadlines(request_seconds(config, role), (self.starts.hung, self.gate.hung))
+        os.nice(engine.nice)
         _log.info("loading %s: %s", role, engine.engine)
         with self.deadlines.within(LOAD_S, f"loading {role}"):
             self.engine = registry.build(role, engine, called)

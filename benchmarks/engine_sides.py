@@ -1,0 +1,200 @@
+"""The sides of `engines.py`: `python -m benchmarks.engine_sides llm|asr|tts SIDE REQUESTS`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.compare import ROOT
+from benchmarks.sides import served
+from ieat_data.config import EngineConfig, load_profile
+from ieat_data.engines import weights
+from ieat_data.engines.base import Generate, Sampling, Segment, Synthesize, Transcribe
+
+RECORDING = ROOT / "recordings" / "sample"
+METHODS = {"llm": "generate", "asr": "transcribe", "tts": "synthesize"}
+STAGES = {"llm": ("respond", "inject"), "asr": ("synthesize",), "tts": ("synthesize",)}
+Work = Callable[[], Any]
+
+
+def requests(role: str, n: int) -> list[Any]:
+    """Return `n` requests of the recording, as many of each stage."""
+    stages = STAGES[role]
+    texts = {t["id"]: Segment(t["text"], t["control"]) for t in _lines(RECORDING / "texts.jsonl")}
+    clips = {hashlib.sha256(p.read_bytes()).hexdigest(): p for p in (RECORDING / "clips").iterdir()}
+    found: list[Any] = []
+    for stage in stages:
+        asked = [a["request"] for a in _lines(RECORDING / f"answers/{stage}.jsonl") if a["method"] == METHODS[role]]
+        for q in asked[: n // len(stages)]:
+            if role == "llm":
+                prompt = tuple(texts[t] for t in q["prompt"])
+                found.append(Generate(prompt, Sampling(**q["sampling"]), q["seed"], q["shared"]))
+            elif role == "asr":
+                found.append(Transcribe(clips[q["audio"]["sha256"]].read_bytes(), q["language"]))
+            else:
+                found.append(Synthesize(q["text"], q["language"], q["voice"], q["seed"]))
+    return found
+
+
+def ours(role: str, asked: Sequence[Any]) -> Work:
+    """As a build asks: every time into an empty store of answers."""
+    import ray
+
+    from ieat_data.engines import registry
+    from ieat_data.engines.cache import ResponseCache
+    from ieat_data.engines.client import EngineClient
+    from ieat_data.execution.ray_actors import EngineActor, RayPool
+
+    profile = load_profile("cpu", [])
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    options: Any = {"num_cpus": 0, "name": f"{role}-0"}
+    actor: Any = ray.remote(**options)(EngineActor).remote(role, profile.model_dump(mode="json"), {})
+    ray.get(actor.ready.remote())
+    identity, config = registry.identity(role, profile), profile.engines[role]  # type: ignore[index]
+
+    def work() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            cache = ResponseCache(Path(folder))
+            client = EngineClient(RayPool([actor]), chunk=config.chunk, identity=identity, cache=cache)
+            client(METHODS[role], asked, [str(i) for i in range(len(asked))])
+            cache.close()
+
+    return work
+
+
+def llm_library(asked: Sequence[Generate], settings: Mapping[str, Any]) -> Work:
+    """Its server, with the same tokens, sampling and threads, and its own memory of the last prompt."""
+    from ieat_data.engines.llm.llamacpp import LlamaCpp, _sampling, _seed
+
+    engine = LlamaCpp(**settings)
+    prompts = [engine.tokenizer.encode(r.prompt) for r in asked]
+
+    def work() -> None:
+        for r, ids in zip(asked, prompts, strict=True):
+            own = {**_sampling(r.sampling), "n_predict": r.sampling.max_tokens, "seed": _seed(r.seed)}
+            engine._post("/completion", prompt=ids, cache_prompt=True, **own)
+
+    return work
+
+
+def llm_plain(asked: Sequence[Generate], settings: Mapping[str, Any]) -> Work:
+    """A server with its defaults, one text after the other."""
+    import xllamacpp
+
+    from ieat_data.engines.llm.llamacpp import gguf_file
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(gguf_file(weights.resolve(settings["model"])))
+    params.n_ctx, params.n_gpu_layers, params.verbosity = settings["context"], 0, -1
+    server = xllamacpp.Server(params)
+
+    def work() -> None:
+        for r in asked:
+            s = r.sampling
+            text = "".join(segment.text for segment in r.prompt)
+            sampling = {"temperature": s.temperature, "top_p": s.top_p, "top_k": s.top_k, "seed": r.seed % 2**31}
+            server.handle_completions({"prompt": text, "max_tokens": s.max_tokens, **sampling})
+
+    return work
+
+
+def asr_library(asked: Sequence[Transcribe], settings: Mapping[str, Any]) -> Work:
+    """The same model, kernels, beam and prompts."""
+    from ieat_data.data import audio
+    from ieat_data.engines.asr.faster_whisper import _PROMPTS, FasterWhisper
+
+    engine = FasterWhisper(**settings)
+    clips = [(audio.decode(r.audio, 16_000, 60.0)[0], r.language) for r in asked]
+
+    def work() -> None:
+        for samples, language in clips:
+            options = {"temperature": 0.0, "condition_on_previous_text": False, "initial_prompt": _PROMPTS[language]}
+            list(engine._model.transcribe(samples, language=language, beam_size=5, **options)[0])
+
+    return work
+
+
+def asr_plain(asked: Sequence[Transcribe], settings: Mapping[str, Any]) -> Work:
+    """The quick start of faster-whisper on a CPU."""
+    from faster_whisper import WhisperModel
+
+    model = WhisperModel(str(weights.resolve(settings["model"])), device="cpu", compute_type="int8")
+
+    def work() -> None:
+        for r in asked:
+            segments, _ = model.transcribe(io.BytesIO(r.audio), beam_size=5)
+            for _segment in segments:
+                pass
+
+    return work
+
+
+def tts_library(asked: Sequence[Synthesize], settings: Mapping[str, Any]) -> Work:
+    """The same session and voices, the same phonemes made before."""
+    from ieat_data.engines.tts.kokoro import Kokoro
+    from ieat_data.engines.tts.text import speakable
+
+    engine = Kokoro(**settings)
+    english = {r.voice: "en-gb" if r.voice.startswith("b") else "en-us" for r in asked}
+    spoken = [(engine._phonemes(speakable(r.text), r.language, english[r.voice]), r.voice) for r in asked]  # type: ignore[arg-type]
+
+    def work() -> None:
+        for phonemes, voice in spoken:
+            engine._kokoro.create(phonemes, voice=voice, is_phonemes=True)
+
+    return work
+
+
+def tts_plain(asked: Sequence[Synthesize], settings: Mapping[str, Any]) -> Work:
+    """The example of kokoro-onnx, with misaki for Mandarin."""
+    from kokoro_onnx import Kokoro
+    from misaki.zh import ZHG2P
+
+    kokoro = Kokoro(str(weights.resolve(settings["model"])), str(weights.resolve(settings["voices_model"])))
+    g2p = ZHG2P()
+
+    def work() -> None:
+        for r in asked:
+            if r.language == "zh":
+                kokoro.create(g2p(r.text)[0], voice=r.voice, is_phonemes=True)
+            else:
+                kokoro.create(r.text, voice=r.voice, lang="en-us")
+
+    return work
+
+
+OTHERS: Mapping[tuple[str, str], Callable[[Any, Mapping[str, Any]], Work]] = {
+    ("llm", "the library"): llm_library,
+    ("llm", "a plain loop"): llm_plain,
+    ("asr", "the library"): asr_library,
+    ("asr", "a plain loop"): asr_plain,
+    ("tts", "the library"): tts_library,
+    ("tts", "a plain loop"): tts_plain,
+}
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+
+
+def main() -> None:
+    role, side, n = sys.argv[1:]
+
+    def ready() -> Work:
+        asked = requests(role, int(n))
+        if side == "ours":
+            return ours(role, asked)
+        engine: EngineConfig = load_profile("cpu", []).engines[role]  # type: ignore[index]
+        return OTHERS[role, side](asked, engine.settings)
+
+    served(ready)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.engine_sides import METHODS, RECORDING, STAGES, requests
+from ieat_data.engines.keys import answer_key
+
+
+@pytest.mark.parametrize("role", METHODS)
+def test_the_requests_are_those_of_the_recording(role: str) -> None:
+    engine = json.loads((RECORDING / "recording.json").read_text("utf-8"))["engines"][role]
+    lines = [x for s in STAGES[role] for x in (RECORDING / f"answers/{s}.jsonl").read_text("utf-8").split("\n") if x]
+    recorded = {json.loads(line)["key"] for line in lines}
+    asked = requests(role, 4)
+    assert len({answer_key(METHODS[role], r, engine) for r in asked} & recorded) == len(asked) == 4
