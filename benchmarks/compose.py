@@ -31,6 +31,7 @@ import soxr
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.config import load_pipeline, load_profile
+from ieat_data.data.features import RATE
 from ieat_data.data.rows import (
     Dialogue,
     Emotion,
@@ -51,7 +52,7 @@ from ieat_data.hashing import child_id, number
 from ieat_data.stages.base import Context, Inputs, Stage, Task
 from ieat_data.stages.dialogue.asker import question_id
 from ieat_data.stages.dialogue.questions import SpeakQuestions
-from ieat_data.stages.samples.compose import RATE, Clip, spoken_of
+from ieat_data.stages.samples.compose import Clip, spoken_of
 from ieat_data.stages.samples.empathy import Empathy
 from ieat_data.stages.samples.reasoning_trajectory import Questioned
 from ieat_data.stages.samples.response import Response

@@ -75,9 +75,9 @@ def main(options: argparse.Namespace) -> None:
             process.join(60)
             process.kill()
     for kind in ("", "_batch_invariant"):
-        ours, theirs = found.get(f"engine{kind}"), found.get(f"raw{kind}")
-        if isinstance(ours, dict) and isinstance(theirs, dict):
-            found[f"engine_over_raw{kind}"] = round(ours["tokens_per_s"] / theirs["tokens_per_s"], 3)
+        rates = [way["tokens_per_s"] for w in ("engine", "raw") if isinstance(way := found.get(f"{w}{kind}"), dict)]
+        if len(rates) == 2:
+            found[f"engine_over_raw{kind}"] = round(rates[0] / rates[1], 3)
 
 
 def side(way: str, folder: str, options: argparse.Namespace, pipe: Any) -> None:

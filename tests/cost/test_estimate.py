@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -206,11 +207,11 @@ def test_a_judge_is_reckoned_where_a_pipeline_asks_one() -> None:
 
 
 def test_an_engine_of_ones_own_has_no_speed_and_no_time_is_told() -> None:
-    profile = Profile.model_validate({"name": "p", "engines": {"tts": {"engine": "my.tts:Mine"}}})
+    profile = Profile.model_validate({"name": "p", "engines": {"tts": {"engine": "tests.support.doubles:TTS"}}})
     assert Figures().speed("tts", profile.engines["tts"]) == ("audio_s", None)
     e = estimate(
         load_pipeline("stage1-2"),
-        load_profile("gpu", ["engines.tts.engine=my.tts:Mine", "engines.tts.settings={}"]),
+        load_profile("gpu", ["engines.tts.engine=tests.support.doubles:TTS", "engines.tts.settings={}"]),
         [SPEECH, TEXT],
         Figures(),
     )
@@ -238,8 +239,9 @@ def test_a_source_gives_no_more_than_the_pipeline_takes() -> None:
     assert plan({"stages": {"select": {"per_source": 1000}}}).loads["select"].ok == pytest.approx(400)
 
 
-def test_engines_that_take_turns_add_up() -> None:
-    e = plan(profile="cpu")
+def test_engines_that_take_turns_add_up(tmp_path: Path) -> None:
+    (tmp_path / "turns.yaml").write_text("name: turns\nbase: cpu\nshards_in_flight: 1\n", "utf-8")
+    e = plan(profile=str(tmp_path / "turns.yaml"))
     assert e.gpus == 0
     assert e.hours == pytest.approx(sum(p.hours or 0.0 for p in e.pools.values()))
 
