@@ -24,8 +24,9 @@ class Begun:
     def __init__(self, folder: Path) -> None:
         self.out, self.tag = folder / "out", f"{TAG}={folder}"
         c = corpora.make(folder, 4, engine={"slow_s": 0.3})
+        options = ["-p", c.profile, "-o", str(self.out), "--set", "profile.engines.tts.nice=7"]
         self.driver = subprocess.Popen(
-            [sys.executable, "-m", "ieat_data", "build", c.pipeline, "-p", c.profile, "-o", str(self.out)],
+            [sys.executable, "-m", "ieat_data", "build", c.pipeline, *options],
             env={**os.environ, TAG: str(folder)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -70,6 +71,8 @@ def begun(tmp_path: Path) -> Iterator[Begun]:
 
 def test_a_closed_terminal_ends_a_build_with_all_that_ray_has_started(begun: Begun) -> None:
     begun.wait(3)
+    nice = [os.getpriority(os.PRIO_PROCESS, pid) for pid in (begun.driver.pid, *begun.processes("ray::EngineActor"))]
+    assert nice.count(nice[0] + 7) == 1, "the one engine that steps back"
     os.killpg(begun.driver.pid, signal.SIGHUP)  # as the kernel does it: to the driver and to Ray's processes
     code, said = begun.ended(12)
     assert (code, said.splitlines()[-1]) == (129, "ieat: Stopped. The same command resumes.")
