@@ -73,7 +73,7 @@ def test_all_scripts_are_run() -> None:
 def test_the_script_for_vllm_ends_with_figures(tmp_path: Path) -> None:
     pytest.importorskip("vllm")
     command = [sys.executable, "-m", "benchmarks.gpu.llm", str(Path(os.environ["IEAT_TINY"]) / "lessons.jsonl")]
-    more = ["--device", "cpu", "--small", "--repeats", "1", "--out", str(tmp_path / "r.json")]
+    more = ["--device", "cpu", "--small", "--repeats", "1", "--ways", "raw,engine", "--out", str(tmp_path / "r.json")]
     subprocess.run([*command, *more], cwd=ROOT, check=True, timeout=900)
     found = json.loads((tmp_path / "r.json").read_text("utf-8"))["vllm"]
     # the same requests, each to its last token
