@@ -165,6 +165,9 @@ def test_samples_by_key(
 def test_a_clip_is_heard_by_key(tmp_path: Path, serve: Serve, open_page: OpenPage) -> None:
     with open_page(serve(made.dataset(tmp_path / "out"))) as page:
         begin(page, "anna")
+        page.wait_for_selector(".player.drawn")
+        press(page, ">")
+        assert page.evaluate("document.querySelector('audio').playbackRate") == 1.25
         press(page, " ")
         page.wait_for_function("() => document.querySelector('audio').currentTime > 0.2")
         press(page, "l")

@@ -367,6 +367,7 @@
     }
     if (field && !(field.type === "range" && !e.key.startsWith("Arrow"))) return void (e.key === "Escape" && field.blur());
     if (e.key === " " && e.target.closest("button, summary, a")) return; // the browser activates the focused element
+    if (["<", ">"].includes(e.key)) return void IEAT.clipKey(e, $("stage"));
     const act = KEYS[e.key.toLowerCase()];
     const ofItem = ["accept", "reject", "edit", "listen", "previous", "next"].includes(act);
     if (!act || $(act)?.disabled || (ofItem && ($("deck").hidden || state.view === "list"))) return;

@@ -75,6 +75,7 @@ const Sheets = (() => {
       ["→ or J", "next"],
       ["← or K", "previous"],
       sample ? ["Space or L", "play and pause; at its end, the next clip"] : null,
+      sample ? ["< or >", "slower, faster"] : null,
       ["F", "the list, and back"],
       ["/", "search"],
       guided ? ["G", "guidelines"] : null,
