@@ -36,6 +36,8 @@ def test_what_differs_is_read_and_heard_side_by_side(page_url: str, open_page: O
         assert page.locator(".beside ins").all_inner_texts() == ["umbrella"] * 3
         boxes = [page.locator(".beside .player").nth(i).bounding_box() for i in (0, 1)]
         assert boxes[0] and boxes[1] and boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
+        # the same clip twice: both pictures are there
+        until(page, "document.querySelectorAll('.beside .player.drawn').length === 2")
         for i in (0, 1):
             page.locator(".beside .player-play").nth(i).click()
             until(page, f"document.querySelectorAll('.beside audio')[{i}].currentTime > 0")
@@ -63,5 +65,5 @@ def test_it_fits_and_is_accessible_in_light_and_dark(
                 page.wait_for_selector(".beside")
             assert fits(page), view
             for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # colours at once
                 assert unfit(page) == [], (view, scheme)

@@ -16,6 +16,7 @@
   const LARGEST = 40e6; // bytes: a clip of hours is played, not drawn
   const BAR = 3; // CSS pixels
   const waiting = new Map(); // url → callback for its bytes
+  const coming = new Map(); // url → its bytes in Base64, while they are loaded
 
   async function bytes(url) {
     if (location.protocol !== "file:") {
@@ -23,15 +24,21 @@
       if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
       return answer.arrayBuffer();
     }
+    // a clip that is shown twice is loaded once, and each player gets bytes of its own
+    if (!coming.has(url)) coming.set(url, script(url).finally(() => coming.delete(url)));
+    return Uint8Array.from(atob(await coming.get(url)), (c) => c.charCodeAt(0)).buffer;
+  }
+
+  async function script(url) {
     const encoded = await new Promise((resolve, reject) => {
       waiting.set(url, resolve);
-      const script = IEAT.el("script", { src: `${url}.js` });
-      script.addEventListener("load", () => script.remove());
-      script.addEventListener("error", () => (script.remove(), reject(new Error(`${url}.js could not be loaded`))));
-      document.head.append(script);
+      const node = IEAT.el("script", { src: `${url}.js` });
+      node.addEventListener("load", () => node.remove());
+      node.addEventListener("error", () => (node.remove(), reject(new Error(`${url}.js could not be loaded`))));
+      document.head.append(node);
     });
     waiting.delete(url);
-    return Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0)).buffer;
+    return encoded;
   }
 
   /** The samples of a clip, −1 to 1, at RATE. */
