@@ -179,7 +179,7 @@ def _criterion(name: str, lines: Sequence[Row], rows: Mapping[str, Row], with_ar
 
 def _apart(name: str, scores: Mapping[str, float], rows: Mapping[str, Row]) -> str:
     fit, unfit = _split(scores, rows)
-    means = f"{np.mean(fit):.2f} | {np.mean(unfit):.2f}"
+    means = " | ".join(f"{np.mean(of):.2f}" if of else "–" for of in (fit, unfit))
     return f"| {name} | {len(fit)} | {len(unfit)} | {means} | {_area(fit, unfit)} |"
 
 
