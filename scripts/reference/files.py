@@ -9,6 +9,7 @@ from typing import Any
 from ieat_data.config import EngineConfig, Pipeline, Profile, ProjectFile, Source
 from ieat_data.corpora import READERS, reader_class
 from ieat_data.dataset.export.run import EXPORTERS
+from ieat_data.decisions.team import TEAM_FILE, Team
 from ieat_data.engines.http import HttpClient
 from ieat_data.engines.registry import ENGINES, engine_class
 from ieat_data.paths import PROJECT_FILE, shipped
@@ -153,7 +154,13 @@ A project folder has an `{PROJECT_FILE}`. It holds what is yours: `pipelines/`, 
 Name it with `ieat --project DIR …` or in `IEAT_PROJECT`; else it is the working directory, if that has an
 `{PROJECT_FILE}`.
 """
-    return page("Project folder", intro, f"## Keys of {PROJECT_FILE}", keys(ProjectFile))
+    team = f"""
+## Keys of decisions/{TEAM_FILE}
+
+How a team [reviews](../how-to/review.md). The file is optional; `ieat review` reads it from the folder of decisions and
+follows its changes.
+"""
+    return page("Project folder", intro, f"## Keys of {PROJECT_FILE}", keys(ProjectFile), team, keys(Team))
 
 
 def _example(path: str) -> str:

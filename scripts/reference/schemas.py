@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from ieat_data.config import Pipeline, Profile, ProjectFile, Source
 from ieat_data.dataset.documents import Manifest, SplitExport, WholeExport
+from ieat_data.decisions.team import Team
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -37,4 +38,5 @@ SCHEMAS: Mapping[str, Callable[[], str]] = {
     "profile": lambda: _written(Profile, "A profile, pipelines/profiles/NAME.yaml", _engines_or_base),
     "source": _of(Source, "A source, manifests/sources/NAME.yaml"),
     "project": _of(ProjectFile, "A project's ieat.toml"),
+    "review": _of(Team, "How a team reviews, decisions/review.yaml"),
 }

@@ -21,6 +21,7 @@ SHOWN = {
     "all": "All",
 }
 PAGE = 50  # rows
+CUT = 400  # characters of a text that a list shows
 _AROUND = 60  # characters of a text before the first hit
 
 
@@ -86,12 +87,12 @@ def found_in(terms: Sequence[str], words: Sequence[str]) -> bool:
 
 
 def excerpt(terms: Sequence[str], words: Sequence[str]) -> str:
-    """Return what a list shows where a hit is in neither of the first two texts: the text around it; else ""."""
-    shown = "\n".join(words[:2]).casefold()
+    """Return the text around a hit that the two texts of a list do not show; else ""."""
+    shown = "\n".join(w[:CUT] for w in words[:2]).casefold()
     for term in terms:
         if term in shown:
             continue
-        for text in words[2:]:
+        for text in words:
             at = text.casefold().find(term)
             if at >= 0:
                 start = max(at - _AROUND, 0)

@@ -8,7 +8,7 @@ from typing import Any
 from ieat_data.apps.review.agreement import Decided, progress
 from ieat_data.apps.review.catalogue import Catalogue, Gone
 from ieat_data.apps.review.claims import Claims
-from ieat_data.apps.review.listing import PAGE, SHOWN, Filter, excerpt, found_in
+from ieat_data.apps.review.listing import CUT, PAGE, SHOWN, Filter, excerpt, found_in
 from ieat_data.apps.review.store import Store
 from ieat_data.config import Rule
 from ieat_data.decisions.log import REASONS, Decision, Key
@@ -280,7 +280,7 @@ class ReviewSession:
             "item": key.item,
             "task": item.task,
             "language": item.language,
-            "texts": [w[:400] for w in words[:2]],
+            "texts": [w[:CUT] for w in words[:2]],
             "hit": excerpt(wanted.terms, words),
             "mine": _told(mine) if mine else None,
             "decided": len(decided),

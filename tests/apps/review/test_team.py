@@ -14,6 +14,7 @@ pytest.importorskip("starlette")
 
 from ieat_data.apps.review.claims import Claims, Taken
 from ieat_data.apps.review.guidelines import tree
+from ieat_data.apps.review.listing import excerpt
 from ieat_data.apps.review.session import UNASKED
 from ieat_data.cli.review import open_session
 from ieat_data.decisions.log import Key, file_name, load
@@ -193,6 +194,13 @@ def test_a_list_is_searched_in_every_text(tmp_path: Path) -> None:
         assert page.get("list", q=HOSTILE[0][:30]).json()["items"] >= 1
         assert page.get("list", shown="nonsense").status_code == 400
         assert page.get("list", page="x").status_code == 400
+
+
+def test_a_hit_that_a_list_would_not_show_is_shown_with_what_is_around_it() -> None:
+    long = "a " * 300 + "needle in   hay"
+    assert excerpt(["needle"], ["needle", long]) == ""
+    assert excerpt(["needle"], [long, ""]).endswith("a a needle in hay")
+    assert excerpt(["needle"], ["", "", "the needle"]) == "the needle"
 
 
 def test_a_bulk_decision_and_its_one_undo(tmp_path: Path) -> None:

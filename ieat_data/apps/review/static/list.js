@@ -44,7 +44,7 @@ const List = (() => {
       el(
         "button",
         { class: "row", type: "button", dataset: { row: one.item }, onclick: () => open(one) },
-        el("span", { class: "row-texts" }, line("row-head", one.texts[0] || one.item, one, terms), line("row-tail quiet", one.texts[1], one, terms), one.hit ? line("row-hit", one.hit, one, terms) : null),
+        el("span", { class: terms.length ? "row-texts searched" : "row-texts" }, line("row-head", one.texts[0] || one.item, one, terms), line("row-tail quiet", one.texts[1], one, terms), one.hit ? line("row-hit", one.hit, one, terms) : null),
         el("span", { class: "row-about quiet" }, `${titled(one.task)} · ${LANGUAGES[one.language] ?? one.language}`),
         el("span", { class: "row-state" }, state),
       ),
