@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ieat_data.apps.report.checks import Measured, audio, screened
-from ieat_data.apps.report.samples import lengths
+from ieat_data.apps.report.samples import lengths, seconds
 from ieat_data.apps.report.view import StageView, View
 from ieat_data.dataset.nothing import why_nothing
 from ieat_data.execution.read import said
@@ -20,10 +20,11 @@ _VOICES_SHOWN = 200
 
 
 class Heard:
-    """Counts made while the samples are read: lengths of clips, and seconds per speaker."""
+    """Counts made while the samples are read: lengths of samples, and seconds per speaker."""
 
     def __init__(self) -> None:
-        self.clips: dict[str, Counter[int]] = defaultdict(Counter)  # language → clips by whole seconds
+        self.lengths: dict[str, Counter[int]] = defaultdict(Counter)  # language → samples by whole seconds of audio
+        self.clips = 0
         self.speakers: Counter[str] = Counter()  # seconds of utterances
         self.others = 0.0
 
@@ -31,8 +32,10 @@ class Heard:
         for s in sample["spans"]:
             if s["kind"] != "gap" and s["speaker"]:
                 self._spoke(s["speaker"], s["end_s"] - s["start_s"])
-        for length in lengths(sample):
-            self.clips[sample["language"]][int(length)] += 1
+        clips = lengths(sample)
+        self.clips += len(clips)
+        if clips:
+            self.lengths[sample["language"]][int(seconds(sample))] += 1
 
     def _spoke(self, speaker: str, length: float) -> None:
         if speaker in self.speakers or len(self.speakers) < _SPEAKERS_KEPT:
@@ -43,8 +46,8 @@ class Heard:
     def plain(self) -> dict[str, Any]:
         top = [{"speaker": s, "seconds": round(n, 1)} for s, n in self.speakers.most_common(_SPEAKERS_SHOWN)]
         return {
-            "durations": {x: {str(s): n for s, n in sorted(c.items())} for x, c in sorted(self.clips.items())},
-            "clips": sum(sum(c.values()) for c in self.clips.values()),
+            "durations": {x: {str(s): n for s, n in sorted(c.items())} for x, c in sorted(self.lengths.items())},
+            "clips": self.clips,
             "speakers": {
                 "known": len(self.speakers),
                 "top": top,

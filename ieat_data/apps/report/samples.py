@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ieat_data.apps.report.clips import Clips, NoClips, Place, batches, row_groups
+from ieat_data.apps.report.numbers import Numbers
 from ieat_data.apps.report.view import Part, spread
 from ieat_data.data.sample import emotions
 
@@ -23,13 +24,13 @@ class Listed:
     whole: dict[str, Any]
 
 
-def samples(part: Part, clips: Clips, audible: range | None = None) -> Iterator[Listed]:
+def samples(part: Part, clips: Clips, numbers: Numbers, audible: range | None = None) -> Iterator[Listed]:
     """Yield the samples of a shard; those in the rows `audible` (None: all) with their clips."""
     columns = [c for c in part.columns() if c != "audios"]
     for first, rows in batches(part.path, columns):
         for at, row in enumerate(rows, first):
             taken = clips if audible is None or at in audible else _NONE
-            yield _listed(row, [taken.address(Place(part.path, at, n)) for n in range(_clips(row))], part)
+            yield _listed(row, [taken.address(Place(part.path, at, n)) for n in range(_clips(row))], part, numbers)
 
 
 def _clips(row: dict[str, Any]) -> int:
@@ -38,7 +39,7 @@ def _clips(row: dict[str, Any]) -> int:
     return 1 + max((n for n in named if n is not None), default=-1)
 
 
-def _listed(row: dict[str, Any], urls: Sequence[str | None], part: Part) -> Listed:
+def _listed(row: dict[str, Any], urls: Sequence[str | None], part: Part, numbers: Numbers) -> Listed:
     origins = row["provenance"]["utterances"]
     said = next((m["transcript"] or m["content"] for m in row["messages"] if m["role"] == "user"), "")
     said = said or next((m["content"] for m in row["messages"] if m["content"]), "")
@@ -50,7 +51,8 @@ def _listed(row: dict[str, Any], urls: Sequence[str | None], part: Part) -> List
         "turns": row["n_turns"],
         "emotions": emotions(row),
         "source": origins[0]["source"] if origins else None,
-        "seconds": round(sum(lengths(row)), 1),
+        "seconds": seconds(row),
+        **numbers.of(row, part),
         "audio": int(any(urls)),
         "text": snippet(said),
     }
@@ -73,6 +75,11 @@ def lengths(row: Mapping[str, Any]) -> list[float]:
     for s in row["spans"]:
         ends[s["audio"]] = max(ends.get(s["audio"], 0.0), s["end_s"])
     return list(ends.values())
+
+
+def seconds(row: Mapping[str, Any]) -> float:
+    """Return how much a sample gives to hear: the length of all its clips, as the list shows it."""
+    return round(sum(lengths(row)), 1)
 
 
 def choose(parts: Sequence[Part], n: int) -> dict[Part, range]:

@@ -27,6 +27,7 @@ class Part:
 
     config: str
     path: Path
+    shard: str = ""  # its name in the tables of the work folder
 
     def columns(self) -> list[str]:
         names: list[str] = pq.read_schema(self.path).names
@@ -84,12 +85,17 @@ def finished(out: Path, work: Path | None = None) -> View:
     made = load_manifest(out)
     folder = root(out, made)
     work = work or folder / ".work"
-    parts = [Part(s["config"], folder / s["path"]) for s in made["shards"]]
+    parts = [_published(s["config"], folder / s["path"]) for s in made["shards"]]
     if lost := next((p.path for p in parts if not p.path.is_file()), None):
         raise UserError(f"{lost}: missing, the manifest names it (ieat verify {out} says more)")
     stages = {name: _from_manifest(name, s, work / "tables") for name, s in made["stages"].items()}
     tables = {s.table.name: s.records.values() for s in stages.values() if s.table}
     return View(made, parts, stages, compared_tables(at(work), tables), finished=True)
+
+
+def _published(config: str, path: Path) -> Part:
+    """Return a shard of a published folder: its file is named by the shard and a digest."""
+    return Part(config, path, path.stem.rpartition("-")[0])
 
 
 def _from_manifest(name: str, said: Mapping[str, Any], tables: Path) -> StageView:
@@ -120,7 +126,7 @@ class Building:
         configs = self.plan.configs
         files = {n.name: [(r.file, r) for r in n.records.values() if r.rows] for n in configs if n.records}
         made = manifest.make(self.plan, files, read_samples=False)
-        parts = [Part(n.name, n.table.part(r).path) for n in configs for r in n.records.values() if r.rows]
+        parts = [Part(n.name, n.table.part(r).path, r.shard) for n in configs for r in n.records.values() if r.rows]
         stages = {name: _from_node(node, self.plan.pipeline) for name, node in self.plan.nodes.items()}
         tables = {n.table.name: n.records.values() for n in self.plan.nodes.values()}
         done = not any(n.todo for n in self.plan.nodes.values())

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.apps import web
+from ieat_data.apps.report import search
 from ieat_data.apps.report.checks import Measured
 from ieat_data.apps.report.clips import Clips, ExtractedClips, NoClips
 from ieat_data.apps.report.figures import Heard, summary
 from ieat_data.apps.report.limits import Limits
+from ieat_data.apps.report.numbers import Numbers
 from ieat_data.apps.report.rejects import Rejects
 from ieat_data.apps.report.samples import choose, samples
 from ieat_data.apps.report.view import Part, View
@@ -52,11 +54,12 @@ class Page:
             heard_rejects: how many rejected rows have clips; None: all.
             between: called after each shard.
         """
+        numbers = Numbers(view)
         for part in view.parts:
             if self._new(str(part.path)):
                 audible = None if chosen is None else chosen.get(part, range(0))
-                for row in samples(part, clips, audible):
-                    self.samples.add(row)
+                for row in samples(part, clips, numbers, audible):
+                    self.samples.add(row, search.of_sample(row.whole))
                     self.heard.add(row.whole)
                 between()
         rejects = Rejects(view, clips, heard_rejects, self.limits)
@@ -66,7 +69,7 @@ class Page:
                     self.measured.add(view, stage, record)
                 if stage.table and any(record.rejects.values()) and self._new(f"{stage.name}/{record.file}"):
                     for row in rejects.of(stage, record):
-                        self.rejected.add(row)
+                        self.rejected.add(row, search.of_rejected(row.whole))
                     between()
 
     def _new(self, name: str) -> bool:

@@ -1,6 +1,7 @@
 """The data files of a page: scripts, since a page opened from disk may load nothing else.
 
     data/samples/index-000.js    columns of 5,000 rows: the fields to filter by, and a line that identifies each row
+    data/samples/text-000.js     all text of 5,000 rows, loaded when a search begins
     data/samples/page-00000.js   40 whole rows, loaded when one of them is opened
 
 Rows may be added later: the last file of each kind is then rewritten. Only these last ones are in memory.
@@ -28,10 +29,12 @@ class Rows:
         self.count = 0
         self._names: dict[str, dict[Any, int]] = {c: {} for c in coded}
         self._light: list[dict[str, Any]] = []
+        self._texts: list[str] = []
         self._whole: list[str] = []
         self._written = 0  # rows in the files
 
-    def add(self, row: Listed) -> None:
+    def add(self, row: Listed, text: str) -> None:
+        """Add a row. `text`: what a search finds it by."""
         light = dict(row.light)
         for column, names in self._names.items():
             value = light[column]
@@ -40,6 +43,7 @@ class Rows:
             else:
                 light[column] = names.setdefault(value, len(names))
         self._light.append(light)
+        self._texts.append(text)
         self._whole.append(js(plain(row.whole)))
         self.count += 1
         if len(self._whole) == PAGE_ROWS:
@@ -47,7 +51,7 @@ class Rows:
             self._whole = []
         if len(self._light) == INDEX_ROWS:
             self._write_index()
-            self._light = []
+            self._light, self._texts = [], []
 
     def flush(self) -> dict[str, Any]:
         """Write the rows in memory; return what the page needs to read all of them."""
@@ -72,6 +76,7 @@ class Rows:
         n = (self.count - 1) // INDEX_ROWS
         columns = {c: [row[c] for row in self._light] for c in self._light[0]}
         put(self._folder / f"index-{n:03d}.js", f"IEAT.chunk({js(self._kind)},{n},{js(plain(columns))});\n")
+        put(self._folder / f"text-{n:03d}.js", f"IEAT.texts({js(self._kind)},{n},{js(self._texts)});\n")
 
 
 def put(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-_CALL = re.compile(r"IEAT\.(report|chunk|page)\((.*)\);\n", re.S)
+_CALL = re.compile(r"IEAT\.(report|chunk|texts|page)\((.*)\);\n", re.S)
 
 
 def arguments(path: Path) -> Any:
@@ -44,4 +44,14 @@ def rows(report: Path, kind: str) -> list[dict[str, Any]]:
         said, n, page = arguments(path)
         assert (said, n) == (kind, i)
         found += page
+    return found
+
+
+def texts(report: Path, kind: str) -> list[str]:
+    """What a search looks through, a text for each row of a list."""
+    found: list[str] = []
+    for i, path in enumerate(sorted((report / "data" / kind).glob("text-*.js"))):
+        said, n, chunk = arguments(path)
+        assert (said, n) == (kind, i)
+        found += chunk
     return found

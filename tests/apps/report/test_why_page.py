@@ -58,9 +58,7 @@ SHOWN = ".browser:not([hidden])"
 
 def at(page: Page, kind: str, row: dict[str, Any]) -> None:
     """Open a row by its id and wait until it is there."""
-    page.evaluate(f"location.hash = '{kind}?q={row['id']}'")
-    until(page, f"document.querySelectorAll('{SHOWN} .item').length === 1 && location.hash.includes('{row['id']}')")
-    page.locator(f"{SHOWN} .item").click()
+    page.evaluate(f"location.hash = '{kind}?id={row['id']}'")
     until(page, f"document.querySelector('{SHOWN} .detail .sample')?.dataset.id === '{row['id']}'")
 
 

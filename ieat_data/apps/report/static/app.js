@@ -4,7 +4,6 @@
 (() => {
   const VIEWS = ["overview", "samples", "rejected"];
   const byId = (id) => document.getElementById(id);
-  const count = d3.format(",");
   const browsers = {};
   let drawn = "";
 
@@ -15,25 +14,27 @@
     byId("name").textContent = said.name;
     for (const kind of ["samples", "rejected"]) {
       IEAT.lists[kind].told(said.lists[kind]);
-      byId(`n-${kind}`).textContent = count(said.lists[kind].rows);
+      byId(`n-${kind}`).textContent = IEAT.count(said.lists[kind].rows);
     }
     const now = JSON.stringify(said);
     if (now === drawn) return;
     drawn = now;
-    byId("overview").replaceChildren(...IEAT.overview(said));
+    byId("overview-view").replaceChildren(...IEAT.overview(said));
   }
 
   function route() {
     const [name, query] = location.hash.slice(1).split(/\?(.*)/s);
-    const view = VIEWS.includes(name) ? name : "overview";
-    for (const v of VIEWS) byId(v).hidden = v !== view;
+    const [first, part] = name.split("/");
+    const view = VIEWS.includes(first) ? first : "overview";
+    for (const v of VIEWS) byId(`${v}-view`).hidden = v !== view;
     for (const tab of document.querySelectorAll("[data-view]")) {
       if (tab.dataset.view === view) tab.setAttribute("aria-current", "page");
       else tab.removeAttribute("aria-current");
     }
     if (view !== route.last) scrollTo({ top: 0 });
     route.last = view;
-    if (view !== "overview") (browsers[view] ??= new IEAT.Browser(view, byId(view))).show(new URLSearchParams(query ?? ""));
+    if (view !== "overview") (browsers[view] ??= new IEAT.Browser(view, byId(`${view}-view`))).show(new URLSearchParams(query ?? ""));
+    else if (part) byId(name)?.scrollIntoView();
   }
 
   function theme() {
@@ -43,8 +44,14 @@
     byId("theme").addEventListener("click", () => (root.dataset.theme = shown() === "dark" ? "light" : "dark"));
   }
 
+  /** The skip link moves the focus, and leaves the address, which says what is shown, alone. */
+  function skip() {
+    document.querySelector(".skip").addEventListener("click", (e) => (e.preventDefault(), byId("main").focus()));
+  }
+
   async function start() {
     theme();
+    skip();
     try {
       told(await IEAT.summary());
     } catch {
