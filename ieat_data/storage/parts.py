@@ -69,8 +69,9 @@ class Part:
         """Return the rows, only `columns` if given."""
         with self._believed():
             source = self._checked(whole=columns is None)
-            names = None if columns is None else list(columns)
-            return pq.read_table(source, columns=names, page_checksum_verification=True)
+            # not read_table: it imports pandas where that is installed
+            with pq.ParquetFile(source, pre_buffer=True, page_checksum_verification=True) as file:
+                return file.read(None if columns is None else list(columns))
 
     def pick(self, at: NDArray[np.integer[Any]], columns: Sequence[str]) -> pa.Table:
         """Return some rows, by their places in ascending order; only their row groups are fetched and decoded."""
