@@ -59,7 +59,7 @@ def test_what_we_ship_holds_to_the_schemas(name: str, path: Path) -> None:
 
 @pytest.mark.parametrize("name", [n for n in SCHEMAS if n not in ("manifest", "export")])
 def test_a_key_that_is_none_is_found(name: str) -> None:
-    ours = {"project": {"name": "mine"}, "review": {"reviewers": ["anna"]}}  # files of which we ship none
+    ours: dict[str, Any] = {"project": {"name": "mine"}, "review": {"reviewers": ["anna"]}}  # files of which we ship none
     right = ours.get(name) or read(next(p for n, p in FILES if n == name))
     assert faults(name, right) == []
     assert any("'onfigs' was unexpected" in f for f in faults(name, {**right, "onfigs": []}))
