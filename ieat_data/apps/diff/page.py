@@ -21,7 +21,8 @@ from ieat_data.prompting.kept import texts
 from ieat_data.storage.open import at
 
 _STATIC = Path(__file__).resolve().parent / "static"
-_REPORT_STYLE = Path(report.__file__).resolve().parent / "static" / "report.css"
+_REPORT = Path(report.__file__).resolve().parent / "static"
+_STYLES = [_REPORT / f"{name}.css" for name in ("report", "overview", "list")]
 _KINDS = ("changed", "only_a", "only_b")
 _LIGHT = ("id", "task", "config", "language")
 _SNIPPET = 90  # characters of a sample in the list
@@ -72,7 +73,7 @@ def write(a: Path, b: Path, out: Path, n: int) -> dict[str, Any]:
     )
     _put(out / "data" / "compared.js", said)
     (out / "static").mkdir(exist_ok=True)
-    for path in (*web.STATIC.glob("*.*"), _REPORT_STYLE, *_STATIC.glob("*.[cj]s*")):
+    for path in (*web.STATIC.glob("*.*"), *_STYLES, *_STATIC.glob("*.[cj]s*")):
         shutil.copyfile(path, out / "static" / path.name)
     put(out / "index.html", (_STATIC / "index.html").read_text(encoding="utf-8"))
     return said

@@ -278,10 +278,10 @@ def test_pages_go_on_and_back(made: dict[str, Any], page_url: str, open_page: Op
             until(page, at(n))
             seen += page.locator("#samples-view .item").count()
             if n < pages:
-                page.locator("#samples").get_by_role("button", name="Later page").click()
+                page.locator("#samples-view").get_by_role("button", name="Later page").click()
         assert seen == made["rows"]
-        assert page.locator("#samples").get_by_role("button", name="Later page").is_disabled()
-        page.locator("#samples").get_by_role("button", name="Earlier page").click()
+        assert page.locator("#samples-view").get_by_role("button", name="Later page").is_disabled()
+        page.locator("#samples-view").get_by_role("button", name="Earlier page").click()
         until(page, at(pages - 1))
         assert page.locator("#samples-view .item-text").first.inner_text() != first
 

@@ -42,8 +42,8 @@ def test_a_build_without_a_sample_is_not_green_and_says_what_took_the_rows(tmp_p
         assert page.evaluate(colour) == page.evaluate(bad)
         assert "No sample came out: transcribe rejected 5 of 5: asr_mismatch." in page.locator(".notices").inner_text()
         assert fits(page) and unfit(page) == []
-        page.get_by_role("link", name="Samples").click()
-        assert page.locator("#samples .none").inner_text() == "No sample came out."
+        page.locator("[data-view=samples]").click()
+        assert page.locator("#samples-view .items .none").inner_text() == "No sample came out."
 
 
 @pytest.mark.parametrize(
@@ -63,5 +63,5 @@ def test_a_running_build_says_how_far_it_is(
         state = page.locator(".hero .state")
         state.wait_for()
         assert state.inner_text() == words
-        page.get_by_role("link", name="Samples").click()
-        assert page.locator("#samples .none").inner_text() == "No sample is finished yet."
+        page.locator("[data-view=samples]").click()
+        assert page.locator("#samples-view .items .none").inner_text() == "No sample is finished yet."
