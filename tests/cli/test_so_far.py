@@ -14,7 +14,7 @@ from tests.support.replayed import begin, go_on
 
 
 def shown(*options: str) -> str:
-    return CliRunner().invoke(app, ["show", *options], catch_exceptions=False).output
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["show", *options], catch_exceptions=False).output
 
 
 def test_a_running_build_shows_replies_then_thoughts(tmp_path: Path) -> None:

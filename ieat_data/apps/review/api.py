@@ -111,7 +111,7 @@ def make_routes(review: ReviewSession, token: str) -> list[BaseRoute]:
 
 def _asking(request: Request, review: ReviewSession) -> str:
     """Return who asks: "", or a reviewer with the token of that name."""
-    reviewer = request.query_params.get("reviewer", "")
+    reviewer: str = request.query_params.get("reviewer", "")
     if reviewer:
         review.admit(reviewer, request.headers.get(REVIEWER, ""))
     return reviewer
