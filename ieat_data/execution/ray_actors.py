@@ -81,13 +81,13 @@ class EngineActor:
     def calls(
         self, method: str, chunks: Sequence[list[Any]], alone: str = ""
     ) -> list[tuple[list[Any] | Exception, float]]:
-        """Make several calls, one after the other, and return what each gave."""
+        """Make several calls, one after the other, and return what each gave; none behind one that broke."""
         got = list[tuple[list[Any] | Exception, float]]()
         for chunk in chunks:
             got.append(self.call(method, chunk, alone))
             if any(isinstance(a, Exception) and faults.breaks_process(a) for a in _each(got[-1][0])):
                 break  # this process lets nobody in any more
-        return got + got[-1:] * (len(chunks) - len(got))
+        return got
 
     def call(self, method: str, requests: list[Any], alone: str = "") -> tuple[list[Any] | Exception, float]:
         """Return the answers, or the exception that the engine raised, and the engine's seconds for them.
@@ -231,11 +231,12 @@ class RayPool:
             got = self._got(ref, at, alone, len(some))
             quick = all(isinstance(g, list) for g, _ in got) and sum(s for _, s in got) < _QUICK_S
             together = _together[method] = min(together * 2, _MOST_TOGETHER) if quick else 1
-            for i, (answers, busy_s) in zip(some, got, strict=True):
+            waiting += some[: len(got) - 1 : -1]  # what was not tried, in its order
+            for i, (answers, busy_s) in zip(some, got, strict=False):
                 yield i, answers, busy_s
 
     def _got(self, ref: Any, at: int, alone: str, n: int) -> list[tuple[list[Any] | Exception, float]]:
-        """Return what n calls gave that were made together, each with the engine's seconds."""
+        """Return what n calls gave that were sent together, each with the engine's seconds: those that were made."""
         import ray
         from ray.exceptions import RayActorError
 
