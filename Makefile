@@ -103,9 +103,8 @@ test-fast: setup ## the tests that need no model
 
 test-engines: setup $(TINY)/qwen3/model.safetensors ## real production engines on a CPU, tiny models
 	$(VENV)-speech/bin/python -m pytest -m engines tests/engines/asr/test_funasr.py tests/engines/ser/test_emotion2vec.py \
-		tests/benchmarks/test_gpu_scripts.py tests/engines/tts/test_cosyvoice2.py tests/engines/speaker tests/engines/codec/test_s3tokenizer.py tests/corpora/test_lhotse.py
-	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py \
-		tests/benchmarks/test_gpu_scripts.py::test_the_script_for_vllm_ends_with_figures
+		tests/engines/tts/test_cosyvoice2.py tests/engines/speaker tests/engines/codec/test_s3tokenizer.py tests/corpora/test_lhotse.py
+	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines tests/engines/llm/test_vllm.py
 	$(ON_CPU) $(VENV)/bin/python -m pytest -m "engines and not slow" tests/engines/test_whole_builds.py
 
 test-trainers: ## exports read by the real trainers, a step of training with each: CPU, tiny models (apt-get install ffmpeg); TRAINERS=nemo: one alone
@@ -120,7 +119,10 @@ test-browser: setup ## the pages in a real Chromium (apt-get install chromium, o
 	$(call install,$(VENV),--no-deps -r requirements/browser.lock)
 	$(VENV)/bin/python -m pytest -m browser
 
-test-slow: setup $(TINY)/qwen3/model.safetensors ## what takes minutes: clusters of two nodes, speech engines killed in a whole build
+test-slow: setup $(TINY)/qwen3/model.safetensors ## what takes minutes: clusters of two nodes, speech engines killed in a whole build, GPU scripts
+	$(VENV)-speech/bin/python -m pytest -m engines tests/benchmarks/test_gpu_scripts.py
+	$(ON_CPU) $(VENV)-vllm/bin/python -m pytest -m engines \
+		tests/benchmarks/test_gpu_scripts.py::test_the_script_for_vllm_ends_with_figures
 	$(ON_CPU) $(VENV)/bin/python -m pytest -m slow tests/execution/test_ray.py tests/execution/test_ray_project.py tests/engines/test_whole_builds.py tests/apps/report/test_size.py
 
 test-faults: setup ## kill, damage and confuse FAULTS builds through Ray: nothing lost, nothing doubled (KINDS=a,b SEED=n)
