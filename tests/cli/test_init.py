@@ -65,7 +65,7 @@ def test_a_table_with_names_that_are_guessed(here: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir("mine")
     assert load_source("mine").path() == here / "clips"
     assert make_plan("mine", "cpu", Path("out"), None, None, None).nodes["ingest"].shards == ["mine-00000"]
-    assert "ieat build mine --limit 5 --out data/try" in Path("README.md").read_text()
+    assert "ieat build mine --limit 3 --out data/try" in Path("README.md").read_text()
 
 
 def test_clips_inside_the_project_are_named_from_there(here: Path) -> None:
@@ -204,7 +204,7 @@ def test_json_says_what_was_guessed_shown_and_written() -> None:
         ("a", 1.0, ""), ("gone", None, "missing_audio"),
     ]  # fmt: skip
     assert told["usable"] and set(told["wrote"]) == {str(p) for p in Path("mine").rglob("*") if p.is_file()}
-    assert list(told["next"])[1] == "ieat build mine --limit 5 --out data/try"
+    assert list(told["next"])[1] == "ieat build mine --limit 3 --out data/try"
     with pytest.raises(UserError, match="name your data"):
         init("other", "--json")
 

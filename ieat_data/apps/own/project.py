@@ -66,7 +66,7 @@ def next_commands(name: str, sources: Sequence[str]) -> list[tuple[str, str]]:
     """Return the next three commands, to be given in the project, and what each does."""
     return [
         (f"ieat ingest {sources[0]} --out data/{sources[0]}", "read all of it: what is in it, what is broken"),
-        (f"ieat build {name} --limit 5 --out data/try", "build the first five records with small real models"),
+        (f"ieat build {name} --limit 3 --out data/try", "build the first three records with small real models"),
         ("ieat report data/try --out report", "a page to read and hear: open report/index.html"),
     ]
 
