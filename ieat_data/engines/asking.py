@@ -204,8 +204,11 @@ class Asking:
         doubt.reason, doubt.message = reason, message
         return doubt
 
-    def _try_alone(self, key: str) -> bool:
+    def _try_alone(self, key: str, died: bool = False) -> bool:
         """Ask for one request alone, and for the witness after it; one that has failed often enough is stored.
+
+        A death counts only if the new process dies of the request too (`died`: the one before did): what has piled up
+        in a process until some call ends it is not there yet.
 
         Return whether the engine answers anything.
         """
@@ -227,7 +230,11 @@ class Asking:
             self._good = False
             return False
         self._good = True
-        doubt.alone += 1
+        dies = isinstance(answer, EngineDied) and not isinstance(answer, EngineHung)
+        if dies and not died:
+            time.sleep(_BETWEEN_S)
+            return self._try_alone(key, died=True)
+        doubt.alone += ALONE if dies else 1
         # a server that refuses a request says itself that the request is at fault
         if doubt.alone >= (1 if doubt.reason == "server_refused" else ALONE):
             del self._doubts[key]

@@ -85,7 +85,7 @@ class EngineActor:
         got = list[tuple[list[Any] | Exception, float]]()
         for chunk in chunks:
             got.append(self.call(method, chunk, alone))
-            if any(isinstance(a, Exception) and faults.breaks_process(a) for a in _each(got[-1][0])):
+            if isinstance(problem := got[-1][0], Exception) and faults.breaks_process(problem):
                 break  # this process lets nobody in any more
         return got
 

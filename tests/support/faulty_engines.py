@@ -99,7 +99,7 @@ class OutOfMemoryError(RuntimeError):
 
 
 class BreakingASR(doubles.ASR):
-    """Hears clips in batches. Its device breaks in the fifth call of each process, and a clip may need too much."""
+    """Hears clips in batches. Its device breaks in the fourth call of each process, and a clip may need too much."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -112,7 +112,7 @@ class BreakingASR(doubles.ASR):
         return [Transcript(t) if isinstance(t, str) else t for t in said]
 
     def _hear(self, texts: list[str]) -> list[str]:
-        if self.n >= 5:
+        if self.n >= 4:
             raise RuntimeError("CUDA error: device-side assert triggered")
         if "too much" in texts:
             raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
