@@ -38,10 +38,13 @@ class Limits:
     def __init__(self) -> None:
         self._values: dict[tuple[str, str, str], Counter[float]] = {}
         self._about: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._settings: dict[str, Mapping[str, Any]] = {}
 
     def missed(self, view: View, stage: StageView, row: Mapping[str, Any]) -> dict[str, Any] | None:
         """Count a rejected row, as `Rejects` yields it; return what it missed, or None if that is no number."""
-        found = _missed(view, stage, row)
+        if stage.name not in self._settings:  # once, not for each row
+            self._settings[stage.name] = _settings(view, stage.name)
+        found = _missed(view, self._settings[stage.name], row)
         if found is None:
             return None
         setting, measure, value, limit = found
@@ -72,10 +75,9 @@ def _coarse(values: Counter[float]) -> Counter[float]:
     return rounded
 
 
-def _missed(view: View, stage: StageView, row: Mapping[str, Any]) -> tuple[str, str, float, float] | None:
+def _missed(view: View, settings: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[str, str, float, float] | None:
     """Return the setting, what it limits, the row's value and the limit."""
     reason, payload = row["reason"], row["payload"]
-    settings = _settings(view, stage.name)
     if reason in ("too_long", "too_short") and isinstance(payload, dict) and isinstance(payload.get("payload"), str):
         return _length(reason, payload["payload"], payload.get("language") or "en")
     if reason == "near_duplicate" and (found := re.search(r": (\w+) (\d\.\d+)$", row["message"])):
