@@ -3,9 +3,7 @@
 
 const List = (() => {
   const { el, corpus } = window.IEAT;
-  const DONE = { accept: "accepted", reject: "rejected", edit: "edited" };
-  const LANGUAGES = { en: "English", zh: "Chinese" };
-  const titled = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const { said, titled, language } = Views;
 
   /** Text with the searched words marked, wherever they stand. */
   function marked(text, terms) {
@@ -32,10 +30,9 @@ const List = (() => {
 
   function row(one, terms, reasons, open) {
     const mine = one.mine;
-    const said = mine ? `${DONE[mine.decision]}${mine.reason ? `: ${reasons[mine.reason] ?? mine.reason}` : ""}` : "";
     const wanted = one.assigned.length;
     const state = [
-      el("span", { class: `row-mine ${mine?.decision ?? ""}` }, mine ? titled(said) : "not decided"),
+      el("span", { class: `row-mine ${mine?.decision ?? ""}` }, mine ? titled(said(mine, reasons)) : "not decided"),
       wanted ? el("span", { class: "quiet" }, `${one.decided} of ${Math.max(wanted, one.decided)} · ${one.assigned.join(", ")}`) : one.decided ? el("span", { class: "quiet" }, one.decided === 1 ? "1 decision" : `${one.decided} decisions`) : null,
     ];
     return el(
@@ -45,7 +42,7 @@ const List = (() => {
         "button",
         { class: "row", type: "button", dataset: { row: one.item }, onclick: () => open(one) },
         el("span", { class: terms.length ? "row-texts searched" : "row-texts" }, line("row-head", one.texts[0] || one.item, one, terms), line("row-tail quiet", one.texts[1], one, terms), one.hit ? line("row-hit", one.hit, one, terms) : null),
-        el("span", { class: "row-about quiet" }, `${titled(one.task)} · ${LANGUAGES[one.language] ?? one.language}`),
+        el("span", { class: "row-about quiet" }, `${titled(one.task)} · ${language(one.language)}`),
         el("span", { class: "row-state" }, state),
       ),
     );

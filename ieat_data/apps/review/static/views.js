@@ -7,6 +7,7 @@ const Views = (() => {
   const LANGUAGES = { en: "English", zh: "Chinese" };
 
   const titled = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const language = (code) => LANGUAGES[code] ?? code;
 
   /** A decision in words. */
   function said(decision, reasons) {
@@ -44,7 +45,7 @@ const Views = (() => {
       "div",
       { class: "item-head" },
       el("span", { class: "item-task" }, titled(item.task)),
-      el("span", null, LANGUAGES[item.language] ?? item.language),
+      el("span", null, language(item.language)),
       el("span", { class: "item-heard", role: "status" }),
       el("span", { class: "item-place" }, place),
     );
@@ -110,5 +111,5 @@ const Views = (() => {
 
   const empty = (words, tools) => el("div", { class: "empty" }, el("p", null, words), el("div", { class: "empty-tools" }, tools));
 
-  return { head, instruction, editor, sample, stamps, empty, said };
+  return { head, instruction, editor, sample, stamps, empty, said, titled, language };
 })();
