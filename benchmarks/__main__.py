@@ -20,7 +20,7 @@ from benchmarks.compare import Line, Options, as_json, machine, told, versions
 PARTS = {"rows": "benchmarks.rows_path", "memory": "benchmarks.rows_memory", "engines": "benchmarks.engines"}
 WITH_MODELS = {"engines"}  # only where asked for by name
 PEERS = ("ray", "datatrove", "datasets", "pyarrow")
-PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "pyloudnorm", "xllamacpp", "faster-whisper", "kokoro-onnx")
+PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "xllamacpp", "faster-whisper", "kokoro-onnx")
 
 
 def main() -> int:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
+from benchmarks.synthetic_corpora import Engine, Text
 from ieat_data.config import load_pipeline, load_profile
 from ieat_data.corpora.io.units import Unit
 from ieat_data.data.columns import Joined, row
@@ -30,42 +31,21 @@ WORDS = ("time", "year", "people", "way", "day", "thing", "life", "child", "worl
 BEFORE, AFTER = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"
 
 
-class Texts:
-    """A reader of a corpus of so many records (the file `rows`)."""
-
-    kind: ClassVar[str] = "text"
-
-    def __init__(self, root: Path, language: str) -> None:
-        self.rows = int((root / "rows").read_text())
-
-    def file_versions(self) -> dict[str, object]:
-        return {}
+class Texts(Text):
+    """A reader of a corpus of so many records (the file `rows`), all of one unit."""
 
     def plan(self, rows_per_unit: int) -> Iterator[Unit]:
         for first in range(0, self.rows, rows_per_unit):
             yield Unit("texts", first, first + rows_per_unit, rows_per_unit, first)
 
-    def read(self, unit: Unit) -> Iterator[Any]:
-        raise AssertionError("no row is made")
 
-
-class Instant:
+class Instant(Engine):
     """An LLM that answers at once."""
 
-    exact: ClassVar[bool] = True
-    neutral_settings: ClassVar[frozenset[str]] = frozenset()
     wants_transcript = wants_peers = False
 
     def __init__(self, **settings: Any) -> None:
         pass
-
-    @classmethod
-    def requirements(cls, settings: Mapping[str, Any]) -> tuple[()]:
-        return ()
-
-    @classmethod
-    def takes_prompts(cls, settings: Mapping[str, Any]) -> bool:
-        return True
 
     def generate(self, requests: Sequence[Generate]) -> list[Completion]:
         return [Completion((r.prompt[1].text.upper(),), "stop", 60, TOKENS) for r in requests]
