@@ -23,18 +23,23 @@ STAGES = {"llm": ("respond", "inject"), "asr": ("synthesize",), "tts": ("synthes
 Work = Callable[[], Any]
 
 
-def requests(role: str, n: int) -> list[Any]:
-    """Return `n` requests of the recording, as many of each stage."""
+def requests(role: str, n: int, side: str = "ours") -> list[Any]:
+    """Return `n` requests of the recording, as many of each stage.
+
+    Ours ends an answer where the model does. The others are told to make as many tokens, whatever they are.
+    """
     stages = STAGES[role]
     texts = {t["id"]: Segment(t["text"], t["control"]) for t in _lines(RECORDING / "texts.jsonl")}
     clips = {hashlib.sha256(p.read_bytes()).hexdigest(): p for p in (RECORDING / "clips").iterdir()}
     found: list[Any] = []
     for stage in stages:
-        asked = [a["request"] for a in _lines(RECORDING / f"answers/{stage}.jsonl") if a["method"] == METHODS[role]]
-        for q in asked[: n // len(stages)]:
+        known = [a for a in _lines(RECORDING / f"answers/{stage}.jsonl") if a["method"] == METHODS[role]]
+        for q, answer in ((a["request"], a["answer"]) for a in known[: n // len(stages)]):
             if role == "llm":
-                prompt = tuple(texts[t] for t in q["prompt"])
-                found.append(Generate(prompt, Sampling(**q["sampling"]), q["seed"], q["shared"]))
+                prompt, sampling = tuple(texts[t] for t in q["prompt"]), q["sampling"]
+                if side != "ours":
+                    sampling |= {"max_tokens": len(answer["token_ids"]) + 1}
+                found.append(Generate(prompt, Sampling(**sampling), q["seed"], q["shared"]))
             elif role == "asr":
                 found.append(Transcribe(clips[q["audio"]["sha256"]].read_bytes(), q["language"]))
             else:
@@ -77,7 +82,7 @@ def llm_library(asked: Sequence[Generate], settings: Mapping[str, Any]) -> Work:
 
     def work() -> None:
         for r, ids in zip(asked, prompts, strict=True):
-            own = {**_sampling(r.sampling), "n_predict": r.sampling.max_tokens, "seed": _seed(r.seed)}
+            own = {**_sampling(r.sampling), "n_predict": r.sampling.max_tokens, "seed": _seed(r.seed), "ignore_eos": True}
             engine._post("/completion", prompt=ids, cache_prompt=True, **own)
 
     return work
@@ -99,7 +104,7 @@ def llm_plain(asked: Sequence[Generate], settings: Mapping[str, Any]) -> Work:
             s = r.sampling
             text = "".join(segment.text for segment in r.prompt)
             sampling = {"temperature": s.temperature, "top_p": s.top_p, "top_k": s.top_k, "seed": r.seed % 2**31}
-            server.handle_completions({"prompt": text, "max_tokens": s.max_tokens, **sampling})
+            server.handle_completions({"prompt": text, "max_tokens": s.max_tokens, "ignore_eos": True, **sampling})
 
     return work
 
@@ -187,7 +192,7 @@ def main() -> None:
     role, side, n = sys.argv[1:]
 
     def ready() -> Work:
-        asked = requests(role, int(n))
+        asked = requests(role, int(n), side)
         if side == "ours":
             return ours(role, asked)
         engine: EngineConfig = load_profile("cpu", []).engines[role]  # type: ignore[index]

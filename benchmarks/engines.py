@@ -18,7 +18,7 @@ from benchmarks.sides import running
 SIDES = ("ours", "the library", "a plain loop")
 GOALS = {"the library": "≥ 0.97", "a plain loop": "≥ 1.5"}
 WORK = {"llm": "llama.cpp, 1.5B, 4 bits", "asr": "faster-whisper, base", "tts": "Kokoro"}
-REQUESTS = {"llm": 24, "asr": 16, "tts": 16}
+REQUESTS = {"llm": 8, "asr": 8, "tts": 8}
 
 
 def measure(options: Options) -> Iterator[Line]:
