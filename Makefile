@@ -147,9 +147,11 @@ test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROF
 bench: core $(VENV)-peers/.ready ## what the package costs beside its peers, into benchmarks/results (SMALL=1: in a minute, no figures; ONLY=rows)
 	$(VENV)/bin/python -m benchmarks --peers $(VENV)-peers/bin/python $(if $(ONLY),--only $(ONLY)) \
 		$(if $(SMALL),--small,--out benchmarks/results)
+	$(VENV)/bin/python -m benchmarks.page
 
 bench-engines: models ## the small engines inside a build beside their libraries alone and a plain loop, into benchmarks/results
 	$(VENV)/bin/python -m benchmarks --only engines $(if $(SMALL),--small,--rounds 3 --out benchmarks/results)
+	$(VENV)/bin/python -m benchmarks.page
 
 bench-vllm: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside the pipeline against raw vLLM, on a CPU
 	$(ON_CPU) HF_HUB_OFFLINE=1 $(VENV)-vllm/bin/python benchmarks/vllm_engine.py $(TINY) 4 2> /dev/null | tail -n 1

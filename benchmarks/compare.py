@@ -162,12 +162,13 @@ def versions(packages: Iterable[str], python: str) -> dict[str, str]:
 def told(lines: Iterable[Line]) -> str:
     """Return the table for people."""
     head = ("work", "against", "by the clock", "by CPU", "goal")
-    rows = [head, *((x.work, x.against, _amount(x.clock, x.unit), _amount(x.cpu, x.unit), x.goal) for x in lines)]
+    rows = [head, *((x.work, x.against, amount(x.clock, x.unit), amount(x.cpu, x.unit), x.goal) for x in lines)]
     widths = [max(len(r[i]) for r in rows) for i in range(len(head))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows)
 
 
-def _amount(value: float | None, unit: str) -> str:
+def amount(value: float | None, unit: str) -> str:
+    """Return a figure for people: a ratio with two decimals."""
     return "" if value is None else f"{value:.2f}" if unit == "x" else f"{value:g} {unit}"
 
 

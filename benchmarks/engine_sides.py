@@ -82,7 +82,12 @@ def llm_library(asked: Sequence[Generate], settings: Mapping[str, Any]) -> Work:
 
     def work() -> None:
         for r, ids in zip(asked, prompts, strict=True):
-            own = {**_sampling(r.sampling), "n_predict": r.sampling.max_tokens, "seed": _seed(r.seed), "ignore_eos": True}
+            own = {
+                **_sampling(r.sampling),
+                "n_predict": r.sampling.max_tokens,
+                "seed": _seed(r.seed),
+                "ignore_eos": True,
+            }
             engine._post("/completion", prompt=ids, cache_prompt=True, **own)
 
     return work
