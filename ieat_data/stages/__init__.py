@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ieat_data.stages.base import Stage
 from ieat_data.stages.dialogue.appraise import Appraise
-from ieat_data.stages.dialogue.inject import Inject, InjectDialogues
+from ieat_data.stages.dialogue.inject import Inject
+from ieat_data.stages.dialogue.inject_dialogues import InjectDialogues
 from ieat_data.stages.dialogue.kind import Kind
 from ieat_data.stages.dialogue.questions import Questions, SpeakQuestions
 from ieat_data.stages.dialogue.reorganise import Reorganise

@@ -28,7 +28,7 @@ from ieat_data.paths import prompts_dir
 from ieat_data.prompting.writing import load_writing
 from ieat_data.stages.asking import prompts_of
 from ieat_data.stages.base import Context, Reject
-from ieat_data.stages.dialogue.inject import Injection, InjectionSettings
+from ieat_data.stages.dialogue.injection import Injection, InjectionSettings
 from ieat_data.stages.dialogue.openings import InjectedTask
 from ieat_data.stages.dialogue.reorganise import Accepted, Single
 from ieat_data.stages.forecast import Ask, Forecast, Load

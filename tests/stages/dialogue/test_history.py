@@ -13,7 +13,7 @@ from ieat_data.data.rows import Emotion, Turn
 from ieat_data.engines.base import Failure
 from ieat_data.stages.base import Context
 from ieat_data.stages.dialogue.history import made_anew, per_dialogue
-from ieat_data.stages.dialogue.inject import InjectDialogues, InjectDialoguesSettings, Talk
+from ieat_data.stages.dialogue.inject_dialogues import InjectDialogues, InjectDialoguesSettings, Talk
 from ieat_data.stages.grouping import HowReplied
 from tests.stages.dialogue.test_inject import Direct, context
 

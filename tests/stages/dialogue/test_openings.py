@@ -17,7 +17,8 @@ from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.paths import shipped
 from ieat_data.stages.asking import descriptor_of
 from ieat_data.stages.base import Context
-from ieat_data.stages.dialogue.inject import Felt, Inject, InjectDialogues, InjectDialoguesSettings, InjectSettings
+from ieat_data.stages.dialogue.inject import Felt, Inject, InjectSettings
+from ieat_data.stages.dialogue.inject_dialogues import InjectDialogues, InjectDialoguesSettings
 from ieat_data.stages.dialogue.openings import TOKENS, TRIES, Opening, opens_by_itself
 from ieat_data.stages.row_by_row import Child
 from ieat_data.stages.speech.speakers import Voices
