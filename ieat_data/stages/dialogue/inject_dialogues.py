@@ -21,10 +21,7 @@ from ieat_data.stages.base import Context, Made
 from ieat_data.stages.dialogue import rubric
 from ieat_data.stages.dialogue.history import answered, per_dialogue
 from ieat_data.stages.dialogue.injection import Injection, InjectionSettings, by_parent
-from ieat_data.stages.dialogue.openings import (
-    Draft,
-    InjectedTask,
-)
+from ieat_data.stages.dialogue.openings import Draft, InjectedTask
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.grouping import settings_of
 from ieat_data.stages.row_by_row import Child, ExpandStage
