@@ -153,8 +153,10 @@ bench-engines: models ## the small engines inside a build beside their libraries
 	$(VENV)/bin/python -m benchmarks --only engines $(if $(SMALL),--small,--rounds 3 --out benchmarks/results)
 	$(VENV)/bin/python -m benchmarks.page
 
-bench-vllm: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside the pipeline against raw vLLM, on a CPU
-	$(ON_CPU) HF_HUB_OFFLINE=1 $(VENV)-vllm/bin/python benchmarks/vllm_engine.py $(TINY) 4 2> /dev/null | tail -n 1
+bench-vllm: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside a build beside raw vLLM, on a CPU, into benchmarks/results
+	$(ON_CPU) HF_HUB_OFFLINE=1 $(VENV)-vllm/bin/python -m benchmarks --only vllm \
+		$(if $(SMALL),--small,--rounds 3 --out benchmarks/results)
+	$(VENV)/bin/python -m benchmarks.page
 
 bench-scale: core ## the driver at 50,000 shards, reorganising ten million samples, corpora of 100 GB (docs/scale.md)
 	$(VENV)/bin/python benchmarks/scale.py

@@ -17,10 +17,15 @@ from pathlib import Path
 from benchmarks.compare import Line, Options, as_json, machine, told, versions
 
 # name → module with `measure(options)`
-PARTS = {"rows": "benchmarks.rows_path", "memory": "benchmarks.rows_memory", "engines": "benchmarks.engines"}
-WITH_MODELS = {"engines"}  # only where asked for by name
+PARTS = {
+    "rows": "benchmarks.rows_path",
+    "memory": "benchmarks.rows_memory",
+    "engines": "benchmarks.engines",
+    "vllm": "benchmarks.vllm",
+}
+WITH_MODELS = {"engines", "vllm"}  # only where asked for by name
 PEERS = ("ray", "datatrove", "datasets", "pyarrow")
-PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "xllamacpp", "faster-whisper", "kokoro-onnx")
+PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "xllamacpp", "faster-whisper", "kokoro-onnx", "vllm")
 
 
 def main() -> int:
