@@ -13,22 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ieat_data import stopping
-from ieat_data.cli import (
-    build,
-    check,
-    diff,
-    doctor,
-    export,
-    ingest,
-    init,
-    inspect,
-    instructions,
-    models,
-    push,
-    report,
-    review,
-    sources,
-)
+from ieat_data.cli.commands import Group
 from ieat_data.cli.faults import absent_extra, line, wrong_argument
 from ieat_data.errors import NothingRead, UserError
 from ieat_data.logs import on_terminal
@@ -41,6 +26,7 @@ _RESUME = {"build", "ingest", "models", "push", "export"}
 _BEGIN_AGAIN = {"report", "instructions", "check", "doctor", "verify"}  # nothing of what they leave is in the way
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -85,12 +71,6 @@ def settings(
     on_terminal(verbose)
     if project is not None:
         use_project(project)
-
-
-for command in (init, build, check, doctor, inspect, diff, export, push, report, review, ingest, sources):
-    command.register(app)
-app.add_typer(models.app, name="models")
-app.add_typer(instructions.app, name="instructions")
 
 
 def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

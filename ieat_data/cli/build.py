@@ -58,13 +58,6 @@ RetryOpt = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command()(build)
-    app.command()(plan)
-    app.command()(status)
-
-
 def load(pipeline: str, profile: str, sets: list[str] | None, limit: int | None) -> tuple[Pipeline, Profile]:
     """Read pipeline and profile, with the overrides of the command line."""
     from ieat_data.config import load_pipeline, load_profile, split_assignments

@@ -22,11 +22,6 @@ _ROWS_SHOWN = 5  # of the first stage that differs
 _LINES_SHOWN = 8  # per row
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(check)
-
-
 def check(
     pipeline: PipelineArg,
     profile: ProfileOpt = "replay",

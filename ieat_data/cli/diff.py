@@ -13,11 +13,6 @@ from ieat_data.cli.as_json import json_option, put
 _LISTED = 12  # lines of a part, of which JSON has all
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(diff)
-
-
 def diff(
     a: Annotated[Path, typer.Argument(metavar="A", help="A dataset folder, a manifest, or s3://BUCKET/PREFIX.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The one that is compared with it.")],

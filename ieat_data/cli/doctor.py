@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from ieat_data.apps.doctor.report import Report
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(doctor)
-
-
 def doctor(
     profile: ProfileOpt = "cpu",
     out: Annotated[Path, typer.Option("--out", "-o", help="The dataset folder of the build.")] = Path(),

@@ -13,11 +13,6 @@ from ieat_data.cli.names import completing, exporters
 _TARGETS = "ms-swift, llamafactory, trl, nemo, openai, webdataset, lhotse-shar, mds, osum, humdial, jsonl"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(export)
-
-
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder that ieat build wrote.")],
     to: Annotated[

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from ieat_data.apps.ingest.statistics import Statistics
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(ingest)
-
-
 def ingest(
     source: Annotated[
         str,

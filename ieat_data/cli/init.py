@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from ieat_data.apps.own.preview import Shown
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(init)
-
-
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The project's folder; it may hold your data already.")],
     audio: Annotated[

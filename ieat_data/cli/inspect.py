@@ -15,14 +15,6 @@ from ieat_data.errors import UserError
 FolderArg = Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote, or s3://BUCKET/PREFIX.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    app.command()(verify)
-    app.command()(digest)
-    app.command()(show)
-    app.command()(explain)
-
-
 def verify(
     folder: FolderArg,
     deep: Annotated[bool, typer.Option("--deep", help="Decode every clip to its end.")] = False,

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from ieat_data.dataset.push import State
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(push)
-
-
 def push(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A dataset folder that ieat build wrote.")],
     repo: Annotated[str, typer.Argument(metavar="REPO", help="OWNER/NAME on the hub; made if it is not there.")],

@@ -11,11 +11,6 @@ from ieat_data.cli.as_json import json_option, put
 from ieat_data.cli.build import WorkOpt
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(report)
-
-
 def report(
     folder: Annotated[Path, typer.Argument(help="A dataset folder that ieat build wrote, or is writing.")],
     out: Annotated[

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from ieat_data.apps.review.session import ReviewSession
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(review)
-
-
 def review(
     what: Annotated[
         Path,

@@ -5,14 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from ieat_data.cli.as_json import json_option, put
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(sources)
 
 
 def sources(

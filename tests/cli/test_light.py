@@ -52,6 +52,20 @@ def test_help_loads_nothing_heavy(args: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "LOADED []"
 
 
+def test_the_list_of_commands_reads_no_command() -> None:
+    unread = ("pydantic", "yaml", "rich", "ieat_data.cli.build", "ieat_data.config")
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from ieat_data.cli import app\n"
+        "print(CliRunner().invoke(app, ['--help']).output)\n"
+        f"print([m for m in {unread!r} if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "instructions" in said
+    assert said.splitlines()[-1] == "[]"
+
+
 @pytest.mark.long
 def test_importing_the_stages_loads_no_engine_and_no_ray() -> None:
     heavy = [m for m in HEAVY if m not in ("pyarrow", "numpy", "soundfile")]
