@@ -23,6 +23,7 @@ from ieat_data.errors import EngineDied, EngineDown, EngineHung
 from ieat_data.execution.black_box import BlackBox
 from ieat_data.execution.deadlines import LOAD_S, SECONDS, Deadlines
 from ieat_data.execution.ray_faults import translated
+from ieat_data.execution.ray_names import Named
 from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.starts import Starts
 from ieat_data.storage.store import Store
@@ -53,8 +54,7 @@ class EngineActor:
             logs.capture(log[0].here, log[1])
         arrive()
         config = Profile.model_validate(profile)
-        # by name: a restarted actor looks up the actors that it calls again
-        called = {r: Caller(RayPool([ray.get_actor(n) for n in names])) for r, names in helpers.items()}
+        called = {r: Caller(RayPool([Named(n) for n in names])) for r, names in helpers.items()}
         engine, context = config.engines[role], ray.get_runtime_context()  # type: ignore[index]
         folder = Path(tempfile.gettempdir()) / context.namespace if log is None else log[0].here
         self.starts = Starts(folder / f"{context.get_actor_name()}.starts", context.namespace)

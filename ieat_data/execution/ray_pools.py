@@ -19,6 +19,7 @@ from ieat_data.errors import BuildStopped, UserError
 from ieat_data.execution.black_box import BlackBox
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_actors import EngineActor, RayPool
+from ieat_data.execution.ray_names import Named
 from ieat_data.execution.ray_project import shipped_project
 from ieat_data.execution.ray_watch import Watch
 from ieat_data.storage.store import Store
@@ -67,8 +68,9 @@ class EnginePools:
                 self._end(self._actors.pop(role))
                 raise BuildStopped(f"engine {role} ({config.engine}) did not start: {last_line(e)}") from e
             self._there.add(role)
-        actors = self._actors[role]
-        return RayPool(actors, [BlackBox.beside(self._log(role, i)) for i in range(len(actors))])
+        replicas = range(len(self._actors[role]))
+        named = [Named(_actor_name(role, i)) for i in replicas]
+        return RayPool(named, [BlackBox.beside(self._log(role, i)) for i in replicas])
 
     def _start(self, role: str, used: Iterable[str]) -> list[Any]:
         config = self._profile.engines[role]  # type: ignore[index]
