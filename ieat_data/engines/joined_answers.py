@@ -108,10 +108,12 @@ class JoinedAnswers:
                 self._stage.delete(name)
 
     def take_out(self, task: str) -> None:
-        """Give a task its joined answers back as files of its own. For the holder of the lease."""
+        """Give a task its sound joined answers back as files of its own. For the holder of the lease."""
         for stage, span in self.of(task):
-            (stage / task).make()
-            (stage / task).replace(f"{uuid.uuid4().hex[:12]}{SUFFIX}", span.read(stage))
+            sound = [pack(*found) for found in unpack(span.read(stage)) if not isinstance(found, DamagedFrame)]
+            if sound:
+                (stage / task).make()
+                (stage / task).replace(f"{uuid.uuid4().hex[:12]}{SUFFIX}", b"".join(sound))
         for file in {span.file for span in self._spans.pop(task, ())}:
             left = {t: spans for t, spans in spans_of(self._stage, _index(file)).items() if t != task}
             self._stage.replace_json(_index(file), _said(left))

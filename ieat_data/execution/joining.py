@@ -7,12 +7,14 @@ ended that were sent before the joined one was known. A driver that dies before 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 
+from ieat_data.engines.cache import DAMAGED
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.stages.base import Task
 from ieat_data.storage import joined
 from ieat_data.storage.lease import Lease
-from ieat_data.storage.shards import ROLLUP_AT
+from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
 from ieat_data.storage.store import Store
 
 AT_END = 16  # loose records that are rolled up when a build has ended; fewer stay as they are
@@ -38,8 +40,10 @@ class Joiner:
         del self._running[task.table, task.name]
         self._delete()
 
-    def committed(self, node: Node, records: int) -> None:
-        self._loose[node.name] += records
+    def committed(self, node: Node, task: Task, records: Sequence[CommitRecord]) -> None:
+        if self._asks(node) and any(r.summary.get(DAMAGED) for r in records):
+            self._plan.answers(node).take_out(task.name)  # so that their damage is told once
+        self._loose[node.name] += len(records)
         if self._loose[node.name] >= ROLLUP_AT:
             self._join(node, ROLLUP_AT)
 

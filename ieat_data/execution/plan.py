@@ -54,6 +54,7 @@ class Node:
     records: dict[str, CommitRecord] = field(default_factory=dict)  # committed and not stale
     rows: int = 0  # in `records`
     rejects: Counter[str] = field(default_factory=Counter)
+    _elsewhere: dict[str, CommitRecord] = field(default_factory=dict)  # joined, and not added yet; by the part's file
 
     @property
     def name(self) -> str:
@@ -70,7 +71,7 @@ class Node:
 
     def add(self, records: Iterable[CommitRecord]) -> list[CommitRecord]:
         """Add records that are not stale; return the new ones."""
-        new = [r for r in records if r.shard not in self.records]
+        new = [self._elsewhere.pop(r.file, r) for r in records if r.shard not in self.records]
         for record in new:
             self.records[record.shard] = record
             self.rows += record.rows
@@ -91,6 +92,8 @@ class Node:
                 self.records[record.shard] = record
             elif found := self.found.get(record.shard):
                 self.found[record.shard] = [record if r.file == record.file else r for r in found]
+            else:  # of a task whose end is not known yet
+                self._elsewhere[record.file] = record
 
     def done(self, task: Task) -> bool:
         return all(s in self.records for s in task.outputs)

@@ -176,7 +176,7 @@ class Runner:
                     heapq.heappush(self._resting, (time.monotonic() + pause_s, next(self._order), task))
                     self._rested()
                     continue
-                self._committed(node, node.add(result))
+                self._committed(node, task, node.add(result))
                 self._there(node, task)
 
     def _next(self, in_flight: Mapping[tuple[str, ...], int]) -> Task | None:
@@ -189,9 +189,9 @@ class Runner:
         self.plan.take_found(node, task)
         return node.done(task)
 
-    def _committed(self, node: Node, new: Sequence[CommitRecord]) -> None:
+    def _committed(self, node: Node, task: Task, new: Sequence[CommitRecord]) -> None:
         _log.debug("%s: %s committed", node.name, ", ".join(r.shard for r in new))
-        self._joiner.committed(node, len(new))
+        self._joiner.committed(node, task, new)
         self.progress.done(node, new)
         for record in new:
             self._tell_of_answers(node, record)

@@ -12,6 +12,7 @@ from ieat_data.engines.frames import Damaged as DamagedAnswer
 from ieat_data.engines.frames import unpack
 from ieat_data.engines.joined_answers import SUFFIX, is_index, is_joined, spans_of
 from ieat_data.errors import Damaged
+from ieat_data.storage.joined import Span
 from ieat_data.storage.shards import CommitRecord, Table
 from ieat_data.storage.store import Store
 
@@ -68,13 +69,18 @@ def _table(table: Table, records: dict[str, CommitRecord], delete: bool) -> Iter
         except OSError as e:
             wrong = f"cannot be read: {first_line(e)}"
         if wrong:
-            yield f"{record.files[0]}: {record.shard}: {wrong}" if record.at is not None else f"{record.file}: {wrong}"
+            yield f"{_named(record, record.part_span, record.file)}: {wrong}"
         noted = len(table.quarantined(record))
         if noted != record.noted:
-            yield f"{record.quarantine}: {noted} of its {record.noted} rows are sound"
+            where = _named(record, record.noted_span, record.quarantine or "")
+            yield f"{where}: {noted} of its {record.noted} rows are sound"
         if delete and (wrong or noted != record.noted):
             # a shard without its part is made again; if it is joined to others, so are they, from stored answers
             table.store.delete(record.files[0])
+
+
+def _named(record: CommitRecord, span: Span | None, file: str) -> str:
+    return file if span is None else f"{span.file}: shard {record.shard}"
 
 
 def _differs(table: Table, record: CommitRecord) -> str | None:
