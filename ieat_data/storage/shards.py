@@ -20,13 +20,11 @@ running task can read them any more (`execution/joining.py`), or by a sweep.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,67 +33,30 @@ import pyarrow as pa
 from ieat_data.data.schema import OK, REJECTED
 from ieat_data.errors import Damaged
 from ieat_data.storage import orphans
-from ieat_data.storage.joined import Span, join
+from ieat_data.storage.joined import join
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.open import at
 from ieat_data.storage.orphans import ORPHAN_AGE_S
 from ieat_data.storage.parts import DamagedPart, Part, footer_crc, sha256_file, write_parquet
+from ieat_data.storage.records import (
+    CommitRecord,
+    encoded,
+    files_of,
+    key_of,
+    keys_of,
+    log_name,
+    loose_name,
+    number_of,
+    parsed,
+)
 from ieat_data.storage.sealed import seal, unseal
 from ieat_data.storage.store import Store
+
+__all__ = ["ROLLUP_AT", "CommitRecord", "Table"]
 
 T = TypeVar("T")
 
 ROLLUP_AT = 64  # number of loose records that justifies a file of their own
-
-
-@dataclass(frozen=True, slots=True)
-class CommitRecord:
-    """The committed state of one shard."""
-
-    shard: str
-    file: str
-    rows: int
-    ok: int
-    bytes: int
-    sha256: str
-    rejects: Mapping[str, int] = field(default_factory=dict)
-    inputs: str = ""  # digest of the shards that it was made from
-    summary: Mapping[str, Any] = field(default_factory=dict)  # the stage's summary of the shard, e.g. counts
-    quarantine: str | None = None
-    seconds: float = 0.0
-    finished: float = 0.0  # Unix time
-    engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # role → usage (engines/usage.py)
-    footer: str = ""  # CRC-32 of the part's footer (parts.py)
-    noted: int = 0  # lines of the quarantine file
-    pack: str = ""  # the id of the joined files that hold the part, the quarantined rows, or both
-    at: int | None = None  # where the part begins there; None: `file` is a file of its own
-    noted_at: tuple[int, int] | None = None  # where the quarantined rows begin there, and their bytes; None: likewise
-
-    @property
-    def part_span(self) -> Span | None:
-        """Return where the part lies if it is joined to others."""
-        return None if self.at is None else Span(f"pack-{self.pack}.parquets", self.at, self.bytes)
-
-    @property
-    def noted_span(self) -> Span | None:
-        """Return where the quarantined rows lie if they are joined to others."""
-        return None if self.noted_at is None else Span(f"quarantine-{self.pack}.jsonl", *self.noted_at)
-
-    @property
-    def files(self) -> list[str]:
-        """Return the files with its rows: first the one that holds the part."""
-        part, noted = self.part_span, self.noted_span
-        names = (part.file if part else self.file, noted.file if noted else self.quarantine)
-        return [name for name in names if name]
-
-    @property
-    def left(self) -> list[str]:
-        """Return the files of its own that it had before they were joined."""
-        return [
-            name
-            for name, span in ((self.file, self.part_span), (self.quarantine, self.noted_span))
-            if span is not None and name is not None
-        ]
 
 
 def _count(table: pa.Table) -> tuple[int, dict[str, int]]:
@@ -163,7 +124,7 @@ class Table:
             self.damaged.add(name)
         for line in lines:
             try:
-                yield line, _parsed(line)
+                yield line, parsed(line)
             except Damaged:
                 self.damaged.add(name)
 
@@ -285,8 +246,8 @@ class Table:
 
     def _publish(self, record: CommitRecord) -> bool:
         """Create a commit record. Return False if a record of the same shard, from the same inputs, was there first."""
-        name = _loose_name(record)
-        while not self._records.create(name, _encoded(record)):
+        name = loose_name(record)
+        while not self._records.create(name, encoded(record)):
             if self.record(record.shard, record.inputs) is not None:
                 return False
             self._records.delete(name)  # what is there is damaged
@@ -303,8 +264,8 @@ class Table:
         while True:
             try:
                 logs = self._records.names("rollup-")
-                key = _key(record) if logs else 0
-                return any(key in _keys(self._records, name) for name in logs)
+                key = key_of(record) if logs else 0
+                return any(key in keys_of(self._records, name) for name in logs)
             except FileNotFoundError:  # merged since the listing
                 continue
 
@@ -314,7 +275,7 @@ class Table:
         if not gone and not self.damaged:
             return
         loose = {n for n in self.damaged if n.endswith(".json")}
-        for name in {_loose_name(r) for r in gone.values()} | loose:
+        for name in {loose_name(r) for r in gone.values()} | loose:
             with contextlib.suppress(FileNotFoundError):
                 if all(record.file in gone for _, record in self._sound(name)):
                     self._records.delete(name)
@@ -323,7 +284,7 @@ class Table:
             kept = [line for line, record in self._sound(name) if record.file not in gone]
             if len(kept) < len(lines):
                 if kept:
-                    self._records.create(_log_name(_number(name)), b"".join(line + b"\n" for line in kept))
+                    self._records.create(log_name(number_of(name)), b"".join(line + b"\n" for line in kept))
                 self._records.delete(name)
 
     def roll_up(self, at_least: int = ROLLUP_AT, parts: bool = False) -> list[CommitRecord]:
@@ -346,8 +307,8 @@ class Table:
             with contextlib.suppress(FileNotFoundError):  # taken by another roll-up
                 found += [record for _, record in self._sound(name)]
         found = self._join(sorted(found, key=lambda r: r.finished), parts)
-        data = b"".join(_encoded(record) + b"\n" for record in found)
-        number, absorbed = _number(rolled[-1]) + 1 if rolled else 0, []
+        data = b"".join(encoded(record) + b"\n" for record in found)
+        number, absorbed = number_of(rolled[-1]) + 1 if rolled else 0, []
         while rolled and (last := self._records.find(rolled[-1])) and last.size <= len(data):
             name = rolled.pop()
             try:
@@ -355,8 +316,8 @@ class Table:
             except FileNotFoundError:
                 break
             absorbed.append(name)
-            number = _number(name)  # the place of the oldest in the order
-        self._records.create(_log_name(number), data)
+            number = number_of(name)  # the place of the oldest in the order
+        self._records.create(log_name(number), data)
         for old in (*absorbed, *loose):
             self._records.delete(old)
         return [record for record in found if record.left]
@@ -389,8 +350,8 @@ class Table:
             known: the table's records, if the caller has just read them.
             older_than_s: what is younger may belong to a running writer.
         """
-        names = _named(self.all_records() if known is None else known)
-        return orphans.sweep(self.store, self._records, names, lambda: _named(self._written()), older_than_s)
+        names = files_of(self.all_records() if known is None else known)
+        return orphans.sweep(self.store, self._records, names, lambda: files_of(self._written()), older_than_s)
 
     def all_records(self) -> list[CommitRecord]:
         """Return all commit records."""
@@ -403,49 +364,3 @@ class Table:
                 return [record for names in self._listed() for name in names for _, record in self._sound(name)]
             except FileNotFoundError:  # rolled up since the listing
                 continue
-
-
-def _encoded(record: CommitRecord) -> bytes:
-    return seal(asdict(record))
-
-
-def _parsed(line: bytes) -> CommitRecord:
-    try:
-        said = unseal(line, "a commit record")
-        if noted_at := said.get("noted_at"):
-            said["noted_at"] = tuple(noted_at)
-        return CommitRecord(**said)
-    except TypeError:  # of a version with other fields
-        raise Damaged("a commit record of another version") from None
-
-
-def _loose_name(record: CommitRecord) -> str:
-    """Return a name that writers from other inputs do not share: none of them can win this one's place."""
-    made_from = hashlib.sha256(record.inputs.encode()).hexdigest()[:12] if record.inputs else ""
-    return f"{record.shard}.{made_from}.json" if made_from else f"{record.shard}.json"
-
-
-def _log_name(number: int) -> str:
-    return f"rollup-{number:05d}-{uuid.uuid4().hex[:8]}.jsonl"
-
-
-def _number(log: str) -> int:
-    return int(log.removeprefix("rollup-").split("-")[0].split(".")[0])
-
-
-def _key(record: CommitRecord) -> int:
-    return hash((record.shard, record.inputs))
-
-
-@lru_cache(maxsize=64)
-def _keys(records: Store, log: str) -> frozenset[int]:
-    """Return the keys of a roll-up, read once: a file of this name never changes."""
-    found = set()
-    for line in records.read(log).splitlines():
-        with contextlib.suppress(Damaged):
-            found.add(_key(_parsed(line)))
-    return frozenset(found)
-
-
-def _named(records: Iterable[CommitRecord]) -> set[str]:
-    return {name for record in records for name in record.files}
