@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 
 from ieat_data.storage.store import Store
 
-LARGEST = 8 << 20  # bytes of a file that is joined: what is larger is written once
-_AT_ONCE = 16  # files that are read or deleted at a time: a bucket takes tens of milliseconds for each
+LARGEST = 16 << 20  # bytes of a file that is joined: what is larger is written once
+_AT_ONCE = 8  # files that are read or deleted at a time: a bucket takes tens of milliseconds for each
 
 
 T = TypeVar("T")
