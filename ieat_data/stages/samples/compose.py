@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import decode_hashed, encode_flac
@@ -252,6 +251,8 @@ def spoken_of(inputs: Inputs, table: str, wanted: set[str], texts: str | None = 
         wanted: their ids.
         texts: the table of the texts, if it has the same rows: ids are found there without a look into the clips.
     """
+    import pyarrow.compute as pc
+
     found: dict[str, Clip] = {}
     for shard in inputs.shards(table):
         ids = inputs.read(texts or table, shard, ["id"]).column("id")
