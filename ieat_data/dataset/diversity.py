@@ -48,9 +48,8 @@ class Texts:
         total = len(self._lengths)
         distinct = {}
         for n, grams in self._grams.items():
-            every = np.sort(np.concatenate(grams)) if grams else np.empty(0)
-            different = 1 + np.count_nonzero(every[1:] != every[:-1])  # np.unique would import numpy.ma
-            distinct[f"distinct_{n}"] = round(different / len(every), 4) if len(every) else None
+            every = np.concatenate(grams) if grams else np.empty(0)
+            distinct[f"distinct_{n}"] = round(len(np.unique(every)) / len(every), 4) if len(every) else None
         ranked = sorted(self._openings.items(), key=lambda x: (-x[1], x[0]))[:_TOP]
         lengths = np.percentile(self._lengths, [5, 50, 95]).tolist() if total else []
         return {
