@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -160,7 +160,6 @@ class SampleStage(Stage):
 
     row = Sample
     schema = SAMPLE_SCHEMA
-    clip_rate: ClassVar[int | None] = RATE  # Hz, as the metadata says; None: each clip has its own
     expected = frozenset({REJECTED_IN_REVIEW})
 
     @abstractmethod
