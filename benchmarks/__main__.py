@@ -22,6 +22,7 @@ PARTS = {
     "memory": "benchmarks.rows_memory",
     "compose": "benchmarks.compose",
     "loading": "benchmarks.loading",
+    "commands": "benchmarks.commands",
     "engines": "benchmarks.engines",
     "vllm": "benchmarks.vllm",
 }

@@ -19,7 +19,7 @@ from ieat_data.renamed import RENAMED_KEYS, now_called
 
 Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
 Language = Literal["en", "zh"]
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if PyYAML was built with libyaml
+YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if PyYAML was built with libyaml
 Rule = Literal["any_reject", "majority"]
 InstructionStatus = Literal["proposed", "checked", "accepted", "rejected"]
 
@@ -27,7 +27,7 @@ InstructionStatus = Literal["proposed", "checked", "accepted", "rejected"]
 class Strict(BaseModel):
     """A block of configuration: unknown keys are errors, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class EngineConfig(Strict):
@@ -340,7 +340,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: it cannot be read, is not YAML, or holds something else.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _YAML)
+        data = yaml.load(path.read_text(encoding="utf-8"), YAML)
     except OSError as e:
         raise UserError(f"{path}: cannot be read: {e.strerror}") from None
     except RecursionError:
@@ -380,7 +380,7 @@ def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]
             if not isinstance(node, dict):
                 raise UserError(f"--set {text!r}: {part!r} holds a value, not keys")
         try:
-            node[last] = yaml.safe_load(value)
+            node[last] = yaml.load(value, YAML)
         except yaml.YAMLError:
             raise UserError(f"--set {text!r}: the value is not YAML") from None
     return data

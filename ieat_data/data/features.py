@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from ieat_data.data.schema import AUDIO, SAMPLES
 
-RATE = 16_000  # Hz, of clips that are composed here; a stage 2 sample has its corpus's clip as it is
+RATE = 16_000  # Hz, of clips that are composed here
+# configs whose samples have their corpus's clips as they are: the metadata names no rate
+CORPUS_RATE = frozenset({"stage2_alignment", "stage2_synthesis", "stage2_continuation"})
 
 
 def feature(kind: pa.DataType, rate: int | None = RATE) -> dict[str, Any]:

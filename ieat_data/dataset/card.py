@@ -8,9 +8,8 @@ from typing import Any
 
 import yaml
 
-from ieat_data.data.features import RATE, SAMPLE_SCHEMA, card_features
+from ieat_data.data.features import CORPUS_RATE, RATE, SAMPLE_SCHEMA, card_features
 from ieat_data.dataset import about
-from ieat_data.stages import STAGES
 
 _MARKUP = re.compile(r"[&<>\\`*\[\]!#|~$]|(?<!\w)_|_(?!\w)")
 _TASKS = ["audio-text-to-text"]
@@ -36,7 +35,7 @@ def dataset_info(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name, config in manifest["configs"].items():
         size = sum(s["bytes"] for s in manifest["shards"] if s["config"] == name)
         split = {"name": "train", "num_bytes": size, "num_examples": config["rows"]}
-        features = card_features(SAMPLE_SCHEMA, getattr(STAGES.get(name), "clip_rate", RATE))
+        features = card_features(SAMPLE_SCHEMA, None if name in CORPUS_RATE else RATE)
         found.append(
             {"config_name": name, "features": features, "splits": [split], "download_size": size, "dataset_size": size}
         )

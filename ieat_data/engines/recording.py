@@ -113,6 +113,7 @@ class Recording:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._digests: dict[str, str] = {}
         self.name = folder.name
         path = folder / _HEADER
         try:
@@ -157,8 +158,10 @@ class Recording:
 
     def digest(self, stage: str) -> str:
         """Return a digest that changes with any answer of the stage."""
-        asked = [[a.key, a.answer.kind, a.answer.value, a.answer.audio] for a in self.answers(stage).values()]
-        return fingerprint(asked)
+        if stage not in self._digests:  # asked for by the plan and by the manifest
+            asked = [[a.key, a.answer.kind, a.answer.value, a.answer.audio] for a in self.answers(stage).values()]
+            self._digests[stage] = fingerprint(asked)
+        return self._digests[stage]
 
     def describe(self) -> dict[str, str]:
         """Return what a manifest says about the recording."""

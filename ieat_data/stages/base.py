@@ -22,7 +22,6 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -297,6 +296,8 @@ class Stage(ABC):
         """Return what a shard's commit record says besides rows and rejects: for clips, their total seconds."""
         if "duration_s" not in table.schema.names:
             return {}
+        import pyarrow.compute as pc  # a command that makes nothing does without
+
         return {"audio_s": round(pc.sum(table.column("duration_s")).as_py() or 0.0, 3)}
 
     def table(

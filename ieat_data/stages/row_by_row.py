@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ieat_data.data.columns import Joined, blank, columns, from_table, plain, sources
 from ieat_data.data.schema import OK, REJECTED, SKIPPED
@@ -200,6 +199,8 @@ def joined(
         optional: tables that need not be there: then their columns are null.
         only: the ids of those to return; by default all.
     """
+    import pyarrow.compute as pc
+
     wanted = taken(view, reads)
     there = [t for t in reads if t not in optional or inputs.has(t, shard)]
     tables = {t: inputs.read(t, shard, ["id", "status", *wanted.get(t, ())]) for t in (*there, *also)}

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ieat_data.cli import app
+from tests.support.finished import Finished
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +26,8 @@ HEAVY = (
     "kokoro_onnx",
     "huggingface_hub",
 )
+
+ENGINES = tuple(m for m in HEAVY if m not in ("pyarrow", "numpy", "soundfile"))
 
 
 @pytest.mark.long
@@ -66,9 +69,22 @@ def test_the_list_of_commands_reads_no_command() -> None:
     assert said.splitlines()[-1] == "[]"
 
 
+def test_verify_of_a_dataset_loads_no_stage(finished: Finished) -> None:
+    unread = ("ieat_data.stages", "ieat_data.execution", "pandas", "rich", "numpy.ma", "pyarrow.compute", *ENGINES)
+    code = (
+        "import sys\n"
+        f"sys.argv = ['ieat', 'verify', {str(finished.out)!r}]\n"
+        "from ieat_data.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as e:\n    assert not e.code\n"
+        f"print([m for m in {unread!r} if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1] == "[]"
+
+
 @pytest.mark.long
 def test_importing_the_stages_loads_no_engine_and_no_ray() -> None:
-    heavy = [m for m in HEAVY if m not in ("pyarrow", "numpy", "soundfile")]
+    heavy = [*ENGINES, "pandas", "numpy.ma", "pyarrow.compute", "pyarrow.dataset"]
     modules = "ieat_data.execution.plan, ieat_data.execution.runner"
     code = f"import sys, {modules}\nprint([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ieat_data.cli.build import make_plan
-from ieat_data.data.features import CORPUS_RATE_SCHEMA, RATE, SAMPLE_SCHEMA, card_features
+from ieat_data.data.features import CORPUS_RATE, CORPUS_RATE_SCHEMA, RATE, SAMPLE_SCHEMA, card_features
 from ieat_data.dataset import card
 from ieat_data.paths import shipped
+from ieat_data.stages import STAGES
 from tests.support import corpora
 from tests.support.hostile import HOSTILE
 from tests.support.in_process import build_here
@@ -209,3 +210,7 @@ def test_the_hub_s_name_for_a_size(rows: int, size: str) -> None:
     made = manifest()
     made["configs"]["stage1_1"]["rows"] = rows
     assert read(card.render(made))[0]["size_categories"] == [size]
+
+
+def test_the_card_knows_which_stages_keep_their_corpus_s_rate() -> None:
+    assert {name for name, stage in STAGES.items() if stage.schema is CORPUS_RATE_SCHEMA} == CORPUS_RATE

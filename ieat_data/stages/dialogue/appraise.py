@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ieat_data.config import Pipeline, Profile, languages_of
 from ieat_data.data.columns import Joined, row
@@ -71,6 +70,8 @@ class Appraise(MapStage[Labelled, Appraised]):
 
     def summarise(self, table: pa.Table) -> Mapping[str, Any]:
         """Return how many labels the words share, of how many."""
+        import pyarrow.compute as pc
+
         given = table.column("conflict").drop_null()
         return {"appraised": len(given), "same": pc.sum(pc.equal(given, 0.0)).as_py() or 0}
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from ieat_data.checks.instruction import presupposes, wants_short_form
@@ -200,6 +199,8 @@ class Questions(Stage):
         yield Task(self.name, "all", tuple(f"questions-{i:05d}" for i in range(self.settings.shards)), reads)
 
     def run(self, task: Task, inputs: Inputs, ctx: Context) -> Iterator[tuple[str, pa.Table]]:
+        import pyarrow.compute as pc
+
         buckets: dict[str, dict[str, Question]] = {shard: {} for shard in task.outputs}
         seen: set[str] = set()
         for table, shard in task.reads:
@@ -225,6 +226,8 @@ class Questions(Stage):
 
 def _drawn(targets: pa.Table) -> list[dict[str, Any]]:
     """Return the distinct questions that accepted targets of one shard drew."""
+    import pyarrow.compute as pc
+
     fit = targets.filter(pc.and_(pc.equal(targets["status"], OK), pc.is_valid(targets["instruction"])))
     columns = {name: pc.struct_field(fit["instruction"], name) for name in ("id", "text", "speaker", "clip")}
     distinct = pa.table({**columns, "language": fit["language"]}).group_by([*columns, "language"]).aggregate([])
@@ -236,6 +239,8 @@ def _shard_of(utterance: str, drawing: pa.Table, shard: str) -> str:
     """Return the shard of an utterance that targets of one shard are about: of a single one it has the same name."""
     if "turns" not in drawing.column_names:
         return shard
+    import pyarrow.compute as pc
+
     turns = pc.list_flatten(drawing["turns"])
     ids, shards = pc.struct_field(turns, "utterance"), pc.struct_field(turns, "shard")
     found: str = shards[pc.index(ids, utterance).as_py()].as_py()

@@ -2,8 +2,8 @@
 
 Each row has a signature for each kind of its texts. Signatures that share a band and a scope are candidates; they are
 compared, and of those that are alike the row with the smallest id stays. Written as it comes: ids, signatures and the
-keys of bands, these parted by their first byte; then each part is sorted by itself. What grows with the build in memory
-is one byte a row, and about 100 bytes for each near-duplicate.
+keys of bands, these parted by their first byte; then each part is sorted by itself. Keys that fit into the buffer need
+no files. What grows with the build in memory is one byte a row, and about 100 bytes for each near-duplicate.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Clusters:
         self.rows = 0
         self._ids = (folder / "ids").open("wb")
         self._signatures = (folder / "signatures").open("wb")
-        self._parts = [(folder / f"keys-{i:03d}").open("wb") for i in range(_PARTS)]
+        self._parts: list[BinaryIO] = []  # from the first full buffer on
         self._buffer: list[NDArray[Any]] = []
         self._buffered = 0
 
@@ -76,6 +76,8 @@ class Clusters:
             self._flush()
 
     def _flush(self) -> None:
+        if not self._parts:
+            self._parts = [(self._folder / f"keys-{i:03d}").open("wb") for i in range(_PARTS)]
         entries = np.concatenate([*self._buffer, np.empty(0, _KEY)])
         part = (entries["key"] >> np.uint64(56)).astype(np.uint8)
         order = np.argsort(part, kind="stable")
@@ -86,7 +88,8 @@ class Clusters:
 
     def duplicates(self) -> Iterator[Duplicate]:
         """Yield the rows to drop, in the order in which they were added. Nothing can be added afterwards."""
-        self._flush()
+        if self._parts:
+            self._flush()
         for file in (self._ids, self._signatures, *self._parts):
             file.close()
         if not self.rows:
@@ -104,15 +107,22 @@ class Clusters:
     def _candidates(self) -> Hashes:
         """Return the pairs of texts that share a band, as (text << 32 | the other, with the smaller id), sorted."""
         found, held = [np.empty(0, np.uint64)], 0
-        for i in range(_PARTS):
-            path = self._folder / f"keys-{i:03d}"
-            pairs = self._of_part(np.fromfile(path, _KEY))
-            path.unlink()
+        for entries in self._keys():
+            pairs = self._of_part(entries)
             found.append(pairs)
             held += len(pairs)
             if held > _PAIRS:
                 found, held = [np.unique(np.concatenate(found))], 0
         return np.unique(np.concatenate(found))
+
+    def _keys(self) -> Iterator[NDArray[Any]]:
+        """Yield all entries: those with one key come together."""
+        if not self._parts:
+            yield np.concatenate([*self._buffer, np.empty(0, _KEY)])
+        for i in range(len(self._parts)):
+            path = self._folder / f"keys-{i:03d}"
+            yield np.fromfile(path, _KEY)
+            path.unlink()
 
     def _of_part(self, entries: NDArray[Any]) -> Hashes:
         entries = entries[np.argsort(entries["key"])]

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ieat_data.checks.shingles import PLACES
@@ -102,6 +101,8 @@ class Deduplicate(Stage):
 
 def _signatures(table: pa.Table) -> tuple[list[str], list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]]:
     """Return a shard in the form that `Clusters.add` takes."""
+    import pyarrow.compute as pc
+
     texts = []
     for kind in KINDS:
         column = table[kind].combine_chunks()

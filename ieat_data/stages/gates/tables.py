@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ieat_data.config import Pipeline
 from ieat_data.data.schema import REJECTED
@@ -48,5 +47,7 @@ def screened_out(inputs: Inputs, table: str, shard: str) -> frozenset[str]:
 
 
 def _ids(verdicts: pa.Table) -> list[str]:
+    import pyarrow.compute as pc
+
     ids: list[str] = verdicts.filter(pc.equal(verdicts["status"], REJECTED))["id"].to_pylist()
     return ids

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ieat_data.config import Pipeline, Profile
 from ieat_data.data.audio import decode_hashed, encode_flac
@@ -161,7 +160,6 @@ class SampleStage(Stage):
 
     row = Sample
     schema = SAMPLE_SCHEMA
-    clip_rate: ClassVar[int | None] = RATE  # Hz, as the metadata says; None: each clip has its own
     expected = frozenset({REJECTED_IN_REVIEW})
 
     @abstractmethod
@@ -252,6 +250,8 @@ def spoken_of(inputs: Inputs, table: str, wanted: set[str], texts: str | None = 
         wanted: their ids.
         texts: the table of the texts, if it has the same rows: ids are found there without a look into the clips.
     """
+    import pyarrow.compute as pc
+
     found: dict[str, Clip] = {}
     for shard in inputs.shards(table):
         ids = inputs.read(texts or table, shard, ["id"]).column("id")

@@ -68,7 +68,6 @@ class Stage2(SampleStage):
     Settings = Stage2Settings
     version = 2  # 2: the metadata names no sampling rate, because each clip has its corpus's
     schema = CORPUS_RATE_SCHEMA
-    clip_rate = None
     task: str
     clips_in_a_sample: ClassVar[int] = 1
 
