@@ -47,7 +47,7 @@ _KINDS: dict[str, type] = {
 }
 
 
-_AS_JSON = json.JSONEncoder(ensure_ascii=False).encode
+_AS_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode  # answers are flat
 
 
 def encode(answer: Any) -> Encoded:

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from json.encoder import encode_basestring_ascii
 from typing import Any, cast
 
 from ieat_data.hashing import canonical
+
+_PLAIN: Mapping[type, Callable[[Any], str]] = {
+    str: encode_basestring_ascii,
+    int: repr,
+    bool: {True: "true", False: "false"}.__getitem__,
+}
 
 
 def answer_key(method: str, request: Any, engine: Mapping[str, Any]) -> str:
@@ -31,12 +37,8 @@ def answer_keys(method: str, requests: Sequence[Any], engine: Mapping[str, Any])
 
 def _written(value: Any, known: dict[int, str]) -> str:
     kind: type = type(value)
-    if kind is str:
-        return encode_basestring_ascii(value)
-    if kind is int:
-        return repr(value)
-    if kind is bool:
-        return "true" if value else "false"
+    if plain := _PLAIN.get(kind):
+        return plain(value)
     if kind is tuple or kind is list:
         return f"[{','.join([_written(v, known) for v in value])}]"
     if kind is not bytes and not _names(kind):

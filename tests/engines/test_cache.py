@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+
 from ieat_data.engines.base import (
     Chosen,
     Clip,
@@ -39,6 +42,17 @@ def test_answers_come_back_as_they_were_in_another_process_too(tmp_path: Path) -
     assert {k: again.get(k) for k in GIVEN} == GIVEN
     store.close()
     assert {k: ResponseCache(tmp_path / "s").get(k) for k in GIVEN} == GIVEN
+
+
+def test_a_new_answer_is_what_a_rerun_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-of-more-than-sixteen-characters")
+    said = Completion(("it is sk-of-more-than-sixteen-characters",), "stop", 3, (1, 2), ["<think>"])
+    heard = Transcript("hello", {"avg_logprob": np.float64(-0.1)})
+    store = ResponseCache(tmp_path / "s")
+    store.put({"said": said, "heard": heard})
+    new, read = ([cache.get(k) for k in ("said", "heard")] for cache in (store, ResponseCache(tmp_path / "s")))
+    assert new == read == [Completion(("it is ***",), "stop", 3, (1, 2), ("<think>",)), GIVEN["c"]]
+    assert type(new[1].details["avg_logprob"]) is float, "a stage never sees what a rerun would not"
 
 
 def test_a_file_cut_off_anywhere_gives_whole_answers_or_none(tmp_path: Path) -> None:
