@@ -14,7 +14,7 @@ from ieat_data.engines.base import Classify, EmotionScores, Failure, Transcribe,
 from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import EngineClient
 from ieat_data.errors import BuildStopped
-from ieat_data.execution import ray_actors
+from ieat_data.execution import ray_actors, ray_names
 from ieat_data.execution.ray_meter import Meter
 from ieat_data.execution.ray_pools import EnginePools, connected
 from ieat_data.storage.open import at
@@ -28,6 +28,12 @@ FAULTY = "tests.support.faulty_engines:"
 def ray() -> Iterator[Any]:
     with connected(Profile(name="none", engines={}, ray={"num_cpus": 2, "object_store_mb": 100})) as joined:
         yield joined
+
+
+@pytest.fixture(autouse=True)
+def names() -> None:
+    """A build gives a name once; these tests give the same ones."""
+    ray_names._handle.cache_clear()
 
 
 def test_an_engine_whose_process_dies_at_load_is_tried_twice_and_told_in_one_line(ray: Any, tmp_path: Path) -> None:
