@@ -2,8 +2,9 @@
 
 An engine has use for as many replicas as calls wait for it at a time, those that run among them. One that for three
 minutes never had a call for each of its replicas has some to spare; one that had more calls than replicas for most of
-that time could use more. Replicas move only if there are both: a model takes minutes to load. What a build's engines
-take together stays what it was when they all ran as the profile says.
+that time could use more. Replicas move only if there are both, by half of a pool at most, because models take minutes
+to load. An engine that is done gives all at once. What a build's engines take together stays what it was when they all
+ran as the profile says.
 """
 
 from __future__ import annotations
@@ -94,23 +95,37 @@ class Balance:
         seen = {role: [n for _, n in looks] for role, looks in self._looks.items()}
         counts = {role: len(there.get(role, ())) for role in self.sizes}
         room = _Room(self.sizes, self._total, there, nodes)
-        for role, calls in seen.items():
-            room.spare[role] = counts[role] - max(keep[role], min(max(calls), counts[role]) if keep[role] else 0)
         wants = {
             role: round(statistics.median(calls)) - counts[role]
             for role, calls in seen.items()
             if keep[role] and role not in self._refused and sum(n > counts[role] for n in calls) >= _MOST * len(calls)
         }
-        moves = []
-        while wants := {role: n for role, n in wants.items() if n > 0}:
-            role = max(wants, key=lambda r: (statistics.fmean(seen[r]) / max(counts[r], 0.5), r))
+        queue = {role: statistics.fmean(calls) for role, calls in seen.items()}
+        # room of those that are done goes at once, that of others by halves at most, to no more than double
+        room.spare = Counter({role: n for role, n in counts.items() if not keep[role]})
+        moves = self._fill(room, wants, counts, queue)
+        room.spare = Counter(
+            {r: min(n - max(keep[r], min(max(seen[r]), n)), -(-n // 2)) for r, n in counts.items() if keep[r]}
+        )
+        doubled = {role: min(n, len(there.get(role, ()))) for role, n in wants.items()}
+        return moves + self._fill(room, doubled, counts, queue)
+
+    def _fill(
+        self, room: _Room, wants: dict[str, int], counts: dict[str, int], queue: Mapping[str, float]
+    ) -> list[Move]:
+        """Give room to those that want some, first where most calls wait for a replica; count what they got."""
+        moves, able = [], {role for role, n in wants.items() if n > 0}
+        while able:
+            role = max(able, key=lambda r: (queue[r] / max(counts[r], 0.5), r))
             give = room.take(role)
             if give is None:
-                del wants[role]
+                able.remove(role)
                 continue
             moves.append(Move(role, give))
             counts[role] += 1
             wants[role] -= 1
+            if not wants[role]:
+                able.remove(role)
         return moves
 
     def room_for(

@@ -78,6 +78,17 @@ def test_an_engine_gets_no_more_than_it_could_use() -> None:
     assert len(seen({"tts": 11}).moves(THERE, NODE, {"llm": 0, "tts": 1, "asr": 1})) == 3
 
 
+def test_an_engine_gives_half_as_long_as_it_may_be_asked_and_gets_no_more_than_it_has() -> None:
+    sizes = {"llm": Size(1), "ser": Size(1)}
+    there = {"llm": {i: Place("a", (str(i),)) for i in range(6)}, "ser": {i: Place("a", (str(6 + i),)) for i in (0, 1)}}
+    moves = seen({"ser": 400}, sizes=sizes, total=Size(8)).moves(there, NODE, {"llm": 1, "ser": 1})
+    assert moves == [Move("ser", (("llm", 5),)), Move("ser", (("llm", 4),))], "two more, though five wait"
+    moves = seen({"llm": 400}, sizes=sizes, total=Size(8)).moves(there, NODE, {"llm": 1, "ser": 1})
+    assert moves == [Move("llm", (("ser", 1),))]
+    moves = seen({"llm": 400}, sizes=sizes, total=Size(8)).moves(there, NODE, {"llm": 1, "ser": 0})
+    assert len(moves) == 2, "it is done"
+
+
 def test_what_others_call_by_name_stays() -> None:
     assert seen({"tts": 500, "llm": 1}).moves(THERE, NODE, {"llm": 5, "tts": 1, "asr": 2}) == []
 
