@@ -20,11 +20,13 @@ from benchmarks.compare import Line, Options, as_json, machine, told, versions
 PARTS = {
     "rows": "benchmarks.rows_path",
     "memory": "benchmarks.rows_memory",
+    "compose": "benchmarks.compose",
+    "loading": "benchmarks.loading",
     "engines": "benchmarks.engines",
     "vllm": "benchmarks.vllm",
 }
 WITH_MODELS = {"engines", "vllm"}  # only where asked for by name
-PEERS = ("ray", "datatrove", "datasets", "pyarrow")
+PEERS = ("ray", "datatrove", "datasets", "pyarrow", "webdataset", "soundfile")
 PACKAGES = ("ray", "pyarrow", "numpy", "soundfile", "soxr", "xllamacpp", "faster-whisper", "kokoro-onnx", "vllm")
 
 

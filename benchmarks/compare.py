@@ -12,17 +12,20 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[1]
 _TICKS = os.sysconf("SC_CLK_TCK")
+_LOOK_S = 0.2  # between two looks at the CPU seconds of all processes
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,11 @@ def compared(alternatives: Mapping[str, Callable[[], Any]], rounds: int, warm: b
 
 def timed(call: Callable[[], Any]) -> dict[str, float]:
     """Return the seconds of a call, by `clock` and `cpu`."""
-    clock, cpu = time.perf_counter(), cpu_s()
-    own = call()
-    found = {"clock": time.perf_counter() - clock, "cpu": cpu_s() - cpu}
+    with CpuSeconds() as cpu:
+        began = time.perf_counter()
+        own = call()
+        clock = time.perf_counter() - began
+    found = {"clock": clock, "cpu": cpu.used}
     return {by: float(own[by]) for by in found} if isinstance(own, Mapping) and {*found} <= {*own} else found
 
 
@@ -112,15 +117,57 @@ def command(line: Sequence[str | Path], **options: Any) -> Callable[[], None]:
     return run
 
 
-def cpu_s() -> float:
-    """Return the CPU seconds of this process and of all below it, those that have ended too."""
-    if not Path("/proc/self/stat").exists():
-        return sum(os.times()[:4])
+class CpuSeconds:
+    """The CPU seconds of this process and of all below it, while a block runs: `used`, once it has ended.
+
+    Linux adds those of a process that ends to its parent's, unless the parent ignores its end, as Ray does with its
+    workers. So all are looked at now and then, and such a one counts as it was last seen.
+    """
+
     used = 0.0
+
+    def __init__(self) -> None:
+        self._over, self._thread = threading.Event(), threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._before = self._last = _by_process()
+        self._lost = 0.0
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._see()
+        self.used = sum(s for s, _ in self._last.values()) + self._lost - sum(s for s, _ in self._before.values())
+
+    def _look(self) -> None:
+        while not self._over.wait(_LOOK_S):
+            self._see()
+
+    def _see(self) -> None:
+        now = _by_process()
+        self._lost += sum(s for pid, (s, lost) in self._last.items() if lost and pid not in now)
+        self._last = now
+
+
+def _by_process() -> dict[int, tuple[float, bool]]:
+    """Return the CPU seconds of this process and of each below it, and whether they are lost when it ends."""
+    if not Path("/proc/self/stat").exists():
+        return {os.getpid(): (sum(os.times()[:4]), False)}
+    found = {}
     for pid in (os.getpid(), *below(os.getpid())):
         with contextlib.suppress(OSError):  # ended meanwhile
-            used += sum(map(int, _stat(pid)[11:15])) / _TICKS
-    return used
+            stat = _stat(pid)
+            found[pid] = sum(map(int, stat[11:15])) / _TICKS, _ignores_ends(int(stat[1]))
+    return found
+
+
+def _ignores_ends(pid: int) -> bool:
+    """Tell whether a process ignores the end of those that it has started."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = next(x.split()[1] for x in status.splitlines() if x.startswith("SigIgn:"))
+    return bool(int(mask, 16) >> (signal.SIGCHLD - 1) & 1)
 
 
 def below(pid: int) -> list[int]:

@@ -1,26 +1,20 @@
 """How fast samples are composed, against the audio alone; and what reading the drawn questions costs.
 
-    python benchmarks/compose.py [--rows 256] [--questions 1000] [--rounds 5]
-
 The clips are the MP3 of the shipped Emilia sample, again and again under other ids; questions are spoken in FLAC of
-24 kHz. Each stage makes one shard and commits it, as in a build. `bare` decodes the same clips, resamples them with
-soxr, joins them and encodes FLAC, and does nothing else; both by CPU seconds in turns, the median of the rounds
-counts. Then the clips of twenty drawn questions are read, alone (`picked`) and with all others (`whole`). Prints one
-JSON object.
+24 kHz. Each stage makes one shard and commits it, as in a build. The bare loop decodes the same clips, resamples them
+with soxr, joins them and encodes FLAC, and does nothing else: it does not bring a question to the loudness of what it
+is joined to. Then the clips of twenty drawn questions are read, alone and with all others.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
-import statistics
-import sys
 import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +22,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+from benchmarks.compare import ROOT, Line, Options, compared
 from ieat_data.config import load_pipeline, load_profile
 from ieat_data.data.features import RATE
 from ieat_data.data.rows import (
@@ -59,7 +52,8 @@ from ieat_data.stages.samples.response import Response
 from ieat_data.storage.parts import Part
 from ieat_data.storage.shards import Table
 
-ROOT = Path(__file__).resolve().parents[1]
+OURS, BARE = "ours", "decode, soxr, FLAC alone"
+FULL, SMALL = (256, 1000), (6, 8)  # rows of a shard, questions that they draw from
 SHARD, GROUP, ASKED = "speech-00000", "group-00000", "questions-00000"
 SPEECH = ROOT / "samples" / "emilia" / "Emilia" / "EN" / "EN-B000000.tar"
 THINK = "The user tells of a day that went wrong, and the voice sounds low. I should stay close to what was said. "
@@ -172,77 +166,40 @@ def bare(joined: Sequence[Sequence[bytes | float]]) -> None:
         sf.write(io.BytesIO(), np.concatenate(parts), RATE, format="FLAC", subtype="PCM_16")
 
 
-def cpu_s(work: Callable[[], Any]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
-
-
 def composed(corpus: Corpus, stage: Stage, ctx: Context, out: Path) -> None:
     task, inputs = corpus.inputs(stage)
     for shard, table in stage.run(task, inputs, ctx):
         Table(out).commit(shard, table, inputs=str(time.monotonic_ns()), summary=stage.summarise(table))
 
 
-def ratios(corpus: Corpus, ctx: Context, rounds: int, out: Path) -> dict[str, Any]:
-    """CPU seconds of the audio alone / CPU seconds of a stage, for each stage that composes."""
-    found = {}
-    Table(out).create()
-    for stage in (Response(), Empathy(), Questioned("reasoning"), Questioned("trajectory")):
-        task, inputs = corpus.inputs(stage)
-        joined = [p for sample in stage.samples(task.name, inputs, ctx) for p in corpus.pieces(sample)]
-        taken = [
-            (cpu_s(lambda: bare(joined)), cpu_s(lambda: composed(corpus, stage, ctx, out)))  # noqa: B023
-            for _ in range(rounds)
-        ]
-        alone, ours = (statistics.median(t) for t in zip(*taken, strict=True))
-        found[stage.name] = {
-            "clips": len(joined),
-            "bare_ms": round(alone / len(joined) * 1000, 2),
-            "ms": round(ours / len(joined) * 1000, 2),
-            "ratio": round(statistics.median(a / b for a, b in taken), 3),
-        }
-    return found
+def alone(work: Callable[[], Any]) -> Callable[[], dict[str, float]]:
+    """Return work that times itself: finer than hundredths of a second, and nothing runs below this process."""
+
+    def run() -> dict[str, float]:
+        clock, cpu = time.perf_counter(), time.process_time()
+        work()
+        return {"clock": time.perf_counter() - clock, "cpu": time.process_time() - cpu}
+
+    return run
 
 
-def read_bytes() -> int:
-    """What this process has read so far (Linux)."""
-    return int(Path("/proc/self/io").read_text().split("rchar: ")[1].split()[0])
-
-
-def reading(corpus: Corpus, rounds: int) -> dict[str, Any]:
-    """CPU seconds and bytes of reading the clips of some drawn questions, and of reading all as a stage used to."""
-    _, inputs = corpus.inputs(Questioned("reasoning"))
-    wanted = set(list(corpus.questions)[:: max(1, len(corpus.questions) // 20)])
-    ways: dict[str, Callable[[], Any]] = {
-        "picked": lambda: spoken_of(inputs, "speak_questions", wanted, texts="questions"),
-        "whole": lambda: [c for c in inputs.rows(Clip, "speak_questions", ASKED) if c.id in wanted],
-    }
-    found: dict[str, Any] = {"questions": len(corpus.questions), "drawn": len(wanted)}
-    for name, way in ways.items():
-        taken, before = [], read_bytes()
-        for _ in range(rounds):
-            taken.append(cpu_s(way))
-        megabytes = round((read_bytes() - before) / rounds / 1e6, 2)
-        found[name] = {"cpu_ms": round(statistics.median(taken) * 1000, 1), "read_mb": megabytes}
-    return found
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=256, help="utterances in the shard")
-    parser.add_argument("--questions", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=5)
-    args = parser.parse_args()
+def measure(options: Options) -> Iterator[Line]:
+    """Yield the audio alone against each stage that composes, and all questions read against the drawn ones."""
     ctx = Context(load_pipeline("stage1-2"), load_profile("cpu"))
     with tempfile.TemporaryDirectory() as folder:
-        corpus = Corpus(Path(folder), args.rows, args.questions)
-        found = {
-            "stages": ratios(corpus, ctx, args.rounds, Path(folder) / "out"),
-            "reading": reading(corpus, args.rounds),
+        corpus, out = Corpus(Path(folder), *(SMALL if options.small else FULL)), Path(folder) / "out"
+        Table(out).create()
+        for stage in (Response(), Empathy(), Questioned("reasoning"), Questioned("trajectory")):
+            task, inputs = corpus.inputs(stage)
+            joined = [p for sample in stage.samples(task.name, inputs, ctx) for p in corpus.pieces(sample)]
+            sides = {OURS: partial(composed, corpus, stage, ctx, out), BARE: partial(bare, joined)}
+            found = compared({name: alone(work) for name, work in sides.items()}, options.rounds)
+            yield found.line(f"composing {stage.name}", OURS, BARE, "≥ 0.9")
+        _, inputs = corpus.inputs(Questioned("reasoning"))
+        wanted = set(list(corpus.questions)[:: max(1, len(corpus.questions) // 20)])
+        ways: dict[str, Callable[[], Any]] = {
+            OURS: partial(spoken_of, inputs, "speak_questions", wanted, texts="questions"),
+            "reading all": lambda: [c for c in inputs.rows(Clip, "speak_questions", ASKED) if c.id in wanted],
         }
-        print(json.dumps(found, indent=2))
-
-
-if __name__ == "__main__":
-    main()
+        found = compared({name: alone(way) for name, way in ways.items()}, options.rounds)
+        yield found.line(f"the clips of {len(wanted)} of {len(corpus.questions)} questions", OURS, "reading all", "")

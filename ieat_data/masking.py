@@ -95,9 +95,14 @@ def _secrets() -> tuple[str, ...]:
 def _of_environment() -> frozenset[str]:
     return frozenset(
         value.strip()
-        for name, value in os.environ.items()
-        if _SECRET_NAME.search(name) and len(value.strip()) >= _MIN_CHARS and not value.startswith("/")
+        for value in (os.environ.get(name, "") for name in os.environ if _is_secret(name))
+        if len(value.strip()) >= _MIN_CHARS and not value.startswith("/")
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 @functools.lru_cache(maxsize=4)

@@ -31,11 +31,27 @@ def duration(data: bytes) -> tuple[float, int]:
     Raises:
         AudioError: `undecodable_audio`.
     """
+    if said := _flac_header(data):
+        return said
     try:
         with sf.SoundFile(io.BytesIO(data)) as f:
             return f.frames / f.samplerate, f.samplerate
     except (sf.LibsndfileError, ValueError, RuntimeError) as e:
         raise undecodable(e) from None
+
+
+def _flac_header(data: bytes) -> tuple[float, int] | None:
+    """Return what the header of a FLAC clip says, without libsndfile; None where a part looks odd."""
+    if data[:4] != b"fLaC" or data[4:8] not in (b"\x00\x00\x00\x22", b"\x80\x00\x00\x22"):
+        return None
+    at, last = 4, 0
+    while not last and at < len(data):  # over all blocks to the first frame
+        last, at = data[at] & 0x80, at + 4 + int.from_bytes(data[at + 1 : at + 4], "big")
+    said = int.from_bytes(data[18:26], "big")  # 20 bits of rate, 3 of channels, 5 of depth, 36 of length
+    rate, frames = said >> 44, said & (2**36 - 1)
+    if data[at : at + 2] not in (b"\xff\xf8", b"\xff\xf9") or not rate or not frames:
+        return None
+    return frames / rate, rate
 
 
 def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> tuple[Samples, int]:
@@ -120,7 +136,9 @@ def content_hash(data: bytes) -> str:
 
 
 def _hash(samples: NDArray[np.int16], rate: int) -> str:
-    return hashlib.sha256(f"{rate}:{samples.shape[1]}:".encode() + samples.astype("<i2").tobytes()).hexdigest()
+    heard = hashlib.sha256(f"{rate}:{samples.shape[1]}:".encode())
+    heard.update(np.ascontiguousarray(samples, "<i2").data)
+    return heard.hexdigest()
 
 
 def decode_hashed(data: bytes, rate: int) -> tuple[Samples, str]:

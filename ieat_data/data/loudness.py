@@ -24,13 +24,14 @@ BLOCK_S, HOP_S = 0.4, 0.1  # what is measured at a time, and how far apart
 _SILENT, _QUIET = -70.0, 10.0  # LUFS below which a block never counts; LU below the others
 _AT_ONCE, _ROWS = 32, 64  # samples in a block of the filter, blocks in a product: so small that BLAS starts no threads
 _MEMORY = 4  # numbers that the filter remembers
+_FORGOTTEN = 1e-20  # what is left of them where they no longer change a digit
 
 
 def loudness(samples: Samples, rate: int) -> float:
     """Return integrated loudness, LUFS; minus infinity for silence. Below 0.4 s: the RMS level, dBFS."""
     if len(samples) < int(BLOCK_S * rate) + 1:
         return float(20 * np.log10(np.sqrt(np.mean(np.square(samples, dtype=np.float64))) + 1e-9))
-    power = _powers(_weighted(samples, rate), rate)
+    power = _powers(_squares(samples, rate), rate)
     with np.errstate(divide="ignore"):
         heard = power[_lufs(power) >= _SILENT]
         if not len(heard):
@@ -43,19 +44,19 @@ def _lufs(power: Any) -> Any:
     return -0.691 + 10 * np.log10(power)
 
 
-def _powers(weighted: Numbers, rate: int) -> Numbers:
+def _powers(squares: Numbers, rate: int) -> Numbers:
     """Return the mean square of each block of 0.4 s, one every 0.1 s."""
-    n = int(np.round((len(weighted) / rate - BLOCK_S) / HOP_S)) + 1
+    n = int(np.round((len(squares) / rate - BLOCK_S) / HOP_S)) + 1
     begins = (HOP_S * rate * np.arange(n)).astype(int)
-    ends = np.minimum((HOP_S * rate * np.arange(n) + BLOCK_S * rate).astype(int), len(weighted))
+    ends = np.minimum((HOP_S * rate * np.arange(n) + BLOCK_S * rate).astype(int), len(squares))
     edges = np.unique([*begins, *ends])
-    until = np.concatenate([[0.0], np.cumsum(np.add.reduceat(np.square(weighted[: edges[-1]]), edges[:-1]))])
+    until = np.concatenate([[0.0], np.cumsum(np.add.reduceat(squares[: edges[-1]], edges[:-1]))])
     power: Numbers = (until[np.searchsorted(edges, ends)] - until[np.searchsorted(edges, begins)]) / (BLOCK_S * rate)
     return power
 
 
-def _weighted(samples: Samples, rate: int) -> Numbers:
-    """Return K-weighted samples."""
+def _squares(samples: Samples, rate: int) -> Numbers:
+    """Return the squares of K-weighted samples."""
     size = _AT_ONCE * _ROWS
     blocks = np.zeros((-(-len(samples) // size), _ROWS, _AT_ONCE))
     blocks.reshape(-1)[: len(samples)] = samples
@@ -64,11 +65,13 @@ def _weighted(samples: Samples, rate: int) -> Numbers:
     memory = np.zeros((len(blocks) * _ROWS, _MEMORY))
     memory[1:] = alone.reshape(-1, matrix.shape[1])[:-1, _AT_ONCE:]  # what the block before leaves
     step, passed = 1, matrix[_AT_ONCE:, _AT_ONCE:]
-    while step < len(memory):  # then of 2, 4, 8, ... blocks before
+    while step < len(memory) and np.abs(passed).max() > _FORGOTTEN:  # then of 2, 4, 8, ... blocks before
         memory[step:] += memory[:-step] @ passed
         step, passed = 2 * step, passed @ passed
-    found = memory.reshape(len(blocks), _ROWS, _MEMORY) @ matrix[_AT_ONCE:, :_AT_ONCE]
-    return (alone[:, :, :_AT_ONCE] + found).reshape(-1)[: len(samples)]
+    # into `blocks`, which is read no more: a new array costs more than what is done with it
+    weighted = np.matmul(memory.reshape(len(blocks), _ROWS, _MEMORY), matrix[_AT_ONCE:, :_AT_ONCE], out=blocks)
+    weighted += alone[:, :, :_AT_ONCE]
+    return np.square(weighted, out=weighted).reshape(-1)[: len(samples)]
 
 
 @cache

@@ -33,9 +33,15 @@ def match_loudness(question: Samples, utterance: Samples, rate: int) -> tuple[Sa
     gain = loudness(utterance, rate) - loudness(question, rate)
     gain = float(np.clip(gain if np.isfinite(gain) else 0.0, -_MAX_GAIN_DB, _MAX_GAIN_DB))
     matched = question * np.float32(10 ** (gain / 20))
-    peak = max(float(np.abs(matched).max(initial=0.0)), float(np.abs(utterance).max(initial=0.0)))
-    scale = np.float32(min(1.0, PEAK / peak)) if peak > PEAK else np.float32(1.0)
+    peak = max(_peak(matched), _peak(utterance))
+    if peak <= PEAK:
+        return matched, utterance
+    scale = np.float32(PEAK / peak)
     return matched * scale, utterance * scale
+
+
+def _peak(samples: Samples) -> float:
+    return max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
 
 
 def join(pieces: list[Piece], rate: int, audio: int = 0) -> tuple[Samples, list[Span]]:

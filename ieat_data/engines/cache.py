@@ -50,18 +50,19 @@ _AS_JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 def encode(answer: Any) -> Encoded:
     """Convert an answer to its stored form."""
-    return encode_all([answer])[0]
+    return encode_all([answer])[0][0]
 
 
-def encode_all(answers: Iterable[Any]) -> list[Encoded]:
-    """Convert answers to their stored form."""
+def encode_all(answers: Iterable[Any]) -> list[tuple[Encoded, dict[str, Any]]]:
+    """Convert answers to their stored form, each with the fields that stand in it."""
     clean, encoded = secrets_remover(), []
     for answer in answers:
         value = dict(vars(answer))  # no answer holds other classes: all are flat
         if isinstance(answer, base.Failure):
             value["message"] = masked(answer.message)
         audio = value.pop("audio", None)
-        encoded.append(Encoded(type(answer).__name__, _AS_JSON(clean(value)), audio))
+        value = clean(value)
+        encoded.append((Encoded(type(answer).__name__, _AS_JSON(value), audio), value))
     return encoded
 
 
@@ -71,13 +72,17 @@ def decode(encoded: Encoded) -> Any:
     Raises:
         KeyError, TypeError, ValueError: `encode` did not write this.
     """
-    cls, loaded = _KINDS[encoded.kind], json.loads(encoded.value)
+    return _made(encoded, json.loads(encoded.value))
+
+
+def _made(encoded: Encoded, value: dict[str, Any]) -> Any:
+    cls = _KINDS[encoded.kind]
     if encoded.audio is not None:
-        loaded["audio"] = encoded.audio
+        value["audio"] = encoded.audio
     for name in _tuples(cls):
-        if loaded.get(name) is not None:
-            loaded[name] = tuple(loaded[name])
-    return cls(**loaded)
+        if value.get(name) is not None:
+            value[name] = tuple(value[name])
+    return cls(**value)
 
 
 @functools.cache
@@ -188,9 +193,12 @@ class ResponseCache:
         return self._known[key]
 
     def put(self, answers: Mapping[str, Any]) -> None:
-        new = dict(zip(answers, encode_all(answers.values()), strict=True))
+        both = dict(zip(answers, encode_all(answers.values()), strict=True))
+        new = {key: stored for key, (stored, _) in both.items()}
         self._known.update(new)
         self._append(new)
+        # not read back, which takes longest of all: strings and whole numbers, unlike NumPy's, are the same in JSON
+        self._decoded.update((k, _made(*e)) for k, e in both.items() if e[0].kind == base.Completion.__name__)
 
     def _append(self, answers: Mapping[str, Encoded]) -> None:
         if self._store is None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ieat_data.data.audio import AudioError, duration
+from ieat_data.engines.base import Completion
 
 
 @dataclass
@@ -27,9 +28,11 @@ class Usage:
         self.requests += len(requests)
         self.busy_s += busy_s
         for request, answer in zip(requests, answers, strict=True):
-            self.audio_s += getattr(answer, "duration_s", 0.0) or _heard_s(request)
-            self.tokens_in += getattr(answer, "n_prompt", 0)
-            self.tokens_out += len(getattr(answer, "token_ids", ()))
+            if isinstance(answer, Completion):
+                self.tokens_in += answer.n_prompt
+                self.tokens_out += len(answer.token_ids)
+            else:
+                self.audio_s += getattr(answer, "duration_s", 0.0) or _heard_s(request)
 
     def rounded(self) -> dict[str, float]:
         """Return the counts in the form that a commit record holds."""

@@ -78,10 +78,12 @@ class Part:
         with self.open() as file:
             sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
             starts = np.cumsum([0, *sizes])
-            groups = np.unique(np.searchsorted(starts, at, side="right") - 1)
-            there = np.concatenate([np.arange(starts[g], starts[g + 1]) for g in groups])
-            read = file.read_row_groups(groups.tolist(), columns=list(columns))
-            return read.take(pa.array(np.searchsorted(there, at)))
+            of = np.searchsorted(starts, at, side="right") - 1
+            found = [  # one at a time: what is not wanted is let go before the next
+                file.read_row_group(g, columns=list(columns)).take(pa.array(at[of == g] - starts[g]))
+                for g in np.unique(of).tolist()
+            ]
+            return pa.concat_tables(found)
 
     def _checked(self, whole: bool = False) -> Any:
         """Return what pyarrow reads the part from, once its footer is found to be right."""

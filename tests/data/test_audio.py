@@ -44,6 +44,17 @@ def test_mp3_is_read_and_cut() -> None:
     assert len(decode(data, max_s=1.0)[0]) == 24_000
 
 
+def test_the_length_in_a_flac_header_is_that_of_libsndfile_and_an_odd_header_is_left_to_it() -> None:
+    for rate, channels in ((RATE, 1), (44_100, 2)):
+        data = as_file(np.stack([tone(1.37, rate=rate)] * channels, axis=1), rate, format="FLAC", subtype="PCM_24")
+        with sf.SoundFile(io.BytesIO(data)) as f:
+            assert duration(data) == (f.frames / f.samplerate, f.samplerate)
+    sound = encode_flac(tone(1), RATE)
+    for damaged in (sound[:26], sound[:60], sound[:43] + b"\x7f" + sound[44:]):
+        with pytest.raises(AudioError):
+            duration(damaged)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

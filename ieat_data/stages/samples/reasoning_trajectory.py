@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +20,6 @@ from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.stages.gates.tables import GATES
 from ieat_data.stages.samples.compose import (
     WRITTEN,
-    Clip,
     Compose,
     Composition,
     Utterances,
@@ -63,17 +63,20 @@ class Questioned(Compose):
         table = "inject" if inputs.has("inject", name) else "inject_dialogues"
         targets = list(accepted(inputs, table, name, self.task))
         utterances = Utterances(inputs, wanted_by(t.row for t in targets) if table == "inject_dialogues" else None)
-        questions = spoken_of(inputs, "speak_questions", {_question(t.row) for t in targets}, texts="questions")
-        for target in targets:
-            spoken = questions.get(_question(target.row))
-            if spoken is not None:  # a question that could not be spoken is in quarantine
-                yield self._sample(target, spoken, utterances, ctx)
+        questions = spoken_of(inputs, "speak_questions", {_question(t) for t in targets}, texts="questions")
+        # those of one question together: it is decoded once
+        for question, asked in groupby(sorted(targets, key=_question), key=_question):
+            spoken = questions.get(question)
+            if spoken is not None:  # one that could not be spoken is in quarantine
+                heard = piece("question", spoken.audio, spoken.id, spoken.speaker)
+                for target in asked:
+                    yield self._sample(target, heard, utterances, ctx)
 
-    def _sample(self, stored: Stored[Target], spoken: Clip, utterances: Utterances, ctx: Context) -> Sample:
+    def _sample(self, stored: Stored[Target], heard: Piece, utterances: Utterances, ctx: Context) -> Sample:
         target, drawn = stored.row, stored.row.instruction
         assert drawn is not None
         sample = Composition(child_id(stored.id, self.name, 0), self.task, "stage1_2", target.language, utterances)
-        question = piece("question", spoken.audio, drawn.id, drawn.speaker)
+        question = replace(heard, ref=drawn.id, speaker=drawn.speaker)
         *history, last = target.turns
         for turn in history:
             sample.user([utterances.clip(turn.utterance)], turn.transcript, emotion=turn.emotion)
@@ -101,7 +104,7 @@ class Questioned(Compose):
         return sample.finish(target.parent, target.attempts, target.seed, drawn)
 
 
-def _question(target: Target) -> str:
-    drawn = target.instruction
+def _question(target: Stored[Target]) -> str:
+    drawn = target.row.instruction
     assert drawn is not None
     return question_id(drawn.id, drawn.speaker, drawn.clip)
