@@ -184,6 +184,7 @@ class _Workbench:
             inputs="",
             table=table.store,
             answers=at(self.folder) / "answers" / name,
+            joined=(),
             engines=_identities(stage, self.profile, self.recording),
             known=self.recording.folder if self.recording else None,
         )

@@ -73,10 +73,9 @@ def _shards(plan: Plan, name: str) -> Iterator[tuple[Node, str]]:
 
 def _part(node: Node, shard: str) -> list[dict[str, Any]]:
     """Return the good rows of a shard, without audio."""
-    part = node.table.part(node.records[shard])
-    with part.open() as file:
-        columns = [c for c in file.schema_arrow.names if c != "audio"]
-    return [r for r in part.read(columns).to_pylist() if r["status"] == OK]
+    record = node.records[shard]
+    columns = [c for c in node.table.columns(record) if c != "audio"]
+    return [r for r in node.table.read(record, columns).to_pylist() if r["status"] == OK]
 
 
 def _user(turn: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,14 +13,16 @@ import json
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ieat_data.engines import base, suspects
 from ieat_data.engines.frames import Damaged, Encoded, pack, unpack
 from ieat_data.masking import masked, secrets_remover
+from ieat_data.storage.joined import Span
 from ieat_data.storage.open import at
 from ieat_data.storage.store import Log, Store
 
@@ -104,6 +106,12 @@ def drop_failures(place: Store | Path, reasons: Collection[str]) -> Counter[str]
     return dropped
 
 
+def failed(joined: Iterable[tuple[Store, Span]], reasons: Collection[str]) -> bool:
+    """Tell whether there are failures of these reasons among joined answers."""
+    found = (found for store, span in joined for found in unpack(span.read(store)))
+    return any(not isinstance(one, Damaged) and _failed(one[1]) in reasons for one in found)
+
+
 def _drop_failures(store: Store, name: str, reasons: Collection[str]) -> Counter[str]:
     kept, dropped = list[bytes](), Counter[str]()
     for found in unpack(store.read(name)):
@@ -131,9 +139,15 @@ class ResponseCache:
     Args:
         place: the task's folder; None keeps new answers in memory only.
         recorded: a recording's answers by key. They are not copied into the folder.
+        joined: where more of the task's answers lie (joined_answers.py).
     """
 
-    def __init__(self, place: Store | Path | None, recorded: Mapping[str, Encoded] | None = None) -> None:
+    def __init__(
+        self,
+        place: Store | Path | None,
+        recorded: Mapping[str, Encoded] | None = None,
+        joined: Iterable[tuple[Store, Span]] = (),
+    ) -> None:
         self._store = None if place is None else at(place)
         self._known: dict[str, Encoded] = dict(recorded or {})
         self._decoded: dict[str, Any] = {}
@@ -141,32 +155,36 @@ class ResponseCache:
         self._damaged = self._outdated = 0
         if self._store is not None:
             self._load_all(self._store)
+        for store, span in joined:
+            self._damaged += self._load(f"{store}/{span.file}", partial(span.read, store))[1]
 
     def _load_all(self, store: Store) -> None:
         for name in store.names():
             if name.endswith(_SUFFIX):
-                self._load(store, name)
+                sound, damaged = self._load(f"{store}/{name}", partial(store.read, name))
+                if damaged:
+                    # what is sound moves to a file of its own, so that this damage is told once
+                    self._damaged += damaged
+                    self._append(sound)
+                    store.delete(name)
             self._outdated += name.endswith(_SUFFIX_BEFORE)
 
-    def _load(self, store: Store, name: str) -> None:
-        try:
-            data = store.read(name)
-        except OSError as e:
-            _logger.warning("%s/%s: cannot be read: %s", store, name, e)
-            return
+    def _load(self, said: str, read: Callable[[], bytes]) -> tuple[dict[str, Encoded], int]:
+        """Take in stored answers; return the sound ones, and how many are damaged."""
         sound: dict[str, Encoded] = {}
         damaged = 0
+        try:
+            data = read()
+        except OSError as e:
+            _logger.warning("%s: cannot be read: %s", said, e)
+            return sound, damaged
         for found in unpack(data):
             if isinstance(found, Damaged):
                 damaged += not found.torn  # a kill cut off the tail: everything before it counts
             else:
                 sound.setdefault(*found)
         self._known = {**sound, **self._known}
-        if damaged:
-            # what is sound moves to a file of its own, so that this damage is told once
-            self._damaged += damaged
-            self._append(sound)
-            store.delete(name)
+        return sound, damaged
 
     @property
     def store(self) -> Store | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.stages.base import Task
+from ieat_data.storage.joined import Span
 from ieat_data.storage.parts import Part
 from ieat_data.storage.store import Store
 
@@ -23,6 +24,7 @@ class Job:
     inputs: str  # digest of the parts, for the record
     table: Store  # where the outputs go
     answers: Store
+    joined: tuple[tuple[Store, Span], ...]  # earlier answers of the task that were joined to those of others
     engines: Mapping[str, Mapping[str, Any]]  # role → identity
     known: Path | None  # a recording whose answers are not requested again
     verdicts: tuple[Store, str] | None = None  # the file of what people decided, where the stage's rows depend on it

@@ -19,6 +19,7 @@ from ieat_data.corpora.revisions import revisions
 from ieat_data.decisions.verdicts import Verdicts, of_pipeline
 from ieat_data.diff import differences
 from ieat_data.engines import registry
+from ieat_data.engines.joined_answers import JoinedAnswers
 from ieat_data.engines.recording import open_recording
 from ieat_data.errors import Damaged, UserError
 from ieat_data.execution.job import Job
@@ -53,6 +54,7 @@ class Node:
     records: dict[str, CommitRecord] = field(default_factory=dict)  # committed and not stale
     rows: int = 0  # in `records`
     rejects: Counter[str] = field(default_factory=Counter)
+    _elsewhere: dict[str, CommitRecord] = field(default_factory=dict)  # joined, and not added yet; by the part's file
 
     @property
     def name(self) -> str:
@@ -69,7 +71,7 @@ class Node:
 
     def add(self, records: Iterable[CommitRecord]) -> list[CommitRecord]:
         """Add records that are not stale; return the new ones."""
-        new = [r for r in records if r.shard not in self.records]
+        new = [self._elsewhere.pop(r.file, r) for r in records if r.shard not in self.records]
         for record in new:
             self.records[record.shard] = record
             self.rows += record.rows
@@ -82,6 +84,16 @@ class Node:
         self.rows -= record.rows
         self.rejects.subtract(record.rejects)
         self.stale.append(record)
+
+    def moved(self, records: Iterable[CommitRecord]) -> None:
+        """Note where the files of records lie now, which were joined to others."""
+        for record in records:
+            if (known := self.records.get(record.shard)) is not None and known.file == record.file:
+                self.records[record.shard] = record
+            elif found := self.found.get(record.shard):
+                self.found[record.shard] = [record if r.file == record.file else r for r in found]
+            else:  # of a task whose end is not known yet
+                self._elsewhere[record.file] = record
 
     def done(self, task: Task) -> bool:
         return all(s in self.records for s in task.outputs)
@@ -112,12 +124,14 @@ class Plan:
         # a recording whose answers are not requested again
         self.known: Path | None = self.recording.folder if self.recording else None
         self.nodes: dict[str, Node] = {}
+        self._answers: dict[str, JoinedAnswers] = {}
         self.load()
 
     def load(self) -> None:
         """Read which tables and shards there are, and how corpora were cut; again where another build has ended."""
         self.lease_seen = lease.read(self.work)
         self.nodes.clear()
+        self._answers.clear()
         for name in stages_of(self.pipeline):
             self.nodes[name] = self._node(name)
         for node in self.nodes.values():
@@ -218,9 +232,9 @@ class Plan:
 
     def _lose_missing(self, node: Node) -> None:
         """Leave out the records whose part is gone."""
-        there = frozenset(node.table.store.names("part-")) if node.found else frozenset()
+        there = frozenset(node.table.store.names()) if node.found else frozenset()
         for shard, records in list(node.found.items()):
-            for record in [r for r in records if r.file not in there]:
+            for record in [r for r in records if r.files[0] not in there]:
                 self.faults.append(f"{node.table.part(record)}: missing: {node.name}/{shard} is made again")
                 node.stale.append(record)
                 records.remove(record)
@@ -237,10 +251,12 @@ class Plan:
                     node.drop(record)
 
     def holder(self, part: Part) -> tuple[Node | None, CommitRecord | None]:
-        """Return the table of a part, and its record, each if the plan has it."""
+        """Return the table of a part, and its record, each if the plan has it: no record if it lies elsewhere now."""
         for node in self.nodes.values():
             if node.table.store == part.store:
-                return node, next((r for r in node.records.values() if r.file == part.file), None)
+                return node, next(
+                    (r for r in node.records.values() if r.file == part.file and r.part_span == part.inside), None
+                )
         return None, None
 
     def take_back(self, node: Node, record: CommitRecord) -> None:
@@ -300,10 +316,17 @@ class Plan:
             inputs,
             node.table.store,
             self.work / "answers" / node.name / task.name,
+            self.answers(node).of(task.name) if node.stage.engines and self.recording is None else (),
             {r: self.engine_identities[r] for r in node.stage.engines},
             self.known,
             (self.work, self.verdicts_file) if "decisions" in node.description else None,
         )
+
+    def answers(self, node: Node) -> JoinedAnswers:
+        """Return where the joined answers of a stage lie."""
+        if node.name not in self._answers:
+            self._answers[node.name] = JoinedAnswers(self.work / "answers" / node.name)
+        return self._answers[node.name]
 
     @cached_property
     def verdicts_file(self) -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from ieat_data import faults
-from ieat_data.engines.cache import drop_failures
+from ieat_data.engines.cache import drop_failures, failed
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.storage.shards import CommitRecord
@@ -77,9 +77,12 @@ def _drop(plan: Plan, node: Node, hit: Collection[str], reasons: Collection[str]
     if not node.stage.engines:
         return open_
     answers = plan.work / "answers" / node.name
-    there = frozenset(answers.names())
+    joined, there = plan.answers(node), frozenset(answers.names())
     for task in node.tasks:
         is_hit = any(s in hit for s in task.outputs)
+        if (is_hit or not node.done(task)) and failed(joined.of(task.name), reasons):
+            joined.take_out(task.name)
+            there |= {task.name}
         if task.name in there and (is_hit or not node.done(task)):
             dropped = drop_failures(answers / task.name, reasons)
             open_ += Counter() if is_hit else dropped

@@ -24,6 +24,7 @@ from ieat_data.engines.cache import DAMAGED, OUTDATED
 from ieat_data.errors import BuildStopped, UserError, WorkerLost
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.job import Job
+from ieat_data.execution.joining import Joiner
 from ieat_data.execution.plan import Node, Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.read import check_sources
@@ -32,7 +33,7 @@ from ieat_data.masking import masked
 from ieat_data.stages.base import Task
 from ieat_data.storage.lease import Lease
 from ieat_data.storage.parts import DamagedPart
-from ieat_data.storage.shards import ROLLUP_AT, CommitRecord
+from ieat_data.storage.shards import CommitRecord
 
 TASK_TRIES = 5  # of a task whose worker or engine died; faults of rows are handled inside the stage
 RESTS_S = (0.2, 1.0, 5.0, 15.0)  # of a task before each next try, when a service was away: a disk, an engine
@@ -68,14 +69,14 @@ class Runner:
     """Runs one build. `connect` is called when there is something to do."""
 
     def __init__(self, plan: Plan, progress: Progress, connect: Connect, lease: Lease | None = None) -> None:
-        self.plan, self.progress, self.connect, self.lease = plan, progress, connect, lease
+        self.plan, self.progress, self.connect = plan, progress, connect
         self._depth = {name: i for i, name in enumerate(plan.nodes)}
         self._order = itertools.count()  # among tasks of one stage: first come, first served
         # tasks whose inputs exist: one heap for each set of engines
         self._ready: dict[tuple[str, ...], list[tuple[int, int, Task]]] = defaultdict(list)
         self._waiting: dict[Shard, list[tuple[Task, Iterator[Shard]]]] = {}  # the others, by a missing input
         self._resting: list[tuple[float, int, Task]] = []  # failed tasks, by when they are done again
-        self._loose: Counter[str] = Counter()  # records since the last roll-up, by table
+        self._joiner = Joiner(plan, lease)
         self._told_outdated = False
         self._remade: set[Shard] = set()  # whose part was found damaged
 
@@ -89,6 +90,7 @@ class Runner:
             self._check_rate(node)
             check_sources(node)
         if not self._todo():
+            self._joiner.finish()
             return
         executor = self.connect(self.plan, self.progress)
         try:
@@ -101,6 +103,7 @@ class Runner:
                     self.plan.forget_stale()
         finally:
             executor.close()
+        self._joiner.finish()
 
     def _todo(self) -> list[Task]:
         return [task for node in self.plan.nodes.values() for task in node.todo]
@@ -148,6 +151,7 @@ class Runner:
                     self._there(node, task)
                     continue
                 self.progress.start(node.name)
+                self._joiner.sent(task)
                 executor.submit(self.plan.job(node, task))
                 in_flight[node.stage.engines] += 1
             if not in_flight.total():
@@ -162,6 +166,7 @@ class Runner:
             for task, result in ended:
                 node = self.plan.nodes[task.table]
                 in_flight[node.stage.engines] -= 1
+                self._joiner.ended(task)
                 if isinstance(result, Exception):
                     tries[task.table, task.name] += 1
                     if self._remakes(result):
@@ -171,7 +176,7 @@ class Runner:
                     heapq.heappush(self._resting, (time.monotonic() + pause_s, next(self._order), task))
                     self._rested()
                     continue
-                self._committed(node, node.add(result))
+                self._committed(node, task, node.add(result))
                 self._there(node, task)
 
     def _next(self, in_flight: Mapping[tuple[str, ...], int]) -> Task | None:
@@ -184,14 +189,9 @@ class Runner:
         self.plan.take_found(node, task)
         return node.done(task)
 
-    def _committed(self, node: Node, new: Sequence[CommitRecord]) -> None:
+    def _committed(self, node: Node, task: Task, new: Sequence[CommitRecord]) -> None:
         _log.debug("%s: %s committed", node.name, ", ".join(r.shard for r in new))
-        self._loose[node.name] += len(new)
-        if self._loose[node.name] >= ROLLUP_AT:
-            if self.lease is not None:
-                self.lease.check()
-            node.table.roll_up()
-            self._loose[node.name] = 0
+        self._joiner.committed(node, task, new)
         self.progress.done(node, new)
         for record in new:
             self._tell_of_answers(node, record)

@@ -61,7 +61,7 @@ def run_job(
     _log.info("%s/%s begins", job.task.table, job.task.name)
     replayed = job.profile["recording"] is not None
     recorded = recorded_answers(job.known, job.task.table) if job.known else {}
-    cache = ResponseCache(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()})
+    cache = ResponseCache(None if replayed else job.answers, {k: a.answer for k, a in recorded.items()}, job.joined)
 
     def client(role: str, engine: EngineConfig, common: dict[str, Any]) -> Client:
         if replayed:

@@ -72,7 +72,7 @@ def _answers(plan: Plan, node: Node) -> list[Asked]:
     seen: dict[str, Asked] = {}
     for task in node.tasks:
         job = plan.job(node, task)
-        store = ResponseCache(job.answers, {k: a.answer for k, a in known.items()})
+        store = ResponseCache(job.answers, {k: a.answer for k, a in known.items()}, job.joined)
         for _ in perform(job, store, lambda role, _, common: _Tracer(role, seen, **common)):
             pass
     return list(seen.values())

@@ -176,6 +176,11 @@ class LocalStore(Store):
     def open(self, name: str) -> Path:
         return self.folder / name
 
+    def range(self, name: str, start: int, end: int) -> bytes:
+        with (self.folder / name).open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
     def find(self, name: str) -> Entry | None:
         try:
             found = (self.folder / name).stat()

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ieat_data.errors import Damaged
+from ieat_data.storage.joined import Span
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.open import at
 from ieat_data.storage.store import Store
@@ -42,7 +43,10 @@ class DamagedPart(Damaged):
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one shard, wherever they are. `footer`: the CRC-32 of its footer; without it only pages are checked.
+    """The rows of one shard, wherever they are.
+
+    `file`: the file that was committed, `inside`: where it lies now if it was joined to others (`joined.py`). `footer`:
+    the CRC-32 of its footer; without it only pages are checked.
 
     Reading raises `DamagedPart` if the file is not there or not as it was committed.
     """
@@ -50,13 +54,14 @@ class Part:
     store: Store
     file: str
     footer: str = ""
+    inside: Span | None = None
 
     def __str__(self) -> str:
-        return f"{self.store}/{self.file}"
+        return f"{self.store}/{self.file}" + (f" in {self.inside.file}" if self.inside else "")
 
     @property
     def path(self) -> Path:
-        """Return a local file with the rows: the part itself, or a copy that is kept for a while."""
+        """Return a local file with the rows: the part itself, or a copy that is kept for a while. For one by itself."""
         return self.store.path(self.file)
 
     @contextlib.contextmanager
@@ -73,6 +78,12 @@ class Part:
             with pq.ParquetFile(source, pre_buffer=True, page_checksum_verification=True) as file:
                 return file.read(None if columns is None else list(columns))
 
+    def columns(self) -> list[str]:
+        """Return the names of the columns."""
+        with self.open() as file:
+            names: list[str] = file.schema_arrow.names
+            return names
+
     def pick(self, at: NDArray[np.integer[Any]], columns: Sequence[str]) -> pa.Table:
         """Return some rows, by their places in ascending order; only their row groups are fetched and decoded."""
         with self.open() as file:
@@ -88,7 +99,7 @@ class Part:
     def _checked(self, whole: bool = False) -> Any:
         """Return what pyarrow reads the part from, once its footer is found to be right."""
         try:
-            source = self.path if whole else self.store.open(self.file)
+            source = self._joined() if self.inside else self.path if whole else self.store.open(self.file)
             with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file:
                 found = footer_crc(file)
         except FileNotFoundError:
@@ -98,6 +109,11 @@ class Part:
         if not isinstance(source, Path):
             source.seek(0)
         return source
+
+    def _joined(self) -> Any:
+        """Return the bytes of a part that lies in a joined file, all of them: it is small."""
+        assert self.inside is not None
+        return pa.BufferReader(self.inside.read(self.store))
 
     @contextlib.contextmanager
     def _believed(self) -> Iterator[None]:

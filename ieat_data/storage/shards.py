@@ -4,60 +4,59 @@
     TABLE/quarantine-K.ATTEMPT.jsonl      payload, reason and traceback of the rows rejected here
     TABLE/records/K.INPUTS.json           the commit record; created only if absent: the first writer wins
     TABLE/records/rollup-N-ID.jsonl       many commit records in one file: a dozen files hold fifty thousand
+    TABLE/pack-ID.parquets                small parts of many shards, one after the other; their records say where
+    TABLE/quarantine-ID.jsonl             the quarantined rows of many shards, likewise
 
 Readers trust only records. A record holds a digest of the shards it was made from, and so does its name: a writer is
 first, or late, among those with the same inputs alone. If one of the inputs has changed since, the record is stale and
 the shard is built again beside it. The roll-ups are a log that the loose records continue: of two records of a shard
 with the same inputs the first counts.
+
+What is rolled up is joined: the parts of a table without audio, and quarantined rows. First the joined files are
+written, then the roll-up, which names them; the parts and quarantine files of their own are deleted last, when no
+running task can read them any more (`execution/joining.py`), or by a sweep.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import shutil
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from ieat_data.data.schema import OK, REJECTED
 from ieat_data.errors import Damaged
+from ieat_data.storage import orphans
+from ieat_data.storage.joined import join
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.open import at
-from ieat_data.storage.parts import Part, footer_crc, sha256_file, write_parquet
+from ieat_data.storage.orphans import ORPHAN_AGE_S
+from ieat_data.storage.parts import DamagedPart, Part, footer_crc, sha256_file, write_parquet
+from ieat_data.storage.records import (
+    CommitRecord,
+    encoded,
+    files_of,
+    key_of,
+    keys_of,
+    log_name,
+    loose_name,
+    number_of,
+    parsed,
+)
 from ieat_data.storage.sealed import seal, unseal
 from ieat_data.storage.store import Store
 
+__all__ = ["ROLLUP_AT", "CommitRecord", "Table"]
+
+T = TypeVar("T")
+
 ROLLUP_AT = 64  # number of loose records that justifies a file of their own
-ORPHAN_AGE_S = 3600.0  # a younger part without a record may belong to a running writer
-
-
-@dataclass(frozen=True, slots=True)
-class CommitRecord:
-    """The committed state of one shard."""
-
-    shard: str
-    file: str
-    rows: int
-    ok: int
-    bytes: int
-    sha256: str
-    rejects: Mapping[str, int] = field(default_factory=dict)
-    inputs: str = ""  # digest of the shards that it was made from
-    summary: Mapping[str, Any] = field(default_factory=dict)  # the stage's summary of the shard, e.g. counts
-    quarantine: str | None = None
-    seconds: float = 0.0
-    finished: float = 0.0  # Unix time
-    engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # role → usage (engines/usage.py)
-    footer: str = ""  # CRC-32 of the part's footer (parts.py)
-    noted: int = 0  # lines of the quarantine file
 
 
 def _count(table: pa.Table) -> tuple[int, dict[str, int]]:
@@ -125,7 +124,7 @@ class Table:
             self.damaged.add(name)
         for line in lines:
             try:
-                yield line, _parsed(line)
+                yield line, parsed(line)
             except Damaged:
                 self.damaged.add(name)
 
@@ -139,19 +138,38 @@ class Table:
         return next((r for r in self.found().get(shard, ()) if r.inputs == inputs), None)
 
     def part(self, record: CommitRecord) -> Part:
-        return Part(self.store, record.file, record.footer)
+        return Part(self.store, record.file, record.footer, record.part_span)
 
     def read(self, record: CommitRecord, columns: Sequence[str] | None = None) -> pa.Table:
-        return self.part(record).read(columns)
+        return self._of_part(record, lambda part: part.read(columns))
+
+    def columns(self, record: CommitRecord) -> list[str]:
+        """Return the names of a shard's columns."""
+        return self._of_part(record, Part.columns)
+
+    def _of_part(self, record: CommitRecord, read: Callable[[Part], T]) -> T:
+        try:
+            return read(self.part(record))
+        except DamagedPart:
+            if (now := self._joined_since(record)) is None:
+                raise
+            return read(self.part(now))
+
+    def _joined_since(self, record: CommitRecord) -> CommitRecord | None:
+        """Return the record as it is now if its files were joined to others since it was read; theirs are deleted."""
+        now = self.record(record.shard, record.inputs)
+        return now if now is not None and now.file == record.file and now.left != record.left else None
 
     def quarantined(self, record: CommitRecord) -> list[dict[str, Any]]:
         """Return the rows that were rejected, without those whose line is damaged (then fewer than `record.noted`)."""
         if record.quarantine is None:
             return []
         try:
-            lines = self.store.read(record.quarantine).split(b"\n")
+            span = record.noted_span
+            lines = (self.store.read(record.quarantine) if span is None else span.read(self.store)).split(b"\n")
         except FileNotFoundError:
-            lines = []
+            now = self._joined_since(record)
+            return [] if now is None else self.quarantined(now)
         found: list[dict[str, Any]] = []
         for line in lines:
             with contextlib.suppress(Damaged):
@@ -228,8 +246,8 @@ class Table:
 
     def _publish(self, record: CommitRecord) -> bool:
         """Create a commit record. Return False if a record of the same shard, from the same inputs, was there first."""
-        name = _loose_name(record)
-        while not self._records.create(name, _encoded(record)):
+        name = loose_name(record)
+        while not self._records.create(name, encoded(record)):
             if self.record(record.shard, record.inputs) is not None:
                 return False
             self._records.delete(name)  # what is there is damaged
@@ -246,8 +264,8 @@ class Table:
         while True:
             try:
                 logs = self._records.names("rollup-")
-                key = _key(record) if logs else 0
-                return any(key in _keys(self._records, name) for name in logs)
+                key = key_of(record) if logs else 0
+                return any(key in keys_of(self._records, name) for name in logs)
             except FileNotFoundError:  # merged since the listing
                 continue
 
@@ -257,7 +275,7 @@ class Table:
         if not gone and not self.damaged:
             return
         loose = {n for n in self.damaged if n.endswith(".json")}
-        for name in {_loose_name(r) for r in gone.values()} | loose:
+        for name in {loose_name(r) for r in gone.values()} | loose:
             with contextlib.suppress(FileNotFoundError):
                 if all(record.file in gone for _, record in self._sound(name)):
                     self._records.delete(name)
@@ -266,26 +284,31 @@ class Table:
             kept = [line for line, record in self._sound(name) if record.file not in gone]
             if len(kept) < len(lines):
                 if kept:
-                    self._records.create(_log_name(_number(name)), b"".join(line + b"\n" for line in kept))
+                    self._records.create(log_name(number_of(name)), b"".join(line + b"\n" for line in kept))
                 self._records.delete(name)
 
-    def roll_up(self, at_least: int = ROLLUP_AT) -> None:
-        """Merge loose records into one file.
+    def roll_up(self, at_least: int = ROLLUP_AT, parts: bool = False) -> list[CommitRecord]:
+        """Merge loose records into one file, and join their small files; return the records that were joined.
 
         The new file absorbs earlier ones that are not larger: n records are in about log2(n / ROLLUP_AT) files, and
         each record is rewritten at most as often. Each has a name of its own, and what it absorbs is deleted after it
         is there. So two drivers that roll up at once, which the lease forbids, would write some records twice, but
         lose none.
+
+        Args:
+            at_least: with fewer loose records nothing is done.
+            parts: join the parts, too: for a table whose parts are small, and that does not go out.
         """
         rolled, loose = self._listed()
         if len(loose) < at_least:
-            return
-        found = []
+            return []
+        found: list[CommitRecord] = []
         for name in loose:
             with contextlib.suppress(FileNotFoundError):  # taken by another roll-up
-                found += [(record.finished, line) for line, record in self._sound(name)]
-        data = b"".join(line + b"\n" for _, line in sorted(found))
-        number, absorbed = _number(rolled[-1]) + 1 if rolled else 0, []
+                found += [record for _, record in self._sound(name)]
+        found = self._join(sorted(found, key=lambda r: r.finished), parts)
+        data = b"".join(encoded(record) + b"\n" for record in found)
+        number, absorbed = number_of(rolled[-1]) + 1 if rolled else 0, []
         while rolled and (last := self._records.find(rolled[-1])) and last.size <= len(data):
             name = rolled.pop()
             try:
@@ -293,100 +316,51 @@ class Table:
             except FileNotFoundError:
                 break
             absorbed.append(name)
-            number = _number(name)  # the place of the oldest in the order
-        self._records.create(_log_name(number), data)
+            number = number_of(name)  # the place of the oldest in the order
+        self._records.create(log_name(number), data)
         for old in (*absorbed, *loose):
             self._records.delete(old)
+        return [record for record in found if record.left]
+
+    def _join(self, records: Sequence[CommitRecord], parts: bool) -> list[CommitRecord]:
+        """Join the files of records; return the records as they are then. A file of another size stays as it is."""
+        pack = uuid.uuid4().hex[:12]
+        wanted = list(records) if parts else []
+        noted = [r for r in records if r.quarantine]
+        of_part = join(self.store, f"pack-{pack}.parquets", [(self.store, r.file) for r in wanted])
+        of_noted = join(self.store, f"quarantine-{pack}.jsonl", [(self.store, r.quarantine or "") for r in noted])
+        spans = {r.file: s for r, s in zip(wanted, of_part, strict=True) if s and s.size == r.bytes}
+        lines = {r.file: s for r, s in zip(noted, of_noted, strict=True) if s}
+        return [
+            replace(
+                r,
+                pack=pack,
+                at=spans[r.file].at if r.file in spans else None,
+                noted_at=(lines[r.file].at, lines[r.file].size) if r.file in lines else None,
+            )
+            if r.file in spans or r.file in lines
+            else r
+            for r in records
+        ]
 
     def sweep(self, known: Iterable[CommitRecord] | None = None, older_than_s: float = ORPHAN_AGE_S) -> int:
         """Delete parts, quarantine files and temporary files that no record names. Return how many.
-
-        Ages are by the store's own clock: a driver whose clock is wrong deletes nothing of a running writer.
 
         Args:
             known: the table's records, if the caller has just read them.
             older_than_s: what is younger may belong to a running writer.
         """
-        named = _named(self.all_records() if known is None else known)
-        orphans = [n for n in self.store.names() if n.startswith(("part-", "quarantine-")) and n not in named]
-        temporary = [n for n in self.store.names(".") if not n.startswith(".scratch-")]
-        left = [
-            *((self.store, n) for n in (*orphans, *temporary)),
-            *((self._records, n) for n in self._records.names(".")),
-        ]
-        swept = 0
-        if left:
-            now = self._now()
-            old = [(store, n) for store, n in left if (e := store.find(n)) and now - e.modified > older_than_s]
-            named = _named(self.all_records()) if old else named  # committed meanwhile
-            for store, name in old:
-                if name not in named:
-                    store.delete(name)
-                    swept += 1
-        return swept + self._sweep_scratch(older_than_s)
+        names = files_of(self.all_records() if known is None else known)
+        return orphans.sweep(self.store, self._records, names, lambda: files_of(self._written()), older_than_s)
 
     def all_records(self) -> list[CommitRecord]:
         """Return all commit records."""
         return [r for records in self.found().values() for r in records]
 
-    def _now(self) -> float:
-        """Return the time by the store's clock."""
-        name = f".now.{uuid.uuid4().hex[:8]}"
-        self.store.replace(name, b"")
-        entry = self.store.find(name)
-        self.store.delete(name)
-        return entry.modified if entry else time.time()
-
-    def _sweep_scratch(self, older_than_s: float) -> int:
-        """Delete the scratch folders of killed tasks: a running one keeps writing into its own."""
-        swept = 0
-        for folder in self.store.here.glob(".scratch-*"):
-            now = time.time()
-            written_s = max((f.stat().st_mtime for f in (folder, *folder.iterdir())), default=now)
-            if now - written_s > older_than_s:
-                shutil.rmtree(folder, ignore_errors=True)
-                swept += 1
-        return swept
-
-
-def _encoded(record: CommitRecord) -> bytes:
-    return seal(asdict(record))
-
-
-def _parsed(line: bytes) -> CommitRecord:
-    try:
-        return CommitRecord(**unseal(line, "a commit record"))
-    except TypeError:  # of a version with other fields
-        raise Damaged("a commit record of another version") from None
-
-
-def _loose_name(record: CommitRecord) -> str:
-    """Return a name that writers from other inputs do not share: none of them can win this one's place."""
-    made_from = hashlib.sha256(record.inputs.encode()).hexdigest()[:12] if record.inputs else ""
-    return f"{record.shard}.{made_from}.json" if made_from else f"{record.shard}.json"
-
-
-def _log_name(number: int) -> str:
-    return f"rollup-{number:05d}-{uuid.uuid4().hex[:8]}.jsonl"
-
-
-def _number(log: str) -> int:
-    return int(log.removeprefix("rollup-").split("-")[0].split(".")[0])
-
-
-def _key(record: CommitRecord) -> int:
-    return hash((record.shard, record.inputs))
-
-
-@lru_cache(maxsize=64)
-def _keys(records: Store, log: str) -> frozenset[int]:
-    """Return the keys of a roll-up, read once: a file of this name never changes."""
-    found = set()
-    for line in records.read(log).splitlines():
-        with contextlib.suppress(Damaged):
-            found.add(_key(_parsed(line)))
-    return frozenset(found)
-
-
-def _named(records: Iterable[CommitRecord]) -> set[str]:
-    return {n for r in records for n in (r.file, r.quarantine) if n}
+    def _written(self) -> list[CommitRecord]:
+        """Return what all files of records say, also where one says again what another does."""
+        while True:
+            try:
+                return [record for names in self._listed() for name in names for _, record in self._sound(name)]
+            except FileNotFoundError:  # rolled up since the listing
+                continue

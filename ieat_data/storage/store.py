@@ -84,6 +84,10 @@ class Store(ABC):
         """Return what pyarrow can read parts of: a path, or a file that fetches the ranges that are read."""
 
     @abstractmethod
+    def range(self, name: str, start: int, end: int) -> bytes:
+        """Return a file's bytes from `start` to before `end`; fewer, or an error, if it ends before."""
+
+    @abstractmethod
     def find(self, name: str) -> Entry | None:
         """Return a file's size and time, or None if it is not there."""
 

@@ -46,7 +46,15 @@ class Driver:
     """One run of `ieat build`."""
 
     def __init__(self, lab: Lab, out: Path, sets: Sequence[str] = (), skew_s: int = 0) -> None:
-        command = [sys.executable, "-m", "ieat_data", "build", lab.corpora.pipeline, "-p", lab.corpora.profile]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.faults.joining_early",
+            "build",
+            lab.corpora.pipeline,
+            "-p",
+            lab.corpora.profile,
+        ]
         command += ["-o", str(out), *(x for s in sets for x in ("--set", s))]
         env = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
         env |= {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": str(lab.ray), "OMP_NUM_THREADS": "1"}

@@ -173,7 +173,14 @@ class FlippedBits:
     def strike(self, build: Build, rng: random.Random) -> str:
         KillAll().strike(build, rng)
         work = build.out / ".work"
-        groups = ("tables/*/part-*", "tables/*/records/[!.]*", "answers/**/*.arrows", "tables/*/plan.json", "*.json")
+        groups = (
+            "tables/*/pa[rc][tk]-*",  # single or joined
+            "tables/*/records/[!.]*",
+            "answers/**/*.answers",
+            "answers/*/joined-*.json",
+            "tables/*/plan.json",
+            "*.json",
+        )
         done = []
         for pattern in rng.sample(groups, rng.randint(1, 3)):
             files = sorted(p for p in work.glob(pattern) if p.is_file() and p.stat().st_size)

@@ -16,7 +16,8 @@ from ieat_data.data import schema
 from ieat_data.data.rows import Reply, SpokenText
 from ieat_data.engines.base import Completion, Failure, Transcript
 from ieat_data.engines.cache import ResponseCache, drop_failures
-from ieat_data.storage import copies, s3
+from ieat_data.engines.joined_answers import JoinedAnswers
+from ieat_data.storage import copies, joined, s3
 from ieat_data.storage.open import at
 from ieat_data.storage.parts import sha256_file
 from ieat_data.storage.s3 import S3Store, StoreError
@@ -54,6 +55,27 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 def rows(n: int = 3) -> pa.Table:
     made = [{"id": f"{i:032x}", "reply": "hm" * i, "attempts": 1, "status": "ok"} for i in range(n)]
     return schema.to_table(made, schema.schema_of(Reply))
+
+
+def test_joined_files_read_as_before_without_their_own(store: Store) -> None:
+    bad = [{"id": "f", "reason": "loop"}]
+    table, answers = Table(store / "t"), JoinedAnswers(store / "a")
+    table.create()
+    for i in range(3):
+        table.commit(f"s-{i}", rows(i + 1), quarantine=bad)
+        cache = ResponseCache(store / "a" / f"s-{i}")
+        cache.put({str(i): Transcript("hello")})
+        cache.close()
+    now = table.roll_up(at_least=1, parts=True)
+    joined.delete((table.store, name) for record in now for name in record.left)
+    answers.join(answers.waiting())
+    assert [n.split("-")[0] for n in (store / "t").names()] == ["pack", "quarantine", "records"]
+    assert [n.split("-")[0] for n in (store / "a").names()] == ["joined", "joined"]
+    for i, (_, record) in enumerate(sorted(Table(store / "t").records().items())):
+        assert table.read(record).equals(rows(i + 1))
+        assert table.quarantined(record) == bad
+        found = JoinedAnswers(store / "a").of(f"s-{i}")
+        assert [str(n) in ResponseCache(None, joined=found) for n in range(3)] == [n == i for n in range(3)]
 
 
 def test_stored_failures_are_dropped_and_answers_stay(store: Store) -> None:

@@ -64,10 +64,16 @@ class Corpora:
     profile: str
 
 
-def make(folder: Path, n: int = 8, engine: dict[str, Any] | None = None, **pipeline: Any) -> Corpora:
-    """Four small sources, a pipeline over them and a profile of doubles."""
-    emilia_tar(folder / "emilia-en" / "EN-B000000.tar", EN[:n], "en")
-    emilia_tar(folder / "emilia-zh" / "ZH-B000000.tar", ZH[:n], "zh")
+def make(
+    folder: Path,
+    n: int = 8,
+    engine: dict[str, Any] | None = None,
+    texts: tuple[list[str], list[str]] = (EN, ZH),
+    **pipeline: Any,
+) -> Corpora:
+    """Four small sources, a pipeline over them and a profile of doubles. `texts`: what is said in English, Chinese."""
+    emilia_tar(folder / "emilia-en" / "EN-B000000.tar", texts[0][:n], "en")
+    emilia_tar(folder / "emilia-zh" / "ZH-B000000.tar", texts[1][:n], "zh")
     queries_en = [
         f"I have been thinking about my {x} all week, what should I do?" for x in ("job", "dog", "exam", "mother")
     ]

@@ -57,9 +57,7 @@ class StageView:
     def schema_names(self, record: CommitRecord) -> list[str]:
         """Return the columns of one of its shards."""
         assert self.table is not None
-        with self.table.part(record).open() as file:
-            names: list[str] = file.schema_arrow.names
-        return names
+        return self.table.columns(record)
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,9 @@ class Building:
 
     def view(self) -> View:
         for node in self.plan.nodes.values():
-            node.found = {s: r for s, r in node.table.found().items() if s not in node.records}
+            found = node.table.found()
+            node.moved(r for records in found.values() for r in records)
+            node.found = {s: r for s, r in found.items() if s not in node.records}
             node.stale = []
             for task in node.tasks if node.found else ():
                 self.plan.take_found(node, task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from ieat_data.dataset.verification.words import differs, first_line
 from ieat_data.engines.frames import Damaged as DamagedAnswer
 from ieat_data.engines.frames import unpack
+from ieat_data.engines.joined_answers import SUFFIX, is_index, is_joined, spans_of
 from ieat_data.errors import Damaged
+from ieat_data.storage.joined import Span
 from ieat_data.storage.shards import CommitRecord, Table
 from ieat_data.storage.store import Store
 
@@ -38,9 +41,12 @@ def work_faults(work: Store, made: Mapping[str, Any], delete: bool = False) -> I
         if name in of_table:
             yield from (f"tables/{name}: {line}" for line in _against(made, *of_table[name], records))
     for stage in (work / "answers").names():
-        for task in (work / "answers" / stage).names():
-            store = work / "answers" / stage / task
-            yield from (f"answers/{stage}/{task}/{line}" for line in _answers(store))
+        for name in (work / "answers" / stage).names():
+            store = work / "answers" / stage
+            if is_index(name):
+                yield from (f"answers/{stage}/{line}" for line in _joined_answers(store, name))
+            elif not is_joined(name):
+                yield from (f"answers/{stage}/{name}/{line}" for line in _answers(store / name))
 
 
 def _json(store: Store, name: str) -> Iterator[str]:
@@ -59,16 +65,32 @@ def _table(table: Table, records: dict[str, CommitRecord], delete: bool) -> Iter
     yield from (f"records/{name}: damaged or edited since it was written" for name in sorted(table.damaged))
     for record in table.all_records():
         try:
-            wrong = differs(table.store.path(record.file), record.bytes, record.sha256)
+            wrong = _differs(table, record)
         except OSError as e:
             wrong = f"cannot be read: {first_line(e)}"
         if wrong:
-            yield f"{record.file}: {wrong}"
+            yield f"{_named(record, record.part_span, record.file)}: {wrong}"
         noted = len(table.quarantined(record))
         if noted != record.noted:
-            yield f"{record.quarantine}: {noted} of its {record.noted} rows are sound"
+            where = _named(record, record.noted_span, record.quarantine or "")
+            yield f"{where}: {noted} of its {record.noted} rows are sound"
         if delete and (wrong or noted != record.noted):
-            table.store.delete(record.file)  # a shard without its part is made again
+            # a shard without its part is made again; if it is joined to others, so are they, from stored answers
+            table.store.delete(record.files[0])
+
+
+def _named(record: CommitRecord, span: Span | None, file: str) -> str:
+    return file if span is None else f"{span.file}: shard {record.shard}"
+
+
+def _differs(table: Table, record: CommitRecord) -> str | None:
+    if (span := record.part_span) is None:
+        return differs(table.store.path(record.file), record.bytes, record.sha256)
+    try:
+        found = hashlib.sha256(span.read(table.store)).hexdigest()
+    except FileNotFoundError:
+        return "missing"
+    return None if found == record.sha256 else "its bytes differ from the committed ones (sha256)"
 
 
 def _against(
@@ -94,11 +116,35 @@ def _against(
 
 def _answers(store: Store) -> Iterator[str]:
     for name in store.names():
-        if name.endswith(".answers"):
+        if name.endswith(SUFFIX):
             try:
-                bad = sum(isinstance(found, DamagedAnswer) and not found.torn for found in unpack(store.read(name)))
+                bad = _damaged(store.read(name))
             except OSError as e:
                 yield f"{name}: cannot be read: {first_line(e)}"
                 continue
             if bad:
-                yield f"{name}: {bad} damaged answer{'s' if bad > 1 else ''}: asked again when needed"
+                yield f"{name}: {_said(bad)}"
+
+
+def _joined_answers(stage: Store, index: str) -> Iterator[str]:
+    try:
+        tasks = spans_of(stage, index)
+    except Damaged:
+        yield f"{index}: damaged or edited since it was written"
+        return
+    for task, spans in tasks.items():
+        try:
+            bad = sum(_damaged(span.read(stage)) for span in spans)
+        except OSError as e:
+            yield f"{index}: {task}: cannot be read: {first_line(e)}"
+            continue
+        if bad:
+            yield f"{spans[0].file}: {task}: {_said(bad)}"
+
+
+def _damaged(data: bytes) -> int:
+    return sum(isinstance(found, DamagedAnswer) and not found.torn for found in unpack(data))
+
+
+def _said(bad: int) -> str:
+    return f"{bad} damaged answer{'s' if bad > 1 else ''}: asked again when needed"
