@@ -158,7 +158,7 @@ class Simulation:
                 return [(task.job.task, self._commit(task))]
             role = task.phases[0][0]
             task.waiting = [s for r, s in task.phases if r == role]
-            task.order = self.draw.sample(range(len(self.pools[role])), len(self.pools[role]))
+            task.order = self._order(role)
             task.load.clear()
         role = task.phases[0][0]
         pool = self.pools[role]
@@ -173,6 +173,10 @@ class Simulation:
             self.busy[role] += seconds  # type: ignore[assignment]
             self._at(replica.free, (task, i, seconds, replica.lost))
         return []
+
+    def _order(self, role: str) -> list[int]:
+        """Return the replicas that take calls, in an order of a task's own."""
+        return self.draw.sample(range(len(self.pools[role])), len(self.pools[role]))
 
     def _answered(self, task: Running, i: int, seconds: float, lost: float) -> list[Any]:
         if task.dead:

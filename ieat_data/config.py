@@ -75,6 +75,11 @@ class Profile(Strict):
         description="take all answers from this recording (a name under recordings/, or a path); no engine is loaded",
     )
     engines: Mapping[Role, EngineConfig] = Field(description="who plays each role")
+    autoscale: bool = Field(
+        False,
+        description="on Ray: engines that have too little to do give their GPUs and CPUs to those that calls wait for. "
+        "`replicas` is the start; all together take no more than that",
+    )
     shards_in_flight: int = Field(2, ge=1, description="shards worked on at the same time")
     executor: Literal["auto", "local", "ray"] = Field(
         "auto",

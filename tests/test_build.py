@@ -23,6 +23,7 @@ from ieat_data.building import build
 from ieat_data.cli.build import make_plan
 from ieat_data.dataset.verify import content_digest, samples, verify
 from ieat_data.errors import BuildStopped, UserError
+from ieat_data.execution import balance, ray_moves
 from tests.support import corpora
 from tests.support.in_process import build_here
 
@@ -156,17 +157,19 @@ def test_killed_twice_in_the_middle_and_started_again_gives_the_same_digest(
     assert verify(out) == []
 
 
-def test_another_number_of_shards_in_flight_gives_the_same_digest(
-    built: tuple[corpora.Corpora, Path, dict[str, Any]], tmp_path: Path
+def test_other_numbers_of_shards_in_flight_and_replicas_that_move_give_the_same_digest(
+    built: tuple[corpora.Corpora, Path, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(balance, "WATCH_S", 1.0)
+    monkeypatch.setattr(ray_moves, "EVERY_S", 0.0)
     c = corpora.make(tmp_path)
-    made = run_on_ray(
-        c,
-        tmp_path / "out",
-        "profile.shards_in_flight=1",
-        "profile.engines.llm.replicas=2",
-        "profile.engines.llm.chunk=7",
-    )
+    settings = ("autoscale=true", "shards_in_flight=4", "ray.num_cpus=3", "engines.llm.chunk=7")
+    engines = ("llm.num_cpus=1", "llm.settings.slow_s=0.05", "tts.num_cpus=1", "tts.replicas=2")
+    made = run_on_ray(c, tmp_path / "out", *(f"profile.{s}" for s in (*settings, *(f"engines.{e}" for e in engines))))
+    assert "tts gives 1 CPU to llm: tts 2 → 1, llm 1 → 2" in capfd.readouterr().err
     assert made["content_digest"] == built[2]["content_digest"]
 
 

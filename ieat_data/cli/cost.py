@@ -125,6 +125,8 @@ def _sums(e: Estimate) -> None:
             own = {r: n for r, n in e.replicas.items() if e.pools[r].gpus and not e.pools[r].served}
             sets = " ".join(f"--set profile.engines.{r}.replicas={n}" for r, n in own.items())
             lines.append("  " + "; ".join(filter(None, [servers and f"servers: {servers}", sets])))
+        if e.autoscale:
+            lines.append("autoscale: that is the split at the start; replicas move while the build runs")
     else:
         lines.append(f"time: at least {clock(e.hours)} (no engine has a GPU)")
     lines.append(f"storage: {size(sum(e.stored.values()))} in the work folder; published files are links to it")

@@ -57,6 +57,7 @@ class Estimate:
     profile_hours: float | None
     price: float | None
     figures: dict[str, Figure]
+    autoscale: bool = False  # replicas move while the build runs
 
     @property
     def slowest(self) -> str | None:
@@ -146,6 +147,7 @@ def estimate(
         _hours(pools, own, profile),
         price,
         figures.used,
+        profile.autoscale,
     )
 
 

@@ -19,6 +19,7 @@ from ieat_data.execution.progress import Progress
 from ieat_data.execution.ray_actors import RayPool
 from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_meter import EVERY_S, Counted, Meter, Reports
+from ieat_data.execution.ray_moves import Moves
 from ieat_data.execution.ray_pools import EnginePools, connected, lacking
 from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.stalls import Stalls
@@ -52,14 +53,16 @@ class Cluster:
         with contextlib.ExitStack() as stack:
             self._ray = stack.enter_context(connected(plan.profile))
             self._check_resources(plan, roles, progress)
-            self._engines = EnginePools(self._ray, plan.profile, progress.note, self._logs)
-            stack.callback(self._engines.close)
-            self._engines.begin(roles)  # all load in parallel, while shards that need none are made
             # on the driver's own node: it must not die with another one
             here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 self._ray.get_runtime_context().get_node_id(), soft=False
             )
             self._meter = self._ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(Meter).remote()
+            directory = self._meter if plan.profile.autoscale else None
+            self._engines = EnginePools(self._ray, plan.profile, progress.note, self._logs, directory)
+            self._moves = Moves(self._ray, plan, self._engines, progress.note) if directory else None
+            stack.callback(self._engines.close)
+            self._engines.begin(roles)  # all load in parallel, while shards that need none are made
             # spread: tasks take no CPU in Ray's eyes, so by default all of them would be done on the driver's node
             remote = self._ray.remote(num_cpus=0, max_retries=0, scheduling_strategy="SPREAD")
             self._run_job = remote(_run_job)
@@ -73,6 +76,8 @@ class Cluster:
             progress.note(f"waiting: {fault}")
 
     def submit(self, job: Job) -> None:
+        if self._moves:
+            self._moves.wake(list(job.engines))
         pools = {role: self._engines.pool(role) for role in job.engines}
         # `ray.wait` would look at all that run for each that has ended
         future = self._run_job.remote(job, pools, self._meter, self._logs).future()
@@ -104,10 +109,13 @@ class Cluster:
         except RayError as e:
             _log.info("the counter of answers died and starts anew: %s", type(e).__name__)
         else:
-            self._counted.see(life, counts)
+            if self._counted.see(life, counts):
+                self._engines.publish()
             for text in told:
                 self._note(text)
             self._stalls.see(self._counted.sums, waiting)
+            if self._moves:
+                self._moves.see(waiting)
         self._asked = None
         return self._counted.sums
 

@@ -25,6 +25,14 @@ class Meter:
         self.told: dict[str, float] = {}
         self.texts: list[str] = []
         self.waiting: dict[tuple[str, str], tuple[str, int]] = {}
+        self.replicas: Mapping[str, Sequence[int]] = {}
+
+    def place(self, replicas: Mapping[str, Sequence[int]]) -> None:
+        """Keep which replicas of each engine take calls, for tasks that are running when some come or go."""
+        self.replicas = replicas
+
+    def listed(self, role: str) -> Sequence[int]:
+        return self.replicas.get(role, ())
 
     def see(self, counts: Mapping[str, int], waiting: Mapping[tuple[str, str], tuple[str, int]]) -> None:
         for table, n in counts.items():
@@ -51,8 +59,11 @@ class Counted:
     def __init__(self) -> None:
         self._lives: dict[str, Mapping[str, int]] = {}
 
-    def see(self, life: str, counts: Mapping[str, int]) -> None:
+    def see(self, life: str, counts: Mapping[str, int]) -> bool:
+        """Note what was read; return whether it is a new life's."""
+        new = life not in self._lives
         self._lives[life] = counts
+        return new
 
     @property
     def sums(self) -> Mapping[str, int]:

@@ -12,6 +12,11 @@ from typing import Any
 from ieat_data.errors import EngineDown
 
 
+def actor_name(role: str, number: int) -> str:
+    """Return the name of a replica of an engine."""
+    return f"{role}-{number}"
+
+
 @dataclass(frozen=True)
 class Named:
     """An actor of this build: its methods are those of the handle, which a process looks up when it first needs it.

@@ -9,25 +9,25 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
 from ieat_data import processes, stopping
 from ieat_data.config import Profile, RayConfig, Role
 from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped, UserError
-from ieat_data.execution.black_box import BlackBox
+from ieat_data.execution.balance import Place
+from ieat_data.execution.deadlines import LOAD_S
 from ieat_data.execution.failures import last_line
-from ieat_data.execution.ray_actors import EngineActor, RayPool
-from ieat_data.execution.ray_names import Named
+from ieat_data.execution.ray_actors import ENGINE_CLOSES_S, EngineActor, Listed, RayPool, log_of, replicas
+from ieat_data.execution.ray_names import actor_name
 from ieat_data.execution.ray_project import shipped_project
 from ieat_data.execution.ray_watch import Watch
 from ieat_data.storage.store import Store
 
 CALL_TRIES = 3  # retries of an engine's call
 ENGINE_RESTARTS = 1000  # within weeks, nodes die more than once; without answers, `starts.py` ends it much earlier
-ENGINE_CLOSES_S = 30.0  # time for engines to end what they started; a hanging one is not waited for
-ENGINE_STOPS_S = 3.0  # the same after a signal
+ENGINE_STOPS_S = 3.0  # time for engines to end what they started, after a signal
 _RAY_ENDS_S = 3.0  # time for Ray's processes to end, once it is told
 _STILL_LOADING_S = 60.0  # between lines that say that a model is still loading
 
@@ -35,21 +35,45 @@ _log = logging.getLogger(__name__)
 
 
 class EnginePools:
-    """The engines of `profile`; those named in `begin` load in parallel. `say` is called with what is loaded."""
+    """The engines of `profile`; those named in `begin` load in parallel. `say` is called with what is loaded.
 
-    def __init__(self, ray: Any, profile: Profile, say: Callable[[str], None], logs: Store | None = None) -> None:
-        self._ray, self._profile, self._say, self._logs = ray, profile, say, logs
+    Args:
+        ray: the module, joined.
+        profile: the engines.
+        say: called with what is loaded.
+        logs: the folder of the engines' logs; None keeps none.
+        directory: the actor that lists the replicas for running tasks, if they may come and go (`add`, `end`).
+    """
+
+    def __init__(
+        self,
+        ray: Any,
+        profile: Profile,
+        say: Callable[[str], None],
+        logs: Store | None = None,
+        directory: Any = None,
+    ) -> None:
+        self._ray, self._profile, self._say, self._logs, self._directory = ray, profile, say, logs, directory
         self.watch = Watch(ray, joined=profile.ray.address is not None)
-        self._actors: dict[str, list[Any]] = {}
+        self._actors: dict[str, dict[int, Any]] = {}  # by number, without those that `add` has only begun
+        self._loading: dict[str, dict[int, Any]] = {}  # what says that they are ready
         self._there: set[str] = set()
+        self._numbers: dict[str, int] = {}  # the next one of each engine
+        self.places: dict[str, dict[int, Place]] = {}  # of those that are ready
+        self._added: dict[tuple[str, int], tuple[Any, float]] = {}  # those that load beside the others, since when
+        self._ending: list[tuple[Any, Any]] = []  # actors, and what says that they have left
 
     def begin(self, roles: Iterable[str]) -> None:
         """Start the actors of these engines, and of those that they call, without waiting."""
         for role in roles:
             if role not in self._actors:
-                used = registry.uses(role, self._profile.engines[role])  # type: ignore[index]
-                self.begin(used)
-                self._actors[role] = self._start(role, used)
+                config = self._profile.engines[role]  # type: ignore[index]
+                self.begin(registry.uses(role, config))
+                # of one that had ended: the others have its room
+                count = 1 if role in self._numbers else config.replicas
+                self._say(f"loading {role}: {config.engine}" + (f" x{count}" if count > 1 else ""))
+                self._actors[role] = dict(self._start(role) for _ in range(count))
+                self._loading[role] = {i: a.ready.remote() for i, a in self._actors[role].items()}
 
     def pool(self, role: str) -> RayPool:
         """Return the actors of an engine, ready to be called.
@@ -63,57 +87,147 @@ class EnginePools:
             self.pool(used)
         if role not in self._there:
             try:
-                self._wait(role, self._actors[role])
+                self._wait(role)
             except Exception as e:
-                self._end(self._actors.pop(role))
+                self._end([*self._actors.pop(role).values()])
                 raise BuildStopped(f"engine {role} ({config.engine}) did not start: {last_line(e)}") from e
             self._there.add(role)
-        replicas = range(len(self._actors[role]))
-        named = [Named(_actor_name(role, i)) for i in replicas]
-        return RayPool(named, [BlackBox.beside(self._log(role, i)) for i in replicas])
+            self.publish()
+        there, boxes = replicas(role, self._actors[role], self._logs)
+        listed = None if self._directory is None else Listed(self._directory, role, self._logs)
+        return RayPool(there, boxes, listed=listed)
 
-    def _start(self, role: str, used: Iterable[str]) -> list[Any]:
+    def _start(self, role: str) -> tuple[int, Any]:
         config = self._profile.engines[role]  # type: ignore[index]
-        helpers = {r: [_actor_name(r, i) for i in range(len(self._actors[r]))] for r in used}
-        self._say(f"loading {role}: {config.engine}" + (f" x{config.replicas}" if config.replicas > 1 else ""))
+        # a number is given once: Ray frees a name only when its process has ended
+        number = self._numbers.get(role, 0)
+        self._numbers[role] = number + 1
+        helpers = {r: [actor_name(r, i) for i in self._actors[r]] for r in registry.uses(role, config)}
         cls = self._ray.remote(
             num_cpus=config.num_cpus,
             num_gpus=config.num_gpus,
             max_restarts=ENGINE_RESTARTS,
             max_task_retries=CALL_TRIES,
         )(EngineActor)
+        named = cls.options(
+            name=actor_name(role, number),
+            max_concurrency=registry.concurrent_calls(role, config),
+            runtime_env={"py_executable": config.python} if config.python else None,
+        )
         profile = self._profile.model_dump(mode="json")
-        options = {
-            "max_concurrency": registry.concurrent_calls(role, config),
-            "runtime_env": {"py_executable": config.python} if config.python else None,
-        }
-        return [
-            cls.options(name=_actor_name(role, i), **options).remote(role, profile, helpers, self._log(role, i))
-            for i in range(config.replicas)
-        ]
+        return number, named.remote(role, profile, helpers, self._log(role, number))
 
     def _log(self, role: str, i: int) -> tuple[Store, str] | None:
-        return None if self._logs is None else (self._logs, f"engine-{_actor_name(role, i)}")
+        return log_of(role, i, self._logs)
 
-    def _wait(self, role: str, actors: list[Any]) -> None:
+    def _wait(self, role: str) -> None:
         began = spoke = time.monotonic()
-        waiting = [a.ready.remote() for a in actors]
-        while waiting:
-            done, waiting = self._ray.wait(waiting, num_returns=len(waiting), timeout=1.0)
+        while waiting := list(self._loading[role].values()):
+            self._ray.wait(waiting, num_returns=len(waiting), timeout=1.0)
             self.watch.check()
             stopping.check()
-            self._ray.get(done)
+            for problem in self._look(role).values():
+                raise problem
+            self._reap()
             now = time.monotonic()
-            if waiting and now - spoke > _STILL_LOADING_S:
-                spoke = now
-                there = f"{len(actors) - len(waiting)} of {len(actors)}"
+            if self._loading[role] and now - spoke > _STILL_LOADING_S:
+                spoke, count = now, len(self._actors[role])
+                there = f"{count - len(self._loading[role])} of {count}"
                 self._say(f"still loading {role}: {there} there after {(now - began) / 60:.0f} min")
+
+    def _look(self, role: str) -> dict[int, Exception]:
+        """Note where the replicas run that are ready; return those that did not start, and why."""
+        refs, failed = self._loading[role], dict[int, Exception]()
+        done, _ = self._ray.wait(list(refs.values()), num_returns=len(refs), timeout=0) if refs else ([], [])
+        for number in [n for n, ref in refs.items() if ref in done]:
+            try:
+                self.places.setdefault(role, {})[number] = self._ray.get(refs[number])
+                del refs[number]
+            except Exception as e:
+                failed[number] = e
+        return failed
+
+    # -- replicas that come and go ---------------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the number of replicas of each engine that was begun; 0: all have ended."""
+        return {role: len(self._actors.get(role, ())) for role in self._numbers}
+
+    @property
+    def moving(self) -> bool:
+        """Tell whether a replica is loading or ending."""
+        return bool(self._added or self._ending or any(self._loading.values()))
+
+    def add(self, role: str) -> None:
+        """Start one replica more, without waiting: Ray starts it as soon as there is room."""
+        number, actor = self._start(role)
+        self._added[role, number] = actor, time.monotonic()
+        self._loading[role][number] = actor.ready.remote()
+
+    def end(self, role: str, number: int) -> None:
+        """Let a replica finish its calls, close, and end; running tasks ask the others from now on."""
+        actor = self._actors[role].pop(number)
+        self.places[role].pop(number)
+        self.publish()
+        self._ending.append((actor, actor.leave.options(max_task_retries=0).remote()))
+        if not self._actors[role]:
+            del self._actors[role], self._loading[role]
+            self._there.discard(role)
+
+    def lost(self, nodes: Container[str]) -> bool:
+        """Ask the replicas of nodes that are gone where Ray has started them again; return whether there are any."""
+        gone = [(role, n) for role, at in self.places.items() for n, place in at.items() if place.node not in nodes]
+        for role, number in gone:
+            del self.places[role][number]
+            again = self._actors[role][number].ready.options(max_task_retries=-1)
+            self._loading[role][number] = again.remote()
+        return bool(gone)
+
+    def tend(self) -> list[str]:
+        """See who is ready and who has left; return the engines of which a new replica did not start."""
+        failed = []
+        for role, refs in self._loading.items():
+            for number, problem in self._look(role).items():
+                if (role, number) in self._added:  # `pool` tells of the first ones
+                    failed.append(role)
+                    self._say(f"a new replica of {role} did not start, the others go on: {last_line(problem)}")
+                    self._ending.append((self._added.pop((role, number))[0], None))
+                    del refs[number]
+        for (role, number), (actor, since) in list(self._added.items()):
+            if time.monotonic() - since > LOAD_S + _STILL_LOADING_S and number in self._loading[role]:
+                failed.append(role)
+                self._say(f"a new replica of {role} found no room in Ray, the others go on")
+                self._ending.append((actor, None))
+                del self._added[role, number], self._loading[role][number]
+        ready = [k for k in self._added if k[1] not in self._loading[k[0]]]
+        for role, number in ready:
+            self._actors[role][number] = self._added.pop((role, number))[0]
+        if ready:
+            self.publish()
+        self._reap()
+        return failed
+
+    def _reap(self) -> None:
+        for actor, left in list(self._ending):
+            # a process that dies in the meantime has left, too
+            if left is None or self._ray.wait([left], timeout=0)[0]:
+                self._ending.remove((actor, left))
+                self._ray.kill(actor)
+
+    def publish(self) -> None:
+        """List the replicas for running tasks."""
+        if self._directory is not None:
+            self._directory.place.remote({role: list(actors) for role, actors in self._actors.items()})
 
     def close(self) -> None:
         """End all engines."""
-        self._end([actor for actors in self._actors.values() for actor in actors])
-        self._actors.clear()
-        self._there.clear()
+        begun = [actor for actors in self._actors.values() for actor in actors.values()]
+        self._end([*begun, *(actor for actor, _ in self._ending)])
+        for actor, _ in self._added.values():  # it may wait for room, and answers nothing then
+            self._ray.kill(actor)
+        for kept in (self._actors, self._loading, self._there, self._added, self._ending):
+            kept.clear()
 
     def _end(self, actors: list[Any]) -> None:
         if self.watch.lost():
@@ -216,10 +330,6 @@ def lacking(ray: Any, profile: Profile, roles: Iterable[str]) -> list[str]:
                 f"profile {profile.name}, or give Ray more"
             )
     return faults
-
-
-def _actor_name(role: str, i: int) -> str:
-    return f"{role}-{i}"
 
 
 @contextlib.contextmanager

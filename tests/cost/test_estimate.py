@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ieat_data.cli.cost import estimate_tables
 from ieat_data.config import Pipeline, Profile, load_pipeline, load_profile
 from ieat_data.cost.corpora import Corpus, Stated, corpora, parse_sizes
 from ieat_data.cost.estimate import Estimate, estimate
@@ -110,6 +112,14 @@ def test_work_hours_and_money_by_hand() -> None:
     assert e.slowest == max(times, key=times.get)  # type: ignore[arg-type]
     assert e.money == pytest.approx(4 * e.hours * 2.0)
     assert e.gpu_hours == pytest.approx(sum((p.hours or 0.0) * p.gpus for p in e.pools.values()))
+
+
+def test_a_plan_says_that_replicas_move(capsys: pytest.CaptureFixture[str]) -> None:
+    fixed = plan()
+    estimate_tables(fixed)
+    assert "autoscale" not in capsys.readouterr().out
+    estimate_tables(replace(fixed, autoscale=True))
+    assert "autoscale: that is the split at the start; replicas move while the build runs" in capsys.readouterr().out
 
 
 def test_more_gpus_are_never_slower_and_too_few_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from ieat_data.engines.base import Classify, EmotionScores, Failure, Transcribe,
 from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import EngineClient
 from ieat_data.errors import BuildStopped
+from ieat_data.execution import ray_actors, ray_names
+from ieat_data.execution.ray_meter import Meter
 from ieat_data.execution.ray_pools import EnginePools, connected
 from ieat_data.storage.open import at
 from tests.support.doubles import clip_of
@@ -25,6 +28,12 @@ FAULTY = "tests.support.faulty_engines:"
 def ray() -> Iterator[Any]:
     with connected(Profile(name="none", engines={}, ray={"num_cpus": 2, "object_store_mb": 100})) as joined:
         yield joined
+
+
+@pytest.fixture(autouse=True)
+def names() -> None:
+    """A build gives a name once; these tests give the same ones."""
+    ray_names._handle.cache_clear()
 
 
 def test_an_engine_whose_process_dies_at_load_is_tried_twice_and_told_in_one_line(ray: Any, tmp_path: Path) -> None:
@@ -81,3 +90,29 @@ def test_a_device_that_breaks_costs_no_row_and_only_the_clip_that_needs_too_much
     texts = [f"row {i}" for i in range(24)]
     texts[5] = "too much"
     assert transcribed(ray, tmp_path, "BreakingASR", texts) == [*texts[:5], "out_of_memory", *texts[6:]]
+
+
+def test_a_task_goes_on_with_the_replicas_that_are_there(
+    ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two is ended in the middle of a run; a third takes its CPU, and is asked through the same pool."""
+    asr = EngineConfig(engine="tests.support.doubles:ASR", num_cpus=1, replicas=2, settings={"slow_s": 0.02})
+    directory = ray.remote(num_cpus=0)(Meter).remote()
+    engines = EnginePools(ray, Profile(name="test", engines={"asr": asr}), print, at(tmp_path / "logs"), directory)
+    monkeypatch.setattr(ray_actors, "_LOOK_S", 0.0)
+    texts = [f"row {i}" for i in range(30)]
+    chunks = [[Transcribe(clip_of(t), "en")] for t in texts]
+    pool, heard = engines.pool("asr"), dict[int, Any]()
+    for i, answers, _ in pool.run("transcribe", chunks):
+        heard[i] = answers[0].text if isinstance(answers, list) else answers
+        if len(heard) == 3:
+            engines.add("asr")  # for which there is room only when the other has ended
+            engines.end("asr", 0)
+    assert [heard[i] for i in range(30)] == texts
+    while engines.moving:
+        assert engines.tend() == []
+        time.sleep(0.05)
+    assert set(engines.places["asr"]) == {1, 2}
+    assert all(isinstance(got, list) for _, got, _ in pool.run("transcribe", chunks))
+    assert not (tmp_path / "logs" / "asr-2.starts").exists(), "it has answered"
+    engines.close()

@@ -5,8 +5,11 @@ from typing import Any, ClassVar
 
 import pytest
 import ray
+from ray.exceptions import RayActorError
 
-from ieat_data.execution.ray_actors import RayPool
+from ieat_data.errors import EngineDown
+from ieat_data.execution import ray_actors
+from ieat_data.execution.ray_actors import Listed, RayPool
 
 
 class Actor:
@@ -31,7 +34,7 @@ class Actor:
 
 
 def test_tasks_with_fewer_calls_than_there_are_actors_ask_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray, "wait", lambda refs, num_returns: (refs[:1], refs[1:]))
+    monkeypatch.setattr(ray, "wait", lambda refs, num_returns, timeout: (refs[:1], refs[1:]))
     monkeypatch.setattr(ray, "get", Actor.given.get)
     actors = [Actor() for _ in range(20)]
     for _ in range(100):
@@ -43,7 +46,7 @@ def test_tasks_with_fewer_calls_than_there_are_actors_ask_all_of_them(monkeypatc
 
 
 def test_calls_that_are_answered_at_once_go_together_and_long_ones_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray, "wait", lambda refs, num_returns: (refs[:1], refs[1:]))
+    monkeypatch.setattr(ray, "wait", lambda refs, num_returns, timeout: (refs[:1], refs[1:]))
     monkeypatch.setattr(ray, "get", Actor.given.get)
     made = []
     for request in (1, 1, 400, 400):  # milliseconds of the engine
@@ -53,3 +56,93 @@ def test_calls_that_are_answered_at_once_go_together_and_long_ones_one_by_one(mo
         made.append(actor.made)
     assert made[1] < made[0] < 20
     assert made[2:] == [10, 40]  # the first two messages, of 16, told that these take long
+
+
+class Directory:
+    """Lists the replicas of one engine by number; a reference is the list itself."""
+
+    def __init__(self, **actors: Any) -> None:
+        self.actors, self.numbers = actors, [0]
+        self.listed = self
+
+    def remote(self, role: str) -> list[int]:
+        return list(self.numbers)
+
+    def named(self, name: str) -> Any:
+        return self.actors[name.replace("-", "")]
+
+    def pool(self) -> RayPool:
+        return RayPool({0: self.actors["llm0"]}, listed=Listed(self, "llm"))
+
+
+class Leaving(Actor):
+    """Leaves after two messages, and is listed no more; then it gives half of what is asked, or has died, or ended."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.directory, self.how = Directory(llm0=self, llm7=Actor()), how
+
+    def remote(self, method: str, chunks: bytes, alone: str) -> int:
+        if self.made >= 2:
+            self.directory.numbers = [7]
+            if self.how == "ended":
+                raise EngineDown("llm-0 has ended")
+        ref = super().remote(method, chunks, alone)
+        if self.made > 2:
+            made = pickle.loads(self.given[ref])
+            self.given[ref] = RayActorError() if self.how == "died" else pickle.dumps(made[: len(made) // 2])
+        return ref
+
+
+def got(ref: Any) -> Any:
+    if isinstance(ref, list):
+        return ref
+    if isinstance(answer := Actor.given[ref], Exception):
+        raise answer
+    return answer
+
+
+@pytest.fixture
+def moving(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(ray, "wait", lambda refs, num_returns, timeout: (refs[:1], refs[1:]))
+    monkeypatch.setattr(ray, "get", got)
+    monkeypatch.setattr(ray_actors, "_LOOK_S", 0.0)
+    monkeypatch.setitem(ray_actors._together, "generate", 1)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("how", ["leaves", "died", "ended"])
+@pytest.mark.parametrize("together", [1, 16])
+@pytest.mark.parametrize("look_s", [0.0, 1000.0])
+def test_what_a_replica_did_not_do_before_it_left_is_done_by_those_that_are_there(
+    how: str, together: int, look_s: float, moving: pytest.MonkeyPatch
+) -> None:
+    moving.setitem(ray_actors._together, "generate", together)
+    moving.setattr(ray_actors, "_LOOK_S", look_s)
+    old = Leaving(how)
+    moving.setattr(ray_actors, "Named", old.directory.named)
+    pool = old.directory.pool()
+    answers: list[Any] = list(pool.run("generate", [[i] for i in range(100)]))
+    assert sorted(answers) == [(i, [i + 1], i / 1000) for i in range(100)]
+    assert old.made >= 2
+    assert old.directory.actors["llm7"].made > 0
+    assert [a for _, a, _ in pool.replica(0).run("generate", [[1]])] == [[2]], "the other one stands in"
+
+
+def test_a_task_sees_replicas_that_come_while_it_waits(moving: pytest.MonkeyPatch) -> None:
+    actors = {f"llm{i}": Actor() for i in range(3)}
+    directory = Directory(**actors)
+    moving.setattr(ray_actors, "Named", directory.named)
+    answers = list[Any]()
+    for answer in directory.pool().run("generate", [[400]] * 30):
+        answers.append(answer)
+        directory.numbers = [0, 1, 2]
+    assert len(answers) == 30
+    assert min(a.made for a in actors.values()) > 5
+
+
+def test_a_task_without_a_replica_is_a_task_to_be_done_again(moving: pytest.MonkeyPatch) -> None:
+    directory = Directory()
+    directory.numbers = []
+    with pytest.raises(EngineDown, match="no replica of the engine is there"):
+        list(RayPool({}, listed=Listed(directory, "llm")).run("generate", [[1]]))
