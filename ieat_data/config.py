@@ -19,7 +19,7 @@ from ieat_data.renamed import RENAMED_KEYS, now_called
 
 Role = Literal["llm", "asr", "ser", "tts", "codec", "mos", "speaker"]
 Language = Literal["en", "zh"]
-YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if PyYAML was built with libyaml
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if PyYAML was built with libyaml
 Rule = Literal["any_reject", "majority"]
 InstructionStatus = Literal["proposed", "checked", "accepted", "rejected"]
 
@@ -338,6 +338,11 @@ def validate(model: type[M], data: Any, where: str) -> M:
         raise explain(e, where, model) from None
 
 
+def parsed_yaml(text: str) -> Any:
+    """Return what a text says in YAML, without its types that run code."""
+    return yaml.load(text, _YAML)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Parse a YAML file that holds a mapping.
 
@@ -345,7 +350,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: it cannot be read, is not YAML, or holds something else.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), YAML)
+        data = parsed_yaml(path.read_text(encoding="utf-8"))
     except OSError as e:
         raise UserError(f"{path}: cannot be read: {e.strerror}") from None
     except RecursionError:
@@ -385,7 +390,7 @@ def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]
             if not isinstance(node, dict):
                 raise UserError(f"--set {text!r}: {part!r} holds a value, not keys")
         try:
-            node[last] = yaml.load(value, YAML)
+            node[last] = parsed_yaml(value)
         except yaml.YAMLError:
             raise UserError(f"--set {text!r}: the value is not YAML") from None
     return data

@@ -31,7 +31,7 @@ def duration(data: bytes) -> tuple[float, int]:
     Raises:
         AudioError: `undecodable_audio`.
     """
-    if said := _flac_header(data):
+    if data and (said := _flac_header(data)):  # a damaged table may hold None
         return said
     try:
         with sf.SoundFile(io.BytesIO(data)) as f:

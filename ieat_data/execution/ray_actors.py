@@ -6,7 +6,6 @@ import contextlib
 import logging
 import math
 import os
-import pickle
 import random
 import tempfile
 import threading
@@ -95,21 +94,22 @@ class EngineActor:
         closing.start()
         closing.join(ENGINE_CLOSES_S)
 
-    def calls(self, method: str, chunks: bytes, alone: str = "") -> bytes:
+    def calls(
+        self, method: str, chunks: Sequence[list[Any]], alone: str = ""
+    ) -> list[tuple[list[Any] | Exception, float]]:
         """Make several calls, one after the other, and return what each gave; none behind one that broke.
 
-        A replica that leaves makes none: whoever asks takes another one. Requests come and answers go as pickle's
-        bytes: Ray's own pickling of Python objects costs twice as much.
+        A replica that leaves makes none: whoever asks takes another one.
         """
         got = list[tuple[list[Any] | Exception, float]]()
-        for chunk in pickle.loads(chunks):
+        for chunk in chunks:
             try:
                 got.append(self.call(method, chunk, alone))
             except Leaves:
                 break
             if isinstance(problem := got[-1][0], Exception) and faults.breaks_process(problem):
                 break  # this process lets nobody in any more
-        return pickle.dumps(got)
+        return got
 
     def call(self, method: str, requests: list[Any], alone: str = "") -> tuple[list[Any] | Exception, float]:
         """Return the answers, or the exception that the engine raised, and the engine's seconds for them.
@@ -370,7 +370,7 @@ class RayPool:
         """Send calls to a replica and return what stands for their answers; None if it has left."""
         try:
             # not again by Ray: a request that kills the process would kill it as often
-            return self._actors[at].calls.options(max_task_retries=0).remote(method, pickle.dumps(chunks), alone)
+            return self._actors[at].calls.options(max_task_retries=0).remote(method, chunks, alone)
         except EngineDown:
             if self._has_left(at):
                 return None
@@ -382,7 +382,7 @@ class RayPool:
         from ray.exceptions import RayActorError
 
         try:
-            return [(self._known(answers, at, alone), busy_s) for answers, busy_s in pickle.loads(ray.get(ref))]
+            return [(self._known(answers, at, alone), busy_s) for answers, busy_s in ray.get(ref)]
         except RayActorError as e:
             if self._has_left(at):
                 return []

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pickle
 from typing import Any, ClassVar
 
 import pytest
@@ -25,11 +24,11 @@ class Actor:
         assert max_task_retries == 0, "a request that kills the process would kill it as often"
         return self
 
-    def remote(self, method: str, chunks: bytes, alone: str) -> int:
+    def remote(self, method: str, chunks: list[list[int]], alone: str) -> int:
         self.made += 1
         ref = len(self.given)
-        answers = [([r + 1 for r in requests], sum(requests) / 1000) for requests in pickle.loads(chunks)]
-        self.given[ref] = pickle.dumps(answers)
+        answers = [([r + 1 for r in requests], sum(requests) / 1000) for requests in chunks]
+        self.given[ref] = answers
         return ref
 
 
@@ -82,15 +81,15 @@ class Leaving(Actor):
         super().__init__()
         self.directory, self.how = Directory(llm0=self, llm7=Actor()), how
 
-    def remote(self, method: str, chunks: bytes, alone: str) -> int:
+    def remote(self, method: str, chunks: list[list[int]], alone: str) -> int:
         if self.made >= 2:
             self.directory.numbers = [7]
             if self.how == "ended":
                 raise EngineDown("llm-0 has ended")
         ref = super().remote(method, chunks, alone)
         if self.made > 2:
-            made = pickle.loads(self.given[ref])
-            self.given[ref] = RayActorError() if self.how == "died" else pickle.dumps(made[: len(made) // 2])
+            made = self.given[ref]
+            self.given[ref] = RayActorError() if self.how == "died" else made[: len(made) // 2]
         return ref
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ieat_data.config import YAML
+from ieat_data.config import parsed_yaml
 from ieat_data.dataset import card, croissant
 from ieat_data.dataset.verification.words import first_line
 
@@ -92,7 +92,7 @@ def croissant_faults(out: Path, made: Mapping[str, Any]) -> Iterator[str]:
 def _head(text: str) -> dict[str, Any]:
     if not text.startswith("---\n") or "\n---\n" not in text[3:]:
         raise ValueError("there is none")
-    head = yaml.load(text[4:].partition("\n---\n")[0], YAML)
+    head = parsed_yaml(text[4:].partition("\n---\n")[0])
     if not isinstance(head, dict):
         raise ValueError("it is no mapping")
     return head
