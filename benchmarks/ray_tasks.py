@@ -98,7 +98,7 @@ class Driver(Cluster):
 
     def close(self) -> None:
         for actors in self._engines._actors.values():
-            for actor in actors:
+            for actor in actors.values():
                 self._ray.kill(actor)
         self._engines._actors.clear()
         super().close()

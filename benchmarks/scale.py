@@ -3,8 +3,8 @@
     python benchmarks/scale.py [--shards 50000] [--gpus 256] [--in-flight 512] [--work /dev/shm]
 
 The plan, the tables, the commit records and the runner are the product's (`synthetic_corpora.py`); only the executor is
-simulated (`simulation.py`): virtual time, and one node in fifty dies each hour. It makes no rows and writes no Parquet
-files, but it does write the commit records. Prints one JSON object.
+simulated (`simulation.py`): virtual time, one node in fifty dies each hour, and what Ray adds, as `ray_tasks.py`
+measures it. It makes no rows and writes no Parquet files, but it does write the commit records. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import synthetic_corpora
-from benchmarks.simulation import CHUNK, COST, HOUR, NODE_GPUS, Simulation
+from benchmarks.simulation import CHUNK, COST, DRIVER_S, HOUR, NODE_GPUS, Simulation
 from ieat_data.dataset.manifest import make as make_manifest
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan
@@ -143,6 +143,7 @@ def main() -> None:
     args.add_argument("--gpus", type=int, default=256)
     args.add_argument("--in-flight", type=int, default=512)
     args.add_argument("--deaths", type=float, default=0.02, help="of a node, an hour")
+    args.add_argument("--driver-ms", type=float, default=DRIVER_S * 1000, help="of the driver on Ray, a task")
     args.add_argument("--work", type=Path, default=Path("/dev/shm"), help="memory, so that fsync costs nothing")
     asked = args.parse_args()
     with tempfile.TemporaryDirectory(prefix="ieat-scale-", dir=asked.work) as folder:
@@ -178,9 +179,8 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
         return copy
 
-    executor = Simulation(
-        asked.gpus, pools, asked.deaths, {out["tasks"] * percent // 100: keep(at) for percent, at in stops.items()}
-    )
+    stopping = {out["tasks"] * percent // 100: keep(at) for percent, at in stops.items()}
+    executor = Simulation(asked.gpus, pools, asked.deaths, stopping, driver_s=asked.driver_ms / 1000)
     began, wall = time.process_time(), time.monotonic()
     Runner(plan, Silent(plan, live=False), lambda p, _: executor).run()
     spent = time.process_time() - began
@@ -191,6 +191,13 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         "driver_cpu_s": round(spent - executor.cpu_s, 1),
         "simulation_cpu_s": round(executor.cpu_s, 1),
         "wall_s": round(time.monotonic() - wall, 1),
+        "ray_driver": {
+            "ms_a_task": asked.driver_ms,
+            "busy": round(executor.driver_busy / executor.now, 4),
+            "most_behind_s": round(executor.most_behind, 2),
+            "tasks_a_second": round(executor.tasks / executor.now, 2),
+            "tasks_a_second_in_the_busiest_minute": round(max(executor.minutes.values()) / 60, 1),
+        },
         "peak_mb": peak_mb(),
         "pools": pools,
         "node_deaths": executor.deaths,
@@ -224,7 +231,7 @@ def _manifest(plan: Plan, files: Mapping[str, Any]) -> dict[str, Any]:
     from ieat_data.stages.speech.speakers import Speakers
 
     Speakers.describe = lambda *_: []  # type: ignore[method-assign] # they are rows
-    return make_manifest(plan, files)
+    return make_manifest(plan, files, read_samples=False)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,10 @@ HOUR = 3600.0
 NODE_GPUS = 8
 LOADING_S = 240.0  # from a node's death until its engines answer again
 SPREAD = 0.25  # of the work in one shard, log-normal around what is expected
+# What Ray adds, measured: seconds of the driver for each task (`ray_tasks.py`, 256 replicas and 500 in flight), of a
+# worker for each task, and for a message to an engine with 64 prompts, 64 clips or 4 texts to speak
+DRIVER_S, WORKER_S = 0.0030, 0.005
+CALL_S = {"llm": 0.0024, "asr": 0.0103, "ser": 0.0103, "tts": 0.0024}
 CHUNK = {"llm": 64, "asr": 64, "ser": 64, "tts": 4}  # requests in a call, as the profile `gpu` has them
 # What a task takes: seconds of CPU, and of each engine (requests, GPU seconds a request). Assumed, not measured.
 COST: dict[str, tuple[float, dict[str, tuple[int, float]]]] = {
@@ -67,7 +71,6 @@ class Replica:
 class Running:
     job: Job
     node: int
-    began: float
     phases: list[tuple[str, float]]  # role, seconds of each of its calls to come
     waiting: list[float] = field(default_factory=list)  # seconds of each call that waits for a replica
     load: Counter[int] = field(default_factory=Counter)
@@ -77,7 +80,11 @@ class Running:
 
 
 class Simulation:
-    """An executor in virtual time. `cpu_s`: what simulating took, which is not the driver's."""
+    """An executor in virtual time. `cpu_s`: what simulating took, which is not the driver's.
+
+    The driver does one thing after another: half of `driver_s` to submit a task, half when it has ended. A task begins,
+    and makes room for the next one, when the driver comes to it.
+    """
 
     def __init__(
         self,
@@ -86,7 +93,11 @@ class Simulation:
         deaths_an_hour: float,
         at: Mapping[int, Callable[[], None]] | None = None,
         seed: int = 0,
+        driver_s: float = DRIVER_S,
     ) -> None:
+        self.driver_s, self.driver_free, self.driver_busy = driver_s, 0.0, 0.0
+        self.most_behind = 0.0  # seconds that a task has waited for the driver
+        self.minutes = Counter[int]()  # tasks that were submitted in each
         self.at = dict(at or {})  # what is to happen after so many tasks
         self.now, self.cpu_s, self.draw = 0.0, 0.0, random.Random(seed)
         self.events: list[tuple[float, int, Any]] = []
@@ -107,22 +118,24 @@ class Simulation:
     def submit(self, job: Job) -> None:
         with self._clock():
             cpu, engines = COST[job.task.table]
+            begins = self._driver_does()
+            self.minutes[int(begins // 60)] += 1
             key = (job.task.table, job.task.name)
             phases = self.left.pop(key, None)
             if phases is None:
                 spread = self.draw.lognormvariate(-(SPREAD**2) / 2, SPREAD)
                 phases = [
-                    (role, CHUNK[role] * each * spread)
+                    (role, CHUNK[role] * each * spread + CALL_S[role])
                     for role, (n, each) in engines.items()
                     for _ in range(-(-n // CHUNK[role]))
                 ]
                 if job.task.table == "transcribe" and job.task.name.startswith(synthetic_corpora.SPOKEN):
                     phases = []  # heard when it was spoken
-            running = Running(job, self.draw.randrange(self.nodes), self.now, phases)
+            running = Running(job, self.draw.randrange(self.nodes), phases)
             self.running[id(running)] = running
             self.most_running = max(self.most_running, len(self.running))
             self.tasks += 1
-            self._at(self.now + cpu * self.draw.uniform(0.7, 1.3), running)
+            self._at(begins + WORKER_S + cpu * self.draw.uniform(0.7, 1.3), running)
 
     def wait(self) -> Sequence[tuple[Task, list[CommitRecord] | Exception]]:
         with self._clock():
@@ -135,6 +148,8 @@ class Simulation:
                     out += self._go_on(event)
                 else:
                     out += self._answered(*event)
+            for _ in out:
+                self._driver_does()
             return out
 
     def answers(self) -> Mapping[str, int]:
@@ -142,6 +157,13 @@ class Simulation:
 
     def close(self) -> None:
         pass
+
+    def _driver_does(self) -> float:
+        """Let the driver do its part for a task; return when it is done."""
+        self.most_behind = max(self.most_behind, self.driver_free - self.now)
+        self.driver_free = max(self.driver_free, self.now) + self.driver_s / 2
+        self.driver_busy += self.driver_s / 2
+        return self.driver_free
 
     # -- virtual time --------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from ieat_data.config import load_pipeline, load_profile
 from ieat_data.corpora.io.units import Unit
 from ieat_data.execution.plan import Plan
 from ieat_data.storage.shards import CommitRecord
+from ieat_data.storage.store import Store
 
 ROWS = 1000  # in a shard
 CORPORA = {  # share of the shards, what it holds
@@ -93,7 +94,7 @@ def files(folder: Path, shards: int, profile: Mapping[str, Any]) -> tuple[str, s
     return _yaml(folder / "pipeline.yaml", spec), _yaml(folder / "profile.yaml", {"name": "scale", **profile})
 
 
-def plan(work: Path, paths: tuple[str, str]) -> Plan:
+def plan(work: Store | Path, paths: tuple[str, str]) -> Plan:
     return Plan(load_pipeline(paths[0]), load_profile(paths[1]), work)
 
 

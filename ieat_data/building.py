@@ -157,8 +157,7 @@ def make_tables(plan: Plan, connect: Connect | None = None, lease: Lease | None 
     plan.persist()
     plan.check_outputs()
     plan.forget_stale()
-    for node in plan.nodes.values():
-        node.table.sweep(node.kept)
+    list(plan.work.at_once(lambda node: node.table.sweep(node.kept), plan.nodes.values()))
     begun: dict[str, Any] = {k: getattr(plan, k).model_dump(mode="json") for k in ("pipeline", "profile")}
     if plan.verdicts:
         begun["decisions"] = plan.verdicts_file

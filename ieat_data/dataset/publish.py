@@ -25,7 +25,7 @@ from ieat_data.execution.plan import Node, Plan
 from ieat_data.storage.local import LocalStore, replace_file
 from ieat_data.storage.parts import sha256_file
 from ieat_data.storage.shards import CommitRecord
-from ieat_data.storage.store import Store
+from ieat_data.storage.store import Entry, Store
 
 _DATA = "data"  # the folder of the shards, with a folder for each config
 CARD = "README.md"
@@ -110,11 +110,13 @@ def place(node: Node, folder: Store) -> list[tuple[str, CommitRecord]]:
         DamagedPart: a shard has other bytes than were committed.
     """
     folder.make()
-    there = frozenset(folder.names())
+    there = folder.entries()
     records = [record for shard in node.shards if (record := node.records[shard]).rows]
     placed = [(f"{record.shard}-{record.sha256[:8]}.parquet", record) for record in records]
     new = [
-        (name, record) for name, record in placed if name not in there or not _as_committed(folder, name, node, record)
+        (name, record)
+        for name, record in placed
+        if name not in there or not _as_committed(folder, name, there[name], node, record)
     ]
     for name, _ in new:
         if name in there:
@@ -180,11 +182,11 @@ def _sweep(folder: Store) -> None:
             folder.delete(name)
 
 
-def _as_committed(folder: Store, name: str, node: Node, record: CommitRecord) -> bool:
+def _as_committed(folder: Store, name: str, here: Entry, node: Node, record: CommitRecord) -> bool:
     """Tell whether a published shard is the part of the work folder. It is read only if size and time do not say so."""
-    here, part = folder.find(name), node.table.store.find(record.file)
-    if here is None or here.size != record.bytes:
+    if here.size != record.bytes:
         return False
-    if not isinstance(folder, LocalStore) or (part is not None and part.modified == here.modified):
+    if not isinstance(folder, LocalStore):
         return True
-    return sha256_file(folder.path(name)) == record.sha256
+    part = node.table.store.find(record.file)
+    return (part is not None and part.modified == here.modified) or sha256_file(folder.path(name)) == record.sha256

@@ -134,8 +134,9 @@ class Plan:
         self._answers.clear()
         for name in stages_of(self.pipeline):
             self.nodes[name] = self._node(name)
-        for node in self.nodes.values():
-            self._load(node)
+        nodes = list(self.nodes.values())
+        for node, there in zip(nodes, self.work.at_once(_there, nodes), strict=True):
+            self._load(node, *there)
 
     def _begun(self) -> dict[str, Any] | None:
         return _sound_json(self.work, "build.json", self.faults)
@@ -221,20 +222,19 @@ class Plan:
         node.tasks = _persisted(node, self.faults) or list(stage.tasks(self.shards, self.pipeline, self.profile))
         return node
 
-    def _load(self, node: Node) -> None:
-        """Load the records that are still valid: those whose inputs are the present shards."""
-        node.found = node.table.found()
+    def _load(self, node: Node, found: dict[str, list[CommitRecord]], parts: frozenset[str]) -> None:
+        """Take the records that are still valid: those whose inputs are the present shards."""
+        node.found = found
         for name in sorted(node.table.damaged):
             self.faults.append(f"{node.table.store}/records/{name}: damaged: what it says is made again")
-        self._lose_missing(node)
+        self._lose_missing(node, parts)
         for task in node.tasks if node.found else ():
             self.take_found(node, task)
 
-    def _lose_missing(self, node: Node) -> None:
+    def _lose_missing(self, node: Node, parts: frozenset[str]) -> None:
         """Leave out the records whose part is gone."""
-        there = frozenset(node.table.store.names()) if node.found else frozenset()
         for shard, records in list(node.found.items()):
-            for record in [r for r in records if r.files[0] not in there]:
+            for record in [r for r in records if r.files[0] not in parts]:
                 self.faults.append(f"{node.table.part(record)}: missing: {node.name}/{shard} is made again")
                 node.stale.append(record)
                 records.remove(record)
@@ -243,10 +243,11 @@ class Plan:
 
     def check_outputs(self) -> None:
         """Take back the shards of the configs that look touched, and are not as they were committed."""
-        for node in self.configs:
+        listed = self.work.at_once(lambda node: node.table.store.entries("part-"), self.configs)
+        for node, entries in zip(self.configs, listed, strict=True):
             for record in list(node.records.values()):
                 part = node.table.part(record)
-                if changed := part.changed(record.bytes, record.sha256, record.finished):
+                if changed := part.changed(entries.get(record.file), record.bytes, record.sha256, record.finished):
                     self.faults.append(f"{part}: damaged ({changed}): {node.name}/{record.shard} is made again")
                     node.drop(record)
 
@@ -375,6 +376,12 @@ class Plan:
             return "new"
         changes = [_worded(c) for c in differences(newest["description"], json.loads(json.dumps(node.description)))]
         return "changed: " + "; ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
+
+
+def _there(node: Node) -> tuple[dict[str, list[CommitRecord]], frozenset[str]]:
+    """Return the commit records of a table, and the names of the files beside them."""
+    found = node.table.found()
+    return found, frozenset(node.table.store.names()) if found else frozenset()
 
 
 def _sound_json(store: Store, name: str, faults: list[str] | None = None) -> dict[str, Any] | None:

@@ -194,6 +194,10 @@ class LocalStore(Store):
         except FileNotFoundError:
             return []
 
+    def entries(self, prefix: str = "") -> dict[str, Entry]:
+        found = {name: self.find(name) for name in self.names(prefix)}
+        return {name: entry for name, entry in found.items() if entry is not None}
+
     def create(self, name: str, data: bytes) -> bool:
         return create_if_absent(self.folder / name, data)
 

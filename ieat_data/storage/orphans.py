@@ -28,8 +28,9 @@ def sweep(
         named: returns all names that any record holds; asked once more before anything goes.
         older_than_s: what is younger may belong to a running writer.
     """
-    orphans = [n for n in store.names() if n.startswith(_OURS) and n not in known]
-    temporary = [n for n in store.names(".") if not n.startswith(".scratch-")]
+    there = store.names()
+    orphans = [n for n in there if n.startswith(_OURS) and n not in known]
+    temporary = [n for n in there if n.startswith(".") and not n.startswith(".scratch-")]
     left = [*((store, n) for n in (*orphans, *temporary)), *((records, n) for n in records.names("."))]
     swept = 0
     if left:

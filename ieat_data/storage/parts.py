@@ -26,7 +26,7 @@ from ieat_data.errors import Damaged
 from ieat_data.storage.joined import Span
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.open import at
-from ieat_data.storage.store import Store
+from ieat_data.storage.store import Entry, Store
 
 # rows per row group: `binary` columns have 32-bit offsets; a row that is read alone brings its group with it
 _AUDIO_ROWS, _TEXT_ROWS, _SCATTERED_ROWS = 32, 1024, 4
@@ -126,15 +126,15 @@ class Part:
                 raise
             raise self.damaged(str(e)) from None
 
-    def changed(self, size: int, sha256: str, finished: float) -> str | None:
+    def changed(self, entry: Entry | None, size: int, sha256: str, finished: float) -> str | None:
         """Return how the file differs from the committed one; None if it does not. It is read only if it looks touched.
 
         Args:
+            entry: what the store says of it now (`Store.entries`).
             size: in bytes, as committed.
             sha256: as committed.
             finished: when it was committed (Unix time).
         """
-        entry = self.store.find(self.file)
         if entry is None:
             return "missing"
         if entry.size != size:

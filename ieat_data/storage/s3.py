@@ -16,7 +16,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,12 +27,12 @@ from urllib.parse import urlsplit
 from ieat_data.errors import UserError
 from ieat_data.storage.copies import Copies, cache_root
 from ieat_data.storage.ranged import RangedFile
-from ieat_data.storage.store import Entry, Log, Store
+from ieat_data.storage.store import Entry, Log, R, Store, T
 
 RETRIES, RETRY_S = 10, 180.0  # of one request: then the build stops, and the same command goes on
 TIMEOUT_S = 60.0  # of one request
 RANGE = 64 << 20  # bytes of one request of a download
-COPIES_AT_ONCE = 16
+AT_ONCE = 16  # requests
 LOG_BYTES, LOG_S = 4 << 20, 10.0  # an object of a log is written at this size or age
 
 _URL = re.compile(r"s3:/{1,2}([A-Za-z0-9][A-Za-z0-9._-]+)((?:/[A-Za-z0-9._=+@-]+)*)/*", re.IGNORECASE)
@@ -94,11 +94,21 @@ class S3Store(Store):
         return Entry(found["size"], found["last_modified"].timestamp())
 
     def names(self, prefix: str = "") -> list[str]:
-        with self._asking("list", prefix):
-            found = _obstore().list_with_delimiter(self._client, self.prefix or None)
-        paths = [*found["common_prefixes"], *(o["path"] for o in found["objects"])]
-        names = (p.rstrip("/").rsplit("/", 1)[-1] for p in paths)
+        found = self._listed(prefix)
+        names = (_last(p) for p in (*found["common_prefixes"], *(o["path"] for o in found["objects"])))
         return sorted(n for n in names if n.startswith(prefix))
+
+    def entries(self, prefix: str = "") -> dict[str, Entry]:
+        objects = ((_last(o["path"]), o) for o in self._listed(prefix)["objects"])
+        return {n: Entry(o["size"], o["last_modified"].timestamp()) for n, o in objects if n.startswith(prefix)}
+
+    def _listed(self, prefix: str) -> Any:
+        with self._asking("list", prefix):
+            return _obstore().list_with_delimiter(self._client, self.prefix or None)
+
+    def at_once(self, do: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            yield from pool.map(do, items)
 
     def path(self, name: str) -> Path:
         return self._copies.get(self._id(name), lambda to: self._download(name, to))
@@ -187,9 +197,8 @@ class S3Store(Store):
                     raise
 
     def take(self, files: Mapping[str, tuple[Store, str]]) -> None:
-        if files:
-            with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
-                list(pool.map(lambda one: self._take(one[0], *one[1]), files.items()))
+        for _ in self.at_once(lambda one: self._take(one[0], *one[1]), files.items()):
+            pass
 
     def _take(self, name: str, source: Store, file: str) -> None:
         if isinstance(source, S3Store) and source.bucket == self.bucket:
@@ -356,6 +365,10 @@ def forget_clients() -> None:
     """Forget what was read from the environment; for tests."""
     for cached in (_client, _place, _session):
         cached.cache_clear()
+
+
+def _last(key: str) -> str:
+    return key.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _short(error: Exception) -> str:

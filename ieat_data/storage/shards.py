@@ -111,11 +111,15 @@ class Table:
 
     def _read(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, list[CommitRecord]]:
         found: dict[str, dict[str, CommitRecord]] = {}
-        last = sorted((r for name in loose for _, r in self._sound(name)), key=lambda r: r.finished)
-        logged = (record for name in rolled for _, record in self._sound(name))
-        for record in (*logged, *last):
+        last = sorted(self._records_of(loose), key=lambda r: r.finished)
+        for record in (*self._records_of(rolled), *last):
             found.setdefault(record.shard, {}).setdefault(record.inputs, record)  # of equal ones the first won
         return {shard: list(records.values()) for shard, records in found.items()}
+
+    def _records_of(self, names: Sequence[str]) -> Iterator[CommitRecord]:
+        """Yield the sound records of these files, in order."""
+        for found in self._records.at_once(lambda name: [record for _, record in self._sound(name)], names):
+            yield from found
 
     def _sound(self, name: str) -> Iterator[tuple[bytes, CommitRecord]]:
         """Yield the lines and records of a file that are as they were written; note the file if one is not."""

@@ -8,12 +8,15 @@ Listing is slow and costs money on an object store: what can be known by name is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ieat_data.storage.sealed import seal, unseal
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Entry(NamedTuple):
@@ -94,6 +97,14 @@ class Store(ABC):
     @abstractmethod
     def names(self, prefix: str = "") -> list[str]:
         """Return the names of the files and folders right in this folder that begin with `prefix`, sorted."""
+
+    @abstractmethod
+    def entries(self, prefix: str = "") -> dict[str, Entry]:
+        """Return size and time of the files right in this folder whose names begin with `prefix`, by name."""
+
+    def at_once(self, do: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Yield what `do` returns for each item, in order; several at once where requests wait for a server."""
+        return map(do, items)
 
     # -- writing -------------------------------------------------------------------------------------------------
 

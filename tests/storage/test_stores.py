@@ -130,6 +130,21 @@ def test_what_lies_in_a_folder_is_listed_by_name(store: Store) -> None:
     assert found is not None and found.size == len(sealed) and abs(found.modified - time.time()) < 60
 
 
+def test_one_listing_tells_size_and_time_of_every_file(store: Store) -> None:
+    (store / "records").make()
+    (store / "records").replace("a.json", b"{}")
+    for name in ("part-a", "part-b", "quarantine-a"):
+        store.replace(name, b"12345")
+    found = store.entries("part-")
+    assert found == {name: store.find(name) for name in ("part-a", "part-b")}
+    assert list(store.at_once(store.read, ["part-b", "part-a"])) == [b"12345"] * 2
+
+
+def test_a_bucket_is_asked_for_several_at_once(bucket: S3Store) -> None:
+    together = threading.Barrier(4, timeout=5)
+    assert sorted(bucket.at_once(lambda _: together.wait(), range(4))) == [0, 1, 2, 3]
+
+
 def test_of_many_writers_one_creates(store: Store) -> None:
     won: list[int] = []
 
