@@ -158,10 +158,11 @@ bench-vllm: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside a build be
 		$(if $(SMALL),--small,--rounds 3 --out benchmarks/results)
 	$(VENV)/bin/python -m benchmarks.page
 
-bench-scale: core ## the driver at 50,000 shards, reorganising ten million samples, corpora of 100 GB (docs/scale.md)
+bench-scale: core ## the driver at 50,000 shards, reorganising ten million samples, corpora of 100 GB, records in a bucket (docs/scale.md)
 	$(VENV)/bin/python benchmarks/scale.py
 	$(VENV)/bin/python benchmarks/reorganise.py
 	$(VENV)/bin/python benchmarks/readers.py
+	$(VENV)/bin/python benchmarks/records.py
 
 # An environment of its own for each engine family: they want different versions of torch and transformers. torchaudio's
 # binaries do not load beside torch's CPU build, its Python part is all that is needed.
