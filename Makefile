@@ -159,10 +159,10 @@ bench-vllm: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside a build be
 	$(VENV)/bin/python -m benchmarks.page
 
 bench-scale: core ## the driver at 50,000 shards, reorganising ten million samples, corpora of 100 GB, records in a bucket (docs/scale.md)
-	$(VENV)/bin/python benchmarks/scale.py
-	$(VENV)/bin/python benchmarks/reorganise.py
-	$(VENV)/bin/python benchmarks/readers.py
-	$(VENV)/bin/python benchmarks/records.py
+	$(VENV)/bin/python -m benchmarks.scale.driver
+	$(VENV)/bin/python -m benchmarks.scale.reorganise
+	$(VENV)/bin/python -m benchmarks.scale.readers
+	$(VENV)/bin/python -m benchmarks.scale.records
 
 # An environment of its own for each engine family: they want different versions of torch and transformers. torchaudio's
 # binaries do not load beside torch's CPU build, its Python part is all that is needed.

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.synthetic_corpora import Engine, Text
+from benchmarks.scale.synthetic_corpora import Engine, Text
 from ieat_data.config import load_pipeline, load_profile
 from ieat_data.corpora.io.units import Unit
 from ieat_data.data.columns import Joined, row

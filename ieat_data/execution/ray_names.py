@@ -1,6 +1,6 @@
 """Actors that travel as names: each handle in a task costs the driver about 30 µs, and the worker twice that.
 
-`benchmarks/ray_tasks.py` measures it.
+`benchmarks/scale/ray_tasks.py` measures it.
 """
 
 from __future__ import annotations

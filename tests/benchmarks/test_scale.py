@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import synthetic_corpora
-from benchmarks.scale import Silent, prepared
-from benchmarks.simulation import CHUNK, NODE_GPUS, Simulation
+from benchmarks.scale import synthetic_corpora
+from benchmarks.scale.driver import Silent, prepared
+from benchmarks.scale.simulation import CHUNK, NODE_GPUS, Simulation
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.runner import Runner
 from ieat_data.storage.sealed import seal, unseal

@@ -1,6 +1,6 @@
 """Ten million empathy samples into dialogues, with the product's code: as one group, and in the groups of a build.
 
-    python benchmarks/reorganise.py [--samples 10000000] [--group 32768]
+    python -m benchmarks.scale.reorganise [--samples 10000000] [--group 32768]
 
 Times, memory, the share of the pool that is used against the most that could be, and how even the pairs of first and
 last emotion are against the most even that the pool allows. Last, the whole stage on one group, with files. Prints one
@@ -15,15 +15,12 @@ import math
 import multiprocessing
 import random
 import resource
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.config import Pipeline, Profile, Sources
 from ieat_data.data.columns import plain

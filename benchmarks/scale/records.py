@@ -1,6 +1,6 @@
 """A build that goes on whose commit records lie in a bucket: requests, seconds and bytes until its first task.
 
-    python benchmarks/records.py [--shards 15000] [--latency-ms 30] [--work /dev/shm]
+    python -m benchmarks.scale.records [--shards 15000] [--latency-ms 30] [--work /dev/shm]
 
 Plan, tables and records are the product's (`synthetic_corpora.py`): every shard of every table is committed (15,000
 shards of utterances make 203,000 records in all), and rolled up as a build does it. The bucket is a folder behind a
@@ -13,17 +13,14 @@ import argparse
 import json
 import multiprocessing
 import random
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks import slow_bucket, synthetic_corpora
-from benchmarks.scale import peak_mb
-from benchmarks.simulation import CHUNK
+from benchmarks.scale import slow_bucket, synthetic_corpora
+from benchmarks.scale.driver import peak_mb
+from benchmarks.scale.simulation import CHUNK
 from ieat_data.execution.plan import Plan
 from ieat_data.storage.open import at
 from ieat_data.storage.shards import ROLLUP_AT, Table

@@ -1,4 +1,4 @@
-"""How many files a build leaves, by kind: `python -m benchmarks.files --clips 480`.
+"""How many files a build leaves, by kind: `python -m benchmarks.scale.files --clips 480`.
 
 All stages run in this process with the tests' engines, on shards of one clip each: the files are as many as for shards
 of a thousand rows, but for quarantined rows, of which there are few here. 480 clips for each language give 968 shards,
@@ -65,7 +65,7 @@ def counted(work: Path) -> Counter[str]:
 
 def main() -> None:
     """Build, and print the counts."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.files", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.files", description=__doc__)
     parser.add_argument("--clips", type=int, default=480, help="of each language")
     clips = parser.parse_args().clips
     english = [f"I thought of my {_THINGS[i % 14]} and my {_THINGS[i // 14 % 14]} for {i} days." for i in range(clips)]

@@ -1,6 +1,6 @@
 """The driver of a build at the size of real use, with engines that only take (virtual) time.
 
-    python benchmarks/scale.py [--shards 50000] [--gpus 256] [--in-flight 512] [--work /dev/shm]
+    python -m benchmarks.scale.driver [--shards 50000] [--gpus 256] [--in-flight 512] [--work /dev/shm]
 
 The plan, the tables, the commit records and the runner are the product's (`synthetic_corpora.py`); only the executor is
 simulated (`simulation.py`): virtual time, one node in fifty dies each hour, and what Ray adds, as `ray_tasks.py`
@@ -25,10 +25,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks import synthetic_corpora
-from benchmarks.simulation import CHUNK, COST, DRIVER_S, HOUR, NODE_GPUS, Simulation
+from benchmarks.scale import synthetic_corpora
+from benchmarks.scale.simulation import CHUNK, COST, DRIVER_S, HOUR, NODE_GPUS, Simulation
 from ieat_data.dataset.manifest import make as make_manifest
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan

@@ -1,8 +1,8 @@
 """What one task costs the driver on Ray, and Ray's own processes: real jobs, done by a function that only commits.
 
-    python benchmarks/ray_tasks.py [--tasks 2000] [--in-flight 8] [--replicas 256]
+    python -m benchmarks.scale.ray_tasks [--tasks 2000] [--in-flight 8] [--replicas 256]
 
-Plan, runner, jobs and executor are the product's, as in `scale.py`. Engines are actors that never start (they ask for
+Plan, runner, jobs and executor are the product's, as in `driver.py`. Engines are actors that never start (they ask for
 GPUs that are not there), so nobody calls them; but each job carries the pools of its engines. Prints CPU µs for a task:
 the driver's, and those of Ray's servers and workers beside it. With `--slots` so many tasks run at once, and the others
 in flight wait in Ray; without, all of them run.
@@ -15,18 +15,15 @@ import contextlib
 import json
 import os
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks import synthetic_corpora
-from benchmarks.scale import Silent, prepared
-from benchmarks.simulation import CHUNK
+from benchmarks.scale import synthetic_corpora
+from benchmarks.scale.driver import Silent, prepared
+from benchmarks.scale.simulation import CHUNK
 from ieat_data import processes
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan

@@ -1,6 +1,6 @@
 """Near-duplicates among a million fabricated texts, with the product's code: signatures, then the barrier.
 
-    python benchmarks/near_duplicates.py [--texts 1000000] [--shard 512]
+    python -m benchmarks.scale.near_duplicates [--texts 1000000] [--shard 512]
 
 A tenth of the texts are another one with one word changed. Times are CPU seconds, memory is the process's peak without
 the pages of scratch files. Prints one JSON object.
@@ -13,7 +13,6 @@ import json
 import multiprocessing
 import random
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,8 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.checks.shingles import PLACES, shingles, signature
 from ieat_data.config import Pipeline, Profile, Sources

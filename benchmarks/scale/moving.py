@@ -1,8 +1,8 @@
 """What it gains when replicas move between the engines (`autoscale` of a profile), at the size of real use.
 
-    python benchmarks/moving.py [--shards 5000] [--gpus 256] [--in-flight 512] [--work /dev/shm]
+    python -m benchmarks.scale.moving [--shards 5000] [--gpus 256] [--in-flight 512] [--work /dev/shm]
 
-The simulation of `scale.py`, with pools that stay as they start and with pools between which the product's own rule
+The simulation of `driver.py`, with pools that stay as they start and with pools between which the product's own rule
 (`execution/balance.py`) moves replicas: a replica that is given ends when its calls are done, and its GPU answers for
 the other engine `LOADING_S` later. Each from two starts: the split by work, and a quarter of all GPUs for each engine.
 Prints one JSON object.
@@ -12,18 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks import synthetic_corpora
-from benchmarks.scale import Silent, gpu_seconds, prepared, sized
-from benchmarks.simulation import CHUNK, COST, HOUR, LOADING_S, NODE_GPUS, Replica, Running, Simulation
+from benchmarks.scale import synthetic_corpora
+from benchmarks.scale.driver import Silent, gpu_seconds, prepared, sized
+from benchmarks.scale.simulation import CHUNK, COST, HOUR, LOADING_S, NODE_GPUS, Replica, Running, Simulation
 from ieat_data.execution.balance import Balance, Move, Place, Size
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.runner import Runner

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import synthetic_corpora
+from benchmarks.scale import synthetic_corpora
 from ieat_data.errors import WorkerLost
 from ieat_data.execution.job import Job
 from ieat_data.stages.base import Task

@@ -1,6 +1,6 @@
 """Corpora at their size: an Emilia archive of 100 GB and a BELLE array of 5 GB, planned and read in part.
 
-    python benchmarks/readers.py [--tar-gb 100] [--json-gb 5] [--work FOLDER]
+    python -m benchmarks.scale.readers [--tar-gb 100] [--json-gb 5] [--work FOLDER]
 
 The archive is sparse: true headers and true JSON, and holes where the audio would be. The array is all there. Both are
 deleted in the end. Prints one JSON object: times, and the peak of memory against what the process had before.
@@ -14,15 +14,12 @@ import json
 import multiprocessing
 import random
 import resource
-import sys
 import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ieat_data.corpora.belle import BelleReader
 from ieat_data.corpora.emilia import EmiliaReader
