@@ -54,7 +54,8 @@ def ours(role: str, asked: Sequence[Any]) -> Work:
     from ieat_data.engines import registry
     from ieat_data.engines.cache import ResponseCache
     from ieat_data.engines.client import EngineClient
-    from ieat_data.execution.ray_actors import EngineActor, RayPool
+    from ieat_data.execution.ray_actors import EngineActor
+    from ieat_data.execution.ray_calls import RayPool
 
     profile = load_profile("cpu", [])
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)

@@ -89,7 +89,8 @@ def ours(folder: Path, asked: list[Generate], open_: contextlib.ExitStack) -> Ru
     from ieat_data.engines.cache import ResponseCache
     from ieat_data.engines.client import EngineClient
     from ieat_data.engines.llm.vllm import VLLM
-    from ieat_data.execution.ray_actors import EngineActor, RayPool
+    from ieat_data.execution.ray_actors import EngineActor
+    from ieat_data.execution.ray_calls import RayPool
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     settings = {"model": str(folder / "qwen3"), **SETTINGS}

@@ -16,7 +16,7 @@ from ieat_data.errors import UserError
 from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
-from ieat_data.execution.ray_actors import RayPool
+from ieat_data.execution.ray_calls import RayPool
 from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_meter import EVERY_S, Counted, Meter, Reports
 from ieat_data.execution.ray_moves import Moves

@@ -19,7 +19,8 @@ from ieat_data.errors import BuildStopped, UserError
 from ieat_data.execution.balance import Place
 from ieat_data.execution.deadlines import LOAD_S
 from ieat_data.execution.failures import last_line
-from ieat_data.execution.ray_actors import ENGINE_CLOSES_S, EngineActor, Listed, RayPool, log_of, replicas
+from ieat_data.execution.ray_actors import ENGINE_CLOSES_S, EngineActor
+from ieat_data.execution.ray_calls import Listed, RayPool, log_of, replicas
 from ieat_data.execution.ray_names import actor_name
 from ieat_data.execution.ray_project import shipped_project
 from ieat_data.execution.ray_watch import Watch

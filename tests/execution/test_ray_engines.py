@@ -14,7 +14,7 @@ from ieat_data.engines.base import Classify, EmotionScores, Failure, Transcribe,
 from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import EngineClient
 from ieat_data.errors import BuildStopped
-from ieat_data.execution import ray_actors, ray_names
+from ieat_data.execution import ray_calls, ray_names
 from ieat_data.execution.ray_meter import Meter
 from ieat_data.execution.ray_pools import EnginePools, connected
 from ieat_data.storage.open import at
@@ -99,7 +99,7 @@ def test_a_task_goes_on_with_the_replicas_that_are_there(
     asr = EngineConfig(engine="tests.support.doubles:ASR", num_cpus=1, replicas=2, settings={"slow_s": 0.02})
     directory = ray.remote(num_cpus=0)(Meter).remote()
     engines = EnginePools(ray, Profile(name="test", engines={"asr": asr}), print, at(tmp_path / "logs"), directory)
-    monkeypatch.setattr(ray_actors, "_LOOK_S", 0.0)
+    monkeypatch.setattr(ray_calls, "_LOOK_S", 0.0)
     texts = [f"row {i}" for i in range(30)]
     chunks = [[Transcribe(clip_of(t), "en")] for t in texts]
     pool, heard = engines.pool("asr"), dict[int, Any]()

@@ -7,8 +7,8 @@ import ray
 from ray.exceptions import RayActorError
 
 from ieat_data.errors import EngineDown
-from ieat_data.execution import ray_actors
-from ieat_data.execution.ray_actors import Listed, RayPool
+from ieat_data.execution import ray_calls
+from ieat_data.execution.ray_calls import Listed, RayPool
 
 
 class Actor:
@@ -105,8 +105,8 @@ def got(ref: Any) -> Any:
 def moving(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(ray, "wait", lambda refs, num_returns, timeout: (refs[:1], refs[1:]))
     monkeypatch.setattr(ray, "get", got)
-    monkeypatch.setattr(ray_actors, "_LOOK_S", 0.0)
-    monkeypatch.setitem(ray_actors._together, "generate", 1)
+    monkeypatch.setattr(ray_calls, "_LOOK_S", 0.0)
+    monkeypatch.setitem(ray_calls._together, "generate", 1)
     return monkeypatch
 
 
@@ -116,10 +116,10 @@ def moving(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_what_a_replica_did_not_do_before_it_left_is_done_by_those_that_are_there(
     how: str, together: int, look_s: float, moving: pytest.MonkeyPatch
 ) -> None:
-    moving.setitem(ray_actors._together, "generate", together)
-    moving.setattr(ray_actors, "_LOOK_S", look_s)
+    moving.setitem(ray_calls._together, "generate", together)
+    moving.setattr(ray_calls, "_LOOK_S", look_s)
     old = Leaving(how)
-    moving.setattr(ray_actors, "Named", old.directory.named)
+    moving.setattr(ray_calls, "Named", old.directory.named)
     pool = old.directory.pool()
     answers: list[Any] = list(pool.run("generate", [[i] for i in range(100)]))
     assert sorted(answers) == [(i, [i + 1], i / 1000) for i in range(100)]
@@ -131,7 +131,7 @@ def test_what_a_replica_did_not_do_before_it_left_is_done_by_those_that_are_ther
 def test_a_task_sees_replicas_that_come_while_it_waits(moving: pytest.MonkeyPatch) -> None:
     actors = {f"llm{i}": Actor() for i in range(3)}
     directory = Directory(**actors)
-    moving.setattr(ray_actors, "Named", directory.named)
+    moving.setattr(ray_calls, "Named", directory.named)
     answers = list[Any]()
     for answer in directory.pool().run("generate", [[400]] * 30):
         answers.append(answer)

@@ -392,7 +392,8 @@ def test_a_process_that_is_of_no_use_any_more_is_replaced(
 def test_it_runs_in_a_ray_actor_and_ends_with_it(model: Path, voices_file: Path) -> None:
     import ray
 
-    from ieat_data.execution.ray_actors import EngineActor, RayPool
+    from ieat_data.execution.ray_actors import EngineActor
+    from ieat_data.execution.ray_calls import RayPool
 
     settings = {"model": str(model), "voices_file": str(voices_file), "require_gpu": False}
     config = {"engine": "tests.support.tiny.troubled:TroubledCosyVoice2", "settings": settings}
