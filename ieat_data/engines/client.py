@@ -15,7 +15,7 @@ from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.keys import answer_keys
 from ieat_data.engines.suspects import Suspects
 from ieat_data.engines.usage import Usage
-from ieat_data.errors import StorageDown
+from ieat_data.errors import EngineDied, StorageDown
 
 _DISK_PAUSES_S = (0.2, 1.0, 4.0)  # while answers that are paid for cannot be written
 
@@ -52,7 +52,17 @@ class Caller:
     def __getattr__(self, method: str) -> Callable[[Sequence[Any]], list[Any]]:
         if method.startswith("_"):
             raise AttributeError(method)
-        return lambda requests: next(answered(self._pool, method, [list(requests)]))[1] if requests else []
+        return lambda requests: self._answers(method, list(requests)) if requests else []
+
+    def _answers(self, method: str, requests: list[Any]) -> list[Any]:
+        try:
+            return next(answered(self._pool, method, [requests]))[1]
+        except EngineDied:
+            alone = getattr(self._pool, "alone", None)
+            if alone is None:
+                raise
+        # it may have died of a request beside these: only a call alone in its process says of which
+        return next(answered(alone(), method, [requests]))[1]
 
 
 class Client:

@@ -20,8 +20,7 @@ from ieat_data.engines.usage import BusyClock
 from ieat_data.execution.balance import Place
 from ieat_data.execution.black_box import BlackBox
 from ieat_data.execution.deadlines import LOAD_S, SECONDS, Deadlines
-from ieat_data.execution.ray_calls import RayPool
-from ieat_data.execution.ray_names import Named
+from ieat_data.execution.ray_calls import RayPool, replicas
 from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.starts import Starts
 from ieat_data.storage.store import Store
@@ -40,7 +39,7 @@ class EngineActor:
         self,
         role: str,
         profile: Mapping[str, Any],
-        helpers: Mapping[str, Sequence[str]],
+        helpers: Mapping[str, Sequence[int]],
         log: tuple[Store, str] | None = None,
     ) -> None:
         import ray
@@ -49,7 +48,8 @@ class EngineActor:
             logs.capture(log[0].here, log[1])
         arrive()
         config = Profile.model_validate(profile)
-        called = {r: Caller(RayPool([Named(n) for n in names])) for r, names in helpers.items()}
+        store = None if log is None else log[0]
+        called = {r: Caller(RayPool(*replicas(r, numbers, store))) for r, numbers in helpers.items()}
         engine, context = config.engines[role], ray.get_runtime_context()  # type: ignore[index]
         folder = Path(tempfile.gettempdir()) / context.namespace if log is None else log[0].here
         self.starts = Starts(folder / f"{context.get_actor_name()}.starts", context.namespace)

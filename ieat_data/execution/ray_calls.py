@@ -144,13 +144,20 @@ class RayPool:
                 some = [waiting.pop() for _ in range(min(together, most, len(waiting)))]
                 alone = uuid.uuid4().hex if self._exclusive else ""
                 ref = self._sent(at, method, [list(chunks[i]) for i in some], alone)
-                if ref is None:
+                if isinstance(ref, EngineDown) and len(load) > 1:
+                    waiting += some[::-1]
+                    del load[at]  # the others do its part
+                elif isinstance(ref, EngineDown):
+                    yield from ((i, ref, 0.0) for i in some)
+                elif ref is None:
                     waiting += some[::-1]
                     self._look(now=True)
                     load = self._asked(running)
                 else:
                     running[ref] = (some, at, alone)
                     load[at] += 1
+            if not running:
+                continue
             done, _ = ray.wait(list(running), num_returns=1, timeout=None if self._listed is None else _LOOK_S)
             left = False
             for ref in done:
@@ -169,14 +176,15 @@ class RayPool:
                 load = self._asked(running)
 
     def _sent(self, at: int, method: str, chunks: list[list[Any]], alone: str) -> Any:
-        """Send calls to a replica and return what stands for their answers; None if it has left."""
+        """Send calls to a replica and return what stands for their answers.
+
+        That is None if it has left, and the exception if it has ended for good.
+        """
         try:
             # not again by Ray: a request that kills the process would kill it as often
             return self._actors[at].calls.options(max_task_retries=0).remote(method, chunks, alone)
-        except EngineDown:
-            if self._has_left(at):
-                return None
-            raise
+        except EngineDown as e:
+            return None if self._has_left(at) else e
 
     def _got(self, ref: Any, at: int, alone: str, n: int) -> list[tuple[list[Any] | Exception, float]]:
         """Return what n calls gave that were sent together, each with the engine's seconds: those that were made."""
@@ -203,6 +211,8 @@ class RayPool:
         box = self._black_boxes.get(at)
         if isinstance(got, EngineDied) and alone and box is not None and box.names(alone, "hung"):
             return EngineHung(str(got), replica=at)
+        if isinstance(got, EngineDied):
+            got.replica = at  # it may be an engine that this one calls, which has numbers of its own
         return got
 
     def _died(self, at: int, alone: str, error: Exception) -> Exception:

@@ -41,5 +41,5 @@ def _handle(name: str, namespace: str) -> Any:
 
     try:
         return ray.get_actor(name, namespace)
-    except ValueError:
-        raise EngineDown(f"{name} has ended") from None
+    except (ValueError, ray.exceptions.RayError) as e:  # there is none of that name; Ray's head is too busy to say
+        raise EngineDown(f"{name} is not there: {type(e).__name__}") from None

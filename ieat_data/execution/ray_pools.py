@@ -103,7 +103,7 @@ class EnginePools:
         # a number is given once: Ray frees a name only when its process has ended
         number = self._numbers.get(role, 0)
         self._numbers[role] = number + 1
-        helpers = {r: [actor_name(r, i) for i in self._actors[r]] for r in registry.uses(role, config)}
+        helpers = {r: list(self._actors[r]) for r in registry.uses(role, config)}
         cls = self._ray.remote(
             num_cpus=config.num_cpus,
             num_gpus=config.num_gpus,

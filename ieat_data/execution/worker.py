@@ -77,6 +77,8 @@ def run_job(
         )
         return asking[role]
 
+    for role in job.engines:  # a try before this one may have ended without a word
+        waits(role, f"{job.task.table}/{job.task.name}", ())
     records: list[CommitRecord] = []
     begun = started
     asking: dict[str, EngineClient] = {}

@@ -40,5 +40,5 @@ def test_a_pool_that_travels_costs_no_handle_and_each_is_looked_up_once_where_it
 
 
 def test_an_actor_that_has_ended_is_an_engine_that_is_down(looked_up: list[tuple[str, str]]) -> None:
-    with pytest.raises(EngineDown, match="tts-7 has ended"):
+    with pytest.raises(EngineDown, match="tts-7 is not there"):
         Named("tts-7").calls  # noqa: B018

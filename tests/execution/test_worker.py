@@ -6,7 +6,8 @@ import pytest
 import ray
 from ray.exceptions import RayActorError
 
-from ieat_data.errors import EngineDown
+from ieat_data.engines.client import Caller
+from ieat_data.errors import EngineDied, EngineDown
 from ieat_data.execution import ray_calls
 from ieat_data.execution.ray_calls import Listed, RayPool
 
@@ -85,7 +86,7 @@ class Leaving(Actor):
         if self.made >= 2:
             self.directory.numbers = [7]
             if self.how == "ended":
-                raise EngineDown("llm-0 has ended")
+                raise EngineDown("llm-0 is not there")
         ref = super().remote(method, chunks, alone)
         if self.made > 2:
             made = self.given[ref]
@@ -145,3 +146,62 @@ def test_a_task_without_a_replica_is_a_task_to_be_done_again(moving: pytest.Monk
     directory.numbers = []
     with pytest.raises(EngineDown, match="no replica of the engine is there"):
         list(RayPool({}, listed=Listed(directory, "llm")).run("generate", [[1]]))
+
+
+class Ended(Actor):
+    """Has ended for good: Ray no longer knows its name."""
+
+    def remote(self, method: str, chunks: list[list[int]], alone: str) -> int:
+        self.made += 1
+        raise EngineDown("llm-0 is not there")
+
+
+def test_a_replica_that_ended_for_good_costs_nobody_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "wait", lambda refs, num_returns, timeout: (refs[:1], refs[1:]))
+    monkeypatch.setattr(ray, "get", Actor.given.get)
+    ended = Ended()
+    answers: list[Any] = list(RayPool([ended, Actor(), Actor()]).run("generate", [[400]] * 20))
+    assert sorted(answers) == [(i, [401], 0.4) for i in range(20)]
+    assert ended.made == 1
+    ((_, problem, _),) = RayPool([ended]).run("generate", [[1]])
+    assert isinstance(problem, EngineDown)
+
+
+class Died(Actor):
+    """An engine whose call ended because the engine that it calls died, the third of three."""
+
+    def remote(self, method: str, chunks: list[list[int]], alone: str) -> int:
+        ref = len(self.given)
+        self.given[ref] = [(EngineDied("llm-2 died", replica=2), 0.0)]
+        return ref
+
+
+def test_the_number_of_a_replica_is_that_of_the_pool_that_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "wait", lambda refs, num_returns, timeout: (refs[:1], refs[1:]))
+    monkeypatch.setattr(ray, "get", Actor.given.get)
+    pool = RayPool([Died()])
+    ((_, problem, _),) = pool.run("classify", [[1]])
+    assert isinstance(problem, EngineDied)
+    assert problem.replica == 0
+    assert pool.replica(problem.replica)
+
+
+class Restless:
+    """A pool in which a process dies of what others ask, unless a call is alone in it."""
+
+    def __init__(self, lonely: bool, kills: bool) -> None:
+        self.lonely, self.kills = lonely, kills
+
+    def alone(self) -> Restless:
+        return Restless(True, self.kills)
+
+    def run(self, method: str, chunks: Any) -> Any:
+        died = EngineDied("died", began=self.kills)
+        yield 0, [r + 1 for r in chunks[0]] if self.lonely and not self.kills else died, 0.0
+
+
+def test_an_engine_asks_the_one_that_it_calls_again_alone_when_that_died() -> None:
+    assert Caller(Restless(lonely=False, kills=False)).generate([1]) == [2]
+    with pytest.raises(EngineDied) as raised:
+        Caller(Restless(lonely=False, kills=True)).generate([1])
+    assert raised.value.began
