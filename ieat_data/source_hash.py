@@ -104,7 +104,7 @@ def _names(code: CodeType) -> Iterator[str]:
 
 def _functions(cls: type) -> Iterator[FunctionType]:
     """Yield the functions that a class defines, as methods, class methods, properties."""
-    for value in vars(cls).values():
+    for value in list(vars(cls).values()):  # pydantic completes a class when it is first looked at
         for inner in (value, *(getattr(value, a, None) for a in ("__func__", "fget", "func"))):
             if isinstance(inner, FunctionType) and inner.__module__ == cls.__module__:
                 yield inspect.unwrap(inner)
