@@ -99,11 +99,13 @@ class JoinedAnswers:
                 (self._stage / task).here.rmdir()
 
     def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> None:
-        """Delete joined files without an index, whose driver was killed. For the holder of the lease."""
-        names = self._stage.names(_PREFIX)
-        left = [n for n in names if n.endswith(SUFFIX) and _index(n) not in names]
+        """Delete what killed drivers left: joined files without an index, temporary files. For the lease's holder."""
+        names = set(self._stage.names())
+        lone = [n for n in names if is_joined(n) and n.endswith(SUFFIX) and _index(n) not in names]
+        left = [*lone, *(n for n in names if n.startswith("."))]
+        now = store_time(self._stage) if left else 0.0
         for name in left:
-            found, now = self._stage.find(name), store_time(self._stage)
+            found = self._stage.find(name)
             if found is not None and now - found.modified > older_than_s:
                 self._stage.delete(name)
 

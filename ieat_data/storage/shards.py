@@ -155,11 +155,11 @@ class Table:
         try:
             return read(self.part(record))
         except DamagedPart:
-            if (now := self._joined_since(record)) is None:
+            if (now := self.joined_since(record)) is None:
                 raise
             return read(self.part(now))
 
-    def _joined_since(self, record: CommitRecord) -> CommitRecord | None:
+    def joined_since(self, record: CommitRecord) -> CommitRecord | None:
         """Return the record as it is now if its files were joined to others since it was read; theirs are deleted."""
         now = self.record(record.shard, record.inputs)
         return now if now is not None and now.file == record.file and now.left != record.left else None
@@ -172,7 +172,7 @@ class Table:
             span = record.noted_span
             lines = (self.store.read(record.quarantine) if span is None else span.read(self.store)).split(b"\n")
         except FileNotFoundError:
-            now = self._joined_since(record)
+            now = self.joined_since(record)
             return [] if now is None else self.quarantined(now)
         found: list[dict[str, Any]] = []
         for line in lines:

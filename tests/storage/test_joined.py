@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ieat_data.dataset.verification.work import work_faults
 from ieat_data.engines.base import Failure, Transcript
 from ieat_data.engines.cache import ResponseCache, drop_failures, failed
 from ieat_data.engines.joined_answers import JoinedAnswers
@@ -17,6 +18,7 @@ from ieat_data.storage.local import LocalStore
 from ieat_data.storage.parts import DamagedPart, Part
 from ieat_data.storage.shards import CommitRecord, Table
 from tests.storage.test_shards import rows
+from tests.support.finished import edit, flip
 
 BAD = [{"id": "f" * 32, "reason": "loop", "message": "", "payload": {"answer": "啊啊啊"}}]
 
@@ -246,3 +248,32 @@ def test_joined_failures_are_dropped_and_answers_stay(tmp_path: Path) -> None:
 def test_a_part_says_where_it_lies(table: Table) -> None:
     part = Part(table.store, "part-s.1.parquet", "", Span("pack-2.parquets", 0, 9))
     assert str(part) == f"{table.store}/part-s.1.parquet in pack-2.parquets"
+
+
+def test_what_a_kill_left_beside_answers_is_no_task_and_is_swept(tmp_path: Path) -> None:
+    answers = _answers(tmp_path / "answers" / "respond")
+    answers.join(answers.waiting())
+    for name in (".joined-1.json.01234567", ".now.01234567", ".sub-1.answers"):
+        (tmp_path / "answers" / "respond" / name).write_bytes(b"{")
+    assert list(work_faults(LocalStore(tmp_path), {"stages": {}, "shards": []})) == []
+    answers.sweep()
+    assert len(list((tmp_path / "answers" / "respond").iterdir())) == 5, "they may be another's that is at work"
+    answers.sweep(older_than_s=-1)
+    assert _known(tmp_path / "answers" / "respond") == [True] * 6
+    assert len(list((tmp_path / "answers" / "respond").iterdir())) == 2
+
+
+def test_a_bit_in_a_pack_is_one_fault_and_repair_deletes_the_pack(tmp_path: Path) -> None:
+    table = Table(tmp_path / "tables" / "respond-0123")
+    table.create()
+    before = _made(table)
+    now = table.roll_up(at_least=1, parts=True)
+    _delete(table, now)
+    with pytest.MonkeyPatch.context() as patch:  # joined right after verify has listed the records
+        patch.setattr(Table, "all_records", lambda _: before)
+        assert list(work_faults(LocalStore(tmp_path), {"stages": {}, "shards": []})) == []
+    (pack,) = table.folder.glob("pack-*")
+    edit(pack, flip(0.02))
+    (fault,) = work_faults(LocalStore(tmp_path), {"stages": {}, "shards": []}, delete=True)
+    assert fault.startswith(f"tables/respond-0123/{pack.name}: shard s-0: its bytes differ")
+    assert not pack.exists()
