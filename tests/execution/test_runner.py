@@ -13,6 +13,7 @@ from ieat_data.execution.plan import Node, Plan
 from ieat_data.execution.runner import Runner
 from ieat_data.stages import STAGES
 from ieat_data.stages.base import Task
+from ieat_data.storage.local import LocalStore
 from ieat_data.storage.shards import CommitRecord, Table
 from tests.storage.test_shards import rows
 
@@ -54,7 +55,7 @@ def test_two_damaged_shards_of_one_task_that_runs_are_made_again(tmp_path: Path)
     readers = [Task("respond", s, (s,), (("select", s),)) for s in shards]
     made, reading = _node(tmp_path, "select", ("emotion",), [making]), _node(tmp_path, "respond", ("select",), readers)
     plan = cast("Any", object.__new__(Plan))
-    plan.work, plan.nodes, plan.recording = tmp_path, {"select": made, "respond": reading}, "no engine"
+    plan.work, plan.nodes, plan.recording = LocalStore(tmp_path), {"select": made, "respond": reading}, "no engine"
     plan.pipeline = SimpleNamespace(configs=[], min_rows_for_rate=100, max_reject_rate=1.0)
     plan.profile = SimpleNamespace(shards_in_flight=2)
     plan.job = lambda node, task: SimpleNamespace(task=task)
