@@ -172,7 +172,7 @@ class Table:
         if record.quarantine is None:
             return []
         try:
-            span = record.noted_span
+            span = record.quarantine_span
             lines = (self.store.read(record.quarantine) if span is None else span.read(self.store)).split(b"\n")
         except FileNotFoundError:
             now = self.joined_since(record)
@@ -358,8 +358,8 @@ class Table:
             replace(
                 r,
                 pack=pack,
-                at=spans[r.file].at if r.file in spans else None,
-                noted_at=(lines[r.file].at, lines[r.file].size) if r.file in lines else None,
+                part_at=spans[r.file].at if r.file in spans else None,
+                quarantine_at=(lines[r.file].at, lines[r.file].size) if r.file in lines else None,
             )
             if r.file in spans or r.file in lines
             else r

@@ -97,7 +97,11 @@ def test_a_file_with_a_bad_sector_stays_by_itself(table: Table, monkeypatch: pyt
     now = table.roll_up(at_least=1, parts=True)
     monkeypatch.undo()
     _delete(table, now)
-    assert [(r.part_span is None, r.noted_span is None) for r in now] == [(True, False), (False, True), (False, False)]
+    assert [(r.part_span is None, r.quarantine_span is None) for r in now] == [
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
     assert _read(table) == WHOLE
 
 
@@ -205,13 +209,13 @@ def test_a_damaged_pack_is_found_and_other_shards_of_it_are_sound(table: Table, 
     _delete(table, now)
     (path,) = table.folder.glob("pack-*")
     data = bytearray(path.read_bytes())
-    assert now[2].at is not None
-    data[now[2].at + 30] ^= 4
+    assert now[2].part_at is not None
+    data[now[2].part_at + 30] ^= 4
     match how:
         case "bit":
             path.write_bytes(data)
         case "cut":
-            path.write_bytes(data[: now[2].at + 50])
+            path.write_bytes(data[: now[2].part_at + 50])
         case "gone":
             path.unlink()
     with pytest.raises(DamagedPart, match=r"part-s-2.* in pack-"):

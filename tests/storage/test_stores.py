@@ -185,8 +185,8 @@ def test_a_table_is_committed_rolled_up_and_read(store: Store) -> None:
     assert table.records() == made
     table.roll_up(at_least=3)
     joined = table.records()
-    assert {s: replace(r, pack="", noted_at=None) for s, r in joined.items()} == made  # audio stays where it is
-    assert all(r.noted_at for r in joined.values()) and table.record("s-1") == joined["s-1"]
+    assert {s: replace(r, pack="", quarantine_at=None) for s, r in joined.items()} == made  # audio stays where it is
+    assert all(r.quarantine_at for r in joined.values()) and table.record("s-1") == joined["s-1"]
     assert table.store.names("part-") == sorted(r.file for r in made.values())
     again = Table(table.store)
     assert again.read(made["s-2"]).equals(rows(3)) and again.read(made["s-2"], ["id"]).column_names == ["id"]

@@ -74,7 +74,7 @@ def _table(table: Table, records: dict[str, CommitRecord], delete: bool) -> Iter
             yield f"{_named(record, record.part_span, record.file)}: {wrong}"
         noted = len(table.quarantined(record))
         if noted != record.noted:
-            where = _named(record, record.noted_span, record.quarantine or "")
+            where = _named(record, record.quarantine_span, record.quarantine or "")
             yield f"{where}: {noted} of its {record.noted} rows are sound"
         if wrong or noted != record.noted:
             bad.add(record.files[0])
