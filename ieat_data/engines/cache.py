@@ -8,6 +8,7 @@ a new check re-reads the answers and asks the engine only for missing keys; a ki
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
@@ -108,8 +109,11 @@ def drop_failures(place: Store | Path, reasons: Collection[str]) -> Counter[str]
 
 def failed(joined: Iterable[tuple[Store, Span]], reasons: Collection[str]) -> bool:
     """Tell whether there are failures of these reasons among joined answers."""
-    found = (found for store, span in joined for found in unpack(span.read(store)))
-    return any(not isinstance(one, Damaged) and _failed(one[1]) in reasons for one in found)
+    for store, span in joined:
+        with contextlib.suppress(FileNotFoundError):  # the joined file is gone: its answers are asked again
+            if any(not isinstance(one, Damaged) and _failed(one[1]) in reasons for one in unpack(span.read(store))):
+                return True
+    return False
 
 
 def _drop_failures(store: Store, name: str, reasons: Collection[str]) -> Counter[str]:
@@ -183,7 +187,11 @@ class ResponseCache:
                 damaged += not found.torn  # a kill cut off the tail: everything before it counts
             else:
                 sound.setdefault(*found)
-        self._known = {**sound, **self._known}
+        before = self._known
+        self._known = {**sound, **before}
+        for key in sound.keys() & before.keys():
+            if before[key].kind == base.Failure.__name__:  # asked again since, or before: an answer counts
+                self._known[key] = sound[key]
         return sound, damaged
 
     @property

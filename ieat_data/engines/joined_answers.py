@@ -12,7 +12,7 @@ import contextlib
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -68,55 +68,75 @@ class JoinedAnswers:
 
     def waiting(self) -> list[str]:
         """Return the tasks that have answers of their own, and were not looked at in this run."""
-        return [n for n in self._stage.names() if not is_joined(n) and n not in self._seen]
+        return [n for n in self._stage.names() if not (is_joined(n) or n.startswith(".") or n in self._seen)]
 
-    def join(self, tasks: Collection[str]) -> None:
+    def join(self, tasks: Iterable[str], check: Callable[[], None] = lambda: None) -> None:
         """Join the answers of tasks that have ended, and delete their own files; what is large stays as it is.
 
-        For the holder of the lease.
+        Args:
+            tasks: their names.
+            check: raises if this driver holds the lease no more; called right before a joined file counts.
         """
-        self._seen.update(tasks)
-        known = self._spans
-        own = [(task, n) for task in tasks for n in (self._stage / task).names() if n.endswith(SUFFIX)]
-        files = [(self._stage / task, n) for task, n in own]
+        for some in joined.batches(list(tasks)):
+            self._seen.update(some)
+            self._join(some, check)
+
+    def _join(self, tasks: Sequence[str], check: Callable[[], None]) -> None:
+        there = zip(tasks, self._stage.at_once(lambda task: (self._stage / task).entries(), tasks), strict=True)
+        sizes = {t: {n: e.size for n, e in entries.items() if n.endswith(SUFFIX)} for t, entries in there}
+        # a bucket divides what a task appends: all its objects together are large, or none is
+        own = [(t, n, size) for t, of in sizes.items() if sum(of.values()) <= joined.LARGEST for n, size in of.items()]
+        files = [(self._stage / task, n) for task, n, _ in own]
         spans: dict[str, list[Span]] = {}
 
         def index(found: Sequence[Span | None]) -> bytes:
-            for (task, _), span in zip(own, found, strict=True):
+            for (task, *_), span in zip(own, found, strict=True):
                 if span is not None:
                     spans.setdefault(task, []).append(span)
             return pack(_PREFIX, Encoded("index", json.dumps(_said(spans)), None))
 
         stem = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
-        there = joined.join(self._stage, stem + SUFFIX, files, index)
+        where = joined.join(self._stage, stem + SUFFIX, files, [size for *_, size in own], index)
         if not spans:
             return
+        known = self._spans  # read before the new index is there, and only if something is joined
+        check()
         self._stage.replace_json(stem + _INDEX, _said(spans))
         _add(known, spans)
-        joined.delete(file for file, span in zip(files, there, strict=True) if span)
+        joined.delete(file for file, span in zip(files, where, strict=True) if span)
         for task in spans:
             with contextlib.suppress(OSError):  # something else lies there; a bucket has no folders
                 (self._stage / task).here.rmdir()
 
     def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> None:
-        """Delete joined files without an index, whose driver was killed. For the holder of the lease."""
-        names = self._stage.names(_PREFIX)
-        left = [n for n in names if n.endswith(SUFFIX) and _index(n) not in names]
+        """Delete what killed drivers left: joined files without an index, temporary files. For the lease's holder."""
+        names = set(self._stage.names())
+        lone = [n for n in names if is_joined(n) and n.endswith(SUFFIX) and _index(n) not in names]
+        left = [*lone, *(n for n in names if n.startswith("."))]
+        now = store_time(self._stage) if left else 0.0
         for name in left:
-            found, now = self._stage.find(name), store_time(self._stage)
+            found = self._stage.find(name)
             if found is not None and now - found.modified > older_than_s:
                 self._stage.delete(name)
 
     def take_out(self, task: str) -> None:
         """Give a task its sound joined answers back as files of its own. For the holder of the lease."""
         for stage, span in self.of(task):
-            sound = [pack(*found) for found in unpack(span.read(stage)) if not isinstance(found, DamagedFrame)]
+            try:
+                data = span.read(stage)
+            except FileNotFoundError:  # the joined file is gone: its answers are asked again
+                continue
+            sound = [pack(*found) for found in unpack(data) if not isinstance(found, DamagedFrame)]
             if sound:
                 (stage / task).make()
                 (stage / task).replace(f"{uuid.uuid4().hex[:12]}{SUFFIX}", b"".join(sound))
         for file in {span.file for span in self._spans.pop(task, ())}:
-            left = {t: spans for t, spans in spans_of(self._stage, _index(file)).items() if t != task}
-            self._stage.replace_json(_index(file), _said(left))
+            left = {t: spans for t, spans in self._read(_index(file)).items() if t != task}
+            if left:
+                self._stage.replace_json(_index(file), _said(left))
+            else:
+                self._stage.delete(_index(file))
+                self._stage.delete(file)
 
 
 def is_index(name: str) -> bool:

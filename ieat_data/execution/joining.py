@@ -27,7 +27,7 @@ class Joiner:
         self._plan, self._lease = plan, lease
         self._outputs = frozenset(node.name for node in plan.configs)
         self._loose: Counter[str] = Counter()  # records since the last roll-up, by table
-        self._tasks: dict[str, dict[str, Task]] = {}  # table → name → task
+        self._ended: dict[str, list[Task]] = {}  # whose answers are not joined yet, by table
         self._sent = 0
         self._running: dict[tuple[str, str], int] = {}  # task → its number, in the order in which they were sent
         self._spent: deque[tuple[int, list[tuple[Store, str]]]] = deque()  # the last task that may read them, files
@@ -43,35 +43,46 @@ class Joiner:
     def committed(self, node: Node, task: Task, records: Sequence[CommitRecord]) -> None:
         if self._asks(node) and any(r.summary.get(DAMAGED) for r in records):
             self._plan.answers(node).take_out(task.name)  # so that their damage is told once
+        if self._asks(node):
+            self._ended.setdefault(node.name, []).append(task)
         self._loose[node.name] += len(records)
         if self._loose[node.name] >= ROLLUP_AT:
-            self._join(node, ROLLUP_AT)
+            self._spent.append((self._sent, self._join(node)))
+            self._delete()
 
     def finish(self) -> None:
         """Join what is left. For when no task runs any more."""
-        for node in self._plan.nodes.values():
-            self._join(node, AT_END)
-            if self._asks(node):
-                self._plan.answers(node).sweep()
-
-    def _join(self, node: Node, at_least: int) -> None:
-        self._check()
-        self._loose[node.name] = 0
-        records = node.table.roll_up(at_least, parts=self._small(node))
-        node.moved(records)
-        self._join_answers(node, at_least)
-        self._spent.append((self._sent, [(node.table.store, name) for record in records for name in record.left]))
+        nodes = list(self._plan.nodes.values())
+        left = [of for files in self._plan.work.at_once(self._finish, nodes) for of in files]
+        self._spent.append((self._sent, left))
         self._delete()
 
-    def _join_answers(self, node: Node, at_least: int) -> None:
-        """Join the stored answers of tasks that are done: nobody reads them unless the table is made again."""
-        if not self._asks(node):
-            return
-        answers = self._plan.answers(node)
-        tasks = self._tasks.setdefault(node.name, {task.name: task for task in node.tasks})
-        ended = [name for name in answers.waiting() if name in tasks and node.done(tasks[name])]
-        if len(ended) >= at_least:
-            answers.join(ended)
+    def _join(self, node: Node) -> list[tuple[Store, str]]:
+        """Join what has been committed since the last time; return the files that are not needed any more."""
+        self._loose[node.name] = 0
+        if self._asks(node):
+            ended = [task.name for task in self._ended.get(node.name, ()) if node.done(task)]
+            if len(ended) >= ROLLUP_AT:
+                self._plan.answers(node).join(ended, self._check)
+                self._ended[node.name] = []
+        return self._roll_up(node, ROLLUP_AT)
+
+    def _finish(self, node: Node) -> list[tuple[Store, str]]:
+        """Join what is left of a table, also by earlier runs; return the files that are not needed any more."""
+        if self._asks(node):
+            # nobody reads the answers of a task that is done, unless the table is made again
+            answers = self._plan.answers(node)
+            waiting = frozenset(answers.waiting())
+            ended = [task.name for task in node.tasks if task.name in waiting and node.done(task)]
+            if len(ended) >= AT_END:
+                answers.join(ended, self._check)
+            answers.sweep()
+        return self._roll_up(node, AT_END)
+
+    def _roll_up(self, node: Node, at_least: int) -> list[tuple[Store, str]]:
+        records = node.table.roll_up(at_least, self._small(node), self._check)
+        node.moved(records)
+        return [(node.table.store, name) for record in records for name in record.left]
 
     def _asks(self, node: Node) -> bool:
         return bool(node.stage.engines) and self._plan.recording is None

@@ -379,9 +379,16 @@ class Plan:
 
 
 def _there(node: Node) -> tuple[dict[str, list[CommitRecord]], frozenset[str]]:
-    """Return the commit records of a table, and the names of the files beside them."""
-    found = node.table.found()
-    return found, frozenset(node.table.store.names()) if found else frozenset()
+    """Return the commit records of a table, and the names of the files beside them.
+
+    Where one is missing, both are looked at once more: its files may have been joined in between.
+    """
+    for _ in range(2):
+        found = node.table.found()
+        parts = frozenset(node.table.store.names()) if found else frozenset[str]()
+        if all(record.files[0] in parts for records in found.values() for record in records):
+            break
+    return found, parts
 
 
 def _sound_json(store: Store, name: str, faults: list[str] | None = None) -> dict[str, Any] | None:

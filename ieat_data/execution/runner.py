@@ -78,7 +78,7 @@ class Runner:
         self._resting: list[tuple[float, int, Task]] = []  # failed tasks, by when they are done again
         self._joiner = Joiner(plan, lease)
         self._told_outdated = False
-        self._remade: set[Shard] = set()  # whose part was found damaged
+        self._remade: dict[Shard, str] = {}  # whose part was found damaged → that part's file
 
     def run(self) -> None:
         """Run all open tasks.
@@ -115,7 +115,7 @@ class Runner:
             return node is not None  # a task found it before, and it is being made
         if (node.name, record.shard) in self._remade:
             return False
-        self._remade.add((node.name, record.shard))
+        self._remade[node.name, record.shard] = record.file
         self.progress.note(f"{error}: {node.name}/{record.shard} is made again")
         self.plan.take_back(node, record)
         self.progress.lost(node, record)
@@ -137,19 +137,25 @@ class Runner:
         return self.plan.nodes[task.table].stage.engines
 
     def _there(self, node: Node, task: Task) -> None:
-        for shard in task.outputs:
+        for shard in filter(node.records.__contains__, task.outputs):
             for waiting, reads in self._waiting.pop((node.name, shard), ()):
                 self._wait(waiting, reads)
 
     def _loop(self, executor: Executor) -> None:
         in_flight: Counter[tuple[str, ...]] = Counter()
         tries: Counter[Shard] = Counter()
+        running: set[Shard] = set()
+        again: dict[Shard, Task] = {}  # running ones of whose shards another was found damaged: sent when they end
         while True:
             while in_flight.total() < self.plan.profile.shards_in_flight and (task := self._next(in_flight)):
                 node = self.plan.nodes[task.table]
                 if self._committed_before(node, task):
                     self._there(node, task)
                     continue
+                if (key := (task.table, task.name)) in running:
+                    again[key] = task
+                    continue
+                running.add(key)
                 self.progress.start(node.name)
                 self._joiner.sent(task)
                 executor.submit(self.plan.job(node, task))
@@ -166,17 +172,23 @@ class Runner:
             for task, result in ended:
                 node = self.plan.nodes[task.table]
                 in_flight[node.stage.engines] -= 1
+                running.remove(key := (task.table, task.name))
                 self._joiner.ended(task)
+                if (waiting := again.pop(key, None)) is not None:
+                    self._wait(waiting, iter(waiting.reads))
                 if isinstance(result, Exception):
-                    tries[task.table, task.name] += 1
+                    tries[key] += 1
                     if self._remakes(result):
                         self._wait(task, iter(task.reads))
                         continue
-                    pause_s = self._failed(result, task, tries[task.table, task.name])
+                    pause_s = self._failed(result, task, tries[key])
                     heapq.heappush(self._resting, (time.monotonic() + pause_s, next(self._order), task))
                     self._rested()
                     continue
-                self._committed(node, task, node.add(result))
+                # while it ran, one of its shards may have been found damaged, whose record it still met
+                self._committed(
+                    node, task, node.add(r for r in result if self._remade.get((node.name, r.shard)) != r.file)
+                )
                 self._there(node, task)
 
     def _next(self, in_flight: Mapping[tuple[str, ...], int]) -> Task | None:

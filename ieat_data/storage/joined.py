@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 from ieat_data.storage.store import Store
 
 LARGEST = 16 << 20  # bytes of a file that is joined: what is larger is written once
+AT_MOST = 256  # files in a joined one: those that one damaged byte can cost where it is deleted as a whole
 _AT_ONCE = 8  # files that are read or deleted at a time: a bucket takes tens of milliseconds for each
 
 
@@ -37,6 +38,7 @@ def join(
     store: Store,
     name: str,
     files: Sequence[tuple[Store, str]],
+    sizes: Sequence[int] | None = None,
     tail: Callable[[Sequence[Span | None]], bytes] = lambda spans: b"",
 ) -> list[Span | None]:
     """Write the bytes of some files into a new one, and return where each is; it is durable when this returns.
@@ -44,10 +46,13 @@ def join(
     Args:
         store: the folder of the new file.
         name: its name, which no other writer uses and no reader knows yet.
-        files: one that is not there, or too large, is left out (None). If all are, nothing is written.
+        files: what is not there, cannot be read, or is too large is left out (None). If all is, nothing is written.
+        sizes: in bytes, where the caller knows them.
         tail: returns what follows them, from where they are.
     """
-    sizes: list[int] = list(_several(lambda of: _size(*of), files))
+    if sizes is None:
+        sizes = list(_several(lambda of: _size(*of), files))
+    sizes = [size if size <= LARGEST else 0 for size in sizes]
     small = [of for of, size in zip(files, sizes, strict=True) if size]
     if not small:
         return [None] * len(files)
@@ -68,6 +73,12 @@ def delete(files: Iterable[tuple[Store, str]]) -> None:
         pass
 
 
+def batches(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield what goes into one joined file each."""
+    for i in range(0, len(things), AT_MOST):
+        yield things[i : i + AT_MOST]
+
+
 def _several(do: Callable[[T], R], given: Sequence[T]) -> Iterator[R]:
     """Yield what `do` returns for each, in order; some at a time, so that few are in memory."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -76,13 +87,16 @@ def _several(do: Callable[[T], R], given: Sequence[T]) -> Iterator[R]:
 
 
 def _size(store: Store, name: str) -> int:
-    """Return the bytes of a file that can be joined, else 0."""
-    entry = store.find(name)
-    return entry.size if entry is not None and entry.size <= LARGEST else 0
+    """Return the bytes of a file, 0 if that cannot be told."""
+    try:
+        entry = store.find(name)
+    except OSError:
+        return 0
+    return entry.size if entry is not None else 0
 
 
 def _read(store: Store, name: str) -> bytes:
     try:
         return store.read(name)
-    except FileNotFoundError:
+    except OSError:  # not there, or a bad sector, which ends no build if no task needs the file
         return b""

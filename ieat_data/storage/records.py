@@ -36,23 +36,23 @@ class CommitRecord:
     footer: str = ""  # CRC-32 of the part's footer (parts.py)
     noted: int = 0  # lines of the quarantine file
     pack: str = ""  # the id of the joined files that hold the part, the quarantined rows, or both
-    at: int | None = None  # where the part begins there; None: `file` is a file of its own
-    noted_at: tuple[int, int] | None = None  # where the quarantined rows begin there, and their bytes; None: likewise
+    part_at: int | None = None  # where the part begins there; None: `file` is a file of its own
+    quarantine_at: tuple[int, int] | None = None  # where the quarantined rows begin there, and their bytes; or None
 
     @property
     def part_span(self) -> Span | None:
         """Return where the part lies if it is joined to others."""
-        return None if self.at is None else Span(f"pack-{self.pack}.parquets", self.at, self.bytes)
+        return None if self.part_at is None else Span(f"pack-{self.pack}.parquets", self.part_at, self.bytes)
 
     @property
-    def noted_span(self) -> Span | None:
+    def quarantine_span(self) -> Span | None:
         """Return where the quarantined rows lie if they are joined to others."""
-        return None if self.noted_at is None else Span(f"quarantine-{self.pack}.jsonl", *self.noted_at)
+        return None if self.quarantine_at is None else Span(f"quarantine-{self.pack}.jsonl", *self.quarantine_at)
 
     @property
     def files(self) -> list[str]:
         """Return the files with its rows: first the one that holds the part."""
-        part, noted = self.part_span, self.noted_span
+        part, noted = self.part_span, self.quarantine_span
         names = (part.file if part else self.file, noted.file if noted else self.quarantine)
         return [name for name in names if name]
 
@@ -61,7 +61,7 @@ class CommitRecord:
         """Return the files of its own that it had before they were joined."""
         return [
             name
-            for name, span in ((self.file, self.part_span), (self.quarantine, self.noted_span))
+            for name, span in ((self.file, self.part_span), (self.quarantine, self.quarantine_span))
             if span is not None and name is not None
         ]
 
@@ -79,8 +79,8 @@ def parsed(line: bytes) -> CommitRecord:
     """
     try:
         said = unseal(line, "a commit record")
-        if noted_at := said.get("noted_at"):
-            said["noted_at"] = tuple(noted_at)
+        if quarantine_at := said.get("quarantine_at"):
+            said["quarantine_at"] = tuple(quarantine_at)
         return CommitRecord(**said)
     except TypeError:  # of a version with other fields
         raise Damaged("a commit record of another version") from None

@@ -33,7 +33,7 @@ import pyarrow as pa
 from ieat_data.data.schema import OK, REJECTED
 from ieat_data.errors import Damaged
 from ieat_data.storage import orphans
-from ieat_data.storage.joined import join
+from ieat_data.storage.joined import batches, join
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.open import at
 from ieat_data.storage.orphans import ORPHAN_AGE_S
@@ -75,6 +75,7 @@ class Table:
         self.store = at(place)
         self._records = self.store / "records"
         self.damaged: set[str] = set()  # records (their files) that were found damaged, and count as not there
+        self._logged: set[int] | None = None  # keys of the records in the roll-ups; None: to be read again
 
     @property
     def name(self) -> str:
@@ -112,7 +113,9 @@ class Table:
     def _read(self, rolled: Sequence[str], loose: Sequence[str]) -> dict[str, list[CommitRecord]]:
         found: dict[str, dict[str, CommitRecord]] = {}
         last = sorted(self._records_of(loose), key=lambda r: r.finished)
-        for record in (*self._records_of(rolled), *last):
+        logged = list(self._records_of(rolled))
+        self._logged = set(map(key_of, logged))
+        for record in (*logged, *last):
             found.setdefault(record.shard, {}).setdefault(record.inputs, record)  # of equal ones the first won
         return {shard: list(records.values()) for shard, records in found.items()}
 
@@ -155,11 +158,11 @@ class Table:
         try:
             return read(self.part(record))
         except DamagedPart:
-            if (now := self._joined_since(record)) is None:
+            if (now := self.joined_since(record)) is None:
                 raise
             return read(self.part(now))
 
-    def _joined_since(self, record: CommitRecord) -> CommitRecord | None:
+    def joined_since(self, record: CommitRecord) -> CommitRecord | None:
         """Return the record as it is now if its files were joined to others since it was read; theirs are deleted."""
         now = self.record(record.shard, record.inputs)
         return now if now is not None and now.file == record.file and now.left != record.left else None
@@ -169,10 +172,10 @@ class Table:
         if record.quarantine is None:
             return []
         try:
-            span = record.noted_span
+            span = record.quarantine_span
             lines = (self.store.read(record.quarantine) if span is None else span.read(self.store)).split(b"\n")
         except FileNotFoundError:
-            now = self._joined_since(record)
+            now = self.joined_since(record)
             return [] if now is None else self.quarantined(now)
         found: list[dict[str, Any]] = []
         for line in lines:
@@ -283,6 +286,7 @@ class Table:
             with contextlib.suppress(FileNotFoundError):
                 if all(record.file in gone for _, record in self._sound(name)):
                     self._records.delete(name)
+        self._logged = None
         for name in self._listed()[0]:
             lines = self._records.read(name).splitlines()
             kept = [line for line, record in self._sound(name) if record.file not in gone]
@@ -291,17 +295,20 @@ class Table:
                     self._records.create(log_name(number_of(name)), b"".join(line + b"\n" for line in kept))
                 self._records.delete(name)
 
-    def roll_up(self, at_least: int = ROLLUP_AT, parts: bool = False) -> list[CommitRecord]:
+    def roll_up(
+        self, at_least: int = ROLLUP_AT, parts: bool = False, check: Callable[[], None] = lambda: None
+    ) -> list[CommitRecord]:
         """Merge loose records into one file, and join their small files; return the records that were joined.
 
         The new file absorbs earlier ones that are not larger: n records are in about log2(n / ROLLUP_AT) files, and
         each record is rewritten at most as often. Each has a name of its own, and what it absorbs is deleted after it
         is there. So two drivers that roll up at once, which the lease forbids, would write some records twice, but
-        lose none.
+        lose none. A loose record that a roll-up holds already, because its driver was killed, only goes.
 
         Args:
             at_least: with fewer loose records nothing is done.
             parts: join the parts, too: for a table whose parts are small, and that does not go out.
+            check: raises if another driver has taken over; called right before the new file is created.
         """
         rolled, loose = self._listed()
         if len(loose) < at_least:
@@ -310,9 +317,19 @@ class Table:
         for name in loose:
             with contextlib.suppress(FileNotFoundError):  # taken by another roll-up
                 found += [record for _, record in self._sound(name)]
-        found = self._join(sorted(found, key=lambda r: r.finished), parts)
-        data = b"".join(encoded(record) + b"\n" for record in found)
-        number, absorbed = number_of(rolled[-1]) + 1 if rolled else 0, []
+        if self._logged is None:
+            self._logged = set().union(*(keys_of(self._records, name) for name in rolled))
+        found = [record for record in found if key_of(record) not in self._logged]
+        found = [r for some in batches(sorted(found, key=lambda r: r.finished)) for r in self._join(some, parts)]
+        absorbed = self._log(rolled, found, check) if found else []
+        for old in (*absorbed, *loose):
+            self._records.delete(old)
+        return [record for record in found if record.left]
+
+    def _log(self, rolled: list[str], records: Sequence[CommitRecord], check: Callable[[], None]) -> list[str]:
+        """Write records into a roll-up, which absorbs the last of `rolled`; return the names of those."""
+        data = b"".join(encoded(record) + b"\n" for record in records)
+        number, absorbed = number_of(rolled[-1]) + 1 if rolled else 0, list[str]()
         while rolled and (last := self._records.find(rolled[-1])) and last.size <= len(data):
             name = rolled.pop()
             try:
@@ -321,17 +338,19 @@ class Table:
                 break
             absorbed.append(name)
             number = number_of(name)  # the place of the oldest in the order
+        check()
         self._records.create(log_name(number), data)
-        for old in (*absorbed, *loose):
-            self._records.delete(old)
-        return [record for record in found if record.left]
+        if self._logged is not None:
+            self._logged.update(map(key_of, records))
+        return absorbed
 
     def _join(self, records: Sequence[CommitRecord], parts: bool) -> list[CommitRecord]:
         """Join the files of records; return the records as they are then. A file of another size stays as it is."""
         pack = uuid.uuid4().hex[:12]
         wanted = list(records) if parts else []
         noted = [r for r in records if r.quarantine]
-        of_part = join(self.store, f"pack-{pack}.parquets", [(self.store, r.file) for r in wanted])
+        own, sizes = [(self.store, r.file) for r in wanted], [r.bytes for r in wanted]
+        of_part = join(self.store, f"pack-{pack}.parquets", own, sizes)
         of_noted = join(self.store, f"quarantine-{pack}.jsonl", [(self.store, r.quarantine or "") for r in noted])
         spans = {r.file: s for r, s in zip(wanted, of_part, strict=True) if s and s.size == r.bytes}
         lines = {r.file: s for r, s in zip(noted, of_noted, strict=True) if s}
@@ -339,8 +358,8 @@ class Table:
             replace(
                 r,
                 pack=pack,
-                at=spans[r.file].at if r.file in spans else None,
-                noted_at=(lines[r.file].at, lines[r.file].size) if r.file in lines else None,
+                part_at=spans[r.file].at if r.file in spans else None,
+                quarantine_at=(lines[r.file].at, lines[r.file].size) if r.file in lines else None,
             )
             if r.file in spans or r.file in lines
             else r

@@ -10,11 +10,12 @@ import pytest
 from ieat_data.dataset.verify import content_digest, verify
 from ieat_data.execution import joining
 from ieat_data.execution.joining import Joiner
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.plan import Node, Plan, _there
 from ieat_data.stages import STAGES
 from ieat_data.stages.base import Task
+from ieat_data.storage import joined as joined_files
 from ieat_data.storage.parts import Part
-from ieat_data.storage.shards import Table
+from ieat_data.storage.shards import CommitRecord, Table
 from tests.storage.test_shards import rows
 from tests.support.finished import Finished, edit, flip
 
@@ -40,6 +41,26 @@ def test_a_file_goes_when_no_task_that_may_read_it_runs(tmp_path: Any, monkeypat
         assert (table.folder / own.file).exists()
         joiner.ended(task)
     assert not (table.folder / own.file).exists(), "though `other` still runs"
+
+
+def test_a_reader_misses_no_part_that_is_joined_as_it_lists(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(tmp_path / "reorganise-0123")
+    table.create()
+    table.commit("s", rows())
+    found = Table.found
+
+    def late(self: Table) -> dict[str, list[CommitRecord]]:
+        before = found(self)
+        monkeypatch.undo()
+        joined_files.delete((self.store, n) for r in Table(self.folder).roll_up(1, parts=True) for n in r.left)
+        return before
+
+    monkeypatch.setattr(Table, "found", late)
+    records, names = _there(Node(STAGES["reorganise"], (), {}, table))
+    assert [r.files[0] in names for r in records["s"]] == [True]
+    next(table.folder.glob("pack-*")).unlink()
+    records, names = _there(Node(STAGES["reorganise"], (), {}, table))
+    assert [r.files[0] in names for r in records["s"]] == [False], "and says so when one is gone"
 
 
 @pytest.fixture

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ieat_data.dataset.verification.work import work_faults
 from ieat_data.engines.base import Failure, Transcript
 from ieat_data.engines.cache import ResponseCache, drop_failures, failed
 from ieat_data.engines.joined_answers import JoinedAnswers
+from ieat_data.errors import BuildStopped
 from ieat_data.storage import joined
 from ieat_data.storage.joined import Span
 from ieat_data.storage.local import LocalStore
 from ieat_data.storage.parts import DamagedPart, Part
 from ieat_data.storage.shards import CommitRecord, Table
 from tests.storage.test_shards import rows
+from tests.support.finished import edit, flip
 
 BAD = [{"id": "f" * 32, "reason": "loop", "message": "", "payload": {"answer": "啊啊啊"}}]
 
@@ -81,6 +85,53 @@ def test_a_large_file_stays_by_itself(table: Table, monkeypatch: pytest.MonkeyPa
     assert _read(table) == WHOLE
 
 
+def test_a_file_with_a_bad_sector_stays_by_itself(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    records, read = _made(table), LocalStore.read
+
+    def failing(store: LocalStore, name: str) -> bytes:
+        if name in (records[0].file, records[1].quarantine):
+            raise OSError(errno.EIO, "Input/output error", name)
+        return read(store, name)
+
+    monkeypatch.setattr(LocalStore, "read", failing)
+    now = table.roll_up(at_least=1, parts=True)
+    monkeypatch.undo()
+    _delete(table, now)
+    assert [(r.part_span is None, r.quarantine_span is None) for r in now] == [
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
+    assert _read(table) == WHOLE
+
+
+def test_a_joined_file_holds_no_more_than_some(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joined, "AT_MOST", 2)
+    _made(table)
+    _delete(table, table.roll_up(at_least=1, parts=True))
+    assert len(list(table.folder.glob("pack-*"))) == len(list(table.folder.glob("quarantine-*"))) == 2
+    assert _read(table) == WHOLE
+    answers = _answers(table.folder / "answers")
+    answers.join(answers.waiting())
+    assert len(list((table.folder / "answers").iterdir())) == 4
+    assert _known(table.folder / "answers") == [True] * 6
+
+
+def test_a_driver_that_was_replaced_writes_neither_record_nor_index(table: Table) -> None:
+    def check() -> None:
+        raise BuildStopped("taken over")
+
+    _made(table)
+    answers = _answers(table.folder / "answers")
+    with pytest.raises(BuildStopped):
+        table.roll_up(at_least=1, parts=True, check=check)
+    with pytest.raises(BuildStopped):
+        answers.join(answers.waiting(), check)
+    assert list(table.records_dir.glob("rollup-*")) == list((table.folder / "answers").glob("*.json")) == []
+    assert _read(table) == WHOLE
+    assert _known(table.folder / "answers") == [True] * 6
+
+
 class Broken(Exception):
     """The process died here."""
 
@@ -125,6 +176,8 @@ def test_joining_broken_off_before_any_step_loses_and_doubles_nothing(tmp_path: 
         _delete(table, table.roll_up(at_least=1, parts=True))
         table.sweep(older_than_s=-1)
         assert _read(table) == WHOLE
+        assert len(list(table.folder.glob("*-*"))) == 2, "one pack, and quarantined rows once"
+        assert all(log.stat().st_size for log in table.records_dir.iterdir())
         assert table.roll_up(at_least=1) == []
     assert at > 20
     assert _read(table) == WHOLE
@@ -156,13 +209,13 @@ def test_a_damaged_pack_is_found_and_other_shards_of_it_are_sound(table: Table, 
     _delete(table, now)
     (path,) = table.folder.glob("pack-*")
     data = bytearray(path.read_bytes())
-    assert now[2].at is not None
-    data[now[2].at + 30] ^= 4
+    assert now[2].part_at is not None
+    data[now[2].part_at + 30] ^= 4
     match how:
         case "bit":
             path.write_bytes(data)
         case "cut":
-            path.write_bytes(data[: now[2].at + 50])
+            path.write_bytes(data[: now[2].part_at + 50])
         case "gone":
             path.unlink()
     with pytest.raises(DamagedPart, match=r"part-s-2.* in pack-"):
@@ -243,6 +296,72 @@ def test_joined_failures_are_dropped_and_answers_stay(tmp_path: Path) -> None:
     assert _known(tmp_path) == [True, True, True, False, True, True]
 
 
+def test_large_answers_of_a_task_stay_however_many_files_they_are(tmp_path: Path, monkeypatch: Any) -> None:
+    answers = _answers(tmp_path)
+    (own,) = (tmp_path / "s-1").iterdir()
+    monkeypatch.setattr(joined, "LARGEST", own.stat().st_size + 9)
+    own.with_name("more.answers").write_bytes(own.read_bytes())
+    answers.join(answers.waiting())
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["s-1"]
+    assert _known(tmp_path) == [True] * 6
+
+
+def test_a_joined_file_of_answers_goes_with_its_last_task_and_may_be_gone(tmp_path: Path) -> None:
+    answers = _answers(tmp_path)
+    answers.join(answers.waiting())
+    (index,) = tmp_path.glob("*.json")
+    index.write_bytes(index.read_bytes().replace(b"s-1", b"s-7"))
+    for i in range(3):
+        answers.take_out(f"s-{i}")
+    assert [p.name for p in sorted(tmp_path.iterdir())] == ["s-0", "s-1", "s-2"]
+    assert _known(tmp_path) == [True] * 6
+    answers = JoinedAnswers(LocalStore(tmp_path))
+    answers.join(answers.waiting())
+    next(tmp_path.glob("*.answers")).unlink()
+    assert not failed(answers.of("s-1"), {"timeout"})
+    answers.take_out("s-1")
+    assert not (tmp_path / "s-1").exists()
+
+
+def test_an_answer_counts_and_not_the_failure_that_is_stored_too(tmp_path: Path) -> None:
+    answers = _answers(tmp_path)
+    answers.join(answers.waiting())
+    cache = ResponseCache(tmp_path / "s-1")
+    cache.put({"a1": Failure("timeout", "?"), "b1": Transcript("after all")})
+    cache.close()
+    found = ResponseCache(tmp_path / "s-1", joined=JoinedAnswers(LocalStore(tmp_path)).of("s-1"))
+    assert [found.get("a1"), found.get("b1")] == [Transcript("hello 1"), Transcript("after all")]
+
+
 def test_a_part_says_where_it_lies(table: Table) -> None:
     part = Part(table.store, "part-s.1.parquet", "", Span("pack-2.parquets", 0, 9))
     assert str(part) == f"{table.store}/part-s.1.parquet in pack-2.parquets"
+
+
+def test_what_a_kill_left_beside_answers_is_no_task_and_is_swept(tmp_path: Path) -> None:
+    answers = _answers(tmp_path / "answers" / "respond")
+    answers.join(answers.waiting())
+    for name in (".joined-1.json.01234567", ".now.01234567", ".sub-1.answers"):
+        (tmp_path / "answers" / "respond" / name).write_bytes(b"{")
+    assert list(work_faults(LocalStore(tmp_path), {"stages": {}, "shards": []})) == []
+    answers.sweep()
+    assert len(list((tmp_path / "answers" / "respond").iterdir())) == 5, "they may be another's that is at work"
+    answers.sweep(older_than_s=-1)
+    assert _known(tmp_path / "answers" / "respond") == [True] * 6
+    assert len(list((tmp_path / "answers" / "respond").iterdir())) == 2
+
+
+def test_a_bit_in_a_pack_is_one_fault_and_repair_deletes_the_pack(tmp_path: Path) -> None:
+    table = Table(tmp_path / "tables" / "respond-0123")
+    table.create()
+    before = _made(table)
+    now = table.roll_up(at_least=1, parts=True)
+    _delete(table, now)
+    with pytest.MonkeyPatch.context() as patch:  # joined right after verify has listed the records
+        patch.setattr(Table, "all_records", lambda _: before)
+        assert list(work_faults(LocalStore(tmp_path), {"stages": {}, "shards": []})) == []
+    (pack,) = table.folder.glob("pack-*")
+    edit(pack, flip(0.02))
+    (fault,) = work_faults(LocalStore(tmp_path), {"stages": {}, "shards": []}, delete=True)
+    assert fault.startswith(f"tables/respond-0123/{pack.name}: shard s-0: its bytes differ")
+    assert not pack.exists()

@@ -20,7 +20,7 @@ from ieat_data.engines.cache import ResponseCache, drop_failures
 from ieat_data.engines.joined_answers import JoinedAnswers
 from ieat_data.storage import copies, joined, s3
 from ieat_data.storage.open import at
-from ieat_data.storage.parts import sha256_file
+from ieat_data.storage.parts import DamagedPart, sha256_file
 from ieat_data.storage.s3 import S3Store, StoreError
 from ieat_data.storage.sealed import seal
 from ieat_data.storage.shards import CommitRecord, Table
@@ -77,6 +77,22 @@ def test_joined_files_read_as_before_without_their_own(store: Store) -> None:
         assert table.quarantined(record) == bad
         found = JoinedAnswers(store / "a").of(f"s-{i}")
         assert [str(n) in ResponseCache(None, joined=found) for n in range(3)] == [n == i for n in range(3)]
+
+
+@pytest.mark.parametrize("left", [0.5, 0.1, 0.0])
+def test_a_pack_that_is_cut_off_is_damaged_and_ends_no_build(store: Store, left: float) -> None:
+    table = Table(store / "t")
+    table.create()
+    for i in range(2):
+        table.commit(f"s-{i}", rows(i + 1))
+    now = table.roll_up(at_least=1, parts=True)
+    (pack,) = (store / "t").names("pack-")
+    data = (store / "t").read(pack)
+    (store / "t").replace(pack, data[: int(left * len(data))])
+    joined.delete((table.store, name) for record in now for name in record.left)
+    for record in now[1:]:
+        with pytest.raises(DamagedPart):
+            table.read(record)
 
 
 def test_stored_failures_are_dropped_and_answers_stay(store: Store) -> None:
@@ -169,8 +185,8 @@ def test_a_table_is_committed_rolled_up_and_read(store: Store) -> None:
     assert table.records() == made
     table.roll_up(at_least=3)
     joined = table.records()
-    assert {s: replace(r, pack="", noted_at=None) for s, r in joined.items()} == made  # audio stays where it is
-    assert all(r.noted_at for r in joined.values()) and table.record("s-1") == joined["s-1"]
+    assert {s: replace(r, pack="", quarantine_at=None) for s, r in joined.items()} == made  # audio stays where it is
+    assert all(r.quarantine_at for r in joined.values()) and table.record("s-1") == joined["s-1"]
     assert table.store.names("part-") == sorted(r.file for r in made.values())
     again = Table(table.store)
     assert again.read(made["s-2"]).equals(rows(3)) and again.read(made["s-2"], ["id"]).column_names == ["id"]

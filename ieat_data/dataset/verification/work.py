@@ -41,8 +41,10 @@ def work_faults(work: Store, made: Mapping[str, Any], delete: bool = False) -> I
         if name in of_table:
             yield from (f"tables/{name}: {line}" for line in _against(made, *of_table[name], records))
     for stage in (work / "answers").names():
-        for name in (work / "answers" / stage).names():
-            store = work / "answers" / stage
+        store = work / "answers" / stage
+        for name in store.names():
+            if name.startswith("."):  # a temporary file, which a kill has left
+                continue
             if is_index(name):
                 yield from (f"answers/{stage}/{line}" for line in _joined_answers(store, name))
             elif not is_joined(name):
@@ -63,33 +65,38 @@ def _table(table: Table, records: dict[str, CommitRecord], delete: bool) -> Iter
     yield from _json(table.store, "plan.json")
     records.update(table.records())
     yield from (f"records/{name}: damaged or edited since it was written" for name in sorted(table.damaged))
-    for record in table.all_records():
-        try:
-            wrong = _differs(table, record)
-        except OSError as e:
-            wrong = f"cannot be read: {first_line(e)}"
+    bad = set[str]()
+    for known in table.all_records():
+        record, wrong = known, _wrong(table, known)
+        if wrong and (now := table.joined_since(record)) is not None:
+            record, wrong = now, _wrong(table, now)
         if wrong:
             yield f"{_named(record, record.part_span, record.file)}: {wrong}"
         noted = len(table.quarantined(record))
         if noted != record.noted:
-            where = _named(record, record.noted_span, record.quarantine or "")
+            where = _named(record, record.quarantine_span, record.quarantine or "")
             yield f"{where}: {noted} of its {record.noted} rows are sound"
-        if delete and (wrong or noted != record.noted):
-            # a shard without its part is made again; if it is joined to others, so are they, from stored answers
-            table.store.delete(record.files[0])
+        if wrong or noted != record.noted:
+            bad.add(record.files[0])
+    for name in bad if delete else ():
+        # a shard without its part is made again; if it is joined to others, so are they, from stored answers
+        table.store.delete(name)
 
 
 def _named(record: CommitRecord, span: Span | None, file: str) -> str:
     return file if span is None else f"{span.file}: shard {record.shard}"
 
 
-def _differs(table: Table, record: CommitRecord) -> str | None:
-    if (span := record.part_span) is None:
-        return differs(table.store.path(record.file), record.bytes, record.sha256)
+def _wrong(table: Table, record: CommitRecord) -> str | None:
+    """Return what is wrong with a shard's part."""
     try:
+        if (span := record.part_span) is None:
+            return differs(table.store.path(record.file), record.bytes, record.sha256)
         found = hashlib.sha256(span.read(table.store)).hexdigest()
     except FileNotFoundError:
         return "missing"
+    except OSError as e:
+        return f"cannot be read: {first_line(e)}"
     return None if found == record.sha256 else "its bytes differ from the committed ones (sha256)"
 
 
