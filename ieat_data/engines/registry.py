@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -146,6 +147,13 @@ def takes_prompts(config: EngineConfig) -> bool:
 def concurrent_calls(role: str, config: EngineConfig) -> int:
     """Return how many calls an engine takes at once: one, unless its class batches across calls."""
     return int(getattr(engine_class(role, config.engine), "concurrent_calls", 1))
+
+
+def filling_calls(role: str, config: EngineConfig) -> int:
+    """Return how many calls keep a replica busy: one, or as many as fill the batch of an engine that batches them."""
+    batch = getattr(engine_class(role, config.engine), "rows_at_once", None)
+    fill = math.ceil(batch(config.settings) / config.chunk) if batch else 1
+    return min(fill, concurrent_calls(role, config))
 
 
 def limits_itself(role: str, config: EngineConfig) -> bool:

@@ -9,6 +9,7 @@ ran as the profile says.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import Counter, defaultdict, deque
@@ -18,6 +19,7 @@ from typing import Any
 
 WATCH_S = 180.0  # without a change, before replicas move
 _MOST = 0.75  # of that time, an engine has to want for a replica that it gets
+_REFUSED_S = 1800.0  # an engine gets nothing after a replica that did not start: what was in its way may have ended
 _EPS = 1e-6
 
 
@@ -60,7 +62,7 @@ class Balance:
     def __init__(self, sizes: Mapping[str, Size], total: Size, clock: Callable[[], float] = time.monotonic) -> None:
         self.sizes = {role: size for role, size in sizes.items() if size}
         self._total, self._clock = total, clock
-        self._refused: set[str] = set()
+        self._refused: dict[str, float] = {}  # until when
         self.start_over()
 
     def start_over(self) -> None:
@@ -69,8 +71,8 @@ class Balance:
         self._looks: dict[str, deque[tuple[float, int]]] = {role: deque() for role in self.sizes}
 
     def refuse(self, role: str) -> None:
-        """Give nothing to an engine any more: what it got did not start."""
-        self._refused.add(role)
+        """Give nothing to an engine for half an hour: what it got did not start."""
+        self._refused[role] = self._clock() + _REFUSED_S
 
     def see(self, calls: Mapping[str, int]) -> None:
         """Note how many calls of each engine wait or run."""
@@ -81,7 +83,11 @@ class Balance:
                 looks.popleft()
 
     def moves(
-        self, there: Mapping[str, Mapping[int, Place]], nodes: Mapping[str, Size], keep: Mapping[str, int]
+        self,
+        there: Mapping[str, Mapping[int, Place]],
+        nodes: Mapping[str, Size],
+        keep: Mapping[str, int],
+        free: float = math.inf,
     ) -> list[Move]:
         """Return what is to move now.
 
@@ -89,16 +95,19 @@ class Balance:
             there: the place of each replica, by its engine and number.
             nodes: what each living node has.
             keep: how many replicas an engine keeps in any case; 0: nothing of the build needs it any more.
+            free: GPUs that nobody has: other builds may hold some.
         """
         if self._clock() - self._since < WATCH_S:
             return []
         seen = {role: [n for _, n in looks] for role, looks in self._looks.items()}
         counts = {role: len(there.get(role, ())) for role in self.sizes}
-        room = _Room(self.sizes, self._total, there, nodes)
+        room = _Room(self.sizes, self._total, there, nodes, free)
         wants = {
             role: round(statistics.median(calls)) - counts[role]
             for role, calls in seen.items()
-            if keep[role] and role not in self._refused and sum(n > counts[role] for n in calls) >= _MOST * len(calls)
+            if keep[role]
+            and self._clock() >= self._refused.get(role, -math.inf)
+            and sum(n > counts[role] for n in calls) >= _MOST * len(calls)
         }
         queue = {role: statistics.fmean(calls) for role, calls in seen.items()}
         # room of those that are done goes at once, that of others by halves at most, to no more than double
@@ -128,15 +137,25 @@ class Balance:
                 able.remove(role)
         return moves
 
-    def room_for(
-        self, role: str, there: Mapping[str, Mapping[int, Place]], nodes: Mapping[str, Size], keep: Mapping[str, int]
-    ) -> Move | None:
-        """Return who makes room for one replica of an engine that has none, whatever they have to do."""
-        room = _Room(self.sizes, self._total, there, nodes)
+    def rooms_for(
+        self,
+        roles: Iterable[str],
+        there: Mapping[str, Mapping[int, Place]],
+        nodes: Mapping[str, Size],
+        keep: Mapping[str, int],
+        free: float = math.inf,
+    ) -> list[Move] | None:
+        """Return who makes room for one replica of each of these engines that have none, whatever they have to do.
+
+        None: there is no room for all of them.
+        """
+        room = _Room(self.sizes, self._total, there, nodes, free)
         for other, replicas in there.items():
             room.spare[other] = len(replicas) - keep.get(other, 0)
-        give = room.take(role)
-        return None if give is None else Move(role, give)
+        # the largest first: small ones fit beside it
+        roles = sorted(roles, key=lambda r: (-self.sizes[r].gpus, -self.sizes[r].cpus, r))
+        moves = [Move(role, give) for role in roles if (give := room.take(role)) is not None]
+        return moves if len(moves) == len(roles) else None
 
 
 class _Room:
@@ -151,7 +170,9 @@ class _Room:
         total: Size,
         there: Mapping[str, Mapping[int, Place]],
         nodes: Mapping[str, Size],
+        free: float,
     ) -> None:
+        self._free = free  # GPUs that nobody has
         self._sizes, self._total, self._nodes = sizes, total, nodes
         self.spare: Counter[str] = Counter()
         # by node and GPU: which replicas are on it. Those of a node alone stand under None
@@ -173,6 +194,7 @@ class _Room:
         if found is None:
             return None
         node, gpus, give = found
+        before = len(self._devices(node))
         self._used = self._after(give, Size())
         for replica in give:
             self.spare[replica[0]] -= 1
@@ -180,6 +202,7 @@ class _Room:
                 on.discard(replica)
         self._taken += 1
         self._add((role, -self._taken), Place(node, gpus))
+        self._free += before - len(self._devices(node))
         return give
 
     def _costs(self, option: tuple[str, tuple[str, ...], tuple[tuple[str, int], ...]]) -> tuple[Any, ...]:
@@ -199,9 +222,9 @@ class _Room:
         size = self._sizes[role]
         for node, has in self._nodes.items():
             on = self._on[node]
-            devices = sorted(d for d in on if d is not None and on[d])
-            free = min(round(has.gpus) - len(devices), max(round(size.gpus), 1))
-            unseen = [f"unseen {self._taken}.{i}" for i in range(free)]
+            devices = self._devices(node)
+            free = min(round(has.gpus) - len(devices), max(round(size.gpus), 1), self._free)
+            unseen = [f"unseen {self._taken}.{i}" for i in range(int(free))]
             for fresh in (unseen, []):  # others may hold a GPU that none of ours is on, so both are tried
                 for gpus, give in self._gpus(role, on, [*devices, *fresh]):
                     more = self._cpus(role, on[None], has, give)
@@ -210,6 +233,10 @@ class _Room:
                         yield node, gpus, more
                 if not unseen:
                     break
+
+    def _devices(self, node: str) -> list[str]:
+        """Return the GPUs of a node that replicas are on."""
+        return sorted(d for d, on in self._on[node].items() if d is not None and on)
 
     def _gpus(
         self, role: str, on: Mapping[str | None, set[tuple[str, int]]], devices: Iterable[str]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ieat_data.engines import registry
@@ -32,6 +34,7 @@ class Moves:
         roles = set(plan.engine_identities)
         self._uses = {r: set(registry.uses(r, self._profile.engines[r])) for r in roles}  # type: ignore[index]
         configs = {r: self._profile.engines[r] for r in roles.union(*self._uses.values())}  # type: ignore[index]
+        self._fill = {role: registry.filling_calls(role, c) for role, c in configs.items()}
         sizes = {role: Size(c.num_gpus, c.num_cpus) for role, c in configs.items()}
         # of those too that have nothing to do in this run: their room is free
         gpus, cpus = (sum(c.replicas * getattr(c, name) for c in configs.values()) for name in ("num_gpus", "num_cpus"))
@@ -51,9 +54,9 @@ class Moves:
         self._looked = time.monotonic()
         self._balance.see(self._calls(waiting))
         nodes = self._nodes()
-        if self._engines.lost(nodes):
+        if self._engines.follow_lost(nodes):
             return
-        if moves := self._balance.moves(self._engines.places, nodes, self._keep()):
+        if moves := self._balance.moves(self._engines.places, nodes, self._keep(), self._free()):
             self._make(moves)
 
     def wake(self, roles: Sequence[str]) -> None:
@@ -62,17 +65,28 @@ class Moves:
         Raises:
             BuildStopped: nobody can.
         """
-        for role in roles:
-            if role in self._balance.sizes and not self._engines.counts.get(role, 1):
-                move = self._balance.room_for(role, self._engines.places, self._nodes(), self._keep())
-                if move is None:
-                    raise BuildStopped(
-                        f"engine {role} had ended and is needed again, and there is no room for it. Everything "
-                        "committed stays: run the same command again"
-                    )
-                for other, number in move.give:
-                    self._engines.end(other, number)
-                self._balance.start_over()
+        if not self._gone(roles):
+            return
+        # what is about to end is not yet free in Ray's eyes
+        free = math.inf if self._engines.moving else self._free()
+        self._engines.drop_waiting()  # they would take the room that is made here
+        gone = self._gone(roles)
+        moves = self._balance.rooms_for(gone, self._engines.places, self._nodes(), self._keep(), free)
+        if moves is None:
+            raise BuildStopped(
+                f"engine {' and '.join(gone)} had ended and is needed again, and there is no room for it. Everything "
+                "committed stays: run the same command again"
+            )
+        for move in moves:
+            for other, number in move.give:
+                self._engines.end(other, number)
+        self._engines.begin(gone, replicas=1)
+        self._balance.start_over()
+
+    def _gone(self, roles: Iterable[str]) -> list[str]:
+        """Return which of these engines, and of those that they call, have no replica."""
+        needed = set(roles).union(*(self._uses.get(r, ()) for r in roles))
+        return sorted(r for r in needed if r in self._balance.sizes and not self._engines.counts.get(r, 0))
 
     def _make(self, moves: Sequence[Move]) -> None:
         self._say(told(moves, self._balance.sizes, self._engines.counts))
@@ -84,12 +98,11 @@ class Moves:
         self._balance.start_over()
 
     def _calls(self, waiting: Waiting) -> Mapping[str, int]:
-        """Return the calls that tasks wait for, by engine."""
-        calls: dict[str, int] = {}
+        """Return how many replicas of each engine the waiting calls keep busy: one a call, or one a batch of them."""
+        calls: Counter[str] = Counter()
         for (role, _), (_, rows) in waiting.items():
-            chunk = self._profile.engines[role].chunk  # type: ignore[index]
-            calls[role] = calls.get(role, 0) + -(-rows // chunk)
-        return calls
+            calls[role] += -(-rows // self._profile.engines[role].chunk)  # type: ignore[index]
+        return {role: -(-n // self._fill[role]) for role, n in calls.items()}
 
     def _keep(self) -> Mapping[str, int]:
         """Return how many replicas each engine keeps: one as long as the build may ask it.
@@ -101,6 +114,10 @@ class Moves:
         counts = self._engines.counts
         called = {used for r, uses in self._uses.items() if counts.get(r) for used in uses}
         return {r: counts.get(r, 0) if r in called else int(r in asked) for r in self._balance.sizes}
+
+    def _free(self) -> float:
+        """Return the GPUs that nobody has, other builds on the cluster among them."""
+        return float(math.floor(self._ray.available_resources().get("GPU", 0.0)))
 
     def _nodes(self) -> Mapping[str, Size]:
         there = {n["NodeID"]: n["Resources"] for n in self._ray.nodes() if n["Alive"]}

@@ -31,6 +31,7 @@ ENGINE_RESTARTS = 1000  # within weeks, nodes die more than once; without answer
 ENGINE_STOPS_S = 3.0  # time for engines to end what they started, after a signal
 _RAY_ENDS_S = 3.0  # time for Ray's processes to end, once it is told
 _STILL_LOADING_S = 60.0  # between lines that say that a model is still loading
+_SLOWER = 3  # times the first ones, a new replica may take to load beside others at work
 
 _log = logging.getLogger(__name__)
 
@@ -59,22 +60,31 @@ class EnginePools:
         self._actors: dict[str, dict[int, Any]] = {}  # by number, without those that `add` has only begun
         self._loading: dict[str, dict[int, Any]] = {}  # what says that they are ready
         self._there: set[str] = set()
+        self._classes: dict[str, Any] = {}  # of the actors
         self._numbers: dict[str, int] = {}  # the next one of each engine
         self.places: dict[str, dict[int, Place]] = {}  # of those that are ready
         self._added: dict[tuple[str, int], tuple[Any, float]] = {}  # those that load beside the others, since when
+        self._lost: dict[tuple[str, int], Any] = {}  # those whose node is gone, and what says that they are back
+        self._began: dict[str, float] = {}  # when the first ones of an engine began to load
+        self._took_s: dict[str, float] = {}  # and how long that took
         self._ending: list[tuple[Any, Any]] = []  # actors, and what says that they have left
 
-    def begin(self, roles: Iterable[str]) -> None:
-        """Start the actors of these engines, and of those that they call, without waiting."""
+    def begin(self, roles: Iterable[str], replicas: int | None = None) -> None:
+        """Start the actors of these engines, and of those that they call, without waiting.
+
+        Args:
+            roles: those that are there already stay as they are.
+            replicas: how many of each; None: as the profile says.
+        """
         for role in roles:
             if role not in self._actors:
                 config = self._profile.engines[role]  # type: ignore[index]
-                self.begin(registry.uses(role, config))
-                # of one that had ended: the others have its room
-                count = 1 if role in self._numbers else config.replicas
+                self.begin(registry.uses(role, config), replicas)
+                count = replicas or config.replicas
                 self._say(f"loading {role}: {config.engine}" + (f" x{count}" if count > 1 else ""))
                 self._actors[role] = dict(self._start(role) for _ in range(count))
                 self._loading[role] = {i: a.ready.remote() for i, a in self._actors[role].items()}
+                self._began[role] = time.monotonic()
 
     def pool(self, role: str) -> RayPool:
         """Return the actors of an engine, ready to be called.
@@ -104,13 +114,14 @@ class EnginePools:
         number = self._numbers.get(role, 0)
         self._numbers[role] = number + 1
         helpers = {r: list(self._actors[r]) for r in registry.uses(role, config)}
-        cls = self._ray.remote(
-            num_cpus=config.num_cpus,
-            num_gpus=config.num_gpus,
-            max_restarts=ENGINE_RESTARTS,
-            max_task_retries=CALL_TRIES,
-        )(EngineActor)
-        named = cls.options(
+        if role not in self._classes:  # Ray sends each class that it is given to the cluster, and keeps it there
+            self._classes[role] = self._ray.remote(
+                num_cpus=config.num_cpus,
+                num_gpus=config.num_gpus,
+                max_restarts=ENGINE_RESTARTS,
+                max_task_retries=CALL_TRIES,
+            )(EngineActor)
+        named = self._classes[role].options(
             name=actor_name(role, number),
             max_concurrency=registry.concurrent_calls(role, config),
             runtime_env={"py_executable": config.python} if config.python else None,
@@ -144,6 +155,8 @@ class EnginePools:
             try:
                 self.places.setdefault(role, {})[number] = self._ray.get(refs[number])
                 del refs[number]
+                if (role, number) not in self._added:
+                    self._took_s[role] = time.monotonic() - self._began[role]
             except Exception as e:
                 failed[number] = e
         return failed
@@ -172,18 +185,54 @@ class EnginePools:
         self.places[role].pop(number)
         self.publish()
         self._ending.append((actor, actor.leave.options(max_task_retries=0).remote()))
+        self._forget_if_last(role)
+
+    def _forget_if_last(self, role: str) -> None:
+        """Forget an engine of which no replica is there, with those that were to come beside the others."""
         if not self._actors[role]:
+            for number in [n for r, n in self._added if r == role]:
+                self._ray.kill(self._added.pop((role, number))[0])
             del self._actors[role], self._loading[role]
             self._there.discard(role)
 
-    def lost(self, nodes: Container[str]) -> bool:
-        """Ask the replicas of nodes that are gone where Ray has started them again; return whether there are any."""
+    def drop_waiting(self) -> None:
+        """End the replicas that may wait for room: those that `add` began, and those whose node is gone."""
+        for (role, number), (actor, _) in self._added.items():
+            del self._loading[role][number]
+            self._ray.kill(actor)
+        self._added.clear()
+        for role, number in list(self._lost):
+            self._drop_lost(role, number)
+
+    def _drop_lost(self, role: str, number: int) -> None:
+        del self._lost[role, number]
+        self._ray.kill(self._actors[role].pop(number))
+        self.publish()
+        self._forget_if_last(role)
+
+    def follow_lost(self, nodes: Container[str]) -> bool:
+        """Ask the replicas of nodes that are gone where Ray has started them again; return whether there are any.
+
+        Nothing waits for them: without another node they may never come back.
+        """
         gone = [(role, n) for role, at in self.places.items() for n, place in at.items() if place.node not in nodes]
         for role, number in gone:
             del self.places[role][number]
             again = self._actors[role][number].ready.options(max_task_retries=-1)
-            self._loading[role][number] = again.remote()
+            self._lost[role, number] = again.remote()
         return bool(gone)
+
+    def _see_lost(self) -> None:
+        """Note which of the lost replicas are back; drop those that cannot come back."""
+        for (role, number), ref in list(self._lost.items()):
+            if not self._ray.wait([ref], timeout=0)[0]:
+                continue
+            try:
+                self.places[role][number] = self._ray.get(ref)
+                del self._lost[role, number]
+            except Exception as e:
+                self._say(f"a replica of {role}, whose node was lost, did not come back: {last_line(e)}")
+                self._drop_lost(role, number)
 
     def tend(self) -> list[str]:
         """See who is ready and who has left; return the engines of which a new replica did not start."""
@@ -195,10 +244,14 @@ class EnginePools:
                     self._say(f"a new replica of {role} did not start, the others go on: {last_line(problem)}")
                     self._ending.append((self._added.pop((role, number))[0], None))
                     del refs[number]
+        if self._ending:  # they may still be in the place of new ones
+            self._added = {k: (actor, time.monotonic()) for k, (actor, _) in self._added.items()}
         for (role, number), (actor, since) in list(self._added.items()):
-            if time.monotonic() - since > LOAD_S + _STILL_LOADING_S and number in self._loading[role]:
+            # Ray does not say whether it waits for room or loads; it loads no longer than several times the first ones
+            most = min(LOAD_S, _SLOWER * self._took_s.get(role, LOAD_S)) + _STILL_LOADING_S
+            if time.monotonic() - since > most and number in self._loading[role]:
                 failed.append(role)
-                self._say(f"a new replica of {role} found no room in Ray, the others go on")
+                self._say(f"a new replica of {role} did not start within {most / 60:.0f} min, the others go on")
                 self._ending.append((actor, None))
                 del self._added[role, number], self._loading[role][number]
         ready = [k for k in self._added if k[1] not in self._loading[k[0]]]
@@ -206,6 +259,7 @@ class EnginePools:
             self._actors[role][number] = self._added.pop((role, number))[0]
         if ready:
             self.publish()
+        self._see_lost()
         self._reap()
         return failed
 
@@ -227,7 +281,7 @@ class EnginePools:
         self._end([*begun, *(actor for actor, _ in self._ending)])
         for actor, _ in self._added.values():  # it may wait for room, and answers nothing then
             self._ray.kill(actor)
-        for kept in (self._actors, self._loading, self._there, self._added, self._ending):
+        for kept in (self._actors, self._loading, self._there, self._added, self._lost, self._ending):
             kept.clear()
 
     def _end(self, actors: list[Any]) -> None:

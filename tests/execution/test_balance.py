@@ -120,20 +120,42 @@ def test_a_copy_on_two_gpus_takes_two_of_one_node() -> None:
     ]
 
 
-def test_an_engine_whose_new_replica_did_not_start_gets_no_more() -> None:
-    balance = seen({"llm": 40})
+def test_a_gpu_that_another_build_holds_is_not_taken() -> None:
+    there = {"llm": THERE["llm"], "asr": THERE["asr"]}
+    balance, keep = seen({"llm": 40, "asr": 2}), {**ONE_EACH, "tts": 0}
+    assert balance.moves(there, NODE, keep, free=1) == [Move("llm", ())]
+    assert balance.moves(there, NODE, keep, free=0) == []
+    # a GPU that ours free is theirs again
+    assert len(seen({"tts": 500, "asr": 2}).moves(THERE, NODE, {**ONE_EACH, "llm": 0}, free=0)) == 20
+
+
+def test_an_engine_whose_new_replica_did_not_start_gets_none_for_a_while() -> None:
+    clock = Clock()
+    balance = Balance(SIZES, TOTAL, clock)
     balance.refuse("llm")
-    assert balance.moves(THERE, NODE, ONE_EACH) == []
+    moved = []
+    for clock.now in range(0, 2000, 5):
+        balance.see({"llm": 40})
+        if balance.moves(THERE, NODE, ONE_EACH):
+            moved.append(clock.now)
+    assert moved[0] == 1800, "after half an hour, what was in its way may have ended"
 
 
 def test_room_is_made_for_an_engine_that_had_ended() -> None:
-    there = {"llm": THERE["llm"], "asr": THERE["asr"]}
-    move = seen({}).room_for(
-        "tts",
-        {**there, "llm": {**THERE["llm"], 5: Place("a", ("5",)), 6: Place("a", ("6",))}},
-        NODE,
-        {"llm": 1, "asr": 1, "tts": 1},
-    )
-    assert move == Move("tts", (("asr", 1),))
+    there = {"asr": THERE["asr"], "llm": {i: Place("a", (str(i),)) for i in range(7)}}
+    assert seen({}).rooms_for(["tts"], there, NODE, ONE_EACH) == [Move("tts", (("asr", 1),))]
     full = {"llm": {0: Place("a", ("0",))}}
-    assert seen({}, total=Size(1)).room_for("tts", full, {"a": Size(1)}, {"llm": 1, "tts": 1}) is None
+    assert seen({}, total=Size(1)).rooms_for(["tts"], full, {"a": Size(1)}, ONE_EACH) is None
+
+
+def test_room_is_made_for_all_engines_that_are_needed_again() -> None:
+    """None of them takes the room of another."""
+    sizes, nodes, keep = {"llm": Size(1), "tts": Size(1), "asr": Size(1)}, {"a": Size(3)}, ONE_EACH
+    there = {"llm": {i: Place("a", (str(i),)) for i in range(3)}}
+    balance = seen({}, sizes=sizes, total=Size(3))
+    assert balance.rooms_for(["tts", "asr"], there, nodes, keep) == [
+        Move("asr", (("llm", 2),)),
+        Move("tts", (("llm", 1),)),
+    ]
+    two = {"llm": {i: Place("a", (str(i),)) for i in range(2)}}
+    assert seen({}, sizes=sizes, total=Size(2)).rooms_for(["tts", "asr"], two, {"a": Size(2)}, keep) is None

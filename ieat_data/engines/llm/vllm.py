@@ -85,6 +85,11 @@ class VLLM:
         return [Requirement("module", "vllm"), Requirement("model", str(settings["model"]))]
 
     @staticmethod
+    def rows_at_once(settings: Mapping[str, Any]) -> int:
+        """Return how many prompts keep a replica busy."""
+        return int(settings.get("max_num_seqs", 256))
+
+    @staticmethod
     def open_tokenizer(model: str, descriptor: str, **others: Any) -> Tokenizer:
         """Load only the tokenizer, from the engine's settings.
 
