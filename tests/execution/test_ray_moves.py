@@ -112,6 +112,16 @@ def test_engines_that_are_needed_again_get_one_replica_each_in_room_of_their_own
     assert build.engines.counts == {"llm": 1, "asr": 1}, "they are there"
 
 
+def test_an_engine_that_is_needed_again_gets_room_for_the_one_that_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "uses", lambda role, _: ("llm",) if role == "asr" else ())
+    build = Build("tts", gpus=2)
+    with pytest.raises(BuildStopped, match="engine asr and llm had ended"):
+        build.moves.wake(["asr"])
+    build = Build("tts", gpus=2, asked=("llm",))
+    build.moves.wake(["asr"])
+    assert build.engines.counts == {"tts": 0, "llm": 1, "asr": 1}
+
+
 def test_no_room_for_all_that_are_needed_ends_the_build_with_a_line() -> None:
     build = Build("llm", gpus=2)
     with pytest.raises(BuildStopped, match="engine asr and tts had ended and is needed again"):
