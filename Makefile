@@ -147,16 +147,13 @@ test-gpu: ## what only a GPU can show, with the published weights: IEAT_GPU_PROF
 bench: core $(VENV)-peers/.ready ## what the package costs beside its peers, into benchmarks/results (SMALL=1: in a minute, no figures; ONLY=rows)
 	$(VENV)/bin/python -m benchmarks --peers $(VENV)-peers/bin/python $(if $(ONLY),--only $(ONLY)) \
 		$(if $(SMALL),--small,--out benchmarks/results)
-	$(VENV)/bin/python -m benchmarks.page
 
 bench-engines: models ## the small engines inside a build beside their libraries alone and a plain loop, into benchmarks/results
 	$(VENV)/bin/python -m benchmarks --only engines $(if $(SMALL),--small,--rounds 3 --out benchmarks/results)
-	$(VENV)/bin/python -m benchmarks.page
 
 bench-vllm: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside a build beside raw vLLM, on a CPU, into benchmarks/results
 	$(ON_CPU) HF_HUB_OFFLINE=1 $(VENV)-vllm/bin/python -m benchmarks --only vllm \
 		$(if $(SMALL),--small,--rounds 3 --out benchmarks/results)
-	$(VENV)/bin/python -m benchmarks.page
 
 bench-scale: core ## the driver at 50,000 shards, reorganising ten million samples, corpora of 100 GB, records in a bucket (docs/scale.md)
 	$(VENV)/bin/python -m benchmarks.scale.driver

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks import page
 from benchmarks.compare import Line, Options, as_json, machine, told, versions
 
 # name → module with `measure(options)`
@@ -53,6 +54,8 @@ def main() -> int:
                 (given.out / f"{name}.json").write_text(text + "\n", "utf-8")
         every += lines
         print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    if given.out:
+        page.write()
     print(told(every))
     return 0
 

@@ -19,7 +19,8 @@ from ieat_data.data.columns import Joined, row
 from ieat_data.data.rows import Query
 from ieat_data.data.schema import table_of
 from ieat_data.engines.base import Completion, Generate, Sampling, Segment
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.hashing import row_id, seed
 from ieat_data.stages.base import Context, Reject
 from ieat_data.stages.forecast import Forecast, Load

@@ -41,5 +41,10 @@ def _machine(about: dict[str, Any]) -> str:
     return f"{about['cores']} cores, {about['cpu']}; Python {about['python']}, {names}"
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write the results into the page."""
     PAGE.write_text(written(PAGE.read_text("utf-8"), RESULTS), "utf-8")
+
+
+if __name__ == "__main__":
+    write()

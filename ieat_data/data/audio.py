@@ -47,11 +47,16 @@ def _flac_header(data: bytes) -> tuple[float, int] | None:
     at, last = 4, 0
     while not last and at < len(data):  # over all blocks to the first frame
         last, at = data[at] & 0x80, at + 4 + int.from_bytes(data[at + 1 : at + 4], "big")
-    said = int.from_bytes(data[18:26], "big")  # 20 bits of rate, 3 of channels, 5 of depth, 36 of length
-    rate, frames = said >> 44, said & (2**36 - 1)
+    frames, rate = flac_length(data)
     if data[at : at + 2] not in (b"\xff\xf8", b"\xff\xf9") or not rate or not frames:
         return None
     return frames / rate, rate
+
+
+def flac_length(data: bytes) -> tuple[int, int]:
+    """Return the frames and the sampling rate (Hz) that stand in the header of a FLAC clip; 0: it does not say."""
+    said = int.from_bytes(data[18:26], "big")  # 20 bits of rate, 3 of channels, 5 of depth, 36 of length
+    return said & (2**36 - 1), said >> 44
 
 
 def decode(data: bytes, rate: int | None = None, max_s: float | None = None) -> tuple[Samples, int]:

@@ -17,7 +17,7 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
-from ieat_data.data.audio import AudioError, Samples, container, mono, undecodable
+from ieat_data.data.audio import AudioError, Samples, container, flac_length, mono, undecodable
 
 # seconds by which the decoded length may differ: coders of MP3 and Opus add and drop up to three frames
 TOLERANCE_S = {"mp3": 0.15, "ogg": 0.15, "flac": 0.05, "wav": 0.05}
@@ -157,8 +157,8 @@ def _with_length(data: bytes, frames: int) -> bytes:
 
 
 def _flac_s(data: bytes) -> float | None:
-    about = int.from_bytes(data[18:26])
-    return (about & ((1 << 36) - 1)) / (about >> 44) or None
+    frames, rate = flac_length(data)
+    return frames / rate or None
 
 
 def _sized(data: bytes) -> bytes:

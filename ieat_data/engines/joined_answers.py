@@ -13,7 +13,6 @@ import json
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +26,6 @@ from ieat_data.storage.store import Store
 
 SUFFIX = ".answers"
 _PREFIX, _INDEX = "joined-", ".json"
-_READERS = 16  # indexes that are read at a time
 
 
 class JoinedAnswers:
@@ -41,9 +39,8 @@ class JoinedAnswers:
     def _spans(self) -> defaultdict[str, list[Span]]:
         """By task; read when a task is done, which a finished build has none of."""
         spans = defaultdict[str, list[Span]](list)
-        with ThreadPoolExecutor(_READERS) as pool:
-            for found in pool.map(self._read, filter(is_index, self._stage.names(_PREFIX))):
-                _add(spans, found)
+        for found in self._stage.at_once(self._read, filter(is_index, self._stage.names(_PREFIX))):
+            _add(spans, found)
         return spans
 
     def _read(self, index: str) -> dict[str, list[Span]]:
