@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ieat_data.data.schema import OK, REJECTED
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.hashing import child_id
 from ieat_data.stages.dialogue.asker import question_id
 from ieat_data.storage.parts import Part

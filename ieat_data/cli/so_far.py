@@ -12,7 +12,8 @@ from ieat_data.cli.show import new_console, print_sample
 from ieat_data.data.schema import OK
 from ieat_data.dataset.opening import MANIFEST
 from ieat_data.errors import UserError
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.storage.open import at
 
 _THOUGHTS = ("inject_dialogues", "inject_turns", "inject")  # the furthest first

@@ -16,7 +16,8 @@ import numpy as np
 
 from ieat_data.checks.shingles import ngrams, tokens
 from ieat_data.data.thoughts import own
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 
 SAMPLED = 20_000  # samples of a config: 100 MB at most
 _OPENING = {"en": 3, "zh": 5}  # tokens of an opening

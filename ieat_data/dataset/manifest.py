@@ -16,7 +16,8 @@ from ieat_data.decisions.log import seen_instruction
 from ieat_data.decisions.verdicts import REJECTED_IN_REVIEW
 from ieat_data.engines import registry
 from ieat_data.engines.cpu import cpu
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.execution.read import read_of
 from ieat_data.paths import prompt_hashes
 from ieat_data.stages import STAGES

@@ -21,7 +21,8 @@ from typing import Any
 from ieat_data.dataset import card, croissant, manifest
 from ieat_data.dataset.opening import MANIFEST, manifest_digest
 from ieat_data.errors import BuildStopped, UserError
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.storage.local import LocalStore, replace_file
 from ieat_data.storage.parts import sha256_file
 from ieat_data.storage.shards import CommitRecord

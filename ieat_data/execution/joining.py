@@ -10,7 +10,8 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 from ieat_data.engines.cache import DAMAGED
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.stages.base import Task
 from ieat_data.storage import joined
 from ieat_data.storage.lease import Lease

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from ieat_data import logs
 from ieat_data.errors import Retryable, UserError
+from ieat_data.execution.node import Node
 from ieat_data.execution.overall import KEPT, Overall, Weight
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.plan import Plan
 from ieat_data.masking import masked
 from ieat_data.storage.shards import CommitRecord
 

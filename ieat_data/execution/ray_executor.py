@@ -17,10 +17,11 @@ from ieat_data.execution.job import Job
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.ray_calls import RayPool
+from ieat_data.execution.ray_connect import connected, lacking
 from ieat_data.execution.ray_faults import translated
 from ieat_data.execution.ray_meter import EVERY_S, Counted, Meter, Reports
 from ieat_data.execution.ray_moves import Moves
-from ieat_data.execution.ray_pools import EnginePools, connected, lacking
+from ieat_data.execution.ray_pools import EnginePools
 from ieat_data.execution.ray_project import arrive
 from ieat_data.execution.stalls import Stalls
 from ieat_data.execution.worker import run_job

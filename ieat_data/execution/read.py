@@ -8,7 +8,7 @@ from typing import Any
 
 from ieat_data.corpora.io.account import merged, sentences
 from ieat_data.errors import NothingRead
-from ieat_data.execution.plan import Node
+from ieat_data.execution.node import Node
 from ieat_data.stages import SOURCE_TABLES
 from ieat_data.storage.shards import CommitRecord
 

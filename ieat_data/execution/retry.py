@@ -13,7 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from ieat_data import faults
 from ieat_data.engines.cache import drop_failures, failed
 from ieat_data.errors import UserError, did_you_mean
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.storage.shards import CommitRecord
 
 PASSING = "passing"  # in place of reasons: those of `faults.PASSING`

@@ -25,7 +25,8 @@ from ieat_data.errors import BuildStopped, UserError, WorkerLost
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.job import Job
 from ieat_data.execution.joining import Joiner
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.execution.progress import Progress
 from ieat_data.execution.read import check_sources
 from ieat_data.faults import Kind

@@ -10,7 +10,8 @@ from typing import Any
 from ieat_data.diff import differences, word_diff
 from ieat_data.engines.base import NOT_RECORDED
 from ieat_data.engines.recording import Recording
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.paths import prompt_hashes
 from ieat_data.recording.rows import LEVEL_STEP_S, reference_rows
 

@@ -15,7 +15,8 @@ from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import Client
 from ieat_data.engines.recording import FORMAT, Asked, Counts, Header, describe, recorded_answers, write
 from ieat_data.errors import UserError
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.execution.worker import perform
 from ieat_data.paths import prompt_hashes
 from ieat_data.recording.compare import decision_inputs, source_hashes

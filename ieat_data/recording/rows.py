@@ -15,7 +15,7 @@ import soundfile as sf
 
 from ieat_data.data.audio import AudioError, content_hash, duration
 from ieat_data.data.sample import logical
-from ieat_data.execution.plan import Node
+from ieat_data.execution.node import Node
 
 LEVEL_STEP_S = 0.1
 _SILENCE_DB = -90.0

@@ -10,7 +10,8 @@ import pytest
 from ieat_data.dataset.verify import content_digest, verify
 from ieat_data.execution import joining
 from ieat_data.execution.joining import Joiner
-from ieat_data.execution.plan import Node, Plan, _there
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan, _there
 from ieat_data.stages import STAGES
 from ieat_data.stages.base import Task
 from ieat_data.storage import joined as joined_files

@@ -20,7 +20,7 @@ from ieat_data.config import load_profile
 from ieat_data.dataset.fetched import fetched
 from ieat_data.dataset.verify import content_digest, verify
 from ieat_data.errors import UserError
-from ieat_data.execution.ray_pools import connected
+from ieat_data.execution.ray_connect import connected
 from ieat_data.storage.copies import CACHE_VARIABLE
 from ieat_data.storage.s3 import forget_clients
 from tests.support import corpora

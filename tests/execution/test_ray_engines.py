@@ -15,8 +15,9 @@ from ieat_data.engines.cache import ResponseCache
 from ieat_data.engines.client import EngineClient
 from ieat_data.errors import BuildStopped
 from ieat_data.execution import ray_calls, ray_names
+from ieat_data.execution.ray_connect import connected
 from ieat_data.execution.ray_meter import Meter
-from ieat_data.execution.ray_pools import EnginePools, connected
+from ieat_data.execution.ray_pools import EnginePools
 from ieat_data.storage.open import at
 from tests.support.doubles import clip_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ieat_data.config import Profile
-from ieat_data.execution.ray_pools import connected
+from ieat_data.execution.ray_connect import connected
 
 
 def test_a_build_does_not_report_to_the_makers_of_ray(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from typing import Any, cast
 from unittest.mock import MagicMock
 
 from ieat_data.execution.job import Job
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.execution.runner import Runner
 from ieat_data.stages import STAGES
 from ieat_data.stages.base import Task

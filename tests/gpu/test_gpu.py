@@ -28,7 +28,8 @@ from ieat_data.engines.base import (
     Transcript,
 )
 from ieat_data.engines.client import answered
-from ieat_data.execution.ray_pools import EnginePools, connected
+from ieat_data.execution.ray_connect import connected
+from ieat_data.execution.ray_pools import EnginePools
 from ieat_data.prompting.base import Turn
 from ieat_data.stages.asking import load_prompts
 

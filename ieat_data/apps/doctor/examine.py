@@ -18,7 +18,8 @@ from ieat_data.engines import registry
 from ieat_data.engines.client import answered
 from ieat_data.errors import EngineDown, UserError
 from ieat_data.execution.failures import last_line
-from ieat_data.execution.ray_pools import EnginePools, connected, lacking
+from ieat_data.execution.ray_connect import connected, lacking
+from ieat_data.execution.ray_pools import EnginePools
 
 Say = Callable[[str], None]
 

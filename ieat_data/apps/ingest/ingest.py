@@ -12,7 +12,8 @@ from ieat_data.config import Pipeline, Profile, Sources, load_source
 from ieat_data.corpora import reader_class
 from ieat_data.dataset.card import data_files
 from ieat_data.dataset.publish import CARD, place, remove_old
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.node import Node
+from ieat_data.execution.plan import Plan
 from ieat_data.stages import SOURCE_TABLES
 from ieat_data.storage.lease import holding
 from ieat_data.storage.open import at

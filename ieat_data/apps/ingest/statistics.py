@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ieat_data.data.schema import OK
-from ieat_data.execution.plan import Node
+from ieat_data.execution.node import Node
 from ieat_data.execution.read import read_of
 
 _COLUMNS = ("language", "speaker", "duration_s", "sample_rate", "text", "reference", "status", "reason")

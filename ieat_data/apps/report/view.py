@@ -15,8 +15,9 @@ from ieat_data.cost.report import compared_tables
 from ieat_data.dataset import manifest
 from ieat_data.dataset.opening import MANIFEST, load_manifest, root
 from ieat_data.errors import UserError
+from ieat_data.execution.node import Node
 from ieat_data.execution.overall import kept
-from ieat_data.execution.plan import Node, Plan
+from ieat_data.execution.plan import Plan
 from ieat_data.storage.open import at
 from ieat_data.storage.shards import CommitRecord, Table
 
