@@ -92,6 +92,7 @@ class EnginePools:
             try:
                 self._wait(role)
             except Exception as e:
+                self.watch.check()  # Ray itself is gone: that is no fault of the engine's
                 self._end([*self._actors.pop(role).values()])
                 raise BuildStopped(f"engine {role} ({config.engine}) did not start: {last_line(e)}") from e
             self._there.add(role)

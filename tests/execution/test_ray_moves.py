@@ -180,3 +180,14 @@ def test_calls_that_fill_a_batch_count_as_one() -> None:
     assert build.moves._calls(waiting) == {"llm": 32}
     vllm = EngineConfig(engine="vllm", chunk=64)
     assert registry.filling_calls("llm", vllm) == 4, "256 sequences at a time"
+
+
+def test_without_ray_no_engine_is_said_to_have_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = EnginePools(FakeRay(2), Profile(name="one", engines={"llm": TWO["llm"]}), lambda _: None)
+
+    def gone() -> None:
+        raise BuildStopped("Ray is gone: its process raylet ended")
+
+    monkeypatch.setattr(engines.watch, "check", gone)
+    with pytest.raises(BuildStopped, match=r"^Ray is gone"):
+        engines.pool("llm")
