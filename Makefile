@@ -34,7 +34,7 @@ UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV) pip install -q --python $(1)/bin/python 
 endef
 
 .PRECIOUS: $(VENV)-%/.ready
-.PHONY: help core setup models build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
+.PHONY: help core setup models engines build-stage1-1 build-stage1-2 build-stage2 sample check-sample check-sample-pyarrow record-sample \
 	sample-sources reference docs check test test-unit test-fast test-engines test-trainers test-browser test-slow test-faults test-gpu fuzz audit bench bench-engines bench-vllm bench-scale evaluate-checks evaluate-judge \
 	evaluate-kinds evaluate-conflicts lint lock clean
 
@@ -59,13 +59,16 @@ $(VENV)/.ready: $(VENV)/.core
 	$(call install,$(VENV),-r requirements.lock)
 	@touch $@
 
-models: setup ## fetch the small real models of the profile (about 1.5 GB, once)
+models: core ## fetch the small real models of the profile (about 1.5 GB, once)
 	@$(IEAT) models fetch --for $(PROFILE)
 
-build-stage1-1: models ## speech and natural replies, into data/stage1-1
+engines: ## the whole environment and the models, at the same time
+	@$(MAKE) -s -j 2 setup models
+
+build-stage1-1: engines ## speech and natural replies, into data/stage1-1
 	$(IEAT) build stage1-1 --profile $(PROFILE) --out data/stage1-1
 
-build-stage1-2: models ## stages 1-1 and 1-2 on the sample sources, into data/stage1-2
+build-stage1-2: engines ## stages 1-1 and 1-2 on the sample sources, into data/stage1-2
 	$(IEAT) build stage1-2 --profile $(PROFILE) --out $(OUT)
 
 build-stage2: setup ## pairs of speech and text, into data/stage2
@@ -84,7 +87,7 @@ check-sample-pyarrow: core ## the same under another version of pyarrow
 	$(VENV)-pyarrow/bin/ieat check stage1-2 --profile replay --manifest manifests/sample.json
 	rm -rf $(VENV)-pyarrow
 
-record-sample: models ## ask the engines for what the recording lacks, record it, make manifests/sample.json again
+record-sample: engines ## ask the engines for what the recording lacks, record it, make manifests/sample.json again
 	$(IEAT) build stage1-2 --profile cpu --out $(OUT) --record recordings/sample
 	$(MAKE) sample
 
@@ -94,7 +97,7 @@ check: $(VENV)/.check ## what to run before each commit, in a minute: lint, type
 test-unit: $(VENV)/.check
 	$(VENV)/bin/python -m pytest -n 2 --without-extras -m "$(UNIT)"
 
-test: models ## all tests, those with the real models too
+test: engines ## all tests, those with the real models too
 	$(VENV)/bin/python -m pytest -n 2 -m "$(NO_MODEL)"
 	$(VENV)/bin/python -m pytest -m "models and not engines and not gpu and not slow and not browser and not trainers"
 
@@ -148,7 +151,7 @@ bench: core $(VENV)-peers/.ready ## what the package costs beside its peers, int
 	$(VENV)/bin/python -m benchmarks --peers $(VENV)-peers/bin/python $(if $(ONLY),--only $(ONLY)) \
 		$(if $(SMALL),--small,--out benchmarks/results)
 
-bench-engines: models ## the small engines inside a build beside their libraries alone and a plain loop, into benchmarks/results
+bench-engines: engines ## the small engines inside a build beside their libraries alone and a plain loop, into benchmarks/results
 	$(VENV)/bin/python -m benchmarks --only engines $(if $(SMALL),--small,--rounds 3 --out benchmarks/results)
 
 bench-vllm: $(TINY)/qwen3/model.safetensors ## the vLLM engine inside a build beside raw vLLM, on a CPU, into benchmarks/results
@@ -190,13 +193,13 @@ data/sample/manifest.json: manifests/sample.json | $(VENV)/.core
 evaluate-checks: core ## precision and recall of the checks on labelled answers, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.checks --write
 
-evaluate-judge: models ## what the judge of PROFILE is worth on labelled answers, into docs/quality.md
+evaluate-judge: engines ## what the judge of PROFILE is worth on labelled answers, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.judge --ask $(PROFILE) --write
 
-evaluate-kinds: models ## how rows are sorted by the LLM of PROFILE, on labelled texts, into docs/quality.md
+evaluate-kinds: engines ## how rows are sorted by the LLM of PROFILE, on labelled texts, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.kinds --ask $(PROFILE) --write
 
-evaluate-conflicts: models ## how often the words rightly contradict a label, on labelled texts, into docs/quality.md
+evaluate-conflicts: engines ## how often the words rightly contradict a label, on labelled texts, into docs/quality.md
 	$(VENV)/bin/python -m evaluation.conflicts --ask $(PROFILE) --write
 
 lint: $(VENV)/.check ## ruff, mypy, and that imports run one way
@@ -205,7 +208,7 @@ lint: $(VENV)/.check ## ruff, mypy, and that imports run one way
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-sample-sources: models ## make the shipped sample sources again (samples/)
+sample-sources: engines ## make the shipped sample sources again (samples/)
 	$(VENV)/bin/python scripts/make_samples.py
 	$(VENV)/bin/python scripts/make_segment_samples.py
 	$(VENV)/bin/python scripts/make_form_samples.py

@@ -21,8 +21,9 @@ from typing import Any
 from benchmarks.scale import synthetic_corpora
 from benchmarks.scale.driver import Silent, gpu_seconds, prepared, sized
 from benchmarks.scale.simulation import CHUNK, COST, HOUR, LOADING_S, NODE_GPUS, Replica, Running, Simulation
-from ieat_data.execution.balance import Balance, Move, Place, Size
+from ieat_data.execution.balance import Balance, Move
 from ieat_data.execution.plan import Plan
+from ieat_data.execution.room import Place, Size
 from ieat_data.execution.runner import Runner
 from ieat_data.stages.base import Task
 from ieat_data.storage.shards import CommitRecord

@@ -12,10 +12,10 @@ import numpy as np
 from pydantic import Field
 
 from ieat_data.checks.base import Check, failing, first_line
-from ieat_data.config import Strict
 from ieat_data.data.audio import Samples
 from ieat_data.data.loudness import loudness
 from ieat_data.data.rows import Signal
+from ieat_data.strict import Strict
 
 _FRAME_S = 0.02
 _SILENT_DB = -40.0  # of a frame, relative to the loud ones of its clip (their 95th percentile)

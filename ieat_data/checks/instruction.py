@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from ieat_data.checks.language import is_language
 from ieat_data.checks.query import code, control_text, markup, not_speakable, table, url
 from ieat_data.checks.words import words
-from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.data.emotions import Labels
 from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
+from ieat_data.strict import Strict, read_yaml, validate
 
 Alternatives = tuple[str, ...]
 

@@ -10,8 +10,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from ieat_data.config import EngineConfig, Role, Strict, read_yaml, validate
+from ieat_data.config import EngineConfig, Role
 from ieat_data.paths import shipped
+from ieat_data.strict import Strict, read_yaml, validate
 
 COSTS = Path(__file__).with_name("costs.yaml")
 

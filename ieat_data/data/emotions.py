@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.errors import UserError
+from ieat_data.strict import Strict, read_yaml, validate
 
 # English: a negation up to three words before, within the same clause ("not sad or angry", but not "not here, angry").
 _EN_NEGATION = re.compile(

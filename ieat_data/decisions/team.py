@@ -15,10 +15,10 @@ from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.decisions.log import Key
 from ieat_data.errors import UserError
 from ieat_data.hashing import share, top_k
+from ieat_data.strict import Strict, read_yaml, validate
 
 TEAM_FILE = "review.yaml"
 GUIDELINES = "guidelines.md"

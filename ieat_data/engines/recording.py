@@ -22,11 +22,11 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from ieat_data.config import Strict
 from ieat_data.engines.frames import Encoded
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.hashing import fingerprint
 from ieat_data.paths import recordings_dir
+from ieat_data.strict import Strict
 
 FORMAT = 1
 _HEADER = "recording.json"

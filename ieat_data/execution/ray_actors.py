@@ -17,11 +17,11 @@ from ieat_data.config import Profile
 from ieat_data.engines import registry
 from ieat_data.engines.client import Caller
 from ieat_data.engines.usage import BusyClock
-from ieat_data.execution.balance import Place
 from ieat_data.execution.black_box import BlackBox
 from ieat_data.execution.deadlines import LOAD_S, SECONDS, Deadlines
 from ieat_data.execution.ray_calls import RayPool, replicas
 from ieat_data.execution.ray_project import arrive
+from ieat_data.execution.room import Place
 from ieat_data.execution.starts import Starts
 from ieat_data.storage.store import Store
 

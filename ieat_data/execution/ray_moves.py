@@ -10,9 +10,10 @@ from typing import Any
 
 from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped
-from ieat_data.execution.balance import Balance, Move, Size, told
+from ieat_data.execution.balance import Balance, Move, told
 from ieat_data.execution.plan import Plan
 from ieat_data.execution.ray_pools import EnginePools
+from ieat_data.execution.room import Size
 from ieat_data.execution.stalls import Waiting
 
 EVERY_S = 5.0  # between two looks at who could give

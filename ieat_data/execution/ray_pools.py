@@ -11,7 +11,6 @@ from ieat_data import stopping
 from ieat_data.config import Profile, Role
 from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped, UserError
-from ieat_data.execution.balance import Place
 from ieat_data.execution.deadlines import LOAD_S
 from ieat_data.execution.failures import last_line
 from ieat_data.execution.ray_actors import ENGINE_CLOSES_S, EngineActor
@@ -19,6 +18,7 @@ from ieat_data.execution.ray_calls import Listed, RayPool, log_of, replicas
 from ieat_data.execution.ray_connect import connected, lacking
 from ieat_data.execution.ray_names import actor_name
 from ieat_data.execution.ray_watch import Watch
+from ieat_data.execution.room import Place
 from ieat_data.storage.store import Store
 
 CALL_TRIES = 3  # retries of an engine's call

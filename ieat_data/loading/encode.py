@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from ieat_data.config import validate
 from ieat_data.dataset.export.base import Sample
 from ieat_data.dataset.export.collator import Collator, TooLong
 from ieat_data.dataset.export.conversation import Conversations
@@ -15,6 +14,7 @@ from ieat_data.dataset.export.options import Injected, Turns
 from ieat_data.dataset.export.trl import TrlSettings
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError
+from ieat_data.strict import validate
 
 
 class Encoded(NamedTuple):

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.errors import UserError
 from ieat_data.paths import Folder
+from ieat_data.strict import Strict, read_yaml, validate
 
 _WALK_FIELDS = frozenset({"adjective", "a_adjective", "word", "ordinal", "number"})
 _NO_FIELDS: frozenset[str] = frozenset()

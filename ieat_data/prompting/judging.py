@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field, model_validator
 
-from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.data.rows import CriterionScore
 from ieat_data.engines.base import Choose, Chosen
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
 from ieat_data.paths import Folder
 from ieat_data.prompting.base import Turn
+from ieat_data.strict import Strict, read_yaml, validate
 
 
 class Criterion(Strict):

@@ -6,8 +6,9 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from ieat_data.config import Language, Strict, read_yaml, validate
+from ieat_data.config import Language
 from ieat_data.paths import prompts_dir
+from ieat_data.strict import Strict, read_yaml, validate
 
 
 class Tones(Strict):

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field, model_validator
 
-from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
 from ieat_data.errors import UserError
 from ieat_data.paths import Folder
 from ieat_data.prompting.base import Prompt
 from ieat_data.prompting.files import check_fields
+from ieat_data.strict import Strict, read_yaml, validate
 
 SHOWN = 3  # worked examples in a prompt
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ieat_data import faults
-from ieat_data.config import Pipeline, Profile, Strict, validate
+from ieat_data.config import Pipeline, Profile
 from ieat_data.data.columns import columns, from_table, sources
 from ieat_data.data.schema import schema_of, table_of
 from ieat_data.decisions.verdicts import NONE, Verdicts
@@ -38,6 +38,7 @@ from ieat_data.masking import masked, without_secrets
 from ieat_data.stages.forecast import Forecast, Load
 from ieat_data.storage.parts import Part
 from ieat_data.storage.shards import CommitRecord, Table
+from ieat_data.strict import Strict, validate
 
 Row = dict[str, Any]
 T = TypeVar("T")

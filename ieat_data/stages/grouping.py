@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from ieat_data.config import Pipeline, validate
+from ieat_data.config import Pipeline
 from ieat_data.stages.base import StageSettings
+from ieat_data.strict import validate
 
 HowReplied = Literal["reuse", "regenerate"]
 Grouping = Literal["any", "speaker", "recording", "written"]

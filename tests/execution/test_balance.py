@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ieat_data.execution.balance import WATCH_S, Balance, Move, Place, Size, told
+from ieat_data.execution.balance import WATCH_S, Balance, Move, told
+from ieat_data.execution.room import Place, Size
 
 TOTAL = Size(7.5)
 NODE = {"a": Size(8, 16)}

@@ -11,9 +11,9 @@ import pytest
 from ieat_data.config import EngineConfig, Profile
 from ieat_data.engines import registry
 from ieat_data.errors import BuildStopped
-from ieat_data.execution.balance import Place
 from ieat_data.execution.ray_moves import Moves
 from ieat_data.execution.ray_pools import EnginePools
+from ieat_data.execution.room import Place
 
 TWO = {
     role: EngineConfig(engine=f"tests.support.doubles:{name}", num_gpus=1, replicas=2, chunk=4)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field, model_validator
 
-from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.engines.base import Completion, Generate
 from ieat_data.engines.llm.descriptor import Descriptor
 from ieat_data.engines.llm.template import Message, render
 from ieat_data.hashing import seed, top_k
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.instruction_bank import Instruction
+from ieat_data.strict import Strict, read_yaml, validate
 
 LINES = 8  # per request: with more, small models repeat themselves
 EXAMPLES = 6

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ieat_data.config import Strict
+from ieat_data.strict import Strict
 
 Sample = Mapping[str, Any]  # a row of `data.schema.SAMPLES`
 State = Mapping[str, Any]  # what `commit` returns: JSON

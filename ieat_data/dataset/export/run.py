@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ieat_data.config import override, validate
 from ieat_data.dataset.export.base import Exporter, Sample
 from ieat_data.dataset.export.splits import CROSSES, Splits, parse
 from ieat_data.dataset.opening import load_manifest, root
@@ -22,6 +21,7 @@ from ieat_data.hashing import fingerprint
 from ieat_data.plugins import Kind, own_source
 from ieat_data.storage.local import check_writable
 from ieat_data.storage.parts import shard_file
+from ieat_data.strict import override, validate
 
 _HERE = "ieat_data.dataset.export"
 EXPORTERS: dict[str, str] = {

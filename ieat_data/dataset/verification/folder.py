@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from ieat_data.config import parsed_yaml
 from ieat_data.dataset import card, croissant
 from ieat_data.dataset.verification.words import first_line
+from ieat_data.strict import parsed_yaml
 
 # endings that a loader may take for data; other files beside the card (a licence, a picture) are nobody's fault
 _DATA = (

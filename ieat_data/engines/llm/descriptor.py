@@ -10,10 +10,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.engines.base import Sampling
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.paths import prompts_dir
+from ieat_data.strict import Strict, read_yaml, validate
 
 Role = Literal["system", "user", "assistant"]
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from pydantic import AliasChoices, Field, model_validator
 
 from ieat_data import faults
-from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.engines.base import Choose, Chosen, Failure, Segment
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.engines.llm.template import Message, render
 from ieat_data.errors import EngineDown, UserError
 from ieat_data.paths import Folder
+from ieat_data.strict import Strict, read_yaml, validate
 
 LANGUAGES = ("en", "zh")
 CALIBRATION = "calibration"  # whom a request is for that no row asks

@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
-from ieat_data.config import Language, Strict, validate
+from ieat_data.config import Language
 from ieat_data.data import audio
 from ieat_data.errors import UserError
+from ieat_data.strict import Strict, validate
 
 MIN_S, MAX_S = 1.0, 30.0
 MIN_RATE = 16_000

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from ieat_data.config import Strict, read_yaml, validate
 from ieat_data.errors import UserError, did_you_mean
+from ieat_data.strict import Strict, read_yaml, validate
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 

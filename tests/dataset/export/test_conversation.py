@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ieat_data.config import validate
 from ieat_data.dataset.export.conversation import Conversations, Row
 from ieat_data.dataset.export.options import ConversationSettings
 from ieat_data.engines.llm.descriptor import load_descriptor
 from ieat_data.errors import UserError
+from ieat_data.strict import validate
 from tests.dataset.export.dialogues import NATIVE, WRITTEN, reply, sample, two_turns, user
 
 

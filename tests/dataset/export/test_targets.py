@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import soundfile
 
-from ieat_data.config import validate
 from ieat_data.data.audio import decode
 from ieat_data.dataset.export.base import Exporter
 from ieat_data.dataset.export.run import EXPORTERS
 from ieat_data.errors import UserError
 from ieat_data.plugins import load
+from ieat_data.strict import validate
 from tests.dataset.export.dialogues import NATIVE, WRITTEN, reply, sample, two_turns, user
 
 ONE = sample(user(0), reply(0, True, WRITTEN), id="b" * 32)

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ieat_data.config import read_yaml
 from ieat_data.data.audio import encode_flac
 from ieat_data.engines.base import Choose, Chosen, Classify, EmotionScores, Failure
 from ieat_data.engines.llm.options import LANGUAGES
@@ -13,6 +12,7 @@ from ieat_data.engines.ser.appraisal import FEELINGS, appraisal
 from ieat_data.engines.ser.prosody_appraisal import AROUSAL, VALENCE, ProsodyAppraisal
 from ieat_data.errors import EngineDown, UserError
 from ieat_data.paths import prompts_dir
+from ieat_data.strict import read_yaml
 from tests.engines.ser.signals import RATE, voice
 
 SENTENCES = [json.loads(line) for line in (Path(__file__).parent / "feelings.jsonl").read_text("utf-8").splitlines()]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ieat_data.config import validate
 from ieat_data.engines.weights import catalogue as catalogue_module
 from ieat_data.engines.weights.catalogue import Catalogue, ModelError, get, load
 from ieat_data.errors import UserError
+from ieat_data.strict import validate
 from tests.engines.weights.conftest import model, tiny_source
 
 

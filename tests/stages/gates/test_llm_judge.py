@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from ieat_data.cli.build import make_plan
-from ieat_data.config import validate
 from ieat_data.data.agreement import kappa
 from ieat_data.dataset.verify import samples, verify
 from ieat_data.engines.base import Choose, Chosen
@@ -21,6 +20,7 @@ from ieat_data.errors import UserError
 from ieat_data.paths import prompts_dir
 from ieat_data.prompting.base import Turn
 from ieat_data.prompting.judging import JudgeFile, judge_request, load_judge
+from ieat_data.strict import validate
 from tests.support import corpora
 from tests.support.doubles import LLM
 from tests.support.in_process import build_here

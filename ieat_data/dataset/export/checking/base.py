@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from ieat_data.config import Strict
 from ieat_data.dataset.export.conversation import Row
+from ieat_data.strict import Strict
 
 _REPLY = re.compile(r"<\|im_start\|>assistant\n(.*?)<\|im_end\|>", re.DOTALL)
 

@@ -10,7 +10,6 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from ieat_data.config import override, validate
 from ieat_data.dataset.export.checking.base import Check, Seen, meant, placed, written
 from ieat_data.dataset.export.conversation import Row
 from ieat_data.dataset.export.conversation_exporter import ConversationExporter
@@ -18,6 +17,7 @@ from ieat_data.dataset.export.run import ABOUT, exporter_of, samples_of
 from ieat_data.dataset.opening import load_manifest
 from ieat_data.errors import UserError, did_you_mean
 from ieat_data.plugins import load
+from ieat_data.strict import override, validate
 
 _HERE = "ieat_data.dataset.export.checking"
 CHECKS: dict[str, str] = {
