@@ -1,4 +1,7 @@
-"""The sides of `engines.py`: `python -m benchmarks.engine_sides llm|asr|tts SIDE REQUESTS`."""
+"""The sides of `engines.py`: `python -m benchmarks.engine_sides llm|asr|tts SIDE REQUESTS ROUNDS`.
+
+Each round asks for something new, as a build does: a side may remember how prompts begin, but not what it answered.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +23,22 @@ from ieat_data.engines.base import Generate, Sampling, Segment, Synthesize, Tran
 RECORDING = ROOT / "recordings" / "sample"
 METHODS = {"llm": "generate", "asr": "transcribe", "tts": "synthesize"}
 STAGES = {"llm": ("respond", "inject"), "asr": ("synthesize",), "tts": ("synthesize",)}
-Work = Callable[[], Any]
+Work = Callable[[Sequence[Any]], Any]  # does what a round asks for
 
 
-def requests(role: str, n: int, side: str = "ours") -> list[Any]:
-    """Return `n` requests of the recording, as many of each stage.
+def requests(role: str, n: int, turn: int, side: str = "ours") -> list[Any]:
+    """Return `n` requests of the recording, as many of each stage, others for each turn (0, 1, …).
 
     Ours ends an answer where the model does. The others are told to make as many tokens, whatever they are.
     """
     stages = STAGES[role]
+    each = n // len(stages)
     texts = {t["id"]: Segment(t["text"], t["control"]) for t in _lines(RECORDING / "texts.jsonl")}
     clips = {hashlib.sha256(p.read_bytes()).hexdigest(): p for p in (RECORDING / "clips").iterdir()}
     found: list[Any] = []
     for stage in stages:
         known = [a for a in _lines(RECORDING / f"answers/{stage}.jsonl") if a["method"] == METHODS[role]]
-        for q, answer in ((a["request"], a["answer"]) for a in known[: n // len(stages)]):
+        for q, answer in ((a["request"], a["answer"]) for a in known[turn * each : (turn + 1) * each]):
             if role == "llm":
                 prompt, sampling = tuple(texts[t] for t in q["prompt"]), q["sampling"]
                 if side != "ours":
@@ -47,7 +51,7 @@ def requests(role: str, n: int, side: str = "ours") -> list[Any]:
     return found
 
 
-def ours(role: str, asked: Sequence[Any]) -> Work:
+def ours(role: str) -> Work:
     """As a build asks: every time into an empty store of answers."""
     import ray
 
@@ -64,7 +68,7 @@ def ours(role: str, asked: Sequence[Any]) -> Work:
     ray.get(actor.ready.remote())
     identity, config = registry.identity(role, profile), profile.engines[role]  # type: ignore[index]
 
-    def work() -> None:
+    def work(asked: Sequence[Any]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             cache = ResponseCache(Path(folder))
             client = EngineClient(RayPool([actor]), chunk=config.chunk, identity=identity, cache=cache)
@@ -74,15 +78,15 @@ def ours(role: str, asked: Sequence[Any]) -> Work:
     return work
 
 
-def llm_library(asked: Sequence[Generate], settings: Mapping[str, Any]) -> Work:
+def llm_library(settings: Mapping[str, Any]) -> Work:
     """Its server, with the same tokens, sampling and threads, and its own memory of the last prompt."""
     from ieat_data.engines.llm.llamacpp import LlamaCpp, _sampling, _seed
 
     engine = LlamaCpp(**settings)
-    prompts = [engine.tokenizer.encode(r.prompt) for r in asked]
 
-    def work() -> None:
-        for r, ids in zip(asked, prompts, strict=True):
+    def work(asked: Sequence[Generate]) -> None:
+        for r in asked:
+            ids = engine.tokenizer.encode(r.prompt)
             own = {
                 **_sampling(r.sampling),
                 "n_predict": r.sampling.max_tokens,
@@ -94,8 +98,8 @@ def llm_library(asked: Sequence[Generate], settings: Mapping[str, Any]) -> Work:
     return work
 
 
-def llm_plain(asked: Sequence[Generate], settings: Mapping[str, Any]) -> Work:
-    """A server with its defaults, one text after the other."""
+def llm_plain(settings: Mapping[str, Any]) -> Work:
+    """A server with its defaults, one text after the other: it remembers prompts, too."""
     import xllamacpp
 
     from ieat_data.engines.llm.llamacpp import gguf_file
@@ -105,7 +109,7 @@ def llm_plain(asked: Sequence[Generate], settings: Mapping[str, Any]) -> Work:
     params.n_ctx, params.n_gpu_layers, params.verbosity = settings["context"], 0, -1
     server = xllamacpp.Server(params)
 
-    def work() -> None:
+    def work(asked: Sequence[Generate]) -> None:
         for r in asked:
             s = r.sampling
             text = "".join(segment.text for segment in r.prompt)
@@ -115,29 +119,29 @@ def llm_plain(asked: Sequence[Generate], settings: Mapping[str, Any]) -> Work:
     return work
 
 
-def asr_library(asked: Sequence[Transcribe], settings: Mapping[str, Any]) -> Work:
+def asr_library(settings: Mapping[str, Any]) -> Work:
     """The same model, kernels, beam and prompts."""
     from ieat_data.data import audio
     from ieat_data.engines.asr.faster_whisper import _PROMPTS, FasterWhisper
 
     engine = FasterWhisper(**settings)
-    clips = [(audio.decode(r.audio, 16_000, 60.0)[0], r.language) for r in asked]
 
-    def work() -> None:
-        for samples, language in clips:
-            options = {"temperature": 0.0, "condition_on_previous_text": False, "initial_prompt": _PROMPTS[language]}
-            list(engine._model.transcribe(samples, language=language, beam_size=5, **options)[0])
+    def work(asked: Sequence[Transcribe]) -> None:
+        for r in asked:
+            samples = audio.decode(r.audio, 16_000, 60.0)[0]
+            options = {"temperature": 0.0, "condition_on_previous_text": False, "initial_prompt": _PROMPTS[r.language]}
+            list(engine._model.transcribe(samples, language=r.language, beam_size=5, **options)[0])
 
     return work
 
 
-def asr_plain(asked: Sequence[Transcribe], settings: Mapping[str, Any]) -> Work:
+def asr_plain(settings: Mapping[str, Any]) -> Work:
     """The quick start of faster-whisper on a CPU."""
     from faster_whisper import WhisperModel
 
     model = WhisperModel(str(weights.resolve(settings["model"])), device="cpu", compute_type="int8")
 
-    def work() -> None:
+    def work(asked: Sequence[Transcribe]) -> None:
         for r in asked:
             segments, _ = model.transcribe(io.BytesIO(r.audio), beam_size=5)
             for _segment in segments:
@@ -146,23 +150,23 @@ def asr_plain(asked: Sequence[Transcribe], settings: Mapping[str, Any]) -> Work:
     return work
 
 
-def tts_library(asked: Sequence[Synthesize], settings: Mapping[str, Any]) -> Work:
-    """The same session and voices, the same phonemes made before."""
+def tts_library(settings: Mapping[str, Any]) -> Work:
+    """The same session, voices and phonemes."""
     from ieat_data.engines.tts.kokoro import Kokoro
     from ieat_data.engines.tts.text import speakable
 
     engine = Kokoro(**settings)
-    english = {r.voice: "en-gb" if r.voice.startswith("b") else "en-us" for r in asked}
-    spoken = [(engine._phonemes(speakable(r.text), r.language, english[r.voice]), r.voice) for r in asked]  # type: ignore[arg-type]
 
-    def work() -> None:
-        for phonemes, voice in spoken:
-            engine._kokoro.create(phonemes, voice=voice, is_phonemes=True)
+    def work(asked: Sequence[Synthesize]) -> None:
+        for r in asked:
+            english: Any = "en-gb" if r.voice.startswith("b") else "en-us"
+            phonemes = engine._phonemes(speakable(r.text), r.language, english)
+            engine._kokoro.create(phonemes, voice=r.voice, is_phonemes=True)
 
     return work
 
 
-def tts_plain(asked: Sequence[Synthesize], settings: Mapping[str, Any]) -> Work:
+def tts_plain(settings: Mapping[str, Any]) -> Work:
     """The example of kokoro-onnx, with misaki for Mandarin."""
     from kokoro_onnx import Kokoro
     from misaki.zh import ZHG2P
@@ -170,7 +174,7 @@ def tts_plain(asked: Sequence[Synthesize], settings: Mapping[str, Any]) -> Work:
     kokoro = Kokoro(str(weights.resolve(settings["model"])), str(weights.resolve(settings["voices_model"])))
     g2p = ZHG2P()
 
-    def work() -> None:
+    def work(asked: Sequence[Synthesize]) -> None:
         for r in asked:
             if r.language == "zh":
                 kokoro.create(g2p(r.text)[0], voice=r.voice, is_phonemes=True)
@@ -180,7 +184,7 @@ def tts_plain(asked: Sequence[Synthesize], settings: Mapping[str, Any]) -> Work:
     return work
 
 
-OTHERS: Mapping[tuple[str, str], Callable[[Any, Mapping[str, Any]], Work]] = {
+OTHERS: Mapping[tuple[str, str], Callable[[Mapping[str, Any]], Work]] = {
     ("llm", "the library"): llm_library,
     ("llm", "a plain loop"): llm_plain,
     ("asr", "the library"): asr_library,
@@ -195,14 +199,13 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    role, side, n = sys.argv[1:]
+    role, side, n, rounds = sys.argv[1:]
+    turns = iter([requests(role, int(n), turn, side) for turn in range(int(rounds))])
 
-    def ready() -> Work:
-        asked = requests(role, int(n), side)
-        if side == "ours":
-            return ours(role, asked)
+    def ready() -> Callable[[], Any]:
         engine: EngineConfig = load_profile("cpu", []).engines[role]  # type: ignore[index]
-        return OTHERS[role, side](asked, engine.settings)
+        work = ours(role) if side == "ours" else OTHERS[role, side](engine.settings)
+        return lambda: work(next(turns))
 
     served(ready)
 

@@ -2,7 +2,7 @@
 
 The requests are those of the sample's recording. *Ours* goes the whole way of a task: client, answers on disk, Ray, the
 engine's actor. *The library* is given the same model, settings and requests, without us. *A plain loop* is what a user
-writes: the library's own example, with its defaults, over the same texts and clips.
+writes: the library's own example, with its defaults, over the same texts and clips. Each round has requests of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def measure(options: Options) -> Iterator[Line]:
         n = 2 if options.small else REQUESTS[role]
         with tempfile.TemporaryDirectory() as folder:
             lines: dict[str, list[str | Path]] = {
-                side: [sys.executable, "-m", "benchmarks.engine_sides", role, side, str(n)] for side in SIDES
+                side: [sys.executable, "-m", "benchmarks.engine_sides", role, side, str(n), str(options.rounds)]
+                for side in SIDES
             }
             with running(lines, Path(folder)) as sides:
                 found = compared(sides, options.rounds, warm=False)
