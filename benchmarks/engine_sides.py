@@ -159,8 +159,8 @@ def tts_library(settings: Mapping[str, Any]) -> Work:
 
     def work(asked: Sequence[Synthesize]) -> None:
         for r in asked:
-            english: Any = "en-gb" if r.voice.startswith("b") else "en-us"
-            phonemes = engine._phonemes(speakable(r.text), r.language, english)
+            english = "en-gb" if r.voice.startswith("b") else "en-us"
+            phonemes = engine._phonemes(speakable(r.text), r.language, english)  # type: ignore[arg-type]
             engine._kokoro.create(phonemes, voice=r.voice, is_phonemes=True)
 
     return work
