@@ -26,8 +26,8 @@ STAGES = {"llm": ("respond", "inject"), "asr": ("synthesize",), "tts": ("synthes
 Work = Callable[[Sequence[Any]], Any]  # does what a round asks for
 
 
-def requests(role: str, n: int, turn: int, side: str = "ours") -> list[Any]:
-    """Return `n` requests of the recording, as many of each stage, others for each turn (0, 1, …).
+def requests(role: str, n: int, rounds: int, side: str = "ours") -> list[list[Any]]:
+    """Return `n` requests of the recording for each round, as many of each stage; no round has those of another.
 
     Ours ends an answer where the model does. The others are told to make as many tokens, whatever they are.
     """
@@ -35,19 +35,19 @@ def requests(role: str, n: int, turn: int, side: str = "ours") -> list[Any]:
     each = n // len(stages)
     texts = {t["id"]: Segment(t["text"], t["control"]) for t in _lines(RECORDING / "texts.jsonl")}
     clips = {hashlib.sha256(p.read_bytes()).hexdigest(): p for p in (RECORDING / "clips").iterdir()}
-    found: list[Any] = []
+    found: list[list[Any]] = [[] for _ in range(rounds)]
     for stage in stages:
         known = [a for a in _lines(RECORDING / f"answers/{stage}.jsonl") if a["method"] == METHODS[role]]
-        for q, answer in ((a["request"], a["answer"]) for a in known[turn * each : (turn + 1) * each]):
+        for k, (q, answer) in enumerate((a["request"], a["answer"]) for a in known[: rounds * each]):
             if role == "llm":
                 prompt, sampling = tuple(texts[t] for t in q["prompt"]), q["sampling"]
                 if side != "ours":
                     sampling |= {"max_tokens": len(answer["token_ids"]) + 1}
-                found.append(Generate(prompt, Sampling(**sampling), q["seed"], q["shared"]))
+                found[k // each].append(Generate(prompt, Sampling(**sampling), q["seed"], q["shared"]))
             elif role == "asr":
-                found.append(Transcribe(clips[q["audio"]["sha256"]].read_bytes(), q["language"]))
+                found[k // each].append(Transcribe(clips[q["audio"]["sha256"]].read_bytes(), q["language"]))
             else:
-                found.append(Synthesize(q["text"], q["language"], q["voice"], q["seed"]))
+                found[k // each].append(Synthesize(q["text"], q["language"], q["voice"], q["seed"]))
     return found
 
 
@@ -200,7 +200,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def main() -> None:
     role, side, n, rounds = sys.argv[1:]
-    turns = iter([requests(role, int(n), turn, side) for turn in range(int(rounds))])
+    turns = iter(requests(role, int(n), int(rounds), side))
 
     def ready() -> Callable[[], Any]:
         engine: EngineConfig = load_profile("cpu", []).engines[role]  # type: ignore[index]
